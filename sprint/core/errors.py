@@ -1,0 +1,148 @@
+"""Every error that Sprint raises on purpose, in one tree.
+
+    SprintError                     code, what to do; one of these is never a bug by itself
+    ├── ConfigError                 a setting or an option that cannot be (exit 2)
+    ├── ProtocolError               a peer broke a rule; carries the penalty its score pays
+    │   └── WireError               bytes that do not parse: truncated, oversized, malformed
+    ├── RuleError                   a block breaks a rule of its chain; carries the check's name
+    ├── CursorError                 a place in the event log that cannot be resumed from
+    │   ├── CursorExpired           older than what is kept
+    │   ├── CursorForeign           of another log
+    │   └── CursorUnknown           malformed, or ahead of the log
+    ├── StoreError                  the store cannot be used (exit 3)
+    │   ├── StoreForeign            bound to another genesis block
+    │   ├── StoreMismatch           its schema is newer than known, not migrated, or edited
+    │   └── StoreFailing            the disk refuses: full, read-only, failing
+    ├── ListenError                 an address or port that cannot be listened on (exit 3)
+    ├── UpstreamError               a source that cannot be reached or is not what it should be
+    └── ClientError                 an answer of a relay that the client cannot use; carries its code
+
+Messages give the actual value and the limit. Foreign exceptions are mapped to these at the boundary
+where they arise.
+"""
+
+from __future__ import annotations
+
+
+class SprintError(Exception):
+    """Root of the tree. `code` is stable and may be matched by programs."""
+
+    code = "error"
+
+
+class ConfigError(SprintError):
+    """A setting or an option that cannot be."""
+
+    code = "bad_config"
+
+
+class ProtocolError(SprintError):
+    """A peer broke a rule of its protocol.
+
+    `penalty` is in score points; a session that has collected 100 is closed.
+    """
+
+    code = "protocol"
+
+    def __init__(self, message: str, *, penalty: int = 100) -> None:
+        super().__init__(message)
+        self.penalty = penalty
+
+
+class WireError(ProtocolError):
+    """Bytes that do not parse. `kind` is the reason that is counted."""
+
+    code = "wire"
+
+    def __init__(self, message: str, *, kind: str = "malformed", penalty: int = 100) -> None:
+        super().__init__(message, penalty=penalty)
+        self.kind = kind
+
+
+class RuleError(SprintError):
+    """A block that breaks a rule of its chain.
+
+    `check` names the rule. `mutated` is true where the body does not belong to the header, so that
+    another source may still have the true body; false where the block itself can never be valid.
+    """
+
+    code = "rule"
+
+    def __init__(self, check: str, message: str, *, mutated: bool = False) -> None:
+        super().__init__(message)
+        self.check = check
+        self.mutated = mutated
+
+
+class CursorError(SprintError):
+    """A place in the event log that cannot be resumed from."""
+
+    code = "cursor"
+
+
+class CursorExpired(CursorError):
+    """Older than what is kept. `earliest` is the oldest cursor that still resolves."""
+
+    code = "cursor_expired"
+
+    def __init__(self, message: str, *, earliest: str) -> None:
+        super().__init__(message)
+        self.earliest = earliest
+
+
+class CursorForeign(CursorError):
+    """Of another log."""
+
+    code = "cursor_foreign"
+
+
+class CursorUnknown(CursorError):
+    """Malformed, or ahead of the log."""
+
+    code = "cursor_unknown"
+
+
+class StoreError(SprintError):
+    """The store cannot be used."""
+
+    code = "store"
+
+
+class StoreForeign(StoreError):
+    """The store is bound to another genesis block."""
+
+    code = "store_foreign"
+
+
+class StoreMismatch(StoreError):
+    """The schema is newer than this version knows, not migrated, or an applied file was edited."""
+
+    code = "store_mismatch"
+
+
+class StoreFailing(StoreError):
+    """The disk refuses: full, read-only, failing."""
+
+    code = "store_failing"
+
+
+class ListenError(SprintError):
+    """An address or port that cannot be listened on."""
+
+    code = "listen"
+
+
+class UpstreamError(SprintError):
+    """A source that cannot be reached or is not what it should be."""
+
+    code = "upstream"
+
+
+class ClientError(SprintError):
+    """An answer of a relay that the client cannot use."""
+
+    code = "client"
+
+    def __init__(self, message: str, *, code: str = "client") -> None:
+        super().__init__(message)
+        self.code = code
