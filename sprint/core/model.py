@@ -145,13 +145,7 @@ Event = (
     | SourceStatusEvent
 )
 EventData = (
-    BlockData
-    | HeaderData
-    | HeaderWithdrawnData
-    | ReorgData
-    | GapData
-    | ChainStatusData
-    | SourceStatusData
+    BlockData | HeaderData | HeaderWithdrawnData | ReorgData | GapData | ChainStatusData | SourceStatusData
 )
 
 # The type names in the order the documentation lists them; subscriptions are checked against these.

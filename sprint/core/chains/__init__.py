@@ -1,0 +1,124 @@
+"""What a chain is to the rest of Sprint: constants, a family, and a processor that judges bytes.
+
+A chain is a plugin, registered under the entry-point group `sprint.chains`; the built-in ones are
+registered there too and get no favour. A processor is pure: bytes in, verdict out. It never takes a field
+from a node on trust that can be recomputed from bytes.
+
+A third party's chain is any object with the attributes of `Chain`; `sprint.core.chains.bitcoin` is the
+shortest example.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+
+class Header(msgspec.Struct, frozen=True):
+    """A header whose own proof was checked. Hashes are in wire order; `work` is what this header adds."""
+
+    hash: bytes
+    parent: bytes
+    timestamp: int
+    work: int
+    raw: bytes
+    native: dict[str, Any]
+
+
+class Block(msgspec.Struct, frozen=True):
+    """A body that passed every check that needs no other block.
+
+    `checks` names those checks. `height_claimed` is the height the block itself states, if it does.
+    `witness_absent` is set where the block commits to witness data and carries none, which its height
+    decides on.
+    """
+
+    header: Header
+    tx_count: int
+    size: int
+    checks: tuple[str, ...]
+    height_claimed: int | None = None
+    witness_absent: bool = False
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """Why bytes are refused. `check` names the rule; `mutated`: the header may yet have a true body."""
+
+    check: str
+    reason: str
+    mutated: bool = False
+
+
+class Processor(Protocol):
+    """Judges the bytes of one network of one chain."""
+
+    def process_header(self, raw: bytes) -> Header | Rejected:
+        """Parse one header and check its proof of work."""
+
+    def process_block(self, raw: bytes) -> Block | Rejected:
+        """Check a body by every rule that needs no other block."""
+
+    def check_context(self, block: Block, height: int) -> Rejected | None:
+        """Check what only the block's height decides."""
+
+    def validate_transaction(self, raw: bytes) -> Rejected | None:
+        """Check one transaction by the rules that need no other transaction."""
+
+    def header_hash(self, raw: bytes) -> bytes:
+        """Hash of a raw header, without judging it."""
+
+    def header_of(self, raw: bytes) -> tuple[bytes, bytes]:
+        """Return (hash, parent) of the header that starts a raw block; WireError if it is too short."""
+
+    def proof_cost_ms(self, headers: int, body_bytes: int) -> float:
+        """Estimate the work of proving so much, to choose between the event loop and a thread."""
+
+
+class Network(Protocol):
+    """One network of a chain: the parameters that its family needs, under these common names."""
+
+    @property
+    def chain_id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def default_port(self) -> int: ...
+    @property
+    def genesis(self) -> bytes: ...
+    @property
+    def block_interval_s(self) -> float: ...
+    @property
+    def no_block_alarm_s(self) -> float | None: ...
+
+
+class Chain(Protocol):
+    """A chain: name, aliases, family, networks, source kinds, and the maker of its processors."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def aliases(self) -> tuple[str, ...]: ...
+    @property
+    def family(self) -> str: ...
+    @property
+    def networks(self) -> Mapping[str, Any]: ...
+    @property
+    def source_kinds(self) -> tuple[str, ...]: ...
+
+    def processor(self, network: str) -> Processor:
+        """Return the processor of one of `networks`."""
+
+
+def display_hash(internal: bytes) -> str:
+    """A hash as the Bitcoin family displays it: the bytes reversed, in hex."""
+    return internal[::-1].hex()
+
+
+def internal_hash(displayed: str) -> bytes:
+    """Undo `display_hash`. ValueError if it is not 64 hex digits."""
+    value = bytes.fromhex(displayed)
+    if len(value) != 32:
+        raise ValueError(f"{len(value)} bytes, a hash has 32")
+    return value[::-1]

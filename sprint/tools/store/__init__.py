@@ -1,0 +1,90 @@
+"""Where events and blocks are kept. `Store` is what the relay needs of any database.
+
+`sqlite.py` is the embedded one. Writing goes through `submit`, which never blocks: one writer thread
+commits in the order of submission, in groups under load, and calls back on its own thread. Reading has
+its own connection and is called from a reader thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Protocol
+
+import msgspec
+
+from sprint.core.errors import StoreError
+from sprint.core.relay.event_log import BlockRow, Commit, LoggedEvent
+
+
+class ChainSnapshot(msgspec.Struct, frozen=True):
+    """What a chain restarts from: its newest blocks by height (side branches too), its head, its last seq."""
+
+    blocks: tuple[BlockRow, ...]
+    head: bytes | None
+    seq: int
+
+
+class StoredBlock(msgspec.Struct, frozen=True):
+    """A delivered block as the API answers it: its event's bytes and whether it is on the best branch."""
+
+    chain: str
+    hash: str
+    height: int
+    canonical: bool
+    event_body: bytes
+
+
+class LogBounds(msgspec.Struct, frozen=True):
+    """`earliest` is the position before the oldest kept event; `latest` that of the newest (0 if empty)."""
+
+    earliest: int
+    latest: int
+
+
+# Called on the writer thread with the commits of one group, or with what stopped them (they are kept and
+# tried again; it is called again when they are in).
+CommitDone = Callable[[Sequence[Commit], StoreError | None], None]
+
+
+class Store(Protocol):
+    """A database that holds one event log and the blocks of its chains."""
+
+    @property
+    def log_id(self) -> str:
+        """Random id of the log, hex."""
+
+    def bind_chain(self, chain: str, genesis_hash: bytes) -> None:
+        """Bind a chain's rows to its genesis; StoreForeign if they belong to another."""
+
+    def snapshot(self, chain: str, blocks_max: int) -> ChainSnapshot:
+        """Load what the chain restarts from: blocks at most `blocks_max` below its head."""
+
+    def bounds(self) -> LogBounds:
+        """Return the kept range of positions."""
+
+    def start(self, done: CommitDone) -> None:
+        """Start the writer thread."""
+
+    def submit(self, commit: Commit) -> None:
+        """Queue a commit; never blocks. `in_flight` tells how many wait."""
+
+    @property
+    def in_flight(self) -> int:
+        """Commits submitted and not yet in."""
+
+    def read_events(
+        self, after: int, upto: int, chains: Collection[str], types: Collection[str], limit: int
+    ) -> list[LoggedEvent]:
+        """Events with after < position <= upto, oldest first; empty collections mean all."""
+
+    def block_by_hash(self, displayed_hash: str) -> list[StoredBlock]:
+        """Return the delivered block of that hash on each chain that has it."""
+
+    def block_at(self, chain: str, height: int) -> StoredBlock | None:
+        """Return the delivered block of the best branch at a height."""
+
+    def blocks_before(self, chain: str, before: int, limit: int) -> list[StoredBlock]:
+        """Delivered blocks of the best branch below height `before`, newest first."""
+
+    def close(self) -> None:
+        """Commit what was submitted, mark the stop as clean, close."""

@@ -1,0 +1,50 @@
+"""A tier's policy: a record that rides on each subscriber, so that nothing in code compares tier names.
+
+The packaged figures stand in `tiers.toml` beside this file; the edge reads it and hands its text here.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from sprint.core.errors import ConfigError
+
+
+class TierPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one tier is given. 0 in `connections_max` or `requests_per_minute` means no limit of the tier's."""
+
+    name: str
+    aliases: tuple[str, ...] = ()
+    port: int
+    rank: int
+    coalescing_window_ms: float
+    delivery_goal_ms: float
+    connections_max: int
+    requests_per_minute: int
+    history_days: int
+
+
+def parse_tiers(text: str, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, TierPolicy]:
+    """Read the packaged table, with a config's `[tiers.NAME]` laid over it field by field."""
+    table: dict[str, dict[str, Any]] = tomllib.loads(text)
+    for name, fields in (overrides or {}).items():
+        if name not in table:
+            raise ConfigError(f"tiers.{name}: no such tier; there are {', '.join(table)}")
+        table[name] |= fields
+    try:
+        return {name: msgspec.convert({"name": name, **fields}, TierPolicy) for name, fields in table.items()}
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"tiers: {error}") from error
+
+
+def find_tier(tiers: Mapping[str, TierPolicy], name: str) -> TierPolicy:
+    """Return a tier by its name or an alias, in any case."""
+    wanted = name.lower()
+    for tier in tiers.values():
+        if wanted == tier.name or wanted in tier.aliases:
+            return tier
+    raise ConfigError(f"tier {name!r}: there are {', '.join(tiers)}")
