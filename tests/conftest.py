@@ -1,0 +1,43 @@
+"""What all tests share: the marks for real servers and long proofs, the run's seed, Hypothesis' profile."""
+
+from __future__ import annotations
+
+import os
+import secrets
+
+import pytest
+from hypothesis import settings
+
+from tests.integration.real_servers import SERVERS, litecoind, litecoind_factory, require
+
+__all__ = ["litecoind", "litecoind_factory", "seed"]
+
+SEED = int(os.environ.get("SPRINT_SEED") or secrets.randbits(32))
+
+settings.register_profile("sprint", deadline=None, print_blob=True)
+settings.load_profile("sprint")
+
+
+def pytest_report_header() -> str:
+    return f"sprint: SPRINT_SEED={SEED} repeats this run's random choices"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A mark that names no known server would never skip, nor ever fail in CI."""
+    for item in items:
+        for mark in item.iter_markers("real"):
+            if not mark.args or mark.args[0] not in SERVERS:
+                raise pytest.UsageError(f"{item.nodeid}: real{mark.args} is none of {', '.join(SERVERS)}")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers("real"):
+        require(mark.args[0])
+    if item.get_closest_marker("soak") and os.environ.get("SPRINT_SOAK") != "1":
+        pytest.skip("a long proof: scripts/test --soak")
+
+
+@pytest.fixture(scope="session")
+def seed() -> int:
+    """The seed of this run's random choices; printed in the header, repeated by SPRINT_SEED."""
+    return SEED

@@ -1,0 +1,275 @@
+"""Real nodes that tests start, on 127.0.0.1 and free ports, in folders of their own, and stop by pid.
+
+`Litecoind` is a regtest node. Its methods block: an async test that shares its thread with the code under
+test calls them through `asyncio.to_thread`. The fixtures give started nodes and stop them after the test;
+`require` decides what an absent server means: a skip, or a failure under SPRINT_REQUIRE_REAL=1.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+LITECOIND_PATH = Path(os.environ.get("SPRINT_LITECOIND", "/usr/lib/litecoin/litecoind"))
+HOST = "127.0.0.1"
+RPC_LOGIN = ("sprint", "regtest-only")
+READY_TIMEOUT_S = 30.0
+RPC_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 15.0
+CONDITION_TIMEOUT_S = 30.0
+POLL_INTERVAL_S = 0.02
+START_ATTEMPTS = 3
+MWEB_HEIGHT = 432
+
+_BASIC_AUTH = "Basic " + base64.b64encode(":".join(RPC_LOGIN).encode()).decode()
+_FIXED_FLAGS = (
+    "-regtest -server -listen=1 -listenonion=0 -dnsseed=0 -dns=0 -discover=0 -upnp=0 -connect=0 "
+    f"-rpcbind={HOST} -rpcallowip={HOST} -rpcuser={RPC_LOGIN[0]} -rpcpassword={RPC_LOGIN[1]} -rest -txindex "
+    "-fallbackfee=0.0001 -printtoconsole=0"
+).split()
+
+# What each server needs; `real(server)` accepts these names.
+SERVERS: dict[str, tuple[Path, str]] = {
+    "litecoind": (LITECOIND_PATH, "apt-get install -y --no-install-recommends litecoind"),
+}
+
+
+class RpcError(Exception):
+    """The node refused a call."""
+
+    def __init__(self, method: str, code: int, message: str) -> None:
+        super().__init__(f"{method}: {message} ({code})")
+        self.code = code
+
+
+def require(server: str) -> None:
+    """Skip the test if `server` is absent; fail it under SPRINT_REQUIRE_REAL=1."""
+    path, how = SERVERS[server]
+    if path.exists():
+        return
+    reason = f"{server} is not at {path}; get it with: {how}"
+    if os.environ.get("SPRINT_REQUIRE_REAL") == "1":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+class Litecoind:
+    """One litecoind on regtest. `start` returns when its RPC answers; `stop` when the process is gone."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.p2p_port = 0
+        self.rpc_port = 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __repr__(self) -> str:
+        return f"Litecoind(p2p_port={self.p2p_port}, folder={self.folder})"
+
+    @property
+    def pid(self) -> int:
+        return self._running().pid
+
+    @property
+    def source_url(self) -> str:
+        """What `sprint relay --source` takes."""
+        return f"litecoin:regtest=p2p://{HOST}:{self.p2p_port}"
+
+    def start(self) -> Litecoind:
+        """Start, or start again on the same folder and ports. A port taken meanwhile costs an attempt."""
+        if self._process is not None:
+            raise RuntimeError(f"{self!r} runs already")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        keep_ports = bool(self.p2p_port)
+        for attempt in range(1, START_ATTEMPTS + 1):
+            if not keep_ports:
+                self.p2p_port, self.rpc_port = free_ports(2)
+            (onion_port,) = free_ports(1)
+            self._process = subprocess.Popen(self._command(onion_port), stderr=subprocess.PIPE)
+            try:
+                self._wait_until_ready()
+            except RuntimeError:
+                self.kill()
+                if attempt == START_ATTEMPTS:
+                    raise
+            else:
+                break
+        return self
+
+    def rpc(self, method: str, *parameters: object) -> Any:
+        """Call the node on a connection of its own: an open keep-alive one delays its shutdown by 25 s."""
+        connection = http.client.HTTPConnection(HOST, self.rpc_port, timeout=RPC_TIMEOUT_S)
+        body = json.dumps({"id": 0, "method": method, "params": parameters})
+        headers = {"Authorization": _BASIC_AUTH, "Connection": "close", "Content-Type": "application/json"}
+        try:
+            connection.request("POST", "/", body, headers)
+            text = connection.getresponse().read()
+        finally:
+            connection.close()
+        answer = json.loads(text)
+        if answer["error"]:
+            raise RpcError(method, answer["error"]["code"], answer["error"]["message"])
+        return answer["result"]
+
+    @property
+    def height(self) -> int:
+        return int(self.rpc("getblockcount"))
+
+    @property
+    def tip(self) -> str:
+        return str(self.rpc("getbestblockhash"))
+
+    def mine(self, count: int, address: str | None = None) -> list[str]:
+        """Mine `count` blocks and return their hashes, oldest first.
+
+        Without an address each call pays a script of its own that anybody can spend, so that a branch mined
+        after `invalidateblock` never repeats the block it replaces.
+        """
+        reached = self.height + count
+        if reached >= MWEB_HEIGHT:
+            raise ValueError(f"height {reached} would activate MWEB, limit {MWEB_HEIGHT - 1} in these tests")
+        if address is not None:
+            hashes = self.rpc("generatetoaddress", count, address)
+        else:
+            hashes = self.rpc("generatetodescriptor", count, f"raw({_spendable_script()})")
+        return [str(found) for found in hashes]
+
+    def connect_to(self, other: Litecoind) -> None:
+        """Open a connection to `other` and return when both have shaken hands."""
+        self.rpc("addnode", f"{HOST}:{other.p2p_port}", "onetry")
+        wait_until(lambda: self._has_peer(other), f"{self!r} has a connection to {other!r}")
+
+    def wait_for_tip(self, block_hash: str) -> None:
+        """Return when `block_hash` is the tip."""
+        self.rpc("waitforblock", block_hash, int(CONDITION_TIMEOUT_S * 1000))
+        if self.tip != block_hash:
+            raise TimeoutError(f"tip {self.tip} after {CONDITION_TIMEOUT_S:g} s, wanted {block_hash}")
+
+    def freeze(self) -> None:
+        """Stop the process where it stands; its sockets stay open. `thaw` lets it run on."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
+    def stop(self) -> None:
+        """Shut down, frozen or not, and wait until the process is gone."""
+        process = self._process
+        if process is None:
+            return
+        process.send_signal(signal.SIGCONT)
+        process.terminate()
+        try:
+            process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        self._reap()
+
+    def kill(self) -> None:
+        """End the process at once, as a crash would."""
+        if self._process is not None:
+            self._process.kill()
+            self._reap()
+
+    def _command(self, onion_port: int) -> list[str]:
+        return [
+            str(LITECOIND_PATH),
+            f"-datadir={self.folder}",
+            f"-bind={HOST}:{self.p2p_port}",
+            f"-bind={HOST}:{onion_port}=onion",
+            f"-rpcport={self.rpc_port}",
+            *_FIXED_FLAGS,
+        ]
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while time.monotonic() < deadline:
+            try:
+                self.rpc("getblockcount")
+            except (OSError, http.client.HTTPException, ValueError, RpcError):
+                self._pass_time()
+            else:
+                return
+        raise RuntimeError(f"{self!r} does not answer after {READY_TIMEOUT_S:g} s")
+
+    def _pass_time(self) -> None:
+        """Wait one poll interval; RuntimeError if the process ends meanwhile."""
+        process = self._running()
+        try:
+            code = process.wait(POLL_INTERVAL_S)
+        except subprocess.TimeoutExpired:
+            return
+        said = process.stderr.read().decode(errors="replace") if process.stderr else ""
+        raise RuntimeError(f"{self!r} ended with {code}: {said.strip()}")
+
+    def _has_peer(self, other: Litecoind) -> bool:
+        wanted = f"{HOST}:{other.p2p_port}"
+        return any(peer["addr"] == wanted and peer["version"] for peer in self.rpc("getpeerinfo"))
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise RuntimeError(f"{self!r} does not run")
+        return self._process
+
+    def _reap(self) -> None:
+        process, self._process = self._running(), None
+        process.wait(STOP_TIMEOUT_S)
+        if process.stderr:
+            process.stderr.close()
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports free a moment ago, all different."""
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind((HOST, 0))
+        return [int(each.getsockname()[1]) for each in sockets]
+
+
+def wait_until(condition: Callable[[], bool], what: str, *, timeout_s: float = CONDITION_TIMEOUT_S) -> None:
+    """Poll another process's state; TimeoutError naming `what` when it does not come about."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not within {timeout_s:g} s: {what}")
+        time.sleep(POLL_INTERVAL_S)
+
+
+def _spendable_script() -> str:
+    """A script nobody else has: push 8 random bytes, drop them, true."""
+    return f"08{secrets.token_hex(8)}7551"
+
+
+@pytest.fixture
+def litecoind_factory(tmp_path: Path) -> Iterator[Callable[[], Litecoind]]:
+    """Make started nodes, each with one block so that it is out of initial download."""
+    require("litecoind")
+    with ExitStack() as started:
+
+        def make() -> Litecoind:
+            folder = tmp_path / f"litecoind-{secrets.token_hex(4)}"
+            node = Litecoind(folder).start()
+            started.callback(node.stop)
+            node.mine(1)
+            return node
+
+        yield make
+
+
+@pytest.fixture
+def litecoind(litecoind_factory: Callable[[], Litecoind]) -> Litecoind:
+    """One started litecoind-regtest with one block mined."""
+    return litecoind_factory()
