@@ -57,8 +57,11 @@ class Processor(Protocol):
     def process_header(self, raw: bytes) -> Header | Rejected:
         """Parse one header and check its proof of work."""
 
-    def process_block(self, raw: bytes) -> Block | Rejected:
-        """Check a body by every rule that needs no other block."""
+    def read_header(self, raw: bytes) -> Header:
+        """Parse a header that this relay itself proved and stored, without proving it again."""
+
+    def process_block(self, raw: bytes, header: Header | None = None) -> Block | Rejected:
+        """Check a body by every rule that needs no other block; `header`: its proof was checked before."""
 
     def check_context(self, block: Block, height: int) -> Rejected | None:
         """Check what only the block's height decides."""

@@ -15,7 +15,7 @@ from sprint.core.errors import ConfigError
 
 
 class TierPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one tier is given. 0 in `connections_max` or `requests_per_minute` means no limit of the tier's."""
+    """What one tier is given; 0 in `connections_max` or `requests_per_minute` means no limit of its own."""
 
     name: str
     aliases: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ import msgspec
 
 from sprint.core.chains import Block, Header, Rejected
 from sprint.core.chains.bitcoin_family.block import BODY_CHECKS, check_body
-from sprint.core.chains.bitcoin_family.header import parse_header
+from sprint.core.chains.bitcoin_family.header import BlockHeader, parse_header
 from sprint.core.chains.bitcoin_family.parameters import HEADER_SIZE, NetworkParameters
 from sprint.core.chains.bitcoin_family.proof_of_work import target_of, work_of
 from sprint.core.chains.bitcoin_family.transaction import check_transaction, parse_transaction
@@ -39,10 +39,16 @@ class BitcoinFamilyProcessor:
         except RuleError as error:
             return Rejected(error.check, str(error))
 
-    def process_block(self, raw: bytes) -> Block | Rejected:
-        header = self.process_header(raw[:HEADER_SIZE])
-        if isinstance(header, Rejected):
-            return header
+    def read_header(self, raw: bytes) -> Header:
+        fields = parse_header(raw)
+        return _described(raw, fields, target_of(fields.bits, self.parameters.target_limit))
+
+    def process_block(self, raw: bytes, header: Header | None = None) -> Block | Rejected:
+        if header is None or header.raw != raw[:HEADER_SIZE]:
+            verdict = self.process_header(raw[:HEADER_SIZE])
+            if isinstance(verdict, Rejected):
+                return verdict
+            header = verdict
         try:
             facts = check_body(raw, self.parameters)
         except WireError as error:
@@ -99,13 +105,17 @@ class BitcoinFamilyProcessor:
         proof = int.from_bytes(self._proof_hash(raw), "little")
         if proof > target:
             raise RuleError("proof_of_work", f"proof {proof:#066x} is above the target {target:#066x}")
-        native = {
-            "version": fields.version,
-            "bits": f"{fields.bits:08x}",
-            "nonce": fields.nonce,
-            "merkle_root": fields.merkle_root[::-1].hex(),
-        }
-        return Header(sha256d(raw), fields.parent, fields.timestamp, work_of(target), raw, native)
+        return _described(raw, fields, target)
+
+
+def _described(raw: bytes, fields: BlockHeader, target: int) -> Header:
+    native = {
+        "version": fields.version,
+        "bits": f"{fields.bits:08x}",
+        "nonce": fields.nonce,
+        "merkle_root": fields.merkle_root[::-1].hex(),
+    }
+    return Header(sha256d(raw), fields.parent, fields.timestamp, work_of(target), raw, native)
 
 
 class BitcoinFamilyChain(msgspec.Struct, frozen=True, kw_only=True):

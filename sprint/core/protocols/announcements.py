@@ -1,0 +1,44 @@
+"""What any kind of source says, in the one form that the pipeline admits.
+
+`source` is the source's name; `read_at` the monotonic time at which the last byte of it was read.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class HeadersAnnounced(msgspec.Struct, frozen=True):
+    """Raw headers, oldest first. `full` says that the source may have more after the last."""
+
+    source: str
+    headers: tuple[bytes, ...]
+    read_at: float
+    full: bool = False
+
+
+class HashesAnnounced(msgspec.Struct, frozen=True):
+    """Block hashes without headers."""
+
+    source: str
+    hashes: tuple[bytes, ...]
+    read_at: float
+
+
+class BlockArrived(msgspec.Struct, frozen=True):
+    """A whole raw block."""
+
+    source: str
+    raw: bytes
+    read_at: float
+
+
+class BodiesNotFound(msgspec.Struct, frozen=True):
+    """The source has not got these bodies."""
+
+    source: str
+    hashes: tuple[bytes, ...]
+    read_at: float
+
+
+Announcement = HeadersAnnounced | HashesAnnounced | BlockArrived | BodiesNotFound

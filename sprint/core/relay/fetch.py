@@ -1,0 +1,230 @@
+"""Which body is asked of which source, and when the next source is asked instead.
+
+The pipeline says which bodies it wants; `assign` spreads them, lowest height first, over the sources that
+are ready, each with a bounded number in flight. A body that does not come in time, is not found, or comes
+false is asked of the next source: one that was asked less often first, one that announced it before one
+that did not. Waits between rounds grow by a fifth to a cap.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+
+import msgspec
+
+from sprint.core.relay.settings import ChainSettings
+
+ROUND_WAIT_FIRST_S = 0.5
+ROUND_WAIT_FACTOR = 1.2
+ROUND_WAIT_MAX_S = 3.0
+REQUEST_TIMEOUT_MAX_S = 64.0  # a source's time doubles with each try, so that a slow line can finish once
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What to ask of a source: headers after a locator, or bodies."""
+
+    source: str
+    locator: tuple[bytes, ...] = ()
+    bodies: tuple[bytes, ...] = ()
+
+
+class Want:
+    """One body that is wanted."""
+
+    __slots__ = (
+        "announcers",
+        "asked_at",
+        "asked_of",
+        "deadline",
+        "hash",
+        "height",
+        "late_wait_s",
+        "not_before",
+        "rounds",
+        "tries",
+    )
+
+    def __init__(self, block_hash: bytes, height: int, announcers: set[str]) -> None:
+        self.hash = block_hash
+        self.height = height
+        self.announcers = announcers
+        self.tries: dict[str, int] = {}
+        self.asked_of: str | None = None
+        self.asked_at: float | None = None  # when it was first asked of anybody
+        self.deadline = 0.0
+        self.not_before = 0.0
+        self.rounds = 0
+        self.late_wait_s: float | None = None  # set once a gap has passed over it
+
+    def __repr__(self) -> str:
+        return f"Want({self.hash[::-1].hex()[:16]}… at {self.height}, asked of {self.asked_of})"
+
+
+class BodyFetcher:
+    """Keeps the wanted bodies and the slots of the sources."""
+
+    def __init__(self, settings: ChainSettings) -> None:
+        self._settings = settings
+        self._wants: dict[bytes, Want] = {}
+        self._in_flight: dict[str, set[bytes]] = {}  # by ready source
+        self._unasked: list[tuple[int, bytes]] = []  # heap by height; entries may be stale
+
+    def __repr__(self) -> str:
+        return f"BodyFetcher({len(self._wants)} wanted, {len(self._in_flight)} sources)"
+
+    def __len__(self) -> int:
+        return len(self._wants)
+
+    def get(self, block_hash: bytes) -> Want | None:
+        return self._wants.get(block_hash)
+
+    def want(self, block_hash: bytes, height: int, announcers: Iterable[str]) -> None:
+        """Ask for a body from now on. Idempotent; more announcers are noted."""
+        known = self._wants.get(block_hash)
+        if known is not None:
+            known.announcers.update(announcers)
+            return
+        self._wants[block_hash] = Want(block_hash, height, set(announcers))
+        heapq.heappush(self._unasked, (height, block_hash))
+
+    def done(self, block_hash: bytes) -> None:
+        """Stop wanting a body: it is here, or never will be."""
+        want = self._wants.pop(block_hash, None)
+        if want is not None:
+            self._free(want)
+
+    def source_ready(self, source: str) -> None:
+        self._in_flight.setdefault(source, set())
+        for want in self._wants.values():
+            if want.late_wait_s is None:
+                want.not_before = 0.0
+
+    def source_lost(self, source: str) -> None:
+        for block_hash in self._in_flight.pop(source, ()):
+            self._ask_again(self._wants[block_hash])
+        for want in self._wants.values():
+            want.tries.pop(source, None)
+            want.announcers.discard(source)
+
+    @property
+    def ready_sources(self) -> tuple[str, ...]:
+        return tuple(self._in_flight)
+
+    def was_asked_of(self, block_hash: bytes, source: str) -> bool:
+        return block_hash in self._in_flight.get(source, ())
+
+    def arrived(self, block_hash: bytes, source: str) -> None:
+        """Free the source's slot; the want stays until `done` or `failed`."""
+        want = self._wants.get(block_hash)
+        if want is not None and want.asked_of == source:
+            self._free(want)
+
+    def failed(self, block_hash: bytes, source: str) -> None:
+        """Ask the next source: this one had no body, or a false one."""
+        want = self._wants.get(block_hash)
+        if want is None:
+            return
+        want.tries[source] = max(1, want.tries.get(source, 0))
+        if want.asked_of in (source, None):
+            self._free(want)
+            self._ask_again(want)
+
+    def make_late(self, want: Want, now: float) -> None:
+        """A gap has passed over it: ask on, more and more seldom."""
+        want.late_wait_s = self._settings.late_retry_s
+        want.not_before = now + want.late_wait_s
+        self._free(want)
+        self._ask_again(want)
+
+    def assign(self, now: float) -> list[Request]:
+        """Hand out what can be asked for now."""
+        given: dict[str, list[bytes]] = {}
+        later: list[tuple[int, bytes]] = []
+        while self._unasked and self._has_slot():
+            entry = heapq.heappop(self._unasked)
+            want = self._wants.get(entry[1])
+            if want is None or want.asked_of is not None:
+                continue
+            if want.not_before > now:
+                later.append(entry)
+                continue
+            source = self._choose(want)
+            self._ask(want, source, now)
+            given.setdefault(source, []).append(want.hash)
+        for entry in later:
+            heapq.heappush(self._unasked, entry)
+        return [Request(source, bodies=tuple(hashes)) for source, hashes in given.items()]
+
+    def expire(self, now: float) -> list[tuple[str, bytes]]:
+        """Take back what was not answered in time; return (source, hash) of each."""
+        late = [w for w in self._asked() if w.deadline <= now]
+        expired = []
+        for want in late:
+            source = want.asked_of
+            if source is not None:
+                expired.append((source, want.hash))
+                self._free(want)
+                self._ask_again(want)
+        return expired
+
+    def overdue(self, asked_before: float) -> list[Want]:
+        """Return the wants, not yet late ones, first asked for before a time; lowest first."""
+        found = [
+            w
+            for w in self._wants.values()
+            if w.late_wait_s is None and w.asked_at is not None and w.asked_at <= asked_before
+        ]
+        return sorted(found, key=lambda w: w.height)
+
+    def next_timer(self) -> float | None:
+        """Return when `expire` or `assign` next has something to do."""
+        due = [w.deadline for w in self._asked()]
+        if self._in_flight:
+            due += [w.not_before for w in self._wants.values() if w.asked_of is None and w.not_before > 0]
+        return min(due, default=None)
+
+    def _asked(self) -> list[Want]:
+        return [self._wants[h] for hashes in self._in_flight.values() for h in hashes]
+
+    def _has_slot(self) -> bool:
+        return any(len(hashes) < self._settings.bodies_in_flight_max for hashes in self._in_flight.values())
+
+    def _choose(self, want: Want) -> str:
+        """The ready source with a free slot that was asked least, announced it, and has least in flight."""
+        limit = self._settings.bodies_in_flight_max
+        free = [s for s, hashes in self._in_flight.items() if len(hashes) < limit]
+        return min(
+            free,
+            key=lambda s: (want.tries.get(s, 0), s not in want.announcers, len(self._in_flight[s])),
+        )
+
+    def _ask(self, want: Want, source: str, now: float) -> None:
+        want.asked_of = source
+        want.asked_at = now if want.asked_at is None else want.asked_at
+        want.tries[source] = want.tries.get(source, 0) + 1
+        timeout_s = self._settings.body_request_timeout_s * 2 ** (want.tries[source] - 1)
+        want.deadline = now + min(timeout_s, REQUEST_TIMEOUT_MAX_S)
+        self._in_flight[source].add(want.hash)
+        if all(want.tries.get(s, 0) > want.rounds for s in self._in_flight):
+            want.rounds += 1
+            want.not_before = now + self._round_wait_s(want)
+
+    def _round_wait_s(self, want: Want) -> float:
+        """How long after a whole round over the sources the next may start."""
+        if want.late_wait_s is not None:
+            want.late_wait_s = min(want.late_wait_s * 2, self._settings.late_retry_max_s)
+            return want.late_wait_s
+        return min(ROUND_WAIT_FIRST_S * ROUND_WAIT_FACTOR**want.rounds, ROUND_WAIT_MAX_S)
+
+    def _free(self, want: Want) -> None:
+        if want.asked_of is not None:
+            self._in_flight.get(want.asked_of, set()).discard(want.hash)
+            want.asked_of = None
+
+    def _ask_again(self, want: Want) -> None:
+        want.asked_of = None
+        if want.late_wait_s is not None and want.rounds > self._settings.late_retries_max:
+            self.done(want.hash)
+            return
+        heapq.heappush(self._unasked, (want.height, want.hash))

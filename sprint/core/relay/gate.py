@@ -1,0 +1,49 @@
+"""When a source may be tried: the seam around every connection attempt.
+
+Today it is a backoff that doubles, with jitter, and falls back to its start after a connection that held.
+A source that misbehaved waits longer than one that could not be reached.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+WAIT_FIRST_S = 0.25
+WAIT_MAX_S = 30.0
+BLOCK_FIRST_S = 10.0
+BLOCK_MAX_S = 3600.0
+HELD_AFTER_S = 60.0
+
+
+class SourceGate:
+    """Decides when the next attempt of one source may start."""
+
+    def __init__(self) -> None:
+        self._wait_s = WAIT_FIRST_S
+        self._block_s = BLOCK_FIRST_S
+        self._open_at = 0.0
+
+    def __repr__(self) -> str:
+        return f"SourceGate(open_at={self._open_at:.3f}, wait_s={self._wait_s})"
+
+    def admit(self, now: float) -> float:
+        """Return how long to wait before an attempt, 0 to go ahead."""
+        return max(0.0, self._open_at - now)
+
+    def record(
+        self, outcome: Literal["lost", "failed", "misbehaved"], *, held_s: float, now: float, jitter: float
+    ) -> None:
+        """Note how an attempt ended; `jitter` in 0 to 1 shortens the wait by up to half.
+
+        `held_s` is how long the connection was ready: one that held starts the backoff afresh.
+        """
+        if held_s >= HELD_AFTER_S:
+            self._wait_s = WAIT_FIRST_S
+            self._block_s = BLOCK_FIRST_S
+        if outcome == "misbehaved":
+            wait_s, self._block_s = self._block_s, min(self._block_s * 2, BLOCK_MAX_S)
+        elif outcome == "lost" and held_s > 0:
+            wait_s = self._wait_s = WAIT_FIRST_S
+        else:
+            wait_s, self._wait_s = self._wait_s, min(self._wait_s * 2, WAIT_MAX_S)
+        self._open_at = now + wait_s * (1 - jitter / 2)

@@ -1,0 +1,232 @@
+"""The chain tree and its head: which blocks are known, which is the tip, what a move of it means.
+
+A node enters with its proved header. Once its body is valid it is *settled*; settled with a connected
+parent it is *connected*; the connected node with most work is the head, and of equal ones the first that
+got there. Reorgs, side branches that wait, and switching back all follow from that one rule. The tree
+reaches a bounded depth below the head; what lies deeper cannot be reorganised away.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+import msgspec
+
+from sprint.core.chains import Block, Header
+from sprint.core.relay.settings import LOCATOR_DENSE
+
+PRUNE_SLACK_BLOCKS = 512  # re-rooting costs a walk over the tree, so it is done once per so many blocks
+
+
+class BlockRecord(msgspec.Struct, frozen=True):
+    """What of a body is kept until the block is delivered."""
+
+    tx_count: int
+    size: int
+    checks: tuple[str, ...]
+    source: str
+
+
+class Node:
+    """One block in the tree. `work` is that of the whole chain up to it."""
+
+    __slots__ = (
+        "anchored",
+        "children",
+        "connected",
+        "delivered",
+        "hash",
+        "header",
+        "header_sent",
+        "height",
+        "invalid",
+        "missing",
+        "parent",
+        "read_at",
+        "record",
+        "sources",
+        "work",
+    )
+
+    def __init__(self, header: Header, parent: Node | None, height: int, work: int) -> None:
+        self.hash = header.hash
+        self.header = header
+        self.parent = parent
+        self.height = height
+        self.work = work
+        self.children: list[Node] = []
+        self.record: BlockRecord | None = None
+        self.sources: dict[str, float] = {}
+        self.read_at = 0.0
+        self.anchored = False
+        self.missing = False
+        self.invalid = False
+        self.connected = False
+        self.delivered = False
+        self.header_sent = False
+
+    def __repr__(self) -> str:
+        flags = [f for f in ("anchored", "missing", "invalid", "connected", "delivered") if getattr(self, f)]
+        return f"Node({self.hash[::-1].hex()[:16]}… at {self.height}: {' '.join(flags) or 'header'})"
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more is needed of the block itself before its children may pass."""
+        return self.record is not None or self.anchored or self.missing
+
+    def ancestors(self) -> Iterator[Node]:
+        """Yield this node, its parent, and so on to the root."""
+        node: Node | None = self
+        while node is not None:
+            yield node
+            node = node.parent
+
+
+class HeadChange(msgspec.Struct, frozen=True):
+    """`removed` from the old head down, `added` from above the fork up to the new head."""
+
+    fork: Node
+    removed: tuple[Node, ...]
+    added: tuple[Node, ...]
+
+
+class HeadTracker:
+    """The tree from its root to every known branch's end."""
+
+    def __init__(self, root: Node, retained_blocks_max: int) -> None:
+        root.parent = None
+        root.connected = True
+        self.root = root
+        self.head = root
+        self.best_header = root
+        self.retained_blocks_max = retained_blocks_max
+        self._nodes = {node.hash: node for node in _subtree(root)}
+
+    def __repr__(self) -> str:
+        return f"HeadTracker({len(self._nodes)} blocks, head {self.head!r})"
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def get(self, block_hash: bytes) -> Node | None:
+        return self._nodes.get(block_hash)
+
+    def add(self, header: Header) -> Node | None:
+        """Hang a proved header into the tree; None where its parent is not in it. Idempotent."""
+        known = self._nodes.get(header.hash)
+        if known is not None:
+            return known
+        parent = self._nodes.get(header.parent)
+        if parent is None:
+            return None
+        node = Node(header, parent, parent.height + 1, parent.work + header.work)
+        node.invalid = parent.invalid
+        parent.children.append(node)
+        self._nodes[node.hash] = node
+        if node.work > self.best_header.work and not node.invalid:
+            self.best_header = node
+        return node
+
+    def settle(self, node: Node, block: Block, source: str) -> None:
+        """Note that a node's body is valid."""
+        node.record = BlockRecord(block.tx_count, block.size, block.checks, source)
+
+    def connect(self, node: Node) -> HeadChange | None:
+        """Connect a settled node and all that waited for it; return the head's move, if it moves."""
+        if node.connected or not node.settled or node.parent is None or not node.parent.connected:
+            return None
+        best = self.head
+        waiting = deque((node,))
+        while waiting:
+            current = waiting.popleft()
+            current.connected = True
+            if current.work > best.work:
+                best = current
+            waiting.extend(c for c in current.children if c.settled and not c.connected and not c.invalid)
+        return None if best is self.head else self._move_to(best)
+
+    def _move_to(self, best: Node) -> HeadChange:
+        removed: list[Node] = []
+        added: list[Node] = []
+        old, new = self.head, best
+        while old is not new:
+            if new.height >= old.height:
+                added.append(new)
+                new = _parent_of(new)
+            else:
+                removed.append(old)
+                old = _parent_of(old)
+        self.head = best
+        change = HeadChange(new, tuple(removed), tuple(reversed(added)))
+        if best.height - self.root.height > self.retained_blocks_max + PRUNE_SLACK_BLOCKS:
+            self._reroot(best)
+        return change
+
+    def anchor_below(self, tip: Node) -> list[Node]:
+        """Begin the log at `tip`: what lies below it is taken as connected. Return those nodes."""
+        below = [node for node in tip.ancestors() if node is not tip]
+        for node in below:
+            node.anchored = node.connected = True
+        if below:
+            self.head = below[0]
+        return below
+
+    def invalidate(self, node: Node) -> list[Node]:
+        """Mark a node and all above it as never valid. Return them. Connected nodes cannot be among them."""
+        lost = list(_subtree(node))
+        for bad in lost:
+            bad.invalid = True
+        if self.best_header.invalid:
+            valid = (n for n in self._nodes.values() if not n.invalid)
+            self.best_header = max(valid, key=lambda n: n.work)
+        return lost
+
+    def on_best_branch(self, node: Node) -> bool:
+        """Tell whether the head's own branch runs through `node`."""
+        for candidate in self.head.ancestors():
+            if candidate.height <= node.height:
+                return candidate is node
+        return False
+
+    def locator(self) -> list[bytes]:
+        """Hashes from the best header down, dense then doubling steps, for `getheaders`."""
+        hashes: list[bytes] = []
+        step = 1
+        due = self.best_header.height
+        for node in self.best_header.ancestors():
+            if node.height == due or node is self.root:
+                hashes.append(node.hash)
+                step = step * 2 if len(hashes) > LOCATOR_DENSE else 1
+                due = node.height - step
+        return hashes
+
+    def trim_headers(self) -> None:
+        """While the log has not begun: keep only the retained depth below the best header."""
+        if self.best_header.height - self.root.height > self.retained_blocks_max + PRUNE_SLACK_BLOCKS:
+            self._reroot(self.best_header)
+
+    def _reroot(self, tip: Node) -> None:
+        floor = tip.height - self.retained_blocks_max
+        root = next(node for node in tip.ancestors() if node.height == floor)
+        root.parent = None
+        root.connected = True
+        self._nodes = {node.hash: node for node in _subtree(root)}
+        self.root = root
+        if self.head.hash not in self._nodes:
+            self.head = root
+
+
+def _parent_of(node: Node) -> Node:
+    if node.parent is None:
+        raise AssertionError(f"{node!r} is connected above the tree's root")
+    return node.parent
+
+
+def _subtree(root: Node) -> Iterator[Node]:
+    """Yield a node and all its descendants, parents first."""
+    waiting = deque((root,))
+    while waiting:
+        node = waiting.popleft()
+        yield node
+        waiting.extend(node.children)

@@ -1,0 +1,103 @@
+"""Proofs: the stateless part of judging, which may run in any thread.
+
+`admit` makes one, the edge calls `run` (inline while `cost_ms` is small), and `settle` takes the result.
+A proof sees only bytes and the chain's processor, so that it can never disagree with the tree.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from sprint.core.chains import Block, Header, Processor, Rejected
+from sprint.core.protocols.announcements import BlockArrived, HeadersAnnounced
+
+INLINE_COST_MS_MAX = 0.5  # above this a proof would make the event loop late for everybody else
+
+
+class HeadersResult(msgspec.Struct, frozen=True):
+    """The valid headers, oldest first, and why the next one after them was refused, if one was."""
+
+    source: str
+    hashes: tuple[bytes, ...]
+    headers: tuple[Header, ...]
+    rejected: Rejected | None
+    read_at: float
+    full: bool
+
+
+class BlockResult(msgspec.Struct, frozen=True):
+    source: str
+    hash: bytes
+    verdict: Block | Rejected
+    read_at: float
+
+
+class HeadersProof:
+    """Proof of work of a run of headers, which `admit` found to hang together."""
+
+    __slots__ = ("_full", "_hashes", "_headers", "_processor", "_read_at", "cost_ms", "source")
+
+    def __init__(
+        self,
+        processor: Processor,
+        announcement: HeadersAnnounced,
+        headers: tuple[bytes, ...],
+        hashes: tuple[bytes, ...],
+    ) -> None:
+        self._processor = processor
+        self._headers = headers
+        self._hashes = hashes
+        self._read_at = announcement.read_at
+        self._full = announcement.full
+        self.source = announcement.source
+        self.cost_ms = processor.proof_cost_ms(len(headers), 0)
+
+    def __repr__(self) -> str:
+        return f"HeadersProof({len(self._headers)} headers from {self.source})"
+
+    @property
+    def hashes(self) -> tuple[bytes, ...]:
+        return self._hashes
+
+    def run(self) -> HeadersResult:
+        valid: list[Header] = []
+        rejected: Rejected | None = None
+        for raw in self._headers:
+            verdict = self._processor.process_header(raw)
+            if isinstance(verdict, Rejected):
+                rejected = verdict
+                break
+            valid.append(verdict)
+        return HeadersResult(self.source, self._hashes, tuple(valid), rejected, self._read_at, self._full)
+
+
+class BlockProof:
+    """Every rule of a body that needs no other block. `header` is set where its proof was checked before."""
+
+    __slots__ = ("_header", "_processor", "_raw", "_read_at", "cost_ms", "hash", "source")
+
+    def __init__(
+        self,
+        processor: Processor,
+        announcement: BlockArrived,
+        block_hash: bytes,
+        header: Header | None,
+    ) -> None:
+        self._processor = processor
+        self._raw = announcement.raw
+        self._header = header
+        self._read_at = announcement.read_at
+        self.hash = block_hash
+        self.source = announcement.source
+        self.cost_ms = processor.proof_cost_ms(0 if header else 1, len(self._raw))
+
+    def __repr__(self) -> str:
+        return f"BlockProof({self.hash[::-1].hex()[:16]}… of {len(self._raw)} bytes from {self.source})"
+
+    def run(self) -> BlockResult:
+        verdict = self._processor.process_block(self._raw, self._header)
+        return BlockResult(self.source, self.hash, verdict, self._read_at)
+
+
+Proof = HeadersProof | BlockProof
+ProofResult = HeadersResult | BlockResult

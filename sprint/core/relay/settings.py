@@ -1,0 +1,37 @@
+"""Settings and named limits of the relay's core. One record per chain; nobody is handed more."""
+
+from __future__ import annotations
+
+import msgspec
+
+HEADERS_PER_MESSAGE_MAX = 2000  # Bitcoin Core's MAX_HEADERS_RESULTS: fewer means that there are no more
+HASHES_ANNOUNCED_MAX = 1024  # hashes that sources named and whose header is not known yet
+ORPHANS_MAX = 128  # valid bodies whose parent's header is not known yet; records, not raw blocks
+PENDING_ANNOUNCEMENTS_MAX = 64  # announcements that wait for a header being proved
+REJECTED_HASHES_MAX = 1024  # hashes that can never be valid
+UNCONNECTING_MAX = 10  # announcements of one source without a known parent before it is penalised
+LOCATOR_DENSE = 10  # newest hashes in a locator before its steps double
+
+
+class ChainSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How one chain is followed.
+
+    `retained_blocks_max`: how far below the head the tree reaches, and so how deep a reorg may go.
+    `catch_up_blocks_max`: how many missed blocks are delivered before the rest becomes a gap.
+    `bodies_in_flight_max` is per source. `body_timeout_s` withdraws a header whose body cannot be had;
+    `gap_after_s` passes over one that holds others up. `head_poll_s`: a silent head is asked for again.
+    """
+
+    retained_blocks_max: int = 4032
+    catch_up_blocks_max: int = 2016
+    bodies_in_flight_max: int = 16
+    proofs_in_work_max: int = 32
+    body_request_timeout_s: float = 3.0
+    body_timeout_s: float = 30.0
+    gap_after_s: float = 60.0
+    late_retry_s: float = 5.0
+    late_retry_max_s: float = 600.0
+    late_retries_max: int = 100
+    head_poll_s: float = 30.0
+    sources_grace_s: float = 10.0
+    no_block_alarm_s: float | None = None
