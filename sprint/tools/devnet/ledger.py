@@ -1,0 +1,240 @@
+"""A regtest chain held by one node: a tree of valid blocks, its best branch, and their bytes on demand.
+
+The best tip is a function of the tree: of all valid blocks the one with most work, and of those with equal
+work the one that came first. A block is kept as its header and its recipe (about 0.5 KB); bodies are made
+again when asked for, and the last ones made are kept in a cache bounded in bytes, so every body can be
+served at any depth while memory grows only with the number of blocks, up to `BLOCKS_MAX`.
+
+Nothing here knows a clock or makes randomness.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import msgspec
+
+from sprint.core.chains import Header, Processor, display_hash
+from sprint.core.chains.bitcoin_family.parameters import ZERO_HASH, NetworkParameters
+from sprint.core.errors import ConfigError
+from sprint.tools.devnet.block_maker import Recipe, make_body, mine_header
+from sprint.tools.devnet.genesis import genesis_body
+
+BLOCKS_MAX = 500_000
+BODY_CACHE_BYTES_MAX = 8 << 20
+MEDIAN_TIME_BLOCKS = 11
+EXTRA_NONCE_BITS = 64
+
+
+class RandomBits(Protocol):
+    """What the ledger wants of a source of randomness; `random.Random` is one."""
+
+    def getrandbits(self, k: int, /) -> int:
+        """Return an integer of `k` random bits."""
+
+
+class _Entry(msgspec.Struct, frozen=True, gc=False):
+    """A block of the tree. `recipe` is None for the genesis block alone; `work` is that of the branch."""
+
+    hash: bytes
+    parent: bytes
+    raw_header: bytes
+    timestamp: int
+    height: int
+    work: int
+    recipe: Recipe | None
+
+
+class RegtestLedger:
+    """The tree of one network. Hashes are in wire order."""
+
+    def __init__(self, parameters: NetworkParameters, processor: Processor, rng: RandomBits) -> None:
+        if parameters.fixed_bits is None:
+            raise ConfigError(f"{parameters.chain_id} has no fixed difficulty; the devnet mines regtest only")
+        self.parameters = parameters
+        self._processor = processor
+        self._rng = rng
+        self._bits = parameters.fixed_bits
+        self._genesis_body = genesis_body(parameters)
+        genesis = processor.process_header(parameters.genesis)
+        if not isinstance(genesis, Header):
+            raise ConfigError(f"genesis of {parameters.chain_id} is refused: {genesis.reason}")
+        self._genesis = _entry_of(genesis, None, None)
+        self._entries = {self._genesis.hash: self._genesis}
+        self._best = [self._genesis.hash]
+        self._invalidated: set[bytes] = set()  # by invalidate()
+        self._invalid: set[bytes] = set()  # these and all that descends from them
+        self._bodies: OrderedDict[bytes, bytes] = OrderedDict()
+        self._bodies_size = 0
+
+    def __repr__(self) -> str:
+        tip = display_hash(self.tip)
+        return f"RegtestLedger({self.parameters.chain_id}, height={self.height()}, tip={tip})"
+
+    @property
+    def tip(self) -> bytes:
+        """Hash of the best block."""
+        return self._best[-1]
+
+    def height(self) -> int:
+        """Height of the best block."""
+        return len(self._best) - 1
+
+    def best_chain_hash_at(self, height: int) -> bytes | None:
+        """Hash of the best branch's block at `height`."""
+        return self._best[height] if 0 <= height < len(self._best) else None
+
+    def height_of(self, block_hash: bytes) -> int | None:
+        """Height of any block of the tree."""
+        entry = self._entries.get(block_hash)
+        return entry.height if entry else None
+
+    def header(self, block_hash: bytes) -> bytes | None:
+        """Raw header of any block of the tree."""
+        entry = self._entries.get(block_hash)
+        return entry.raw_header if entry else None
+
+    def mine(self, timestamp: int, *, parent: bytes | None = None, transactions: int = 0) -> bytes:
+        """Add a block on `parent` (the tip by default) and return its hash.
+
+        Its time is `timestamp`, or one second over the median of the eleven blocks before it where that is
+        later, as a node's own miner does it. ConfigError if the tree is full or the parent unknown.
+        """
+        if len(self._entries) >= BLOCKS_MAX:
+            raise ConfigError(f"the devnet holds {len(self._entries)} blocks, limit {BLOCKS_MAX}; restart it")
+        below = self._known(self.tip if parent is None else parent)
+        recipe = Recipe(below.height + 1, self._rng.getrandbits(EXTRA_NONCE_BITS), transactions)
+        body = make_body(recipe)
+        time = max(timestamp, self._median_time(below) + 1)
+        header = mine_header(self._processor, below.hash, body.merkle_root, time, self._bits)
+        entry = _entry_of(header, below, recipe)
+        self._entries[entry.hash] = entry
+        self._remember(entry.hash, entry.raw_header + body.full)
+        if below.hash in self._invalid:
+            self._invalid.add(entry.hash)
+        elif entry.work > self._known(self.tip).work:
+            self._adopt(entry)
+        return entry.hash
+
+    def invalidate(self, block_hash: bytes) -> None:
+        """Treat a block and its descendants as invalid, as a node's `invalidateblock` does."""
+        if self._known(block_hash) is self._genesis:
+            raise ConfigError("the genesis block cannot be invalidated")
+        self._invalidated.add(block_hash)
+        self._choose_tip()
+
+    def reconsider(self, block_hash: bytes) -> None:
+        """Undo `invalidate` of a block, its ancestors and its descendants (a node's `reconsiderblock`)."""
+        entry = self._known(block_hash)
+        self._invalidated = {
+            other
+            for other in self._invalidated
+            if not self._descends(entry, other) and not self._descends(self._known(other), block_hash)
+        }
+        self._choose_tip()
+
+    def connected_since(self, old_tip: bytes) -> list[bytes]:
+        """Raw headers of the best branch above its fork with the branch of `old_tip`, oldest first."""
+        fork = next(e.height for e in self._upward(self._known(old_tip)) if self._is_best(e))
+        return [self._entries[h].raw_header for h in self._best[fork + 1 :]]
+
+    def headers_after(self, locator: Sequence[bytes], stop: bytes, limit: int) -> list[bytes]:
+        """Answer getheaders: raw headers of the best branch after the first known one of `locator`.
+
+        They end with `stop` or at `limit`. An empty locator asks for the header `stop` alone.
+        """
+        if not locator:
+            entry = self._entries.get(stop)
+            return [entry.raw_header] if entry else []
+        known = (self._entries.get(block_hash) for block_hash in locator)
+        start = next((e.height for e in known if e is not None and self._is_best(e)), 0)
+        hashes = self._best[start + 1 : start + 1 + limit]
+        if stop != ZERO_HASH and stop in hashes:
+            hashes = hashes[: hashes.index(stop) + 1]
+        return [self._entries[block_hash].raw_header for block_hash in hashes]
+
+    def body(self, block_hash: bytes, *, witness: bool) -> bytes | None:
+        """Bytes of a block, with witness data or without; None if unknown or invalidated."""
+        entry = self._entries.get(block_hash)
+        if entry is None or block_hash in self._invalid:
+            return None
+        if entry.recipe is None:
+            return self._genesis_body
+        if not witness:
+            return entry.raw_header + make_body(entry.recipe).stripped
+        if block_hash in self._bodies:
+            self._bodies.move_to_end(block_hash)
+            return self._bodies[block_hash]
+        raw = entry.raw_header + make_body(entry.recipe).full
+        self._remember(block_hash, raw)
+        return raw
+
+    def _known(self, block_hash: bytes) -> _Entry:
+        entry = self._entries.get(block_hash)
+        if entry is None:
+            raise ConfigError(f"the devnet has no block {display_hash(block_hash)}")
+        return entry
+
+    def _is_best(self, entry: _Entry) -> bool:
+        return entry.height < len(self._best) and self._best[entry.height] == entry.hash
+
+    def _upward(self, entry: _Entry) -> Iterator[_Entry]:
+        """Walk from a block to the genesis block, both included."""
+        while True:
+            yield entry
+            if entry.height == 0:
+                return
+            entry = self._entries[entry.parent]
+
+    def _descends(self, entry: _Entry, ancestor: bytes) -> bool:
+        """Tell whether `ancestor` is the block or lies below it."""
+        height = self._known(ancestor).height
+        found = next((e for e in self._upward(entry) if e.height <= height), entry)
+        return found.hash == ancestor
+
+    def _median_time(self, entry: _Entry) -> int:
+        times = [e.timestamp for e, _ in zip(self._upward(entry), range(MEDIAN_TIME_BLOCKS), strict=False)]
+        return sorted(times)[len(times) // 2]
+
+    def _choose_tip(self) -> None:
+        """Work out validity and tip anew; entries are in order of arrival, so parents come first."""
+        self._invalid = set()
+        best = self._genesis
+        for entry in self._entries.values():
+            if entry.hash in self._invalidated or entry.parent in self._invalid:
+                self._invalid.add(entry.hash)
+            elif entry.work > best.work:
+                best = entry
+        self._adopt(best)
+
+    def _adopt(self, tip: _Entry) -> None:
+        """Make the branch of `tip` the best one."""
+        branch: list[bytes] = []
+        for entry in self._upward(tip):
+            if self._is_best(entry):
+                del self._best[entry.height + 1 :]
+                break
+            branch.append(entry.hash)
+        self._best.extend(reversed(branch))
+
+    def _remember(self, block_hash: bytes, raw: bytes) -> None:
+        """Keep a body, and drop those unused for longest over the limit; the newest always stays."""
+        self._bodies[block_hash] = raw
+        self._bodies_size += len(raw)
+        while self._bodies_size > BODY_CACHE_BYTES_MAX and len(self._bodies) > 1:
+            _, dropped = self._bodies.popitem(last=False)
+            self._bodies_size -= len(dropped)
+
+
+def _entry_of(header: Header, below: _Entry | None, recipe: Recipe | None) -> _Entry:
+    return _Entry(
+        hash=header.hash,
+        parent=below.hash if below else header.parent,  # the same object: a hash is kept once
+        raw_header=header.raw,
+        timestamp=header.timestamp,
+        height=below.height + 1 if below else 0,
+        work=header.work + (below.work if below else 0),
+        recipe=recipe,
+    )
