@@ -15,6 +15,7 @@
     │   └── StoreFailing            the disk refuses: full, read-only, failing
     ├── ListenError                 an address or port that cannot be listened on (exit 3)
     ├── UpstreamError               a source that cannot be reached or is not what it should be
+    ├── RequestError                a request that is refused; carries the code of its problem
     └── ClientError                 an answer of a relay that the client cannot use; carries its code
 
 Messages give the actual value and the limit. Foreign exceptions are mapped to these at the boundary
@@ -136,6 +137,17 @@ class UpstreamError(SprintError):
     """A source that cannot be reached or is not what it should be."""
 
     code = "upstream"
+
+
+class RequestError(SprintError):
+    """A request that is refused. `code` is one of the problems that `/problems` lists."""
+
+    code = "bad_request"
+
+    def __init__(self, code: str, message: str, *, headers: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(message)
+        self.code = code
+        self.headers = headers
 
 
 class ClientError(SprintError):
