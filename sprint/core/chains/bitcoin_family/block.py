@@ -16,6 +16,7 @@ from sprint.core.chains.bitcoin_family.transaction import (
     check_transaction,
     parse_transaction,
     scan_transaction,
+    starts_as_coinbase,
 )
 from sprint.core.errors import RuleError, WireError
 from sprint.core.kernels import merkle_root, sha256d
@@ -28,6 +29,7 @@ BODY_CHECKS = ("merkle_root", "coinbase", "witness_commitment", "weight")
 _OP_1 = 0x51
 _OP_16 = 0x60
 _HEIGHT_BYTES_MAX = 4
+_SIGN_BIT = 0x80  # of the last byte of a number in a script
 
 
 class BodyFacts(msgspec.Struct, frozen=True):
@@ -50,8 +52,10 @@ def check_body(raw: bytes, parameters: NetworkParameters) -> BodyFacts:
     reader = Reader(raw, HEADER_SIZE)
     count = reader.compact_size(len(raw) // TRANSACTION_SIZE_MIN + 1, "transactions")
     first = reader.position
-    txids, wtxids, stripped_size = _ids(raw, first, count)
+    txids, wtxids, stripped_size, coinbases = _ids(raw, first, count)
     _check_merkle_root(header, txids)
+    if coinbases > 1:
+        raise RuleError("coinbase", f"{coinbases} coinbases in one block, limit 1")
     coinbase = parse_transaction(Reader(raw, first))
     check_transaction(coinbase, parameters.money_max, coinbase=True)
     witness_absent = _check_commitment(coinbase, txids, wtxids)
@@ -59,19 +63,21 @@ def check_body(raw: bytes, parameters: NetworkParameters) -> BodyFacts:
     return BodyFacts(count, height_claimed(coinbase.inputs[0].script), witness_absent)
 
 
-def _ids(raw: bytes, position: int, count: int) -> tuple[list[bytes], list[bytes], int]:
-    """All txids and wtxids, and the block's size without witness data."""
+def _ids(raw: bytes, position: int, count: int) -> tuple[list[bytes], list[bytes], int, int]:
+    """All txids and wtxids, the block's size without witness data, and how many coinbases it has."""
     txids: list[bytes] = []
     wtxids: list[bytes] = []
     stripped_size = len(raw)
+    coinbases = 0
     for _ in range(count):
+        coinbases += starts_as_coinbase(raw, position)
         position, txid, wtxid, witness_size = scan_transaction(raw, position)
         txids.append(txid)
         wtxids.append(wtxid)
         stripped_size -= witness_size
     if position != len(raw):
         raise WireError(f"{len(raw) - position} bytes after the last transaction", kind="trailing")
-    return txids, wtxids, stripped_size
+    return txids, wtxids, stripped_size, coinbases
 
 
 def _check_merkle_root(header: BlockHeader, txids: list[bytes]) -> None:
@@ -120,7 +126,11 @@ def _check_weight(size: int, stripped_size: int, weight_max: int) -> None:
 
 
 def height_claimed(script: bytes) -> int | None:
-    """Return the height that BIP 34 puts first into the coinbase script; None where there is no number."""
+    """Return the height that BIP 34 puts first into the coinbase script.
+
+    None where the script starts with anything else than a number from 0 up, pushed in its shortest form,
+    the only one the rule allows.
+    """
     if not script:
         return None
     length = script[0]
@@ -130,4 +140,10 @@ def height_claimed(script: bytes) -> int | None:
         return length - _OP_1 + 1
     if length > _HEIGHT_BYTES_MAX or len(script) < 1 + length:
         return None
-    return int.from_bytes(script[1 : 1 + length], "little")
+    pushed = script[1 : 1 + length]
+    height = int.from_bytes(pushed, "little")
+    negative = pushed[-1] >= _SIGN_BIT
+    padded = pushed[-1] == 0 and (length == 1 or pushed[-2] < _SIGN_BIT)
+    if negative or padded or height <= _OP_16 - _OP_1 + 1:
+        return None
+    return height

@@ -9,7 +9,11 @@ from sprint.core.chains.bitcoin_family.block import BODY_CHECKS, check_body
 from sprint.core.chains.bitcoin_family.header import BlockHeader, parse_header
 from sprint.core.chains.bitcoin_family.parameters import HEADER_SIZE, NetworkParameters
 from sprint.core.chains.bitcoin_family.proof_of_work import target_of, work_of
-from sprint.core.chains.bitcoin_family.transaction import check_transaction, parse_transaction
+from sprint.core.chains.bitcoin_family.transaction import (
+    check_transaction,
+    check_transaction_weight,
+    parse_transaction,
+)
 from sprint.core.errors import RuleError, WireError
 from sprint.core.kernels import scrypt_1024_1_1, sha256d
 from sprint.core.wire import Reader
@@ -66,6 +70,9 @@ class BitcoinFamilyProcessor:
 
     def check_context(self, block: Block, height: int) -> Rejected | None:
         """Check what the height decides. A body stripped of its witness data is not the true body."""
+        claimed = block.height_claimed
+        if height >= self.parameters.bip34_height and claimed != height:
+            return Rejected("coinbase_height", f"coinbase states height {claimed}, the block is at {height}")
         if block.witness_absent and height >= self.parameters.witness_height:
             return Rejected(
                 "witness_commitment", "committed witness data was stripped from the body", mutated=True
@@ -78,6 +85,7 @@ class BitcoinFamilyProcessor:
             transaction = parse_transaction(reader)
             reader.finish()
             check_transaction(transaction, self.parameters.money_max, coinbase=False)
+            check_transaction_weight(transaction, self.parameters.weight_max)
         except WireError as error:
             return Rejected("parse", str(error))
         except RuleError as error:

@@ -16,10 +16,11 @@ ZERO_HASH = bytes(32)
 class NetworkParameters(msgspec.Struct, frozen=True, kw_only=True):
     """Constants of one network.
 
-    `magic` starts every P2P message. `target_limit` is the easiest target allowed. `witness_height` is
-    where BIP 141 starts to bind. `fixed_bits` is the one compact target a network without retargeting
-    uses. `no_block_alarm_s` is how long without a block is worth an alarm; None where blocks are made on
-    demand. `weight_max` is BIP 141's limit in weight units.
+    `magic` starts every P2P message. `target_limit` is the easiest target allowed. `bip34_height` and
+    `witness_height` are where the height in the coinbase and the witness commitment (BIP 141) start to
+    bind. `fixed_bits` is the one compact target a network without retargeting uses. `no_block_alarm_s` is
+    how long without a block is worth an alarm; None where blocks are made on demand. `weight_max` is
+    BIP 141's limit in weight units.
     """
 
     chain_id: str
@@ -29,6 +30,7 @@ class NetworkParameters(msgspec.Struct, frozen=True, kw_only=True):
     genesis: bytes
     target_limit: int
     proof_of_work: Literal["sha256d", "scrypt"]
+    bip34_height: int
     witness_height: int
     block_interval_s: float
     money_max: int

@@ -21,6 +21,8 @@ NULL_INDEX = 0xFFFF_FFFF
 COINBASE_SCRIPT_SIZE_MIN = 2
 COINBASE_SCRIPT_SIZE_MAX = 100
 _WITNESS_MARKER = b"\x00\x01"
+_NULL_INPUT = b"\x01" + bytes(32) + b"\xff" * 4  # one input, and it spends the null outpoint
+_COINBASE_STARTS = (_NULL_INPUT, _WITNESS_MARKER + _NULL_INPUT)
 
 
 class TransactionInput(msgspec.Struct, frozen=True):
@@ -81,11 +83,15 @@ def parse_transaction(reader: Reader) -> Transaction:
     if marked:
         reader.take(2)
     input_count = reader.compact_size(reader.remaining // INPUT_SIZE_MIN, "inputs")
+    if not input_count:
+        raise _empty("input")
     inputs = tuple(
         TransactionInput(reader.hash(), reader.u32(), reader.var_bytes(SCRIPT_SIZE_MAX), reader.u32())
         for _ in range(input_count)
     )
     output_count = reader.compact_size(reader.remaining // OUTPUT_SIZE_MIN, "outputs")
+    if not output_count:
+        raise _empty("output")
     outputs = tuple(
         TransactionOutput(reader.i64(), reader.var_bytes(SCRIPT_SIZE_MAX)) for _ in range(output_count)
     )
@@ -113,12 +119,16 @@ def scan_transaction(raw: bytes, start: int) -> tuple[int, bytes, bytes, int]:
         body = start + 6 if marked else start + 4
         count, position = _count(raw, body)
         input_count = count
+        if not count:
+            raise _empty("input")
         for _ in range(count):
             length, position = _count(raw, position + 36)
             position += length + 4
             if position > end:
                 raise _truncated(position, end)
         count, position = _count(raw, position)
+        if not count:
+            raise _empty("output")
         for _ in range(count):
             length, position = _count(raw, position + 8)
             position += length
@@ -165,6 +175,15 @@ def _count(raw: bytes, position: int) -> tuple[int, int]:
     return value, reader.position
 
 
+def starts_as_coinbase(raw: bytes, start: int) -> bool:
+    """Tell whether the transaction at `start` has one input that spends the null outpoint."""
+    return raw.startswith(_COINBASE_STARTS, start + 4)
+
+
+def _empty(what: str) -> WireError:
+    return WireError(f"a transaction without an {what}", kind="malformed")
+
+
 def _truncated(wanted: int, end: int) -> WireError:
     return WireError(f"transaction runs to {wanted}, the bytes end at {end}", kind="truncated")
 
@@ -185,6 +204,13 @@ def check_transaction(transaction: Transaction, money_max: int, *, coinbase: boo
         _check_coinbase_input(transaction)
     elif any(i.is_null for i in transaction.inputs):
         raise RuleError("transaction_inputs", "only a coinbase may spend the null outpoint")
+
+
+def check_transaction_weight(transaction: Transaction, weight_max: int) -> None:
+    """Refuse a transaction that no block has room for."""
+    weight = 4 * len(transaction.encode(witness=False))
+    if weight > weight_max:
+        raise RuleError("transaction_weight", f"weight {weight} without witness data, limit {weight_max}")
 
 
 def _check_coinbase_input(transaction: Transaction) -> None:
