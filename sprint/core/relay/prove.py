@@ -15,7 +15,10 @@ INLINE_COST_MS_MAX = 0.5  # above this a proof would make the event loop late fo
 
 
 class HeadersResult(msgspec.Struct, frozen=True):
-    """The valid headers, oldest first, and why the next one after them was refused, if one was."""
+    """The valid headers, oldest first, and why the next one after them was refused, if one was.
+
+    `hashes` are those that were to be proved; `last` is the last one announced, which may have been known.
+    """
 
     source: str
     hashes: tuple[bytes, ...]
@@ -23,6 +26,7 @@ class HeadersResult(msgspec.Struct, frozen=True):
     rejected: Rejected | None
     read_at: float
     full: bool
+    last: bytes | None
 
 
 class BlockResult(msgspec.Struct, frozen=True):
@@ -35,7 +39,7 @@ class BlockResult(msgspec.Struct, frozen=True):
 class HeadersProof:
     """Proof of work of a run of headers, which `admit` found to hang together."""
 
-    __slots__ = ("_full", "_hashes", "_headers", "_processor", "_read_at", "cost_ms", "source")
+    __slots__ = ("_full", "_hashes", "_headers", "_last", "_processor", "_read_at", "cost_ms", "source")
 
     def __init__(
         self,
@@ -43,10 +47,12 @@ class HeadersProof:
         announcement: HeadersAnnounced,
         headers: tuple[bytes, ...],
         hashes: tuple[bytes, ...],
+        last: tuple[bytes, ...],
     ) -> None:
         self._processor = processor
         self._headers = headers
         self._hashes = hashes
+        self._last = last[0] if last else None
         self._read_at = announcement.read_at
         self._full = announcement.full
         self.source = announcement.source
@@ -68,7 +74,15 @@ class HeadersProof:
                 rejected = verdict
                 break
             valid.append(verdict)
-        return HeadersResult(self.source, self._hashes, tuple(valid), rejected, self._read_at, self._full)
+        return HeadersResult(
+            source=self.source,
+            hashes=self._hashes,
+            headers=tuple(valid),
+            rejected=rejected,
+            read_at=self._read_at,
+            full=self._full,
+            last=self._last,
+        )
 
 
 class BlockProof:

@@ -1,0 +1,176 @@
+"""Admit: decide cheaply what an announcement is.
+
+A duplicate, something to wait or to ask for, a fault of the source, or a `Proof` to run. Order of checks:
+cheap structure, known?, proof; marking comes last, in `settle`, because marking before proof would let a
+peer poison hashes. Nothing here raises on what a peer sent.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from sprint.core.errors import WireError
+from sprint.core.protocols.announcements import (
+    Announcement,
+    BlockArrived,
+    BodiesNotFound,
+    HashesAnnounced,
+    HeadersAnnounced,
+)
+from sprint.core.relay.fetch import Request
+from sprint.core.relay.outcome import Penalty
+from sprint.core.relay.prove import BlockProof, HeadersProof, Proof
+from sprint.core.relay.state import ChainState
+
+INVALID_PENALTY = 100
+DISORDER_PENALTY = 20
+HASH_WANTS_MAX = 16  # bodies asked for by hash alone, before their header is known
+
+
+class Duplicate(msgspec.Struct, frozen=True):
+    """Nothing new: known, or being proved. It was counted as a confirmation."""
+
+    reason: str
+
+
+class Wait(msgspec.Struct, frozen=True):
+    """Kept back until what it depends on is settled, or dropped at a bound and asked for again later."""
+
+    reason: str
+
+
+class Fetch(msgspec.Struct, frozen=True):
+    """Something has to be asked for first."""
+
+    requests: tuple[Request, ...]
+
+
+class Refused(msgspec.Struct, frozen=True):
+    penalty: Penalty
+
+
+Decision = Duplicate | Wait | Fetch | Refused | Proof
+
+
+class Admission:
+    """Decides on announcements by what the chain's state knows."""
+
+    def __init__(self, state: ChainState) -> None:
+        self._state = state
+
+    def admit(self, announcement: Announcement, now: float) -> Decision:
+        if isinstance(announcement, BlockArrived):
+            return self._block(announcement)
+        if isinstance(announcement, HeadersAnnounced):
+            return self._headers(announcement)
+        if isinstance(announcement, HashesAnnounced):
+            return self._hashes(announcement, now)
+        return self._not_found(announcement, now)
+
+    def _headers(self, announcement: HeadersAnnounced) -> Decision:
+        state, source = self._state, announcement.source
+        try:
+            pairs = [state.processor.header_of(raw) for raw in announcement.headers]
+        except WireError as error:
+            return _refused(source, INVALID_PENALTY, str(error))
+        hashes = tuple(block_hash for block_hash, _ in pairs)
+        if any(pairs[i][1] != hashes[i - 1] for i in range(1, len(pairs))):
+            return _refused(source, DISORDER_PENALTY, "headers that do not follow one another")
+        refusal = next(filter(None, map(self._refusal, (*hashes, *(p for _, p in pairs[:1])))), None)
+        if refusal is not None:
+            return _refused(source, INVALID_PENALTY, f"a header on a refused block: {refusal}")
+        start = self._skip_known(hashes, source, announcement.read_at)
+        if start < len(hashes):
+            return self._new_headers(announcement, hashes, start, pairs[start][1])
+        if announcement.full or not state.synced.get(source, True):
+            return HeadersProof(state.processor, announcement, (), (), hashes[-1:])
+        return Duplicate("headers known")
+
+    def _skip_known(self, hashes: tuple[bytes, ...], source: str, read_at: float) -> int:
+        """Count the confirmations at the start; return where what is new begins."""
+        state = self._state
+        for index, block_hash in enumerate(hashes):
+            node = state.tree.get(block_hash)
+            if node is not None:
+                node.sources.setdefault(source, read_at)
+            elif block_hash in state.book.proving_headers:
+                state.book.note(block_hash, source, read_at)
+            else:
+                return index
+        return len(hashes)
+
+    def _new_headers(
+        self, announcement: HeadersAnnounced, hashes: tuple[bytes, ...], start: int, parent: bytes
+    ) -> Decision:
+        state, source = self._state, announcement.source
+        new = hashes[start:]
+        if state.tree.get(parent) is not None:
+            state.book.connected(source)
+            state.book.proving_headers.update(new)
+            return HeadersProof(state.processor, announcement, announcement.headers[start:], new, new[-1:])
+        if parent in state.book.proving_headers:
+            return Wait(state.book.wait(announcement))
+        penalty = state.book.unconnecting(source)
+        if penalty is not None:
+            return Refused(penalty)
+        state.book.note(hashes[-1], source, announcement.read_at)
+        return Fetch((state.headers_request(source),))
+
+    def _hashes(self, announcement: HashesAnnounced, now: float) -> Decision:
+        state, source, unknown = self._state, announcement.source, []
+        for block_hash in announcement.hashes:
+            node = state.tree.get(block_hash)
+            if node is not None:
+                node.sources.setdefault(source, announcement.read_at)
+            elif state.book.rejected(block_hash) is None:
+                state.book.note(block_hash, source, announcement.read_at)
+                unknown.append(block_hash)
+        if not unknown:
+            return Duplicate("hashes known")
+        last = unknown[-1]
+        # The body is asked for at once: it saves a round trip when the header turns out to connect.
+        if state.begun and len(state.hash_wants) < HASH_WANTS_MAX and last not in state.book.proving_bodies:
+            state.hash_wants.add(last)
+            state.fetcher.want(last, state.tree.best_header.height + 1, (source,))
+        return Fetch((state.headers_request(source), *state.fetcher.assign(now)))
+
+    def _block(self, announcement: BlockArrived) -> Decision:
+        state, source = self._state, announcement.source
+        try:
+            block_hash, parent = state.processor.header_of(announcement.raw)
+        except WireError as error:
+            return _refused(source, INVALID_PENALTY, str(error))
+        requested = state.fetcher.was_asked_of(block_hash, source)
+        state.fetcher.arrived(block_hash, source)
+        refusal = self._refusal(block_hash) or self._refusal(parent)
+        if refusal is not None:
+            return _refused(source, INVALID_PENALTY, f"a body of a refused block: {refusal}")
+        node = state.tree.get(block_hash)
+        if node is not None:
+            node.sources.setdefault(source, announcement.read_at)
+        else:
+            state.book.note(block_hash, source, announcement.read_at)
+        if (node is not None and state.has_body(node)) or block_hash in state.book.proving_bodies:
+            return Duplicate("body known or being proved")
+        if not state.begun:
+            return Wait("headers are still being fetched; the body will be asked for")
+        if not requested and len(state.book.proving_bodies) >= state.settings.proofs_in_work_max:
+            return Wait(f"{state.settings.proofs_in_work_max} bodies are being proved; dropped")
+        state.book.proving_bodies.add(block_hash)
+        return BlockProof(state.processor, announcement, block_hash, node.header if node else None)
+
+    def _not_found(self, announcement: BodiesNotFound, now: float) -> Decision:
+        for block_hash in announcement.hashes:
+            self._state.fetcher.failed(block_hash, announcement.source)
+        return Fetch(tuple(self._state.fetcher.assign(now)))
+
+    def _refusal(self, block_hash: bytes) -> str | None:
+        """Why a hash can never be valid, if that is known."""
+        node = self._state.tree.get(block_hash)
+        if node is not None and node.invalid:
+            return "it, or one below it, broke a rule"
+        return self._state.book.rejected(block_hash)
+
+
+def _refused(source: str, points: int, reason: str) -> Refused:
+    return Refused(Penalty(source, points, reason))

@@ -1,0 +1,80 @@
+"""What is done about bodies that do not come: a header is withdrawn, a gap passed over and tried on.
+
+A gap is the one way in which a child goes out before its parent: the `gap` event says so, and the parent
+is delivered late if it comes.
+"""
+
+from __future__ import annotations
+
+from sprint.core.chains import display_hash
+from sprint.core.model import GapData, HeaderWithdrawnData
+from sprint.core.relay.head import Node
+from sprint.core.relay.outcome import Outcome
+from sprint.core.relay.state import ChainState
+
+
+def withdraw_overdue(state: ChainState, now: float, outcome: Outcome) -> None:
+    """Withdraw headers whose bodies could not be had in time; stop wanting hashes nobody explained."""
+    for want in state.fetcher.overdue(now - state.settings.body_timeout_s):
+        node = state.tree.get(want.hash)
+        if node is None:
+            state.hash_wants.discard(want.hash)
+            state.fetcher.done(want.hash)
+        else:
+            withdraw(node, f"body not had within {state.settings.body_timeout_s:.0f} s", outcome)
+
+
+def withdraw(node: Node, reason: str, outcome: Outcome) -> None:
+    """Take back a `header` that went out, once."""
+    if node.header_sent and not node.delivered:
+        node.header_sent = False
+        outcome.drafts.append(HeaderWithdrawnData(display_hash(node.hash), node.height, reason))
+
+
+def pass_over_overdue(state: ChainState, now: float, outcome: Outcome) -> None:
+    """Pass over bodies on the best branch that hold up settled ones above them and cannot be had."""
+    overdue = {w.hash for w in state.fetcher.overdue(now - state.settings.gap_after_s) if w.rounds > 0}
+    if not overdue or state.tree.best_header.work <= state.tree.head.work:
+        return
+    waiting: list[Node] = []
+    for node in state.tree.best_header.ancestors():
+        if node.connected:
+            break
+        waiting.append(node)
+    run: list[Node] = []
+    for node in reversed(waiting):
+        if node.hash not in overdue:
+            break
+        run.append(node)
+    if run and any(child.settled for child in run[-1].children):
+        reason = f"bodies not had within {state.settings.gap_after_s:.0f} s from any source"
+        _pass_over(state, run, reason, outcome)
+        for node in run:
+            want = state.fetcher.get(node.hash)
+            if want is not None:
+                state.fetcher.make_late(want, now)
+
+
+def pass_over_excess(state: ChainState, outcome: Outcome) -> None:
+    """Make one gap of the blocks missed beyond `catch_up_blocks_max`. They are not asked for."""
+    limit = state.settings.catch_up_blocks_max
+    best = state.tree.best_header
+    if best.height - state.tree.head.height <= limit:
+        return
+    excess = [n for n in best.ancestors() if n.height <= best.height - limit and not n.connected]
+    if not excess:
+        return
+    for node in excess:
+        state.fetcher.done(node.hash)
+    _pass_over(state, excess[::-1], f"more than {limit} blocks were missed (catch_up_blocks_max)", outcome)
+
+
+def _pass_over(state: ChainState, run: list[Node], reason: str, outcome: Outcome) -> None:
+    """Let a run of nodes count as settled, oldest first; its first has a connected parent."""
+    outcome.drafts.append(GapData(run[0].height, run[-1].height, reason))
+    for node in run:
+        node.missing = node.record is None
+        outcome.touch(node)
+    change = state.tree.connect(run[0])
+    if change is not None:
+        outcome.move_head(change)

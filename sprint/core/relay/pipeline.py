@@ -1,0 +1,122 @@
+"""One chain's pipeline: admit → prove → settle, from announcements to outcomes.
+
+`admit` decides cheaply what an announcement is; what needs proving comes back as a `Proof`, whose `run`
+is stateless; `settle` takes the result into the chain tree. Each step returns what the edge has to do: an
+`Outcome` holds the drafts of events, what to ask of which source, and whose score pays. `number` makes a
+commit of it, which is logged before anybody is given it.
+
+The pipeline has one owner, never waits and never fails on what a peer sent. The tree is the truth about
+what is new.
+"""
+
+from __future__ import annotations
+
+from sprint.core.chains import Processor
+from sprint.core.model import SourceStatusData
+from sprint.core.protocols.announcements import Announcement
+from sprint.core.relay.admit import Admission, Decision
+from sprint.core.relay.head import HeadTracker
+from sprint.core.relay.outcome import Outcome
+from sprint.core.relay.overdue import pass_over_overdue, withdraw_overdue
+from sprint.core.relay.prove import HeadersResult, ProofResult
+from sprint.core.relay.settings import ChainSettings
+from sprint.core.relay.settle import Settlement
+from sprint.core.relay.state import ChainState
+from sprint.core.relay.watch import Watchdog
+
+OVERDUE_CHECK_S = 0.5
+
+
+class Pipeline:
+    """Follows one chain. Give it `tree` as restored from the store, or with the genesis block alone."""
+
+    def __init__(
+        self,
+        processor: Processor,
+        settings: ChainSettings,
+        tree: HeadTracker,
+        genesis_hash: bytes,
+        now: float,
+    ) -> None:
+        self.state = ChainState(processor, settings, tree, genesis_hash)
+        self.watchdog = Watchdog(settings, now)
+        self._admission = Admission(self.state)
+        self._settlement = Settlement(self.state)
+        self._poll_at = now + settings.head_poll_s
+        self._overdue_at = now + OVERDUE_CHECK_S
+
+    def __repr__(self) -> str:
+        return f"Pipeline({self.state!r})"
+
+    def admit(self, announcement: Announcement, now: float) -> Decision:
+        """Decide what an announcement is."""
+        return self._admission.admit(announcement, now)
+
+    def settle(self, result: ProofResult, now: float) -> Outcome:
+        """Take a proof's result into the tree."""
+        outcome = Outcome()
+        if isinstance(result, HeadersResult):
+            self._settlement.headers(result, outcome, now)
+        else:
+            self._settlement.block(result, outcome)
+        outcome.readmit = self.state.book.release()
+        return self._finish(outcome, now)
+
+    def source_ready(self, source: str, now: float) -> Outcome:
+        """Ask a source that has become ready for what is above our best header."""
+        outcome = Outcome()
+        self.state.synced[source] = False
+        self.state.fetcher.source_ready(source)
+        self.watchdog.sources_changed(len(self.state.synced), now)
+        outcome.drafts.append(SourceStatusData(source, "ready", "connected"))
+        outcome.requests.append(self.state.headers_request(source))
+        return self._finish(outcome, now)
+
+    def source_lost(self, source: str, reason: str, now: float) -> Outcome:
+        """Give what was asked of a lost source to the others."""
+        outcome = Outcome()
+        if self.state.synced.pop(source, None) is None:
+            return outcome
+        self.state.fetcher.source_lost(source)
+        self.state.book.connected(source)
+        self.watchdog.sources_changed(len(self.state.synced), now)
+        outcome.drafts.append(SourceStatusData(source, "lost", reason))
+        return self._finish(outcome, now)
+
+    def next_timer(self) -> float:
+        """Return when `handle_timer` has something to do at the latest."""
+        state = self.state
+        due = [self._poll_at]
+        due += [t for t in (state.fetcher.next_timer(), self.watchdog.next_timer()) if t is not None]
+        if len(state.fetcher):
+            due.append(self._overdue_at)
+        if state.begin_at is not None and not state.begun:
+            due.append(state.begin_at)
+        return min(due)
+
+    def handle_timer(self, now: float) -> Outcome:
+        """Act on what is overdue: bodies, headers to withdraw, gaps, the log's begin, a silent head."""
+        outcome, state = Outcome(), self.state
+        state.fetcher.expire(now)
+        if now >= self._overdue_at:
+            self._overdue_at = now + OVERDUE_CHECK_S
+            withdraw_overdue(state, now, outcome)
+            pass_over_overdue(state, now, outcome)
+        if not state.begun and state.begin_at is not None and now >= state.begin_at:
+            state.begin_at = None
+            if any(state.synced.values()):
+                self._settlement.begin(outcome)
+        if now >= self._poll_at:
+            self._poll_at = now + state.settings.head_poll_s
+            outcome.requests += [state.headers_request(source) for source in state.synced]
+        return self._finish(outcome, now)
+
+    def _finish(self, outcome: Outcome, now: float) -> Outcome:
+        if outcome.head is not None:
+            self.watchdog.advanced(now)
+            self._poll_at = now + self.state.settings.head_poll_s
+        status = self.watchdog.check(now)
+        if status is not None:
+            outcome.drafts.append(status)
+        outcome.requests += self.state.fetcher.assign(now)
+        return outcome

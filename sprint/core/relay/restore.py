@@ -1,0 +1,46 @@
+"""Rebuilds the chain tree from the store's rows, so that a restart goes on where the log ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sprint.core.chains import Processor
+from sprint.core.relay.event_log import BlockRow
+from sprint.core.relay.head import HeadTracker, Node
+from sprint.core.relay.outcome import restore_state
+
+
+def new_tree(processor: Processor, genesis: bytes, retained_blocks_max: int) -> HeadTracker:
+    """Return a tree of the genesis block alone."""
+    header = processor.read_header(genesis)
+    return HeadTracker(Node(header, None, 0, header.work), retained_blocks_max)
+
+
+def restore_tree(
+    processor: Processor, rows: Sequence[BlockRow], head: bytes, retained_blocks_max: int
+) -> HeadTracker:
+    """Return the tree of `rows`, in any order, with the head where it was.
+
+    Rows that hang on nothing, side branches from below the kept depth, are left out.
+    """
+    ordered = sorted(rows, key=lambda row: row.height)
+    root_row = next(row for row in ordered if row.canonical)
+    root = _node_of(processor, root_row, None)
+    nodes = {root.hash: root}
+    for row in ordered:
+        parent = nodes.get(row.parent)
+        if parent is not None and row.hash not in nodes:
+            node = nodes[row.hash] = _node_of(processor, row, parent)
+            node.connected = node.settled and parent.connected
+            parent.children.append(node)
+    tree = HeadTracker(root, retained_blocks_max)
+    tree.head = nodes[head]
+    tree.best_header = max(nodes.values(), key=lambda node: (node.work, node is tree.head))
+    return tree
+
+
+def _node_of(processor: Processor, row: BlockRow, parent: Node | None) -> Node:
+    node = Node(processor.read_header(row.header), parent, row.height, row.work)
+    restore_state(node, row)
+    node.connected = parent is None
+    return node

@@ -1,0 +1,194 @@
+"""Settle: take a proof's result into the chain tree and say what follows from it.
+
+This is where a hash is marked as known, where a body's verdict frees or ends its fetching, and where
+events are drafted: `header` when a proved header would become the tip, `block` and `reorg` when the head
+moves, `header_withdrawn` when a body proves its header's block invalid.
+"""
+
+from __future__ import annotations
+
+from sprint.core.chains import Block, Rejected
+from sprint.core.relay.admit import INVALID_PENALTY
+from sprint.core.relay.fetch import Request
+from sprint.core.relay.head import Node
+from sprint.core.relay.outcome import HeaderDraft, Outcome, Penalty
+from sprint.core.relay.overdue import pass_over_excess, withdraw
+from sprint.core.relay.prove import BlockResult, HeadersResult
+from sprint.core.relay.settings import ORPHANS_MAX
+from sprint.core.relay.state import ChainState
+
+BEGIN_GRACE_S = 2.0  # how long the log's first block waits for sources that are still being asked
+
+
+class Settlement:
+    """Takes results into the state."""
+
+    def __init__(self, state: ChainState) -> None:
+        self._state = state
+
+    def headers(self, result: HeadersResult, outcome: Outcome, now: float) -> None:
+        """Take proved headers into the tree, and ask for what they lead to."""
+        state = self._state
+        state.book.proving_headers.difference_update(result.hashes)
+        new = self._add_headers(result)
+        self._note_progress(result, outcome)
+        if not state.begun:
+            state.tree.trim_headers()
+            state.begin_at = now + BEGIN_GRACE_S
+            if not all(state.synced.values()) or not state.synced:
+                return
+            self.begin(outcome)
+        if not result.full:
+            self._want_bodies(new, outcome)
+        self._draft_header(new, outcome)
+        for node in new:
+            orphan = state.orphans.pop(node.hash, None)
+            if orphan is not None and isinstance(orphan.verdict, Block):
+                self._accept(node, orphan.verdict, orphan.source, outcome)
+
+    def block(self, result: BlockResult, outcome: Outcome) -> None:
+        """Take a body's verdict."""
+        state, verdict = self._state, result.verdict
+        state.book.proving_bodies.discard(result.hash)
+        state.hash_wants.discard(result.hash)
+        if isinstance(verdict, Rejected):
+            self._refuse_body(result.hash, result.source, verdict, outcome)
+            return
+        known = state.tree.get(result.hash)
+        node = state.tree.add(verdict.header)
+        if node is None:
+            self._keep_orphan(result, outcome)
+            return
+        node.sources.setdefault(result.source, result.read_at)
+        if known is None:
+            self._credit(node)
+        self._accept(node, verdict, result.source, outcome)
+
+    def begin(self, outcome: Outcome) -> None:
+        """Begin the log with the tip found: what lies below it is taken as connected.
+
+        Where the chain has only its genesis block, the log begins above it: every user has that one.
+        """
+        state = self._state
+        state.begun = True
+        tip = state.tree.best_header
+        below = state.tree.anchor_below(tip)
+        if not below:
+            tip.anchored = True
+            below = [tip]
+        for node in below:
+            outcome.touch(node, canonical=True)
+        outcome.head = below[0]
+        self._want_bodies([], outcome)
+
+    def _add_headers(self, result: HeadersResult) -> list[Node]:
+        new: list[Node] = []
+        for header in result.headers:
+            known = self._state.tree.get(header.hash)
+            node = self._state.tree.add(header)
+            if node is None:
+                break
+            node.sources.setdefault(result.source, result.read_at)
+            if known is None:
+                self._credit(node)
+                new.append(node)
+        return new
+
+    def _note_progress(self, result: HeadersResult, outcome: Outcome) -> None:
+        """Refuse, go on asking, or note that the source has no more."""
+        state, source = self._state, result.source
+        if result.rejected is not None:
+            reason = f"{result.rejected.check}: {result.rejected.reason}"
+            state.book.reject(result.hashes[len(result.headers)], reason)
+            outcome.penalties.append(Penalty(source, INVALID_PENALTY, reason))
+        elif result.full and result.last is not None:
+            outcome.requests.append(Request(source, locator=(result.last, *state.locator())))
+        elif source in state.synced:
+            state.synced[source] = True
+
+    def _credit(self, node: Node) -> None:
+        """Take over who announced a node's hash before its header was known; the earliest one won."""
+        for source, read_at in self._state.book.take_announcers(node.hash).items():
+            node.sources[source] = min(read_at, node.sources.get(source, read_at))
+        node.read_at = min(node.sources.values())
+        self._state.hash_wants.discard(node.hash)
+
+    def _draft_header(self, new: list[Node], outcome: Outcome) -> None:
+        """Tell of a header that would become the tip, while its body is fetched."""
+        state = self._state
+        tip = state.tree.best_header
+        if not new or new[-1] is not tip or tip.settled or tip.work <= state.tree.head.work:
+            return
+        if tip.hash in state.book.proving_bodies or tip.hash in state.orphans:
+            return
+        tip.header_sent = True
+        outcome.drafts.append(HeaderDraft(tip))
+
+    def _want_bodies(self, new: list[Node], outcome: Outcome) -> None:
+        pass_over_excess(self._state, outcome)
+        for node in self._state.tree.best_header.ancestors():
+            if node.connected:
+                break
+            self._want(node)
+        for node in new:
+            self._want(node)
+
+    def _want(self, node: Node) -> None:
+        state = self._state
+        if not node.settled and not node.invalid and node.hash not in state.book.proving_bodies:
+            state.fetcher.want(node.hash, node.height, node.sources)
+
+    def _keep_orphan(self, result: BlockResult, outcome: Outcome) -> None:
+        """Keep a valid body whose ancestors are not known yet, and ask for their headers."""
+        state = self._state
+        state.fetcher.done(result.hash)
+        state.orphans[result.hash] = result
+        if len(state.orphans) > ORPHANS_MAX:
+            state.orphans.popitem(last=False)
+        if result.source in state.synced:
+            outcome.requests.append(state.headers_request(result.source))
+
+    def _accept(self, node: Node, block: Block, source: str, outcome: Outcome) -> None:
+        """A body has passed: connect it if its parent is, and tell what follows from that."""
+        state = self._state
+        rejected = state.processor.check_context(block, node.height)
+        if rejected is not None:
+            self._refuse_body(node.hash, source, rejected, outcome)
+            return
+        state.fetcher.done(node.hash)
+        if state.has_body(node) or node.invalid:
+            return
+        state.tree.settle(node, block, source)
+        if node.missing:
+            self._accept_late(node, outcome)
+            return
+        outcome.touch(node)
+        change = state.tree.connect(node)
+        if change is not None:
+            outcome.move_head(change)
+
+    def _accept_late(self, node: Node, outcome: Outcome) -> None:
+        """A gap had passed over this one: its children are out already."""
+        node.missing = False
+        canonical = self._state.tree.on_best_branch(node)
+        outcome.touch(node, canonical=canonical)
+        if canonical:
+            outcome.deliver(node, late=True)
+
+    def _refuse_body(self, block_hash: bytes, source: str, rejected: Rejected, outcome: Outcome) -> None:
+        """Penalise; another source may have the true body, unless the block itself breaks a rule."""
+        state = self._state
+        reason = f"{rejected.check}: {rejected.reason}"
+        outcome.penalties.append(Penalty(source, INVALID_PENALTY, reason))
+        if rejected.mutated:
+            state.fetcher.failed(block_hash, source)
+            return
+        state.fetcher.done(block_hash)
+        state.book.reject(block_hash, reason)
+        node = state.tree.get(block_hash)
+        if node is None or node.connected:
+            return
+        for lost in state.tree.invalidate(node):
+            state.fetcher.done(lost.hash)
+            state.book.reject(lost.hash, reason)
+            withdraw(lost, reason, outcome)

@@ -1,0 +1,48 @@
+"""What one chain's pipeline knows: the tree, the announcements beside it, the wanted bodies, the sources.
+
+`admit` reads it, `settle` and `overdue` change it, `pipeline` owns it. It decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from sprint.core.chains import Processor
+from sprint.core.relay.book import AnnouncementBook
+from sprint.core.relay.fetch import BodyFetcher, Request
+from sprint.core.relay.head import HeadTracker, Node
+from sprint.core.relay.prove import BlockResult
+from sprint.core.relay.settings import ChainSettings
+
+
+class ChainState:
+    """`begun` is false until the log's first block is found; `synced` has the ready sources by name."""
+
+    def __init__(
+        self, processor: Processor, settings: ChainSettings, tree: HeadTracker, genesis_hash: bytes
+    ) -> None:
+        self.processor = processor
+        self.settings = settings
+        self.tree = tree
+        self.genesis_hash = genesis_hash
+        self.begun = tree.head.settled
+        self.begin_at: float | None = None
+        self.book = AnnouncementBook()
+        self.fetcher = BodyFetcher(settings)
+        self.synced: dict[str, bool] = {}
+        self.orphans: OrderedDict[bytes, BlockResult] = OrderedDict()
+        self.hash_wants: set[bytes] = set()
+
+    def __repr__(self) -> str:
+        return f"ChainState({self.tree!r}, begun={self.begun}, {self.fetcher!r})"
+
+    def locator(self) -> tuple[bytes, ...]:
+        """Return hashes from the best header down, ending with the genesis block's."""
+        hashes = self.tree.locator()
+        return tuple(hashes if hashes[-1] == self.genesis_hash else [*hashes, self.genesis_hash])
+
+    def headers_request(self, source: str) -> Request:
+        return Request(source, locator=self.locator())
+
+    def has_body(self, node: Node) -> bool:
+        return node.record is not None or node.anchored

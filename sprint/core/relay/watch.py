@@ -1,0 +1,61 @@
+"""The watchdog of one chain: says when it has stalled and when it has recovered.
+
+It keys on the head's advance and on the number of ready sources, never on a socket being alive.
+"""
+
+from __future__ import annotations
+
+from sprint.core.model import ChainStatusData
+from sprint.core.relay.settings import ChainSettings
+
+
+class Watchdog:
+    """Turns advances and the number of ready sources into `chain_status`."""
+
+    def __init__(self, settings: ChainSettings, now: float) -> None:
+        self._grace_s = settings.sources_grace_s
+        self._alarm_s = settings.no_block_alarm_s
+        self._advanced_at = now
+        self._without_sources_since: float | None = now
+        self.stalled: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Watchdog(stalled={self.stalled!r})"
+
+    def advanced(self, now: float) -> None:
+        self._advanced_at = now
+
+    def sources_changed(self, ready: int, now: float) -> None:
+        if ready:
+            self._without_sources_since = None
+        elif self._without_sources_since is None:
+            self._without_sources_since = now
+
+    def check(self, now: float) -> ChainStatusData | None:
+        """Return the change of status that is due, if any."""
+        reason = self._reason(now)
+        if (reason is None) == (self.stalled is None):
+            return None
+        self.stalled = reason
+        if reason is None:
+            return ChainStatusData("recovered", "the head advances and sources are ready")
+        return ChainStatusData("stalled", reason)
+
+    def next_timer(self) -> float | None:
+        """Return when a stall would begin; None while one lasts or none can."""
+        if self.stalled is not None:
+            return None
+        due = []
+        if self._without_sources_since is not None:
+            due.append(self._without_sources_since + self._grace_s)
+        if self._alarm_s is not None:
+            due.append(self._advanced_at + self._alarm_s)
+        return min(due, default=None)
+
+    def _reason(self, now: float) -> str | None:
+        since = self._without_sources_since
+        if since is not None and now - since >= self._grace_s:
+            return "no source is ready"
+        if self._alarm_s is not None and now - self._advanced_at >= self._alarm_s:
+            return f"no new block for {self._alarm_s:.0f} s although sources are ready"
+        return None
