@@ -1,0 +1,117 @@
+"""One devnet node as a process: `python -m sprint.tools.devnet --chain litecoin-regtest --interval-ms 50`.
+
+Prints one JSON line with its address, then answers each line on standard input by one JSON line:
+`mine N` and `reorg N` by the hashes of the new blocks; `invalidate HASH`, `reconsider HASH`, `tip` and
+`height` by the tip. It ends on `quit` and with its standard input (a pipe), so it never outlives who
+started it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable
+
+from sprint.core.chains import display_hash, internal_hash
+from sprint.core.errors import ConfigError, SprintError
+from sprint.tools.devnet.edge import CHAIN_IDS, Devnet, DevnetOptions
+from sprint.tools.devnet.seeded_bits import SeededBits
+
+LINE_LENGTH_MAX = 1_024
+EXIT_COULD_NOT_RUN = 3
+
+
+def main() -> int:
+    """Run until `quit`, the end of standard input or SIGTERM."""
+    arguments = _parser().parse_args()
+    options = DevnetOptions(
+        block_interval_s=arguments.interval_ms / 1000,
+        blocks_at_start=arguments.blocks_at_start,
+        transactions=arguments.transactions,
+        ports={arguments.chain: arguments.port},
+    )
+    try:
+        asyncio.run(_run(arguments.chain, options, arguments.seed))
+    except SprintError as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_COULD_NOT_RUN
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m sprint.tools.devnet", description="One devnet node.")
+    parser.add_argument("--chain", choices=CHAIN_IDS, required=True)
+    parser.add_argument("--interval-ms", type=float, default=0.0, help="0 mines only when told")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--transactions", type=int, default=0, help="made up for each block")
+    parser.add_argument("--blocks-at-start", type=int, default=3)
+    parser.add_argument("--seed", default="0")
+    return parser
+
+
+async def _run(chain_id: str, options: DevnetOptions, seed: str) -> None:
+    devnet = Devnet(
+        [chain_id], options, rng_of=lambda name: SeededBits(f"{seed}:{name}"), wall_clock=time.time
+    )
+    (address,) = await devnet.start()
+    try:
+        _say({"chain": address.chain_id, "host": address.host, "port": address.port})
+        task = asyncio.ensure_future(_answer_lines(devnet, chain_id))
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+    finally:
+        await devnet.stop()
+
+
+async def _answer_lines(devnet: Devnet, chain_id: str) -> None:
+    """Answer lines until `quit` or the end of the input."""
+    reader = asyncio.StreamReader(limit=LINE_LENGTH_MAX)
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
+    )
+    while True:
+        try:
+            line = await reader.readline()
+            words = line.decode(errors="replace").split()
+            if not line or words == ["quit"]:
+                return
+            _say(_answer(devnet, chain_id, words))
+        except (SprintError, ValueError) as error:  # ValueError: no number, no hash, a line over the limit
+            _say({"error": str(error)})
+
+
+def _answer(devnet: Devnet, chain_id: str, words: list[str]) -> dict[str, object]:
+    ledger = devnet.ledger(chain_id)
+    changes: dict[str, Callable[[str], list[bytes]]] = {
+        "mine": lambda count: devnet.mine(chain_id, int(count)),
+        "reorg": lambda depth: devnet.reorg(chain_id, int(depth)),
+    }
+    marks = {"invalidate": devnet.invalidate, "reconsider": devnet.reconsider}
+    match words:
+        case [("mine" | "reorg") as word, number]:
+            return {"hashes": [display_hash(h) for h in changes[word](number)]}
+        case [("invalidate" | "reconsider") as word, block_hash]:
+            marks[word](chain_id, internal_hash(block_hash))
+            return {"tip": display_hash(ledger.tip), "height": ledger.height()}
+        case ["tip"] | ["height"]:
+            return {"tip": display_hash(ledger.tip), "height": ledger.height()}
+        case _:
+            raise ConfigError(
+                f"no command {' '.join(words)[:80]!r}; there is mine N, reorg N, invalidate HASH,"
+                " reconsider HASH, tip, height, quit"
+            )
+
+
+def _say(answer: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

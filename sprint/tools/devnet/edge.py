@@ -1,0 +1,309 @@
+"""The devnet on sockets: one listening node per chain on loopback, and a clock that mines.
+
+`Devnet` starts, mines and stops nodes; `_Connection` moves bytes between one socket and its serving
+session and keeps the session's timer armed. What a session has to say is taken only as fast as the peer
+reads; how much of it may wait is the session's own limit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, cast
+
+import msgspec
+
+from sprint.core.chains import bitcoin, litecoin
+from sprint.core.chains.bitcoin_family.family import BitcoinFamilyChain
+from sprint.core.chains.bitcoin_family.parameters import NetworkParameters
+from sprint.core.errors import ConfigError, ListenError, SprintError
+from sprint.core.protocols.bitcoin_p2p.listener import ServingSession
+from sprint.tools.devnet.ledger import RandomBits, RegtestLedger
+from sprint.tools.devnet.node import DevnetNode
+
+LOOPBACK = "127.0.0.1"
+ACCEPT_BACKLOG = 64
+NONCE_BITS = 64
+
+_log = logging.getLogger("sprint.devnet")
+
+
+class DevnetOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How a devnet runs.
+
+    `block_interval_s`: None is the chain's own pace here, 0 mines only when told. `transactions` are made
+    up for each block beside its coinbase. `ports` by chain id; a missing one or 0 takes a free port.
+    """
+
+    block_interval_s: float | None = None
+    blocks_at_start: int = 3
+    transactions: int = 0
+    ports: dict[str, int] = {}
+
+
+class DevnetAddress(NamedTuple):
+    """Where the node of a chain listens."""
+
+    chain_id: str
+    host: str
+    port: int
+
+
+class _Chain(NamedTuple):
+    chain: BitcoinFamilyChain
+    parameters: NetworkParameters
+    block_interval_s: float
+
+
+_CHAINS = {
+    row.parameters.chain_id: row
+    for row in (
+        _Chain(bitcoin.CHAIN, bitcoin.REGTEST, 2.0),
+        _Chain(litecoin.CHAIN, litecoin.REGTEST, 1.5),
+    )
+}
+CHAIN_IDS = tuple(_CHAINS)
+
+
+class Devnet:
+    """Nodes of several chains on one event loop.
+
+    `rng_of` gives each chain id its own randomness, so that a chain's blocks do not depend on which others
+    run beside it; `wall_clock` gives Unix seconds.
+    """
+
+    def __init__(
+        self,
+        chain_ids: Sequence[str],
+        options: DevnetOptions,
+        *,
+        rng_of: Callable[[str], RandomBits],
+        wall_clock: Callable[[], float],
+    ) -> None:
+        self._options = options
+        self._nodes = {chain_id: _Node(chain_id, options, rng_of, wall_clock) for chain_id in chain_ids}
+
+    async def start(self) -> list[DevnetAddress]:
+        """Mine the first blocks, listen, and start the clock. ListenError if a port is taken."""
+        try:
+            for chain_id, node in self._nodes.items():
+                if self._options.blocks_at_start:
+                    self.mine(chain_id, self._options.blocks_at_start)
+                await node.listen()
+        except SprintError:
+            await self.stop()
+            raise
+        for node in self._nodes.values():
+            node.start_clock()
+        return [node.address() for node in self._nodes.values()]
+
+    async def stop(self) -> None:
+        """Stop mining, stop listening, close all connections. May be called again."""
+        for node in self._nodes.values():
+            await node.stop()
+
+    def ledger(self, chain_id: str) -> RegtestLedger:
+        """The ledger of a chain, to look at; change it through the methods here, which announce."""
+        return self._node(chain_id).core.ledger
+
+    def mine(self, chain_id: str, count: int = 1) -> list[bytes]:
+        """Mine `count` blocks now and announce them."""
+        return self._node(chain_id).mine(count)
+
+    def reorg(self, chain_id: str, depth: int) -> list[bytes]:
+        """Replace the newest `depth` blocks by a longer branch now and announce it."""
+        return self._node(chain_id).reorg(depth)
+
+    def invalidate(self, chain_id: str, block_hash: bytes) -> None:
+        """Drop a block and its descendants now."""
+        self._node(chain_id).invalidate(block_hash)
+
+    def reconsider(self, chain_id: str, block_hash: bytes) -> None:
+        """Undo `invalidate` now."""
+        self._node(chain_id).reconsider(block_hash)
+
+    def _node(self, chain_id: str) -> _Node:
+        if chain_id not in self._nodes:
+            raise ConfigError(f"no devnet node of {chain_id!r}; running: {', '.join(self._nodes)}")
+        return self._nodes[chain_id]
+
+
+class _Node:
+    """One chain's node on the event loop."""
+
+    def __init__(
+        self,
+        chain_id: str,
+        options: DevnetOptions,
+        rng_of: Callable[[str], RandomBits],
+        wall_clock: Callable[[], float],
+    ) -> None:
+        if chain_id not in _CHAINS:
+            raise ConfigError(f"no devnet for chain {chain_id!r}; there is {', '.join(_CHAINS)}")
+        row = _CHAINS[chain_id]
+        interval_s = options.block_interval_s
+        self._interval_s = row.block_interval_s if interval_s is None else interval_s
+        self._transactions = options.transactions
+        self._port = options.ports.get(chain_id, 0)
+        self._nonces = rng_of(f"{chain_id}/sessions")  # apart, so that blocks do not depend on who connects
+        self._wall_clock = wall_clock
+        self._server: asyncio.Server | None = None
+        self._clock: asyncio.Task[None] | None = None
+        self.connections: set[_Connection] = set()
+        self._stopping = False
+        processor = row.chain.processor(row.parameters.name)
+        self.core = DevnetNode(RegtestLedger(row.parameters, processor, rng_of(chain_id)), row.parameters)
+
+    async def listen(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(
+                lambda: _Connection(self), LOOPBACK, self._port, backlog=ACCEPT_BACKLOG
+            )
+        except OSError as error:
+            chain_id = self.core.parameters.chain_id
+            raise ListenError(
+                f"the devnet's {chain_id} node cannot listen on {LOOPBACK}:{self._port}: {error.strerror}"
+            ) from error
+
+    def address(self) -> DevnetAddress:
+        """Where it listens; only after `listen`."""
+        sockets = self._server.sockets if self._server else ()
+        host, port = sockets[0].getsockname()
+        return DevnetAddress(self.core.parameters.chain_id, host, port)
+
+    def start_clock(self) -> None:
+        if self._interval_s > 0:
+            self._clock = asyncio.create_task(self._mine_by_clock())
+
+    async def stop(self) -> None:
+        self._stopping = True
+        if self._clock is not None:
+            self._clock.cancel()
+            await asyncio.gather(self._clock, return_exceptions=True)
+        if self._server is not None:
+            self._server.close()
+        closing = [connection.close() for connection in tuple(self.connections)]
+        await asyncio.gather(*closing)
+        if self._server is not None:
+            await self._server.wait_closed()
+
+    def mine(self, count: int) -> list[bytes]:
+        hashes = self.core.mine(count, self._timestamp(), self._now(), transactions=self._transactions)
+        self._flush()
+        return hashes
+
+    def reorg(self, depth: int) -> list[bytes]:
+        hashes = self.core.reorg(depth, self._timestamp(), self._now(), transactions=self._transactions)
+        self._flush()
+        return hashes
+
+    def invalidate(self, block_hash: bytes) -> None:
+        self.core.invalidate(block_hash, self._now())
+        self._flush()
+
+    def reconsider(self, block_hash: bytes) -> None:
+        self.core.reconsider(block_hash, self._now())
+        self._flush()
+
+    async def _mine_by_clock(self) -> None:
+        """Mine one block each interval; a late block does not delay the next ones."""
+        due = self._now()
+        try:
+            while True:
+                due = max(due + self._interval_s, self._now())
+                await asyncio.sleep(due - self._now())
+                self.mine(1)
+        except SprintError as error:
+            _log.error("the devnet's %s node stops mining: %s", self.core.parameters.chain_id, error)
+
+    def open_session(self) -> ServingSession | None:
+        """Start serving a connection; None if there are too many, or it came while stopping."""
+        if self._stopping:
+            return None
+        now = self._now()
+        offset_s = self._wall_clock() - now
+        return self.core.open_session(self._nonces.getrandbits(NONCE_BITS), now, unix_time_offset_s=offset_s)
+
+    def _flush(self) -> None:
+        for connection in tuple(self.connections):
+            connection.flush()
+
+    def _timestamp(self) -> int:
+        return int(self._wall_clock())
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
+
+
+class _Connection(asyncio.Protocol):
+    """One socket and its serving session; the session is None until connected and after the end."""
+
+    def __init__(self, node: _Node) -> None:
+        self._node = node
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._session: ServingSession | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._paused = False
+        self._lost = self._loop.create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # a TCP server makes no other kind
+        self._node.connections.add(self)
+        self._session = self._node.open_session()
+        if self._session is None:
+            self._transport.abort()
+        self.flush()
+
+    def data_received(self, data: bytes) -> None:
+        if self._session is not None:
+            self._session.receive_data(data, self._loop.time())
+            self.flush()
+
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self.flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._session is not None:
+            self._node.core.close_session(self._session)
+        self._session = self._transport = self._timer = None
+        self._node.connections.discard(self)
+        self._lost.set_result(None)
+
+    def flush(self) -> None:
+        """Write what the session has to say, arm its timer, and end the connection if the session ended."""
+        session, transport = self._session, self._transport
+        if session is None or transport is None:
+            return
+        while not self._paused and (data := session.data_to_send()):
+            transport.write(data)
+        if session.closed is None:
+            self._arm(session.next_timer())
+        else:
+            transport.abort()
+
+    async def close(self) -> None:
+        """End the connection at once and wait until it is gone."""
+        if self._transport is not None:
+            self._transport.abort()
+            await self._lost
+
+    def _arm(self, due: float | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if due is None else self._loop.call_at(due, self._timer_due)
+
+    def _timer_due(self) -> None:
+        if self._session is not None:
+            self._session.handle_timer(self._loop.time())
+            self.flush()

@@ -1,0 +1,98 @@
+"""One devnet node without sockets: a ledger, the sessions it serves, and what it tells them.
+
+A node announces as Bitcoin Core does: what joined its best branch, by headers where that is little, else
+only its tip. A burst mined in one call is announced once, and a branch that is merely cut back is not
+announced at all; whoever follows must ask. The edge hands in time and moves bytes.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from sprint.core.chains.bitcoin_family.parameters import NetworkParameters
+from sprint.core.errors import ConfigError
+from sprint.core.protocols.bitcoin_p2p.link import SessionSettings
+from sprint.core.protocols.bitcoin_p2p.listener import ServingSession
+from sprint.tools.devnet.ledger import RegtestLedger
+
+SESSIONS_MAX = 64
+BLOCKS_PER_CALL_MAX = 10_000
+DEFAULT_SETTINGS = SessionSettings(user_agent="/sprint-devnet/")
+
+
+class DevnetNode:
+    """A ledger with its sessions. `now` is on the caller's monotonic clock, `timestamp` in Unix seconds."""
+
+    def __init__(
+        self,
+        ledger: RegtestLedger,
+        parameters: NetworkParameters,
+        settings: SessionSettings = DEFAULT_SETTINGS,
+    ) -> None:
+        self.ledger = ledger
+        self.parameters = parameters
+        self._settings = settings
+        self.sessions: list[ServingSession] = []
+
+    def __repr__(self) -> str:
+        return f"DevnetNode({self.ledger!r}, {len(self.sessions)} sessions)"
+
+    def open_session(
+        self, nonce: int, now: float, *, unix_time_offset_s: float = 0.0
+    ) -> ServingSession | None:
+        """Start serving one connection; None if SESSIONS_MAX are being served."""
+        if len(self.sessions) >= SESSIONS_MAX:
+            return None
+        settings = msgspec.structs.replace(self._settings, unix_time_offset_s=unix_time_offset_s)
+        session = ServingSession(self.parameters, self.ledger, settings, nonce=nonce, now=now)
+        self.sessions.append(session)
+        return session
+
+    def close_session(self, session: ServingSession) -> None:
+        """Forget a session. It may have been forgotten before."""
+        if session in self.sessions:
+            self.sessions.remove(session)
+
+    def mine(self, count: int, timestamp: int, now: float, *, transactions: int = 0) -> list[bytes]:
+        """Mine `count` blocks on the tip, then announce them. Returns their hashes, oldest first."""
+        _check_count(count)
+        old_tip = self.ledger.tip
+        hashes = [self.ledger.mine(timestamp, transactions=transactions) for _ in range(count)]
+        self._announce(old_tip, now)
+        return hashes
+
+    def reorg(self, depth: int, timestamp: int, now: float, *, transactions: int = 0) -> list[bytes]:
+        """Replace the newest `depth` blocks by a branch one block longer; returns the branch's hashes."""
+        _check_count(depth)
+        fork = self.ledger.best_chain_hash_at(self.ledger.height() - depth)
+        if fork is None:
+            raise ConfigError(f"a reorg of {depth} blocks at height {self.ledger.height()}")
+        old_tip = self.ledger.tip
+        branch: list[bytes] = []
+        for _ in range(depth + 1):
+            parent = branch[-1] if branch else fork
+            branch.append(self.ledger.mine(timestamp, parent=parent, transactions=transactions))
+        self._announce(old_tip, now)
+        return branch
+
+    def invalidate(self, block_hash: bytes, now: float) -> None:
+        """Drop a block and its descendants; if another branch takes over, announce it."""
+        old_tip = self.ledger.tip
+        self.ledger.invalidate(block_hash)
+        self._announce(old_tip, now)
+
+    def reconsider(self, block_hash: bytes, now: float) -> None:
+        """Undo `invalidate`, and announce the branch that takes over."""
+        old_tip = self.ledger.tip
+        self.ledger.reconsider(block_hash)
+        self._announce(old_tip, now)
+
+    def _announce(self, old_tip: bytes, now: float) -> None:
+        connected = self.ledger.connected_since(old_tip)
+        for session in self.sessions:
+            session.announce(connected, now)
+
+
+def _check_count(count: int) -> None:
+    if not 1 <= count <= BLOCKS_PER_CALL_MAX:
+        raise ConfigError(f"{count} blocks in one call, limit 1 to {BLOCKS_PER_CALL_MAX}")
