@@ -178,6 +178,9 @@ class FakeRelay:
             return
         reply, events = self.log.answer(request)
         await connection.send(json.dumps(reply))
+        while reply["op"] == "error":
+            reply, events = self.log.answer(json.loads(await connection.recv()))
+            await connection.send(json.dumps(reply))
         if fault is not None and events:
             first = self.log.events.index(events[0])
             events = self.log.events[max(0, first - fault.repeats) : first] + events
