@@ -1,0 +1,41 @@
+"""What a session tells its owner: one frozen record per thing that happened. Hashes are in wire order."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """The handshake is done; requests may be made from here on."""
+
+    protocol_version: int
+    services: int
+    user_agent: str
+    start_height: int
+
+
+class HeadersReceived(msgspec.Struct, frozen=True):
+    """Raw headers of 80 bytes, each the parent of the next; an answer or an announcement. May be empty."""
+
+    headers: tuple[bytes, ...]
+
+
+class BlocksAnnounced(msgspec.Struct, frozen=True):
+    """Blocks that the peer says it has."""
+
+    hashes: tuple[bytes, ...]
+
+
+class BlockReceived(msgspec.Struct, frozen=True):
+    """A whole block that was asked for, header first; nothing in it is checked but its hash."""
+
+    raw: bytes
+
+
+class BlocksNotFound(msgspec.Struct, frozen=True):
+    """Blocks that were asked for and that the peer does not have."""
+
+    hashes: tuple[bytes, ...]
+
+
+SessionEvent = Ready | HeadersReceived | BlocksAnnounced | BlockReceived | BlocksNotFound

@@ -1,0 +1,271 @@
+"""What both ends of a P2P connection share: handshake, keep-alive, timers, the score, what waits to go out.
+
+`PeerSession` and `ServingSession` stand on this and add what only their end does. Nothing here raises for
+what a peer sent: each fault costs it points and is counted by kind, and at the limit `closed` is set.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from sprint.core.chains.bitcoin_family.parameters import NetworkParameters
+from sprint.core.errors import ProtocolError, WireError
+from sprint.core.kernels import sha256d
+from sprint.core.protocols.bitcoin_p2p.events import Ready, SessionEvent
+from sprint.core.protocols.bitcoin_p2p.framing import Frame, FrameReader, encode_frame
+from sprint.core.protocols.bitcoin_p2p.messages import NODE_WITNESS, Message, Ping, Pong, Version
+from sprint.core.protocols.bitcoin_p2p.outbox import Outbox
+from sprint.core.wire import u64
+
+# Bitcoin Core's price for a message at the wrong point of the handshake.
+MISORDERED_PENALTY = 1
+# What a peer may offer between version and verack, and may not later.
+_OFFERS_BEFORE_VERACK = ("wtxidrelay", "sendaddrv2", "sendtxrcncl")
+# What a peer may say at any time and costs nothing to pass over.
+_PREFERENCES = ("sendcmpct", "feefilter")
+
+
+class SessionSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a session says of itself, what it demands of the peer, and its limits.
+
+    `services_required` are the bits that a node must offer to be a source. `output_bytes_max` is what may
+    wait for a peer that asks and does not read; `output_chunk_bytes` about what one `data_to_send` gives.
+    `blocks_in_flight_max` is how many requested blocks are remembered, `replies_waiting_max` how many
+    requested items a peer may have waiting, `headers_announced_max` how many blocks at once are announced
+    by their headers. `unix_time_offset_s` turns `now` into Unix time, which the version message carries;
+    0 where `now` is Unix time.
+    """
+
+    user_agent: str = "/sprint/"
+    protocol_version: int = 70_016
+    protocol_version_min: int = 70_012  # the first that knows sendheaders
+    services: int = NODE_WITNESS
+    services_required: int = NODE_WITNESS
+    unix_time_offset_s: float = 0.0
+    handshake_timeout_s: float = 60.0
+    ping_interval_s: float = 120.0
+    ping_timeout_s: float = 1_200.0
+    headers_timeout_s: float = 120.0
+    score_max: int = 100
+    output_bytes_max: int = 8_000_000
+    output_chunk_bytes: int = 1_000_000
+    blocks_in_flight_max: int = 1_024
+    replies_waiting_max: int = 50_000
+    headers_announced_max: int = 8
+
+
+class Timer(StrEnum):
+    """The deadlines that a link may have running, each at most once."""
+
+    HANDSHAKE = "handshake"
+    PING = "ping"
+    PONG = "pong"
+    HEADERS = "headers"
+
+
+class Link:
+    """One connection. The public face is that of both sessions; the `_on_…` methods are theirs to fill."""
+
+    def __init__(
+        self, parameters: NetworkParameters, settings: SessionSettings, *, nonce: int, now: float
+    ) -> None:
+        self.parameters = parameters
+        self.settings = settings
+        self.nonce = nonce
+        self.closed: str | None = None
+        self.ready = False
+        self.peer_version: Version | None = None
+        self.peer_prefers_headers = False
+        self.score = 0
+        self.counts: dict[str, int] = {}
+        self.ping_latency_ms: float | None = None
+        self._unix_time = int(now + settings.unix_time_offset_s)
+        self._reader = FrameReader(parameters.magic)
+        self._outbox = Outbox()
+        self._deadlines: dict[Timer, float] = {Timer.HANDSHAKE: now + settings.handshake_timeout_s}
+        self._pings_sent = 0
+        self._ping_sent_at = now
+
+    def __repr__(self) -> str:
+        state = self.closed or ("ready" if self.ready else "handshake")
+        return f"{type(self).__name__}({self.parameters.chain_id}, {state}, score={self.score})"
+
+    def receive_data(self, data: bytes, now: float) -> list[SessionEvent]:
+        """Take in what was read from the socket; return what it told."""
+        events: list[SessionEvent] = []
+        frames = self._reader.feed(data)
+        while self.closed is None:
+            try:
+                frame = next(frames, None)
+                if frame is None:
+                    break
+                events += self._on_frame(frame, now)
+            except ProtocolError as error:
+                self._count(error.kind if isinstance(error, WireError) else error.code)
+                self.penalise(error.penalty, str(error))
+        return events
+
+    def data_to_send(self) -> bytes:
+        """Take what is to be written now. Call again when it is written, until there is nothing."""
+        return b"" if self.closed else self._outbox.take(self.settings.output_chunk_bytes)
+
+    def next_timer(self) -> float | None:
+        """Return when `handle_timer` is due; None if never."""
+        return None if self.closed else min(self._deadlines.values(), default=None)
+
+    def handle_timer(self, now: float) -> list[SessionEvent]:
+        """Act on the deadlines that have come."""
+        for timer in [timer for timer, at in self._deadlines.items() if at <= now]:
+            del self._deadlines[timer]
+            self._on_deadline(timer, now)
+        return []
+
+    def penalise(self, points: int, reason: str) -> None:
+        """Take points from the peer's score; at the limit the link is closed."""
+        self.score += points
+        if self.score >= self.settings.score_max:
+            self.close(f"{reason} (score {self.score}, limit {self.settings.score_max})")
+
+    def close(self, reason: str) -> None:
+        """Set `closed`, the first reason staying. The edge closes the socket."""
+        if self.closed is None:
+            self.closed = reason
+            self._outbox.clear()
+            self._deadlines.clear()
+
+    # What the two ends fill in.
+
+    def _refusal(self, version: Version) -> str | None:
+        """Why this peer is of no use; None if it is."""
+        if version.nonce == self.nonce:
+            return "connected to itself: the peer's version carries this end's own nonce"
+        found, least = version.protocol_version, self.settings.protocol_version_min
+        if found < least:
+            return f"{version.user_agent} speaks protocol version {found}, at least {least} is needed"
+        return None
+
+    def _accept_version(self) -> None:
+        """Answer a version that is not refused."""
+        self._send_payload("verack")
+
+    def _on_ready(self) -> None:
+        """Say what comes first after the handshake."""
+
+    def _on_message(self, frame: Frame) -> list[SessionEvent]:
+        """Act on a message that is neither handshake nor keep-alive."""
+        raise NotImplementedError
+
+    # Frames and the handshake.
+
+    def _on_frame(self, frame: Frame, now: float) -> list[SessionEvent]:
+        if frame.command == Version.command:
+            self._on_version(Version.decode(frame.payload))
+        elif self.peer_version is None:
+            raise _misordered(f"{frame.command} before version")
+        elif frame.command == "verack":
+            return self._on_verack(self.peer_version, now)
+        elif frame.command in _OFFERS_BEFORE_VERACK:
+            if self.ready:
+                raise ProtocolError(f"{frame.command} after verack", penalty=100)
+        elif frame.command == "sendheaders":
+            self.peer_prefers_headers = True
+        elif frame.command in _PREFERENCES:
+            pass
+        elif not self.ready:
+            raise _misordered(f"{frame.command} before verack")
+        elif frame.command == Ping.command:
+            self._send(Pong(Ping.decode(frame.payload).nonce))
+        elif frame.command == Pong.command:
+            self._on_pong(Pong.decode(frame.payload), now)
+        else:
+            return self._on_message(frame)
+        return []
+
+    def _on_version(self, version: Version) -> None:
+        if self.peer_version is not None:
+            raise _misordered("a second version")
+        self.peer_version = version
+        refusal = self._refusal(version)
+        if refusal is None:
+            self._accept_version()
+        else:
+            self.close(refusal)
+
+    def _on_verack(self, version: Version, now: float) -> list[SessionEvent]:
+        if self.ready:
+            raise _misordered("a second verack")
+        self.ready = True
+        self._deadlines.pop(Timer.HANDSHAKE, None)
+        self._on_ready()
+        self._send_ping(now)
+        return [Ready(version.protocol_version, version.services, version.user_agent, version.start_height)]
+
+    def _send_version(self, services: int, start_height: int) -> None:
+        self._send(
+            Version(
+                protocol_version=self.settings.protocol_version,
+                services=services,
+                timestamp=self._unix_time,
+                nonce=self.nonce,
+                user_agent=self.settings.user_agent,
+                start_height=start_height,
+                relay=False,  # blocks only; no transactions are asked for
+            )
+        )
+
+    # Keep-alive and deadlines.
+
+    def _on_deadline(self, timer: Timer, now: float) -> None:
+        settings = self.settings
+        match timer:
+            case Timer.HANDSHAKE:
+                self.close(f"no handshake within {settings.handshake_timeout_s:g} s")
+            case Timer.PING:
+                self._send_ping(now)
+            case Timer.PONG:
+                self.close(f"no pong within {settings.ping_timeout_s:g} s")
+            case Timer.HEADERS:
+                self.close(
+                    f"no answer to getheaders within {settings.headers_timeout_s:g} s; "
+                    "a node in its initial block download gives none"
+                )
+
+    def _send_ping(self, now: float) -> None:
+        self._pings_sent += 1
+        self._ping_sent_at = now
+        self._send(Ping(self._ping_nonce()))
+        self._deadlines[Timer.PONG] = now + self.settings.ping_timeout_s
+
+    def _on_pong(self, pong: Pong, now: float) -> None:
+        if Timer.PONG not in self._deadlines or pong.nonce != self._ping_nonce():
+            self._count("unwanted")
+            return
+        del self._deadlines[Timer.PONG]
+        self.ping_latency_ms = (now - self._ping_sent_at) * 1_000
+        self._deadlines[Timer.PING] = now + self.settings.ping_interval_s
+
+    def _ping_nonce(self) -> int:
+        # Not to be guessed from an earlier one without work, and the same on every replay of a seed.
+        return int.from_bytes(sha256d(u64(self.nonce) + u64(self._pings_sent))[:8], "little")
+
+    # Sending and counting.
+
+    def _send(self, message: Message) -> None:
+        self._send_payload(message.command, message.encode())
+
+    def _send_payload(self, command: str, payload: bytes = b"") -> None:
+        if self.closed is not None:
+            return
+        self._outbox.add(encode_frame(self.parameters.magic, command, payload))
+        waiting, limit = self._outbox.size_bytes, self.settings.output_bytes_max
+        if waiting > limit:
+            self.close(f"{waiting} bytes wait for a peer that does not read them, limit {limit}")
+
+    def _count(self, kind: str) -> None:
+        self.counts[kind] = self.counts.get(kind, 0) + 1
+
+
+def _misordered(message: str) -> ProtocolError:
+    return ProtocolError(message, penalty=MISORDERED_PENALTY)
