@@ -1,0 +1,209 @@
+"""The embedded store: one SQLite file, one writer thread, readers that cannot write.
+
+`open_store` takes the file's lock, brings its schema up to date (a copy of an existing file first), decides
+whether its log goes on or a new one begins (`log_identity`), and returns a `SqliteStore`, which is a
+`Store`. What it does is elsewhere: `writer` orders, `transaction` writes, `reader` answers, `upkeep` keeps
+the file small.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Collection, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+
+from sprint.core.errors import ConfigError, StoreForeign, StoreMismatch
+from sprint.core.relay.event_log import Commit, LoggedEvent
+from sprint.tools.store import ChainSnapshot, CommitDone, LogBounds, StoredBlock
+from sprint.tools.store.connections import Connections, failing, open_reader, open_writer, relax
+from sprint.tools.store.file_lock import FileLock
+from sprint.tools.store.log_identity import mark_clean_stop, open_log, read_boot_id
+from sprint.tools.store.migrations import copy_before_migration, migrate_up, packaged_migrations
+from sprint.tools.store.reader import Reader
+from sprint.tools.store.settings import StoreSettings
+from sprint.tools.store.transaction import write_group
+from sprint.tools.store.upkeep import Upkeep
+from sprint.tools.store.writer import Writer
+
+
+def open_store(
+    path: Path | None,
+    settings: StoreSettings,
+    *,
+    wall_clock: Callable[[], float],
+    random_bytes: Callable[[int], bytes],
+    boot_id: str | None = None,
+) -> SqliteStore:
+    """Open the store in the file `path`; with durability `memory` no file is touched.
+
+    StoreError if another relay has it, StoreMismatch if its schema is not one of this version's,
+    StoreFailing if the file cannot be used. `boot_id` is the system's unless a test tells another.
+    """
+    in_memory = settings.durability == "memory"
+    if path is None and not in_memory:
+        raise ConfigError(f"durability {settings.durability!r} needs a file; give --data-dir")
+    file = None if in_memory or path is None else path.resolve()
+    with ExitStack() as undo:
+        try:
+            lock = _lock(file, undo)
+            writer = open_writer(file, settings)
+            undo.callback(writer.close)
+            now_ms = int(wall_clock() * 1000)
+            _migrate(writer, file, now_ms)
+            log_id = open_log(
+                writer,
+                durability=settings.durability,
+                boot_id=read_boot_id() if boot_id is None else boot_id,
+                random_bytes=random_bytes,
+                now_ms=now_ms,
+            )
+            relax(writer, settings.durability)
+            writing = Connections([writer])
+            reading = writing if file is None else _open_readers(file, settings, undo)
+        except (sqlite3.Error, OSError) as error:
+            raise failing(file, error) from error
+        undo.pop_all()
+    return SqliteStore(_OpenFile(file, lock, writing, reading, log_id), settings, wall_clock)
+
+
+class _OpenFile(msgspec.Struct, frozen=True):
+    """What `open_store` opened. In memory there is no path and no lock, and one connection for all."""
+
+    path: Path | None
+    lock: FileLock | None
+    writing: Connections
+    reading: Connections
+    log_id: str
+
+
+class SqliteStore:
+    """A `Store` in one SQLite file, or in memory. Made by `open_store`."""
+
+    def __init__(self, file: _OpenFile, settings: StoreSettings, wall_clock: Callable[[], float]) -> None:
+        self._file = file
+        self._settings = settings
+        self._wall_clock = wall_clock
+        self._reader = Reader(file.reading, file.log_id, file.path)
+        self._upkeep = Upkeep(file.path, settings, wall_clock)
+        self._writer = Writer(self._write, self._keep_up, settings)
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"SqliteStore({self._file.path or 'memory'}, log={self.log_id}, in_flight={self.in_flight})"
+
+    @property
+    def log_id(self) -> str:
+        return self._file.log_id
+
+    @property
+    def in_flight(self) -> int:
+        return self._writer.in_flight
+
+    def bind_chain(self, chain: str, genesis_hash: bytes) -> None:
+        with self._file.writing.borrow() as connection:
+            try:
+                connection.execute(
+                    "INSERT INTO sprint_chains_parameters VALUES (?, ?) ON CONFLICT (chain) DO NOTHING",
+                    (chain, genesis_hash),
+                )
+                (bound,) = connection.execute(
+                    "SELECT genesis FROM sprint_chains_parameters WHERE chain = ?", (chain,)
+                ).fetchone()
+            except sqlite3.Error as error:
+                raise failing(self._file.path, error) from error
+        if bound != genesis_hash:
+            raise StoreForeign(
+                f"{self._file.path or 'the store'} holds {chain} with genesis {bound.hex()}, configured is "
+                f"{genesis_hash.hex()} (bytes as hashed); give another --data-dir"
+            )
+
+    def start(self, done: CommitDone) -> None:
+        self._writer.start(done)
+
+    def submit(self, commit: Commit) -> None:
+        self._writer.submit(commit)
+
+    def snapshot(self, chain: str, blocks_max: int) -> ChainSnapshot:
+        return self._reader.snapshot(chain, blocks_max)
+
+    def bounds(self) -> LogBounds:
+        return self._reader.bounds()
+
+    def read_events(
+        self, after: int, upto: int, chains: Collection[str], types: Collection[str], limit: int
+    ) -> list[LoggedEvent]:
+        return self._reader.read_events(after, upto, chains, types, limit)
+
+    def block_by_hash(self, displayed_hash: str) -> list[StoredBlock]:
+        return self._reader.block_by_hash(displayed_hash)
+
+    def block_at(self, chain: str, height: int) -> StoredBlock | None:
+        return self._reader.block_at(chain, height)
+
+    def blocks_before(self, chain: str, before: int, limit: int) -> list[StoredBlock]:
+        return self._reader.blocks_before(chain, before, limit)
+
+    def close(self) -> None:
+        """Commit what was submitted, mark the stop as clean, close. StoreFailing names what is not in.
+
+        A store that could not commit everything is not marked as clean, and closed all the same.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        timeout_s = self._settings.close_timeout_s
+        try:
+            self._writer.close()
+            if self._file.reading is not self._file.writing:
+                self._file.reading.close(timeout_s)
+            with self._file.writing.borrow() as connection:
+                mark_clean_stop(connection)
+        except sqlite3.Error as error:
+            raise failing(self._file.path, error) from error
+        finally:
+            self._file.reading.close(timeout_s)
+            # A writer that hangs in the disk keeps the lock: nobody else may write beside it.
+            if self._file.writing.close(timeout_s) and self._file.lock is not None:
+                self._file.lock.release()
+
+    def _write(self, commits: Sequence[Commit]) -> None:
+        """Write a group; whatever refuses it is told as a StoreFailing, so that the writer tries again."""
+        with self._file.writing.borrow() as connection:
+            try:
+                write_group(connection, commits, int(self._wall_clock() * 1000))
+            except (sqlite3.Error, ArithmeticError, TypeError, ValueError) as error:
+                raise failing(self._file.path, error) from error
+
+    def _keep_up(self, *, idle: bool) -> None:
+        with self._file.writing.borrow() as connection:
+            self._upkeep.run(connection, idle=idle)
+
+
+def _lock(file: Path | None, undo: ExitStack) -> FileLock | None:
+    if file is None:
+        return None
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = FileLock(file)
+    undo.callback(lock.release)
+    return lock
+
+
+def _migrate(connection: sqlite3.Connection, file: Path | None, now_ms: int) -> None:
+    known = packaged_migrations("sqlite")
+    try:
+        if file is not None:
+            copy_before_migration(connection, file, known)
+        migrate_up(connection, known, now_ms=now_ms)
+    except StoreMismatch as error:
+        raise StoreMismatch(f"{file or 'store in memory'}: {error}") from error
+
+
+def _open_readers(file: Path, settings: StoreSettings, undo: ExitStack) -> Connections:
+    connections = []
+    for _ in range(settings.readers):
+        connections.append(open_reader(file, settings))
+        undo.callback(connections[-1].close)
+    return Connections(connections)

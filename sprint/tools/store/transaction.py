@@ -1,0 +1,125 @@
+"""One group of commits as one transaction: events, blocks, best-branch flags, heads, all or nothing.
+
+Rows are gathered over the whole group and written table by table, which is what makes groups fast; where
+a block changes twice within a group, the later commit has the last word, as if they had come one by one.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from sprint.core.relay.event_log import BlockRow, Commit
+
+_INSERT_EVENT = "INSERT INTO sprint_core_events VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_UPSERT_BLOCK = """
+INSERT INTO sprint_core_blocks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (chain, hash) DO UPDATE SET
+    parent = excluded.parent, height = excluded.height, work = excluded.work, header = excluded.header,
+    state = excluded.state, canonical = excluded.canonical, record = excluded.record,
+    event_position = coalesce(excluded.event_position, event_position)"""
+_SET_CANONICAL = "UPDATE sprint_core_blocks SET canonical = ? WHERE chain = ? AND hash = ?"
+_UPSERT_HEAD = """
+INSERT INTO sprint_core_heads VALUES (?, ?, ?)
+ON CONFLICT (chain) DO UPDATE SET head = coalesce(excluded.head, head), seq = max(seq, excluded.seq)"""
+_SET_POSITION = "UPDATE sprint_core_log SET position = max(position, ?)"
+
+
+class _Group:
+    """The rows of a group, by table."""
+
+    def __init__(self, commits: Sequence[Commit], now_ms: int) -> None:
+        self.events: list[tuple[object, ...]] = []
+        self.blocks: list[tuple[object, ...]] = []
+        self.canonical: dict[tuple[str, bytes], bool] = {}
+        self.heads: dict[str, tuple[bytes | None, int]] = {}
+        self.position = 0
+        for commit in commits:
+            self._add(commit, now_ms)
+
+    def _add(self, commit: Commit, now_ms: int) -> None:
+        chain = commit.chain
+        head, seq = self.heads.get(chain, (None, 0))
+        for event in commit.events:
+            self.events.append(
+                (
+                    event.position,
+                    event.chain,
+                    event.seq,
+                    event.type,
+                    event.hash,
+                    event.height,
+                    now_ms,
+                    event.body,
+                )
+            )
+            seq = max(seq, event.seq)
+            self.position = max(self.position, event.position)
+        positions = _event_positions(commit)
+        for row in commit.blocks:
+            self.blocks.append(_block_values(row, positions.get(row.hash)))
+            self.canonical.pop((chain, row.hash), None)
+        for block_hash, canonical in commit.canonical:
+            self.canonical[chain, block_hash] = canonical
+        self.heads[chain] = (commit.head if commit.head is not None else head, seq)
+
+
+def write_group(connection: sqlite3.Connection, commits: Sequence[Commit], now_ms: int) -> None:
+    """Write a group in one transaction. On any error nothing of it stays."""
+    group = _Group(commits, now_ms)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if group.events:
+            connection.executemany(_INSERT_EVENT, group.events)
+            connection.execute(_SET_POSITION, (group.position,))
+        if group.blocks:
+            connection.executemany(_UPSERT_BLOCK, group.blocks)
+        if group.canonical:
+            _set_canonical(connection, group.canonical)
+        connection.executemany(
+            _UPSERT_HEAD, [(chain, head, seq) for chain, (head, seq) in group.heads.items()]
+        )
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _set_canonical(connection: sqlite3.Connection, canonical: dict[tuple[str, bytes], bool]) -> None:
+    changed = connection.executemany(
+        _SET_CANONICAL, [(flag, chain, block_hash) for (chain, block_hash), flag in canonical.items()]
+    ).rowcount
+    if changed != len(canonical):
+        raise ValueError(f"{len(canonical)} blocks change branch, {changed} of them are stored")
+
+
+def _event_positions(commit: Commit) -> dict[bytes, int]:
+    """Find the block that each `block` event tells of.
+
+    An event shows its hash as its chain displays it, which this place does not know; within one commit the
+    height tells as well, since one commit delivers blocks of one branch: the best one.
+    """
+    by_height = {event.height: event.position for event in commit.events if event.type == "block"}
+    if not by_height:
+        return {}
+    flags = dict(commit.canonical)
+    delivered = [row for row in commit.blocks if row.state == "delivered" and row.height in by_height]
+    delivered.sort(key=lambda row: flags.get(row.hash, row.canonical))
+    hash_by_height = {row.height: row.hash for row in delivered}  # the last one stays: the canonical one
+    return {block_hash: by_height[height] for height, block_hash in hash_by_height.items()}
+
+
+def _block_values(row: BlockRow, event_position: int | None) -> tuple[object, ...]:
+    work = row.work.to_bytes((row.work.bit_length() + 7) // 8, "big")
+    return (
+        row.chain,
+        row.hash,
+        row.parent,
+        row.height,
+        work,
+        row.header,
+        row.state,
+        row.canonical,
+        row.record,
+        event_position,
+    )

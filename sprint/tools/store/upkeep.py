@@ -1,0 +1,128 @@
+"""What the writer does between commits: checkpoints and bounded deletes of what is too old.
+
+A checkpoint moves the write-ahead log into the database file and syncs. It is made when nothing has come
+for a while, or when the log has grown past its limit. The first write after it syncs the emptied log, so
+the upkeep makes that write itself and no event pays for it.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from sprint.tools.store.settings import StoreSettings
+
+_log = logging.getLogger(__name__)
+_DELETE_BLOCKS = """
+DELETE FROM sprint_core_blocks WHERE rowid IN (
+    SELECT rowid FROM sprint_core_blocks WHERE chain = ? AND height < ? ORDER BY height LIMIT ?)
+AND (event_position IS NULL OR event_position <= ?)"""
+_HEAD_HEIGHTS = """
+SELECT heads.chain, blocks.height FROM sprint_core_heads AS heads
+JOIN sprint_core_blocks AS blocks ON blocks.chain = heads.chain AND blocks.hash = heads.head"""
+
+
+class Upkeep:
+    """Keeps one database in shape; runs on the writer's thread and connection."""
+
+    def __init__(self, path: Path | None, settings: StoreSettings, wall_clock: Callable[[], float]) -> None:
+        self._wal = None if path is None else path.with_name(path.name + "-wal")
+        self._settings = settings
+        self._wall_clock = wall_clock
+        self._retention_due_s = wall_clock() + settings.retention_interval_s
+        self._checkpoint_at_bytes = settings.wal_bytes_max
+        self._changes_at_checkpoint = 0
+        self._trouble = ""
+
+    def run(self, connection: sqlite3.Connection, *, idle: bool) -> None:
+        """Do what is due. A failure is logged once and tried again at the next turn."""
+        try:
+            if self._retention_is_due(idle=idle):
+                self._retain(connection)
+            if self._checkpoint_is_due(connection, idle=idle):
+                self._checkpoint(connection)
+        except sqlite3.Error as error:
+            if str(error) != self._trouble:
+                self._trouble = str(error)
+                _log.warning("upkeep of the store failed, it is tried again: %s", error)
+        else:
+            self._trouble = ""
+
+    def _retention_is_due(self, *, idle: bool) -> bool:
+        """Wait for an idle moment, but at most one interval more, for a log that never rests."""
+        patience_s = 0.0 if idle else self._settings.retention_interval_s
+        return self._wall_clock() >= self._retention_due_s + patience_s
+
+    def _retain(self, connection: sqlite3.Connection) -> None:
+        """Delete one bounded step; the next turn goes on at once while there is more."""
+        now_s = self._wall_clock()
+        deleted = delete_expired(connection, self._settings, now_s)
+        if deleted < self._settings.delete_rows_max:
+            self._retention_due_s = now_s + self._settings.retention_interval_s
+
+    def _checkpoint_is_due(self, connection: sqlite3.Connection, *, idle: bool) -> bool:
+        if self._wal is None:
+            return False
+        if idle:
+            return connection.total_changes != self._changes_at_checkpoint
+        return self._wal_bytes() >= self._checkpoint_at_bytes
+
+    def _checkpoint(self, connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        connection.execute("UPDATE sprint_core_log SET touched_at_ms = ?", (int(self._wall_clock() * 1000),))
+        self._changes_at_checkpoint = connection.total_changes
+        # A reader may keep the log from starting over; then wait for as much again before the next try.
+        kept = max(self._wal_bytes() - self._settings.wal_bytes_kept, 0)
+        self._checkpoint_at_bytes = kept + self._settings.wal_bytes_max
+
+    def _wal_bytes(self) -> int:
+        try:
+            return self._wal.stat().st_size if self._wal is not None else 0
+        except FileNotFoundError:
+            return 0
+
+
+def delete_expired(connection: sqlite3.Connection, settings: StoreSettings, now_s: float) -> int:
+    """Delete at most `delete_rows_max` events that are too old, then blocks as many.
+
+    Events go from the oldest on, so that what is kept is always one unbroken range. A block goes when its
+    event is gone and it lies deeper than `blocks_keep` below its chain's head. Returns the larger count.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        deleted = _delete_events(connection, settings, now_s)
+        for chain, height in connection.execute(_HEAD_HEIGHTS).fetchall():
+            deleted = max(deleted, _delete_blocks(connection, settings, chain, height))
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+    return deleted
+
+
+def _delete_events(connection: sqlite3.Connection, settings: StoreSettings, now_s: float) -> int:
+    oldest_kept_ms = (now_s - settings.history_s) * 1000
+    last = None
+    for position, committed_at_ms in connection.execute(
+        "SELECT position, committed_at_ms FROM sprint_core_events ORDER BY position LIMIT ?",
+        (settings.delete_rows_max,),
+    ):
+        if committed_at_ms >= oldest_kept_ms:
+            break
+        last = position
+    if last is None:
+        return 0
+    return connection.execute("DELETE FROM sprint_core_events WHERE position <= ?", (last,)).rowcount
+
+
+def _delete_blocks(
+    connection: sqlite3.Connection, settings: StoreSettings, chain: str, head_height: int
+) -> int:
+    oldest = connection.execute("SELECT min(position) FROM sprint_core_events").fetchone()[0]
+    if oldest is None:
+        oldest = connection.execute("SELECT position + 1 FROM sprint_core_log").fetchone()[0]
+    return connection.execute(
+        _DELETE_BLOCKS, (chain, head_height - settings.blocks_keep, settings.delete_rows_max, oldest - 1)
+    ).rowcount

@@ -1,0 +1,151 @@
+"""The writer thread: commits in the order of submission, one by one when idle, in groups under load.
+
+It knows nothing of SQL: it is given what writes a group and what keeps the database in shape. A group that
+fails stays first in line and is tried again, with longer and longer pauses, after its owner was told; then
+commit by commit, so that the good ones before a bad one get in. Nothing is ever skipped.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from sprint.core.errors import StoreError, StoreFailing
+from sprint.core.relay.event_log import Commit
+from sprint.tools.store import CommitDone
+from sprint.tools.store.settings import StoreSettings
+
+# Writes a group whole or not at all; StoreFailing if the disk refuses.
+WriteGroup = Callable[[Sequence[Commit]], None]
+
+
+class KeepUp(Protocol):
+    """Keeps the database in shape for a bounded while."""
+
+    def __call__(self, *, idle: bool) -> None:
+        """Do what is due; `idle` says that nothing has come for `idle_wait_ms`."""
+
+
+class Writer:
+    """Owns the queue and the thread. `submit` may be called from any thread."""
+
+    def __init__(self, write_group: WriteGroup, upkeep: KeepUp, settings: StoreSettings) -> None:
+        self._write_group = write_group
+        self._upkeep = upkeep
+        self._settings = settings
+        self._waiting: deque[Commit] = deque()
+        self._changed = threading.Condition()
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._done: CommitDone = _tell_nobody
+        self._failure: StoreError | None = None
+
+    def __repr__(self) -> str:
+        return f"Writer({self.in_flight} in flight, closing={self._closing.is_set()})"
+
+    @property
+    def in_flight(self) -> int:
+        """Commits submitted and not yet in."""
+        return len(self._waiting)
+
+    def start(self, done: CommitDone) -> None:
+        if self._thread is not None or self._closing.is_set():
+            raise StoreError("the writer was started before")
+        self._done = done
+        self._thread = threading.Thread(target=self._run, name="sprint-store-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, commit: Commit) -> None:
+        """Queue a commit. StoreError when closed or full: a caller stops its intake long before that."""
+        with self._changed:
+            if self._closing.is_set():
+                raise StoreError("the store is closed; a commit came too late")
+            if self._thread is not None and not self._thread.is_alive():
+                raise StoreError(f"the store's writer has ended: {self._failure or 'see the log'}")
+            if len(self._waiting) >= self._settings.in_flight_max:
+                raise StoreError(
+                    f"{len(self._waiting)} commits wait, limit {self._settings.in_flight_max}; "
+                    f"last failure: {self._failure or 'none'}"
+                )
+            self._waiting.append(commit)
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Commit what waits and end the thread. StoreFailing, naming what is left, if that cannot be."""
+        if self._thread is None:
+            self.start(_tell_nobody)
+        with self._changed:
+            self._closing.set()
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join(self._settings.close_timeout_s)
+        if self._waiting:
+            positions = [event.position for commit in tuple(self._waiting) for event in commit.events]
+            span = f"positions {positions[0]} to {positions[-1]}" if positions else "no events"
+            raise StoreFailing(
+                f"closed with {len(self._waiting)} commits not in ({span}); nobody was given them: "
+                f"{self._failure or 'the writer did not answer'}"
+            )
+
+    def _run(self) -> None:
+        group_max = self._settings.group_commits_max
+        failures = 0
+        while True:
+            idle = self._wait()
+            group = self._first(group_max if failures == 0 else 1)
+            if not group:
+                if self._closing.is_set():
+                    return
+                self._upkeep(idle=idle)
+                continue
+            if self._commit(group):
+                failures = 0
+                self._upkeep(idle=False)
+            elif self._closing.is_set():
+                return
+            else:
+                failures += 1
+                self._closing.wait(self._pause_s(failures))
+
+    def _wait(self) -> bool:
+        """Wait until there is something to do; True if nothing came in time."""
+        with self._changed:
+            if self._waiting or self._closing.is_set():
+                return False
+            return not self._changed.wait(self._settings.idle_wait_ms / 1000)
+
+    def _first(self, commits_max: int) -> list[Commit]:
+        """Return the next group; it stays in line until it is in."""
+        group: list[Commit] = []
+        events = 0
+        with self._changed:
+            for commit in self._waiting:
+                if len(group) >= commits_max or events >= self._settings.group_events_max:
+                    break
+                group.append(commit)
+                events += len(commit.events)
+        return group
+
+    def _commit(self, group: list[Commit]) -> bool:
+        try:
+            self._write_group(group)
+        except StoreError as error:
+            self._failure = error
+            self._done(group, error)
+            return False
+        with self._changed:
+            for _ in group:
+                self._waiting.popleft()
+        self._failure = None
+        self._done(group, None)
+        return True
+
+    def _pause_s(self, failures: int) -> float:
+        longest = self._settings.retry_ms_max
+        return min(self._settings.retry_ms_first * 2.0 ** min(failures - 1, 32), longest) / 1000
+
+
+def _tell_nobody(commits: Sequence[Commit], error: StoreError | None) -> None:
+    """Stand in where a store is closed without having been started."""
