@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_type_hints
 
-import msgspec
 import pytest
+from msgspec import inspect
 
+from sprint.core.config import ChainSection, Config, SourceSection
 from sprint.core.errors import SprintError
 from sprint.core.model import EVENT_OF_DATA, EVENT_TYPES
+from sprint.core.relay.tiers import TierPolicy
 from sprint.tools.web.problems import PROBLEMS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -92,19 +93,24 @@ def test_decisions_are_numbered_without_a_gap_and_titled_by_their_number() -> No
         )
 
 
-def field_names(record: type[msgspec.Struct]) -> set[str]:
+def record_of(kind: type) -> inspect.StructType:
+    found = inspect.type_info(kind)
+    assert isinstance(found, inspect.StructType)
+    return found
+
+
+def field_names(record: inspect.StructType) -> set[str]:
     """Names of a record's fields; those of a record inside it as `outer.inner`."""
-    hints: dict[str, Any] = get_type_hints(record)
     names = set()
-    for name in record.__struct_fields__:
-        names.add(name)
-        if isinstance(hints[name], type) and issubclass(hints[name], msgspec.Struct):
-            names |= {f"{name}.{inner}" for inner in field_names(hints[name])}
+    for field in record.fields:
+        names.add(field.name)
+        if isinstance(field.type, inspect.StructType):
+            names |= {f"{field.name}.{inner}" for inner in field_names(field.type)}
     return names
 
 
 def test_every_event_type_has_its_section() -> None:
-    kinds = {str(kind.__struct_config__.tag): data for data, kind in EVENT_OF_DATA.items()}
+    kinds = {str(record_of(kind).tag): record_of(data) for data, kind in EVENT_OF_DATA.items()}
     assert set(kinds) == set(EVENT_TYPES)
     for name, data in kinds.items():
         assert set(rows(section("events.md", f"`{name}`"))) == field_names(data), name
@@ -113,7 +119,21 @@ def test_every_event_type_has_its_section() -> None:
 def test_the_envelope_of_events_is_complete() -> None:
     named = set(rows(section("events.md", "Envelope")))
     for kind in EVENT_OF_DATA.values():
-        assert named == {"type", *kind.__struct_fields__}
+        assert named == {"type", *(field.name for field in record_of(kind).fields)}
+
+
+def test_every_setting_is_listed_in_its_section() -> None:
+    sections = {
+        "[chains.NAME]": ChainSection,
+        "[[chains.NAME.sources]]": SourceSection,
+        "[tiers.NAME]": TierPolicy,
+    }
+    for field in record_of(Config).fields:
+        if isinstance(field.type, inspect.StructType):
+            sections[f"[{field.name}]"] = field.type.cls
+    for heading, kind in sections.items():
+        keys = {field.name for field in record_of(kind).fields} - ({"name"} if kind is TierPolicy else set())
+        assert set(rows(section("configuration.md", f"`{heading}`"))) == keys, heading
 
 
 def test_every_problem_code_is_listed_with_its_status() -> None:
@@ -134,5 +154,6 @@ def test_every_error_of_the_package_is_listed_with_its_code() -> None:
         name: rest.split("|")[0].strip(" `")
         for name, rest in rows(section("errors.md", "Exceptions")).items()
     }
-    public = {kind for kind in descendants(SprintError) if kind.__module__ == SprintError.__module__}
-    assert listed == {kind.__name__: kind.code for kind in {SprintError, *public}}
+    tree: list[type[SprintError]] = [SprintError, *descendants(SprintError)]
+    own = [kind for kind in tree if kind.__module__ == SprintError.__module__]
+    assert listed == {kind.__name__: kind.code for kind in own}

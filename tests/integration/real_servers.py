@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 
-LITECOIND_PATH = Path(os.environ.get("SPRINT_LITECOIND", "/usr/lib/litecoin/litecoind"))
+LITECOIND_PATH = Path(os.environ.get("LITECOIND", "/usr/lib/litecoin/litecoind"))
 HOST = "127.0.0.1"
 RPC_LOGIN = ("sprint", "regtest-only")
 READY_TIMEOUT_S = 30.0
