@@ -6,6 +6,7 @@ what a peer sent: each fault costs it points and is counted by kind, and at the 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from enum import StrEnum
 
 import msgspec
@@ -65,7 +66,7 @@ class Timer(StrEnum):
     HEADERS = "headers"
 
 
-class Link:
+class Link(ABC):
     """One connection. The public face is that of both sessions; the `_on_…` methods are theirs to fill."""
 
     def __init__(
@@ -150,12 +151,9 @@ class Link:
         """Answer a version that is not refused."""
         self._send_payload("verack")
 
-    def _on_ready(self) -> None:
-        """Say what comes first after the handshake."""
-
+    @abstractmethod
     def _on_message(self, frame: Frame) -> list[SessionEvent]:
         """Act on a message that is neither handshake nor keep-alive."""
-        raise NotImplementedError
 
     # Frames and the handshake.
 
@@ -198,7 +196,6 @@ class Link:
             raise _misordered("a second verack")
         self.ready = True
         self._deadlines.pop(Timer.HANDSHAKE, None)
-        self._on_ready()
         self._send_ping(now)
         return [Ready(version.protocol_version, version.services, version.user_agent, version.start_height)]
 

@@ -93,8 +93,10 @@ class PeerSession(Link):
             return f"{offer}: it serves no blocks"
         return None
 
-    def _on_ready(self) -> None:
+    def _on_verack(self, version: Version, now: float) -> list[SessionEvent]:
+        events = super()._on_verack(version, now)
         self._send_payload("sendheaders")
+        return events
 
     def _on_message(self, frame: Frame) -> list[SessionEvent]:
         if frame.command == "block":
