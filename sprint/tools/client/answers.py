@@ -57,6 +57,7 @@ class ProblemAnswer(msgspec.Struct, frozen=True):
     type: str = ""
     title: str = ""
     detail: str = ""
+    advice: str = ""
     earliest: str = ""
 
     @property
@@ -66,8 +67,9 @@ class ProblemAnswer(msgspec.Struct, frozen=True):
         return name or f"http_{self.status}"
 
     def __str__(self) -> str:
-        text = ": ".join(part for part in (self.title, self.detail) if part)
-        return f"{self.status} {self.code}: {text}" if text else f"{self.status} {self.code}"
+        return ": ".join(
+            part for part in (f"{self.status} {self.code}", self.title, self.detail, self.advice) if part
+        )
 
 
 Answer = TypeVar("Answer")

@@ -29,7 +29,7 @@ BACKOFF_DOUBLINGS_MAX = 32
 FATAL_CLOSE_CODES = {1003: "unsupported", 1008: "policy", 1009: "too_big", 4001: "bad_key"}
 RATE_CLOSE_CODE = 4029
 # Refusals that pass: the relay is busy, or not ready yet.
-PASSING_CODES = frozenset({"too_many", "too_many_connections", "not_ready"})
+PASSING_CODES = frozenset({"too_many_connections", "not_ready", "slow", "internal"})
 PASSING_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 

@@ -226,7 +226,7 @@ def test_an_answer_with_another_log_is_a_foreign_one_even_if_the_cursor_was_take
 def test_refusals_that_pass_are_tried_again_and_others_raised_with_their_code() -> None:
     resume = make_resume()
     resume.connected(0.0)
-    busy = '{"op":"error","id":1,"code":"too_many","message":"later"}'
+    busy = '{"op":"error","id":1,"code":"not_ready","message":"later"}'
     outcome = resume.receive(busy, 0.0)
     assert isinstance(outcome, Loss)
     assert resume.lost(outcome, 0.0) > 0
