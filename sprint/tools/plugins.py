@@ -1,0 +1,77 @@
+"""Finds chains by the entry-point group `sprint.chains`; built-in ones are registered there as any other.
+
+`ChainCatalog` also resolves names: an id (`litecoin-regtest`), a name or an alias with or without network.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from typing import Any, NamedTuple
+
+from sprint.core.chains import Chain, Processor
+from sprint.core.errors import ConfigError
+
+CHAIN_GROUP = "sprint.chains"
+MAIN = "main"
+
+
+class ChainNetwork(NamedTuple):
+    """One network of one chain, as it is served under `chain_id`."""
+
+    chain: Chain
+    network: str
+
+    @property
+    def parameters(self) -> Any:
+        return self.chain.networks[self.network]
+
+    @property
+    def chain_id(self) -> str:
+        return str(self.parameters.chain_id)
+
+    def processor(self) -> Processor:
+        return self.chain.processor(self.network)
+
+
+class ChainCatalog:
+    """All chains that are installed."""
+
+    def __init__(self, chains: dict[str, Chain]) -> None:
+        self._by_name = {name: c for c in chains.values() for name in (c.name, *c.aliases)}
+
+    @classmethod
+    def installed(cls) -> ChainCatalog:
+        return cls({point.name: point.load() for point in entry_points(group=CHAIN_GROUP)})
+
+    @property
+    def names(self) -> list[str]:
+        return sorted({chain.name for chain in self._by_name.values()})
+
+    def find(self, name: str, network: str | None = None) -> ChainNetwork:
+        """Return a network by chain name or alias; main where none is named."""
+        chain = self._by_name.get(name.lower())
+        if chain is None:
+            raise ConfigError(f"chain {name!r}: there are {', '.join(self.names)}")
+        wanted = network or MAIN
+        if wanted not in chain.networks:
+            raise ConfigError(f"network {wanted!r} of {chain.name}: there are {', '.join(chain.networks)}")
+        return ChainNetwork(chain, wanted)
+
+    def find_id(self, chain_id: str) -> ChainNetwork:
+        """Return a network by its id, as `litecoin-regtest`; aliases are understood in the name's place."""
+        name, _, network = chain_id.partition("-")
+        return self.find(name, network or None)
+
+    def resolve(self, name: str, served: list[str]) -> str | None:
+        """Return the served chain id that a name, alias or id means.
+
+        A bare name means main if that is served, else the only network of it that is.
+        """
+        label, _, network = name.lower().partition("-")
+        chain = self._by_name.get(label)
+        if chain is None:
+            return None
+        ids = {n: str(p.chain_id) for n, p in chain.networks.items() if p.chain_id in served}
+        if network:
+            return ids.get(network)
+        return ids.get(MAIN) or (next(iter(ids.values())) if len(ids) == 1 else None)

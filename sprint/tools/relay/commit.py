@@ -1,0 +1,80 @@
+"""Between the pipelines and the store's writer thread: nothing is handed over before it is logged.
+
+`Committer` submits in order, brings what was committed back to the loop's thread, and says when intake has
+to pause: while the store fails, or while more commits wait than the bound. A commit that failed stays
+first in the writer's queue and is tried again; nothing is skipped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+from sprint.core.errors import StoreError
+from sprint.core.relay.event_log import Commit
+from sprint.tools.runtime import log_fields
+from sprint.tools.store import Store
+
+COMMITS_IN_FLIGHT_MAX = 1000
+log = logging.getLogger(__name__)
+
+
+class Committer:
+    """Submits commits and reports them when they are in."""
+
+    def __init__(
+        self,
+        store: Store,
+        committed: Callable[[Sequence[Commit]], None],
+        paused: Callable[[bool], None],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._store = store
+        self._committed = committed
+        self._paused = paused
+        self._pausing = False
+        self.failing: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Committer({self._store.in_flight} in flight, failing={self.failing!r})"
+
+    def start(self) -> None:
+        self._store.start(self._on_writer_thread)
+
+    def submit(self, commit: Commit) -> None:
+        self._store.submit(commit)
+        if self._store.in_flight >= COMMITS_IN_FLIGHT_MAX:
+            self._set_paused()
+
+    def _on_writer_thread(self, commits: Sequence[Commit], error: StoreError | None) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._on_loop, commits, error)
+        except RuntimeError:
+            # The loop has ended: the store is being closed, and nobody is left to hand over to.
+            log.debug("commits came in after the loop had ended")
+
+    def _on_loop(self, commits: Sequence[Commit], error: StoreError | None) -> None:
+        if error is not None:
+            if self.failing is None:
+                log_fields(
+                    log,
+                    logging.ERROR,
+                    "the store refuses; intake stops until it takes the commit",
+                    reason=str(error),
+                )
+            self.failing = str(error)
+        else:
+            if self.failing is not None:
+                log_fields(log, logging.WARNING, "the store works again", waiting=self._store.in_flight)
+            self.failing = None
+            self._committed(commits)
+        self._set_paused()
+
+    def _set_paused(self) -> None:
+        waiting = self._store.in_flight
+        limit = COMMITS_IN_FLIGHT_MAX // 2 if self._pausing else COMMITS_IN_FLIGHT_MAX
+        pausing = self.failing is not None or waiting >= limit
+        if pausing != self._pausing:
+            self._pausing = pausing
+            self._paused(pausing)

@@ -1,0 +1,181 @@
+"""Acts on what one chain's pipeline decides: runs proofs, sends requests, submits commits, arms the timer.
+
+It decides nothing. Sources hand it announcements; it holds them by name behind the `Upstream` protocol.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+from sprint.core.protocols.announcements import Announcement, BlockArrived
+from sprint.core.relay.admit import Duplicate, Fetch, Refused, Wait
+from sprint.core.relay.event_log import Commit, EventLog
+from sprint.core.relay.fetch import Request
+from sprint.core.relay.outcome import BlockDraft, Outcome, Penalty, number
+from sprint.core.relay.pipeline import Pipeline
+from sprint.core.relay.prove import BlockProof, BlockResult, ProofResult
+from sprint.tools.relay.proving import Prover
+from sprint.tools.relay.stages import StageObserver
+from sprint.tools.runtime import clock, log_fields
+
+log = logging.getLogger(__name__)
+
+
+class Upstream(Protocol):
+    """A ready source, as the intake needs it."""
+
+    def request_headers(self, locator: Sequence[bytes]) -> None: ...
+    def request_blocks(self, hashes: Sequence[bytes]) -> None: ...
+    def penalise(self, points: int, reason: str) -> None: ...
+    def pause(self, *, paused: bool) -> None: ...
+
+
+class Shared(NamedTuple):
+    """What the intakes of all chains use together."""
+
+    event_log: EventLog
+    prover: Prover
+    submit: Callable[[Commit], None]
+    observer: StageObserver
+
+
+class Intake:
+    """One chain's edge. All calls are on the loop's thread."""
+
+    def __init__(self, chain: str, pipeline: Pipeline, shared: Shared) -> None:
+        self.chain = chain
+        self.pipeline = pipeline
+        self._event_log = shared.event_log
+        self._prover = shared.prover
+        self._submit = shared.submit
+        self._observer = shared.observer
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._upstreams: dict[str, Upstream] = {}
+        self._paused = False
+        self._closed = False
+        self.decisions: Counter[str] = Counter()
+
+    def __repr__(self) -> str:
+        return f"Intake({self.chain}, {len(self._upstreams)} sources)"
+
+    def start(self) -> None:
+        self._arm()
+
+    def close(self) -> None:
+        """Take nothing more; what was submitted is still committed."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def pause(self, *, paused: bool) -> None:
+        """Stop or resume reading from every source."""
+        self._paused = paused
+        for upstream in self._upstreams.values():
+            upstream.pause(paused=paused)
+
+    def source_ready(self, name: str, upstream: Upstream) -> None:
+        self._upstreams[name] = upstream
+        if self._paused:
+            upstream.pause(paused=True)
+        log_fields(log, logging.INFO, "source ready", chain=self.chain, source=name)
+        self._act(self.pipeline.source_ready(name, clock()))
+
+    def source_lost(self, name: str, reason: str) -> None:
+        if self._upstreams.pop(name, None) is not None and not self._closed:
+            log_fields(log, logging.WARNING, "source lost", chain=self.chain, source=name, reason=reason)
+            self._act(self.pipeline.source_lost(name, reason, clock()))
+
+    def announce(self, announcement: Announcement, framed_at: float) -> None:
+        """Take an announcement from a source."""
+        if self._closed:
+            return
+        decision = self.pipeline.admit(announcement, clock())
+        self.decisions[type(decision).__name__] += 1
+        if isinstance(decision, Duplicate | Wait):
+            return
+        if isinstance(decision, Fetch):
+            self._send(decision.requests)
+        elif isinstance(decision, Refused):
+            self._penalise(decision.penalty)
+        else:
+            if isinstance(decision, BlockProof) and isinstance(announcement, BlockArrived):
+                self._mark_admitted(decision.hash, announcement.read_at, framed_at)
+            self._prover.prove(decision, self._proved)
+
+    def _mark_admitted(self, block_hash: bytes, read_at: float, framed_at: float) -> None:
+        self._observer.mark("read", self.chain, block_hash, read_at)
+        self._observer.mark("framed", self.chain, block_hash, framed_at)
+        self._observer.mark("admitted", self.chain, block_hash, clock())
+
+    def _proved(self, result: ProofResult) -> None:
+        if self._closed:
+            return
+        now = clock()
+        if isinstance(result, BlockResult):
+            self._observer.mark("proved", self.chain, result.hash, now)
+        outcome = self.pipeline.settle(result, now)
+        if isinstance(result, BlockResult):
+            self._observer.mark("settled", self.chain, result.hash, clock())
+        self._act(outcome)
+
+    def _act(self, outcome: Outcome) -> None:
+        """Do what an outcome asks for: requests first, as others wait for their answers."""
+        self._send(outcome.requests)
+        commit = number(outcome, self.chain, self._event_log, clock())
+        if commit is not None:
+            now = clock()
+            for draft in outcome.drafts:
+                if isinstance(draft, BlockDraft):
+                    self._observer.mark("encoded", self.chain, draft.node.hash, now)
+            self._submit(commit)
+        for penalty in outcome.penalties:
+            self._penalise(penalty)
+        for announcement in outcome.readmit:
+            self.announce(announcement, announcement.read_at)
+        self._arm()
+
+    def _send(self, requests: Sequence[Request]) -> None:
+        for request in requests:
+            upstream = self._upstreams.get(request.source)
+            if upstream is None:
+                continue
+            if request.locator:
+                upstream.request_headers(request.locator)
+            if request.bodies:
+                upstream.request_blocks(request.bodies)
+
+    def _penalise(self, penalty: Penalty) -> None:
+        log_fields(
+            log,
+            logging.WARNING,
+            "source penalised",
+            chain=self.chain,
+            source=penalty.source,
+            points=penalty.points,
+            reason=penalty.reason,
+        )
+        upstream = self._upstreams.get(penalty.source)
+        if upstream is not None:
+            upstream.penalise(penalty.points, penalty.reason)
+
+    def _arm(self) -> None:
+        """Arm one timer for the pipeline's next due time; later ones are found when it fires."""
+        if self._closed:
+            return
+        due = self.pipeline.next_timer()
+        # uvloop and asyncio count from the same monotonic clock that `now` comes from.
+        if self._timer is not None and not self._timer.cancelled() and self._timer.when() <= due:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(due, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        if not self._closed:
+            self._act(self.pipeline.handle_timer(clock()))

@@ -1,0 +1,269 @@
+"""A source that speaks the Bitcoin family's P2P protocol: the socket around a `PeerSession`.
+
+It connects when its gate lets it, hands what the session tells to the chain's intake, writes what the
+session has to send, and arms the session's timer. It decides nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from sprint import __version__
+from sprint.core.chains.bitcoin_family.parameters import NetworkParameters
+from sprint.core.protocols.announcements import (
+    Announcement,
+    BlockArrived,
+    BodiesNotFound,
+    HashesAnnounced,
+    HeadersAnnounced,
+)
+from sprint.core.protocols.bitcoin_p2p.events import (
+    BlockReceived,
+    BlocksAnnounced,
+    BlocksNotFound,
+    HeadersReceived,
+    Ready,
+    SessionEvent,
+)
+from sprint.core.protocols.bitcoin_p2p.link import SessionSettings
+from sprint.core.protocols.bitcoin_p2p.session import PeerSession
+from sprint.core.relay.gate import SourceGate
+from sprint.core.relay.settings import HEADERS_PER_MESSAGE_MAX
+from sprint.core.relay.source_url import SourceSpec
+from sprint.tools.relay.intake import Intake
+from sprint.tools.relay.stages import StageObserver
+from sprint.tools.runtime import clock, jitter, log_fields, random_bytes, wall_clock
+
+CONNECT_TIMEOUT_S = 10.0
+WRITE_BUFFER_BYTES_MAX = 1 << 20
+log = logging.getLogger(__name__)
+
+
+class SourceView(msgspec.Struct, frozen=True):
+    """What `/status` says of a source. Counters are since the relay's start."""
+
+    name: str
+    url: str
+    provider: str
+    state: Literal["connecting", "ready", "waiting"]
+    reason: str
+    user_agent: str
+    connects: int
+    blocks_received: int
+
+
+class P2pSource:
+    """One upstream, connected to again and again until it is cancelled."""
+
+    def __init__(
+        self, spec: SourceSpec, parameters: NetworkParameters, intake: Intake, observer: StageObserver
+    ) -> None:
+        self.spec = spec
+        self.parameters = parameters
+        self.intake = intake
+        self.observer = observer
+        self.blocks_received = 0
+        self._gate = SourceGate()
+        self._connection: _Connection | None = None
+        self._reason = "not tried yet"
+        self._connects = 0
+
+    def __repr__(self) -> str:
+        return f"P2pSource({self.spec.name}, {self.spec.url})"
+
+    async def run(self) -> None:
+        """Connect, serve until the connection ends, wait as the gate says; for ever."""
+        while True:
+            await asyncio.sleep(self._gate.admit(clock()))
+            outcome, held_s = await self._connect_once()
+            self._gate.record(outcome, held_s=held_s, now=clock(), jitter=jitter())
+
+    async def _connect_once(self) -> tuple[Literal["lost", "failed", "misbehaved"], float]:
+        loop = asyncio.get_running_loop()
+        port = self.spec.port or self.parameters.default_port
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                _, connection = await loop.create_connection(
+                    lambda: _Connection(self, loop), self.spec.host, port
+                )
+        except (OSError, TimeoutError) as error:
+            reason = str(error) or f"no connection within {CONNECT_TIMEOUT_S:.0f} s"
+            if reason != self._reason:
+                log_fields(
+                    log,
+                    logging.WARNING,
+                    "source cannot be reached",
+                    chain=self.intake.chain,
+                    source=self.spec.name,
+                    url=self.spec.url,
+                    reason=reason,
+                )
+            self._reason = reason
+            return "failed", 0.0
+        self._connection = connection
+        self._connects += 1
+        try:
+            self._reason = await connection.ended
+        finally:
+            self._connection = None
+            connection.abort()
+        held_s = clock() - connection.ready_at if connection.ready_at is not None else 0.0
+        return ("misbehaved" if connection.misbehaved else "lost"), held_s
+
+    def view(self) -> SourceView:
+        connection = self._connection
+        ready = connection is not None and connection.ready_at is not None
+        return SourceView(
+            name=self.spec.name,
+            url=self.spec.url,
+            provider=self.spec.provider,
+            state="ready" if ready else "waiting" if connection is None else "connecting",
+            reason="" if ready else self._reason,
+            user_agent=connection.user_agent if connection is not None else "",
+            connects=self._connects,
+            blocks_received=self.blocks_received,
+        )
+
+
+class _Connection(asyncio.Protocol):
+    """One connection of a source; `Upstream` to the intake."""
+
+    def __init__(self, source: P2pSource, loop: asyncio.AbstractEventLoop) -> None:
+        self._source = source
+        self._loop = loop
+        self.ended: asyncio.Future[str] = loop.create_future()
+        self.ready_at: float | None = None
+        self.user_agent = ""
+        self.misbehaved = False
+        self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._writable = True
+        settings = SessionSettings(user_agent=_user_agent(), unix_time_offset_s=wall_clock() - clock())
+        nonce = int.from_bytes(random_bytes(8), "little")
+        self._session = PeerSession(source.parameters, settings, nonce=nonce, now=clock())
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if not isinstance(transport, asyncio.Transport):
+            raise TypeError(f"{transport!r} is no stream")
+        self._transport = transport
+        transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES_MAX)
+        self._flush()
+
+    def data_received(self, data: bytes) -> None:
+        now = clock()
+        self._source.observer.mark("read", self._source.intake.chain, b"", now)
+        events = self._session.receive_data(data, now)
+        framed_at = clock()
+        for event in events:
+            self._take(event, now, framed_at)
+        self._flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        reason = self._session.closed or (str(exc) if exc else "the node closed the connection")
+        self._end(reason)
+
+    def pause_writing(self) -> None:
+        self._writable = False
+
+    def resume_writing(self) -> None:
+        self._writable = True
+        self._flush()
+
+    # What the intake asks of a ready source.
+
+    def request_headers(self, locator: Sequence[bytes]) -> None:
+        self._session.request_headers(locator, clock())
+        self._flush()
+
+    def request_blocks(self, hashes: Sequence[bytes]) -> None:
+        self._session.request_blocks(hashes, clock())
+        self._flush()
+
+    def penalise(self, points: int, reason: str) -> None:
+        self._session.penalise(points, reason)
+        self._flush()
+
+    def pause(self, *, paused: bool) -> None:
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if paused and transport.is_reading():
+            transport.pause_reading()
+        elif not paused and not transport.is_reading():
+            transport.resume_reading()
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+        self._end("the relay stops")
+
+    def _take(self, event: SessionEvent, read_at: float, framed_at: float) -> None:
+        source = self._source
+        if isinstance(event, Ready):
+            self.ready_at = framed_at
+            self.user_agent = event.user_agent
+            source.intake.source_ready(source.spec.name, self)
+            return
+        if isinstance(event, BlockReceived):
+            source.blocks_received += 1
+        source.intake.announce(_announcement(event, source.spec.name, read_at), framed_at)
+
+    def _flush(self) -> None:
+        """Write what the session has to send, arm its timer, end where it has closed."""
+        transport = self._transport
+        if transport is None:
+            return
+        while self._writable and (data := self._session.data_to_send()):
+            transport.write(data)
+        if self._session.closed is not None:
+            self.misbehaved = self._session.score >= self._session.settings.score_max
+            self._end(self._session.closed)
+            transport.abort()
+            return
+        self._arm(self._session.next_timer())
+
+    def _arm(self, due: float | None) -> None:
+        if self._timer is not None:
+            if due is not None and self._timer.when() <= due:
+                return
+            self._timer.cancel()
+        self._timer = None if due is None else self._loop.call_at(due, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._session.handle_timer(clock())
+        self._flush()
+
+    def _end(self, reason: str) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self.ended.done():
+            return
+        self.ended.set_result(reason)
+        self._source.intake.source_lost(self._source.spec.name, reason)
+
+
+def _announcement(event: SessionEvent, source: str, read_at: float) -> Announcement:
+    match event:
+        case HeadersReceived(headers=headers):
+            full = len(headers) >= HEADERS_PER_MESSAGE_MAX
+            return HeadersAnnounced(source, headers, read_at, full)
+        case BlocksAnnounced(hashes=hashes):
+            return HashesAnnounced(source, hashes, read_at)
+        case BlockReceived(raw=raw):
+            return BlockArrived(source, raw, read_at)
+        case BlocksNotFound(hashes=hashes):
+            return BodiesNotFound(source, hashes, read_at)
+        case _:
+            raise TypeError(f"{event!r} announces nothing")
+
+
+def _user_agent() -> str:
+
+    return f"/sprint:{__version__}/"

@@ -1,0 +1,107 @@
+"""What the process itself gives: clocks, randomness, the event loop, signals, logging."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import logging
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from typing import Literal, TypeVar
+
+import msgspec
+
+Result = TypeVar("Result")
+
+# Monotonic seconds; every `now` in the core comes from here.
+clock: Callable[[], float] = time.monotonic
+# Unix seconds, for what is shown to people.
+wall_clock: Callable[[], float] = time.time
+random_bytes: Callable[[int], bytes] = os.urandom
+jitter: Callable[[], float] = random.SystemRandom().random
+
+# A thread that proves a block holds the interpreter lock for at most this long before the loop has its turn.
+SWITCH_INTERVAL_S = 0.0005
+SIGINT_EXIT_CODE = 130
+
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+def run(main: Coroutine[object, object, Result]) -> Result:
+    """Run a coroutine on uvloop where there is one, else on asyncio's own loop."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(main)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if importlib.util.find_spec("uvloop") is None:
+        return None
+    import uvloop  # noqa: PLC0415  Windows has none, and asyncio's loop serves there.
+
+    return uvloop.new_event_loop
+
+
+class StopSignal:
+    """Set by the first SIGTERM or SIGINT; `exit_code` is then 0 or 130."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+        self.exit_code = 0
+
+    def install(self) -> None:
+        """Catch both signals on the running loop."""
+        loop = asyncio.get_running_loop()
+        for caught, exit_code in ((signal.SIGTERM, 0), (signal.SIGINT, SIGINT_EXIT_CODE)):
+            loop.add_signal_handler(caught, self.stop, exit_code)
+
+    def stop(self, exit_code: int) -> None:
+        if not self._event.is_set():
+            self.exit_code = exit_code
+            self._event.set()
+
+    async def wait(self) -> None:
+        await self._event.wait()
+
+
+def set_up_logging(form: Literal["text", "json"], level: str) -> None:
+    """Log to stderr: one line an event, readable or as JSON. Fields come with `extra={"fields": …}`."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonFormatter() if form == "json" else _TextFormatter())
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("sprint").setLevel(_LEVELS[level])
+
+
+def log_fields(logger: logging.Logger, level: int, message: str, **fields: object) -> None:
+    """Log a message with named fields."""
+    logger.log(level, message, extra={"fields": fields})
+
+
+class _TextFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        stamp = time.strftime("%H:%M:%S", time.gmtime(record.created))
+        fields: dict[str, object] = getattr(record, "fields", {})
+        rest = "".join(f" {name}={value}" for name, value in fields.items())
+        trace = f"\n{self.formatException(record.exc_info)}" if record.exc_info else ""
+        return f"{stamp} {record.levelname.lower():7} {record.getMessage()}{rest}{trace}"
+
+
+class _JsonFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        fields: dict[str, object] = getattr(record, "fields", {})
+        line: dict[str, object] = {
+            "time": round(record.created, 6),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **fields,
+        }
+        if record.exc_info:
+            line["trace"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(line, enc_hook=str).decode()
