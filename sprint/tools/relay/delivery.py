@@ -1,0 +1,259 @@
+"""From committed events to subscribers: one encoding per event, replay joined to live.
+
+`publish` is called on the event loop with what was committed, in order, and never awaits. A subscriber
+that starts in the past is *following*: it is given pages from the store, then from the ring of recent
+events, and joins live in the same turn of the loop in which nothing is left between it and the newest
+event; so there is no gap and no repeat. Nothing is sent that was not published: a page ends at the
+published position, however far the store is ahead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
+from typing import ParamSpec, Protocol, TypeVar
+
+import msgspec
+
+from sprint.core.errors import CursorExpired
+from sprint.core.relay.event_log import LoggedEvent
+from sprint.core.relay.fanout import Fanout, Subscription
+from sprint.tools.relay.place import EventReader, Place, StartAsked, locate
+from sprint.tools.relay.ring import RecentEvents
+from sprint.tools.web.websocket import encode_text_frame
+
+REPLAY_PAGE_EVENTS = 200
+REPLAY_STALL_S = 5.0
+# Handed over in one turn of the loop, so that a long group of commits lets the sockets drain between.
+EVENTS_PER_TURN = 64
+BACKLOG_EVENTS_MAX = 10_000
+
+Encode = Callable[[bytes], bytes]
+Offer = Callable[[bytes, str], bool]
+Runs = list[tuple[Encode, list[Offer]]]
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Subscriber(Protocol):
+    """Who is given events. Hashed by identity; the connection behind it is bounded by itself."""
+
+    @property
+    def encode(self) -> Encode:
+        """Encoding of an event's body for this kind of connection: one function for the whole kind."""
+
+    def offer(self, frame: bytes, cursor: str) -> bool:
+        """Take an encoded event; False where it was dropped. Never awaits."""
+
+    async def drained(self) -> bool:
+        """Wait until more may be offered at leisure; False once nothing is taken any more."""
+
+    def close_slow(self) -> None:
+        """Close as too slow."""
+
+
+class HandOver(msgspec.Struct, frozen=True):
+    """Times of one event on the delivery's clock, for the stage histograms."""
+
+    event: LoggedEvent
+    started: float
+    encoded: float
+    handed_over: float
+    subscribers: int
+
+
+class DeliveryObserver(Protocol):
+    """Is told the stage times of each event; `now` is its own monotonic clock."""
+
+    def now(self) -> float: ...
+
+    def handed_over(self, times: HandOver) -> None: ...
+
+
+class Delivery:
+    """Hands committed events to subscribers. Called on one event loop; reads the store in one thread."""
+
+    def __init__(
+        self,
+        store: EventReader,
+        log_id: str,
+        position: int,
+        *,
+        observer: DeliveryObserver | None = None,
+        replay_stall_s: float = REPLAY_STALL_S,
+    ) -> None:
+        self.log_id = log_id
+        self._store = store
+        self._position = position
+        self._observer = observer
+        self._replay_stall_s = replay_stall_s
+        self._ring = RecentEvents(position)
+        self._fanout = Fanout()
+        self._subscribers: dict[int, Subscriber] = {}
+        self._ids: dict[Subscriber, int] = {}
+        self._last_id = 0
+        # For each (chain, type): the fan-out's own tuple of targets, and what it means here.
+        self._runs: dict[tuple[str, str], tuple[tuple[int, ...], Runs]] = {}
+        self._backlog: deque[LoggedEvent] = deque()
+        self._turn_due = False
+        self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-reader")
+
+    def __repr__(self) -> str:
+        return f"Delivery({self.log_id}, position={self._position}, subscribers={self.subscriber_count})"
+
+    @property
+    def position(self) -> int:
+        """Position of the newest event handed over."""
+        return self._position
+
+    @property
+    def subscriber_count(self) -> int:
+        """Subscribers that are live; those that still follow are not counted."""
+        return len(self._fanout)
+
+    def publish(self, events: Sequence[LoggedEvent]) -> None:
+        """Hand over committed events, in order. More than a turn's worth goes on in the next turns."""
+        self._backlog.extend(events)
+        if not self._turn_due:
+            self._publish_turn()
+
+    def close(self) -> None:
+        """Let go of the reader thread, once no one follows any more."""
+        self._reader.shutdown(wait=True, cancel_futures=True)
+
+    async def read(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a reading function of the store in the reader thread."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._reader, lambda: function(*args, **kwargs))
+
+    async def locate(self, asked: StartAsked) -> Place:
+        """Return the place that was asked for. Raises a CursorError where there is none."""
+        if asked.start == "latest":
+            return Place.of_log(self.log_id, asked.chains, self._position)
+        return await self.read(locate, self._store, self.log_id, self._position, asked)
+
+    async def follow(self, subscriber: Subscriber, subscription: Subscription, place: Place) -> bool:
+        """Give a subscriber all from `place` on and let it join live; False if it ended before.
+
+        Raises CursorExpired where the history is pruned away under it.
+        """
+        for gap in place.gaps:
+            subscriber.offer(subscriber.encode(gap.body), gap.cursor)
+        position = place.position
+        while position < self._position:
+            if not await self._drained(subscriber):
+                return False
+            events, position = await self._page(subscription, position)
+            if not self._replay(subscriber, subscription, place.floors, events):
+                return False
+        self._join(subscriber, subscription)
+        return True
+
+    def unsubscribe(self, subscriber: Subscriber) -> bool:
+        """Forget a subscriber; False if it was not live."""
+        subscriber_id = self._ids.pop(subscriber, None)
+        if subscriber_id is None:
+            return False
+        del self._subscribers[subscriber_id]
+        return self._fanout.remove(subscriber_id)
+
+    def _publish_turn(self) -> None:
+        backlog = self._backlog
+        self._turn_due = False
+        for _ in range(min(len(backlog), max(EVENTS_PER_TURN, len(backlog) - BACKLOG_EVENTS_MAX))):
+            self._hand_over(backlog.popleft())
+        if backlog:
+            self._turn_due = True
+            asyncio.get_running_loop().call_soon(self._publish_turn)
+
+    def _hand_over(self, event: LoggedEvent) -> None:
+        observer = self._observer
+        started = observer.now() if observer else 0.0
+        frame = encode_text_frame(event.body)
+        encoded = observer.now() if observer else 0.0
+        self._ring.add(event, frame)
+        self._position = event.position
+        targets, runs = self._targets(event.chain, event.type)
+        cursor = event.cursor
+        for encode, offers in runs:
+            outgoing = frame if encode is encode_text_frame else encode(event.body)
+            for offer in offers:
+                offer(outgoing, cursor)
+        if observer is not None:
+            observer.handed_over(HandOver(event, started, encoded, observer.now(), len(targets)))
+
+    def _targets(self, chain: str, event_type: str) -> tuple[tuple[int, ...], Runs]:
+        """Return who is given an event, as runs of one encoding each, in order of rank."""
+        targets = self._fanout.targets(chain, event_type)
+        known = self._runs.get((chain, event_type))
+        if known is not None and known[0] is targets:
+            return known
+        subscribers = [self._subscribers[subscriber_id] for subscriber_id in targets]
+        runs: Runs = [
+            (encode, [subscriber.offer for subscriber in run])
+            for encode, run in groupby(subscribers, key=_encode_of)
+        ]
+        self._runs[chain, event_type] = (targets, runs)
+        return targets, runs
+
+    def _join(self, subscriber: Subscriber, subscription: Subscription) -> None:
+        self.unsubscribe(subscriber)
+        self._last_id += 1
+        self._fanout.add(self._last_id, subscription)
+        self._subscribers[self._last_id] = subscriber
+        self._ids[subscriber] = self._last_id
+
+    async def _drained(self, subscriber: Subscriber) -> bool:
+        try:
+            async with asyncio.timeout(self._replay_stall_s):
+                return await subscriber.drained()
+        except TimeoutError:
+            subscriber.close_slow()
+            return False
+
+    async def _page(
+        self, subscription: Subscription, after: int
+    ) -> tuple[Sequence[tuple[LoggedEvent, bytes | None]], int]:
+        """Return the next events after a position, with their frames if at hand, and the place they reach."""
+        if self._ring.covers(after):
+            page = self._ring.after(after, REPLAY_PAGE_EVENTS)
+            return page, page[-1][0].position if page else self._position
+        upto = self._position
+        events = await self.read(self._read_page, subscription, after, upto)
+        reached = events[-1].position if len(events) == REPLAY_PAGE_EVENTS else upto
+        return [(event, None) for event in events], reached
+
+    def _read_page(self, subscription: Subscription, after: int, upto: int) -> list[LoggedEvent]:
+        events = self._store.read_events(
+            after, upto, subscription.chains, subscription.types, REPLAY_PAGE_EVENTS
+        )
+        earliest = self._store.bounds().earliest
+        if after < earliest:
+            raise CursorExpired(
+                f"position {after} was pruned while it was replayed, the earliest is {earliest}",
+                earliest=Place.cursor_at(self.log_id, earliest),
+            )
+        return events
+
+    @staticmethod
+    def _replay(
+        subscriber: Subscriber,
+        subscription: Subscription,
+        floors: Mapping[str, int],
+        events: Sequence[tuple[LoggedEvent, bytes | None]],
+    ) -> bool:
+        encode = subscriber.encode
+        for event, kept in events:
+            if not subscription.wants(event.chain, event.type) or event.position <= floors[event.chain]:
+                continue
+            frame = kept if kept and encode is encode_text_frame else encode(event.body)
+            if not subscriber.offer(frame, event.cursor):
+                return False
+        return True
+
+
+def _encode_of(subscriber: Subscriber) -> Encode:
+    return subscriber.encode

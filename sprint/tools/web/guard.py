@@ -1,0 +1,55 @@
+"""What a request must be before anything looks at what it asks: for this host, from no foreign page,
+and of bounded size.
+
+A browser lets any page send requests to loopback. The Host check stops names that an attacker points at
+127.0.0.1; the Origin check stops pages of other origins, on HTTP and on WebSocket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sprint.core.errors import RequestError
+
+TARGET_LENGTH_MAX = 8_000
+HEADER_COUNT_MAX = 64
+HEADERS_SIZE_MAX = 16 * 1024
+LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
+
+RawHeaders = Sequence[tuple[bytes, bytes]]
+
+
+class Guard:
+    """The checks of one listener. `port` is the one it is bound to."""
+
+    def __init__(self, port: int, names: Sequence[str] = LOOPBACK_NAMES, scheme: str = "http") -> None:
+        self._names = names
+        self._scheme = scheme.encode() + b"://"
+        self._hosts = frozenset(host.encode() for name in names for host in (name, f"{name}:{port}"))
+
+    def check(self, target_length: int, headers: RawHeaders) -> None:
+        """Raise RequestError for a request that is not to be looked at. Header names are lower case."""
+        if target_length > TARGET_LENGTH_MAX:
+            raise RequestError(
+                "target_too_long", f"target of {target_length} bytes, limit {TARGET_LENGTH_MAX}"
+            )
+        if len(headers) > HEADER_COUNT_MAX:
+            raise RequestError("headers_too_large", f"{len(headers)} headers, limit {HEADER_COUNT_MAX}")
+        host = origin = None
+        size = 0
+        for name, value in headers:
+            size += len(name) + len(value)
+            if name == b"host":
+                # Two hosts are none: what one reader takes for the name, another may not.
+                host = value.lower() if host is None else b""
+            elif name == b"origin":
+                origin = value.lower() if origin is None else b""
+            elif name == b"transfer-encoding" or (name == b"content-length" and value.strip(b"0")):
+                raise RequestError("body_too_large", f"{name.decode()}: a body, limit 0 bytes here")
+        if size > HEADERS_SIZE_MAX:
+            raise RequestError("headers_too_large", f"headers of {size} bytes, limit {HEADERS_SIZE_MAX}")
+        if host not in self._hosts:
+            shown = "none" if host is None else ascii(host[:64].decode("latin-1"))
+            raise RequestError("host_refused", f"Host {shown}; served are {', '.join(self._names)}")
+        if origin is not None and origin != self._scheme + host:
+            raise RequestError("origin_refused", f"Origin {origin[:64].decode('latin-1')!a}")

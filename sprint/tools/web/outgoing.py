@@ -1,0 +1,179 @@
+"""The way out of one connection: bounded, and never awaited by who offers.
+
+What is not yet out is counted wherever it waits: in our own queue (while a coalescing window is open), in
+the transport's buffer, and in the socket's. At the bound the rest is dropped and `overflow` is called with
+the cursor of the last event queued; from then on nothing is taken. WebSocket and NDJSON stand on it alike:
+an event is encoded once for each and the same bytes go to every transport.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections import deque
+from collections.abc import Callable
+
+MESSAGES_MAX = 500
+BYTES_MAX = 1024 * 1024
+SEND_BUFFER_SIZE = 64 * 1024
+# Above the high mark a replay waits. It is low enough that a page of replay on top of it stays in bounds.
+HIGH_WATER_SIZE = 32 * 1024
+LOW_WATER_SIZE = 8 * 1024
+_RESET = struct.pack("ii", 1, 0)  # linger on, for 0 s: close sends a reset
+
+
+class FlushWindow:
+    """Joins what is offered within `window_s` into one write; one timer for all who share it."""
+
+    def __init__(self, window_s: float) -> None:
+        self.window_s = window_s
+        self._due: list[Outgoing] = []
+
+    def add(self, outgoing: Outgoing) -> None:
+        """Have `outgoing` flushed when the window closes; opens it if need be."""
+        if not self._due:
+            asyncio.get_running_loop().call_later(self.window_s, self._flush)
+        self._due.append(outgoing)
+
+    def _flush(self) -> None:
+        due, self._due = self._due, []
+        for outgoing in due:
+            outgoing.flush()
+
+
+class Outgoing:
+    """Bounded writer of one transport, called on its event loop."""
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        overflow: Callable[[str], None],
+        window: FlushWindow | None = None,
+        *,
+        messages_max: int = MESSAGES_MAX,
+        bytes_max: int = BYTES_MAX,
+    ) -> None:
+        self._transport = transport
+        self._overflow = overflow
+        self._window = window
+        self._messages_max = messages_max
+        self._bytes_max = bytes_max
+        self._socket_size = _send_buffer_size(transport)
+        self._queue: list[bytes] = []
+        self._queue_size = 0
+        self._cursor = ""
+        # Sizes of the frames given to the transport while it held others: how many it holds is told by
+        # how many bytes it holds.
+        self._sizes: deque[int] = deque()
+        self._sizes_sum = 0
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self.ended = asyncio.Event()
+        transport.set_write_buffer_limits(high=HIGH_WATER_SIZE, low=LOW_WATER_SIZE)
+
+    def __repr__(self) -> str:
+        return f"Outgoing(bytes={self.waiting_size}, messages={self.waiting_messages})"
+
+    def offer(self, frame: bytes, cursor: str) -> bool:
+        """Send or queue a frame; False where it was dropped. Never awaits."""
+        if self._window is None and not self._transport.get_write_buffer_size() and not self.ended.is_set():
+            if self._sizes:
+                self._sizes.clear()
+                self._sizes_sum = 0
+            self._transport.write(frame)
+            self._cursor = cursor
+            return True
+        return self._offer_behind(frame, cursor)
+
+    def send(self, frame: bytes) -> bool:
+        """Send what is no event (an answer, a ping), within the same bounds."""
+        return self.offer(frame, self._cursor)
+
+    @property
+    def waiting_size(self) -> int:
+        """Bytes not yet taken by the peer's machine, as far as they can be counted."""
+        buffered = self._transport.get_write_buffer_size()
+        # A transport holds bytes back only when the socket's own buffer is full.
+        return self._queue_size + buffered + (self._socket_size if buffered else 0)
+
+    @property
+    def waiting_messages(self) -> int:
+        buffered = self._transport.get_write_buffer_size()
+        sizes = self._sizes
+        while sizes and self._sizes_sum - sizes[0] >= buffered:
+            self._sizes_sum -= sizes.popleft()
+        return len(self._queue) + len(sizes)
+
+    def _offer_behind(self, frame: bytes, cursor: str) -> bool:
+        if self.ended.is_set():
+            return False
+        waiting = self.waiting_size
+        if waiting and (
+            waiting + len(frame) > self._bytes_max or self.waiting_messages >= self._messages_max
+        ):
+            self.overflow()
+            return False
+        self._cursor = cursor
+        if self._window is not None:
+            if not self._queue:
+                self._window.add(self)
+            self._queue.append(frame)
+            self._queue_size += len(frame)
+            return True
+        self._write(frame, (len(frame),))
+        return True
+
+    def flush(self) -> None:
+        """Give the transport what waits for the window to close, as one write."""
+        if self._queue:
+            queue, self._queue, self._queue_size = self._queue, [], 0
+            if not self._transport.is_closing():
+                self._write(b"".join(queue), tuple(map(len, queue)))
+
+    def _write(self, data: bytes, sizes: tuple[int, ...]) -> None:
+        self._sizes.extend(sizes)
+        self._sizes_sum += len(data)
+        self._transport.write(data)
+
+    def overflow(self) -> None:
+        """Take no more, and have the connection closed as slow."""
+        if not self.ended.is_set():
+            self.end()
+            self._overflow(self._cursor)
+
+    def end(self) -> None:
+        """Flush, then take no more: the connection is being closed or is lost."""
+        self.flush()
+        self.ended.set()
+        self._writable.set()
+
+    def pause(self) -> None:
+        """Told by the protocol: the transport holds more than the high mark."""
+        if not self.ended.is_set():
+            self._writable.clear()
+
+    def resume(self) -> None:
+        """Told by the protocol: the transport is below the low mark."""
+        self._writable.set()
+
+    async def drained(self) -> bool:
+        """Wait until more may be offered at leisure; False once nothing is taken any more."""
+        self.flush()
+        await self._writable.wait()
+        return not self.ended.is_set()
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """Drop the connection at once, with what the socket still holds."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
+        with contextlib.suppress(OSError):  # closed already
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    transport.abort()
+
+
+def _send_buffer_size(transport: asyncio.Transport) -> int:
+    sock = transport.get_extra_info("socket")
+    return SEND_BUFFER_SIZE if sock is None else int(sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF))

@@ -1,0 +1,268 @@
+"""Which handler answers a request: method and path pattern to an async function, as one ASGI application.
+
+A pattern's `{name}` takes one path segment; of two patterns that fit, the one whose literal comes first
+wins, so `/blocks/latest` goes before `/blocks/{hash}`. `Site` is what one listener serves: its guard, its
+router and its connection limit. uvicorn calls it for HTTP; the WebSocket protocol asks it for the session.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from sprint.core.errors import RequestError, SprintError
+from sprint.tools.web.guard import Guard, RawHeaders
+from sprint.tools.web.outgoing import FlushWindow, Outgoing
+from sprint.tools.web.problems import CONTENT_TYPE, PROBLEMS, body_of, code_of
+
+QUERY_FIELDS_MAX = 16
+JSON_TYPE = "application/json"
+NDJSON_TYPE = "application/x-ndjson"
+
+logger = logging.getLogger("sprint.web")
+
+
+class Request:
+    """One request, before its body. `scope` is ASGI's; `parameters` are the pattern's."""
+
+    __slots__ = ("_query", "parameters", "scope")
+
+    def __init__(self, scope: Mapping[str, Any], parameters: dict[str, str]) -> None:
+        self.scope = scope
+        self.parameters = parameters
+        self._query: dict[str, str] | None = None
+
+    @property
+    def path(self) -> str:
+        return str(self.scope["path"])
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The query's fields; RequestError where one stands twice or there are too many."""
+        if self._query is None:
+            text = self.scope["query_string"].decode("latin-1")
+            try:
+                pairs = parse_qsl(
+                    text, keep_blank_values=True, max_num_fields=QUERY_FIELDS_MAX, errors="strict"
+                )
+            except ValueError as error:  # too many fields, or not UTF-8
+                raise RequestError("bad_query", f"query: {error}; limit {QUERY_FIELDS_MAX} fields") from error
+            self._query = dict(pairs)
+            if len(self._query) != len(pairs):
+                raise RequestError("bad_query", "a query field stands twice; join values with commas")
+        return self._query
+
+
+class Response(msgspec.Struct, frozen=True):
+    """A whole answer."""
+
+    body: bytes
+    status: int = 200
+    content_type: str = JSON_TYPE
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class StreamResponse(msgspec.Struct, frozen=True):
+    """An answer that goes on. `run` is given the way out and ends the answer by returning.
+
+    What `run` offers is written to the transport as it is: chunks made by `encode_line_chunk`. On overflow
+    `last_words(cursor)` is written as the final chunk, and the connection is dropped if it does not drain.
+    """
+
+    run: Callable[[Outgoing], Awaitable[None]]
+    last_words: Callable[[str], bytes]
+    window: FlushWindow | None = None
+    content_type: str = NDJSON_TYPE
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+Handler = Callable[[Request], Awaitable[Response | StreamResponse]]
+
+
+class Session(Protocol):
+    """What a WebSocket path gives for a connection: told of all that happens on it, on the event loop."""
+
+    @property
+    def window(self) -> FlushWindow | None:
+        """Coalescing window of what is sent to it."""
+
+    def opened(self, connection: Any) -> None:
+        """Take the connection: the handshake is done."""
+
+    def message(self, text: str) -> None:
+        """Take one text message."""
+
+    def malformed(self) -> None:
+        """Take note of a message that is not text."""
+
+    def closed(self) -> None:
+        """Let go: the connection is closing or lost. Called once."""
+
+
+SessionMaker = Callable[[Request], Session]
+
+
+class Router:
+    """Patterns of HTTP and WebSocket paths."""
+
+    def __init__(self) -> None:
+        self._exact: dict[str, dict[str, Handler]] = {}
+        self._patterns: dict[int, list[tuple[tuple[str, ...], dict[str, Handler]]]] = {}
+        self._sessions: list[tuple[tuple[str, ...], SessionMaker]] = []
+
+    def add(self, method: str, pattern: str, handler: Handler) -> None:
+        """Answer `method` on `pattern` with `handler`. HEAD comes with GET."""
+        if "{" not in pattern:
+            self._exact.setdefault(pattern, {})[method] = handler
+            return
+        segments = tuple(pattern.split("/"))
+        patterns = self._patterns.setdefault(len(segments), [])
+        for known, handlers in patterns:
+            if known == segments:
+                handlers[method] = handler
+                return
+        patterns.append((segments, {method: handler}))
+        patterns.sort(key=lambda entry: [segment.startswith("{") for segment in entry[0]])
+
+    def add_websocket(self, pattern: str, maker: SessionMaker) -> None:
+        """Give connections to `pattern` the session that `maker` returns; RequestError refuses them."""
+        self._sessions.append((tuple(pattern.split("/")), maker))
+
+    def find(self, method: str, path: str) -> tuple[Handler, dict[str, str]]:
+        """Return handler and parameters; RequestError not_found, method_not_allowed or upgrade_required."""
+        handlers = self._exact.get(path)
+        parameters: dict[str, str] = {}
+        if handlers is None:
+            handlers, parameters = self._match(path)
+        handler = handlers.get("GET" if method == "HEAD" else method)
+        if handler is None:
+            allowed = ", ".join(sorted({*handlers, *(("HEAD",) if "GET" in handlers else ())}))
+            raise RequestError(
+                "method_not_allowed",
+                f"{method[:16]} on {path}: there is {allowed}",
+                headers=(("Allow", allowed),),
+            )
+        return handler, parameters
+
+    def session(self, path: str) -> tuple[SessionMaker, dict[str, str]]:
+        """Return the session maker of a WebSocket path; RequestError not_found."""
+        segments = path.split("/")
+        for pattern, maker in self._sessions:
+            parameters = _parameters(pattern, segments)
+            if parameters is not None:
+                return maker, parameters
+        raise RequestError("not_found", f"no WebSocket at {path[:128]!a}")
+
+    def _match(self, path: str) -> tuple[dict[str, Handler], dict[str, str]]:
+        segments = path.split("/")
+        for pattern, handlers in self._patterns.get(len(segments), ()):
+            parameters = _parameters(pattern, segments)
+            if parameters is not None:
+                return handlers, parameters
+        if any(_parameters(pattern, segments) is not None for pattern, _ in self._sessions):
+            raise RequestError(
+                "upgrade_required", f"{path} speaks WebSocket", headers=(("Upgrade", "websocket"),)
+            )
+        raise RequestError("not_found", f"no such path: {path[:128]!a}")
+
+
+def _parameters(pattern: Sequence[str], segments: Sequence[str]) -> dict[str, str] | None:
+    """Return what a pattern takes from a path, or None where it does not fit."""
+    if len(pattern) != len(segments):
+        return None
+    parameters: dict[str, str] = {}
+    for expected, found in zip(pattern, segments, strict=True):
+        if expected.startswith("{"):
+            if not found:
+                return None
+            parameters[expected[1:-1]] = found
+        elif expected != found:
+            return None
+    return parameters
+
+
+class Site:
+    """What one listener serves, as an ASGI application. `headers` stand on every answer."""
+
+    def __init__(
+        self,
+        router: Router,
+        guard: Guard,
+        *,
+        connections_max: int,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        self.router = router
+        self.guard = guard
+        self.connections_max = connections_max
+        self.headers = tuple(headers)
+        self._headers = _encoded(self.headers)
+
+    async def __call__(self, scope: Any, _receive: Any, send: Any) -> None:
+        response = await self._answer(scope)
+        if isinstance(response, StreamResponse):
+            await self._stream(response, scope, send)
+            return
+        headers = [
+            (b"content-type", response.content_type.encode()),
+            (b"content-length", b"%d" % len(response.body)),
+            *self._headers,
+            *_encoded(response.headers),
+        ]
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send({"type": "http.response.body", "body": response.body})
+
+    def check(self, connections: int, target_length: int, headers: RawHeaders) -> None:
+        """Raise RequestError where a request is refused before its path is looked at."""
+        if connections > self.connections_max:
+            raise RequestError(
+                "too_many_connections",
+                f"{connections} connections, limit {self.connections_max}",
+                headers=(("Retry-After", "1"), ("Connection", "close")),
+            )
+        self.guard.check(target_length, headers)
+
+    async def _answer(self, scope: Any) -> Response | StreamResponse:
+        try:
+            protocol = scope["extensions"]["sprint"]
+            self.check(protocol.connection_count, protocol.target_length, scope["headers"])
+            handler, parameters = self.router.find(scope["method"], scope["path"])
+            return await handler(Request(scope, parameters))
+        except SprintError as error:
+            if code_of(error) == "internal":
+                logger.exception("request failed: %s", scope["path"])
+            return problem_response(error)
+        except Exception as error:  # a mistake of ours must not end the connection without an answer
+            logger.exception("request failed: %s", scope["path"])
+            return problem_response(SprintError(str(error)))
+
+    async def _stream(self, response: StreamResponse, scope: Any, send: Any) -> None:
+        headers = [
+            (b"content-type", response.content_type.encode()),
+            (b"transfer-encoding", b"chunked"),
+            (b"cache-control", b"no-store"),
+            *self._headers,
+            *_encoded(response.headers),
+        ]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        if scope["method"] != "HEAD":
+            outgoing = scope["extensions"]["sprint"].open_stream(response)
+            try:
+                await response.run(outgoing)
+            finally:
+                outgoing.end()
+        await send({"type": "http.response.body", "body": b""})
+
+
+def problem_response(error: SprintError) -> Response:
+    """Return the answer that tells of an error."""
+    headers = error.headers if isinstance(error, RequestError) else ()
+    return Response(body_of(error), PROBLEMS[code_of(error)].status, CONTENT_TYPE, headers)
+
+
+def _encoded(headers: Sequence[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]

@@ -1,0 +1,156 @@
+"""Runs uvicorn inside our own event loop, on sockets that are bound before anything is promised.
+
+`bind` takes the port or says why not; `serve` starts one listener; several run at once, each with its own
+site. `Listener.stop` ends it within `STOP_TIMEOUT_S`: no new connections, WebSockets closed with 1001,
+answers finished, whatever is left then is dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import socket
+import sys
+from collections.abc import Iterator
+
+import uvicorn
+
+from sprint.core.errors import ListenError
+from sprint.tools.web.http import HttpConnection
+from sprint.tools.web.outgoing import SEND_BUFFER_SIZE
+from sprint.tools.web.router import Site
+from sprint.tools.web.websocket import WebSocketConnection
+
+if sys.platform != "win32":
+    import resource
+
+BACKLOG = 2048
+KEEP_ALIVE_S = 15
+STOP_TIMEOUT_S = 5.0
+DRAIN_TIMEOUT_S = 4
+START_TIMEOUT_S = 5.0
+# Descriptors left for the store, the sources and the logs.
+DESCRIPTORS_RESERVED = 128
+DESCRIPTORS_DEFAULT = 1024
+
+
+def bind(host: str, port: int, *, option: str = "--port") -> socket.socket:
+    """Bind and listen; port 0 takes a free one. ListenError names the address and the option."""
+    _check_loopback(host)
+    address = "127.0.0.1" if host == "localhost" else host
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if sys.platform != "win32":
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Accepted sockets inherit it. The default takes megabytes before a slow reader is noticed.
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_SIZE)
+        bound.bind((address, port))
+        bound.listen(BACKLOG)
+        bound.settimeout(0)
+    except (OSError, OverflowError) as error:
+        bound.close()
+        raise ListenError(f"{host}:{port} ({option}): {error}; free the port or choose another") from error
+    return bound
+
+
+class Listener:
+    """One running server. `url` is where it is."""
+
+    def __init__(self, bound: socket.socket, server: uvicorn.Server, task: asyncio.Task[None]) -> None:
+        host, port = bound.getsockname()[:2]
+        self.host: str = host
+        self.port: int = port
+        self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        self._server = server
+        self._task = task
+
+    def __repr__(self) -> str:
+        return f"Listener({self.url}, connections={self.connection_count})"
+
+    @property
+    def connection_count(self) -> int:
+        return len(self._server.server_state.connections)
+
+    async def stop(self) -> None:
+        """Stop accepting, close what is open, drop what does not end. Takes at most STOP_TIMEOUT_S."""
+        self._server.should_exit = True
+        await asyncio.wait((self._task,), timeout=STOP_TIMEOUT_S)
+        for connection in list(self._server.server_state.connections):
+            transport = getattr(connection, "transport", None) or getattr(connection, "_transport", None)
+            if transport is not None:
+                transport.abort()
+        if not self._task.done():
+            self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+
+async def serve(site: Site, bound: socket.socket) -> Listener:
+    """Serve `site` on a bound socket until stopped."""
+    config = uvicorn.Config(
+        site,
+        http=HttpConnection,
+        ws=WebSocketConnection,
+        lifespan="off",
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=DRAIN_TIMEOUT_S,
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[bound]), name="web listener")
+    listener = Listener(bound, server, task)
+    ready = asyncio.create_task(server.ready.wait())
+    await asyncio.wait((task, ready), timeout=START_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+    if not ready.done():
+        ready.cancel()
+        task.cancel()
+        reason = task.exception() if task.done() else f"not serving within {START_TIMEOUT_S} s"
+        raise ListenError(f"{listener.url}: {reason}")
+    return listener
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's own server re-raises the signals it caught, so that code after `serve` never runs."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def connections_limit(tier_connections_max: int) -> int:
+    """Return the connections to allow: the tier's, or what the descriptor limit leaves where that is less."""
+    possible = max(1, _descriptor_limit() - DESCRIPTORS_RESERVED)
+    return min(tier_connections_max or possible, possible)
+
+
+def _descriptor_limit() -> int:
+    if sys.platform == "win32":
+        return DESCRIPTORS_DEFAULT
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return DESCRIPTORS_DEFAULT if soft == resource.RLIM_INFINITY else soft
+
+
+def _check_loopback(host: str) -> None:
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise ListenError(
+            f"host {host!r} (--host): only loopback addresses are served, since there are no API keys yet; "
+            "use 127.0.0.1, ::1 or localhost"
+        )
