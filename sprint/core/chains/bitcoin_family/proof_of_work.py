@@ -18,10 +18,10 @@ def target_of(bits: int, target_limit: int) -> int:
     mantissa = bits & _MANTISSA
     exponent = bits >> 24
     target = mantissa << 8 * (exponent - 3) if exponent > 3 else mantissa >> 8 * (3 - exponent)
-    if bits & _SIGN and mantissa:
-        raise RuleError("target", f"compact target {bits:#010x} is negative")
     if target == 0:
         raise RuleError("target", f"compact target {bits:#010x} is zero")
+    if bits & _SIGN:
+        raise RuleError("target", f"compact target {bits:#010x} is negative")
     if target.bit_length() > _BITS_MAX:
         raise RuleError("target", f"compact target {bits:#010x} overflows 256 bits")
     if target > target_limit:
