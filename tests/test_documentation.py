@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 REFERENCE = DOCS / "reference"
 TOP_PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
+
+HELP_TIMEOUT_S = 60.0
 
 _LINK = re.compile(r"(?<!!)\[[^\]\n]+\]\(([^)\s]+)\)")
 _ROW_NAME = re.compile(r"^\| `([^`]+)` \|(.*)$", re.MULTILINE)
@@ -120,6 +124,17 @@ def test_the_envelope_of_events_is_complete() -> None:
     named = set(rows(section("events.md", "Envelope")))
     for kind in EVENT_OF_DATA.values():
         assert named == {"type", *(field.name for field in record_of(kind).fields)}
+
+
+@pytest.mark.parametrize("command", ["relay", "relay check", "relay tail"])
+def test_every_option_is_listed_with_its_command(command: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "sprint.cli.main", *command.split(), "--help"],
+        capture_output=True, text=True, timeout=HELP_TIMEOUT_S, check=True, cwd=ROOT,
+    )  # fmt: skip
+    offered = set(re.findall(r"^\s+(?:-\w, )?(--[a-z][a-z-]*)", done.stdout, flags=re.MULTILINE)) - {"--help"}
+    listed = set(rows(section("commands.md", f"`sprint {command}`")))
+    assert listed == offered
 
 
 def test_every_setting_is_listed_in_its_section() -> None:
