@@ -308,6 +308,27 @@ def test_closing_the_blocking_client_ends_the_wait_for_the_next_try(relay: FakeR
     assert not thread.is_alive()
 
 
+def test_a_stream_closed_while_it_connects_leaves_no_connection(relay: FakeRelay) -> None:
+    relay.reset(log_of(1), [Fault("cut")])
+
+    async def run() -> None:
+        async def close_instead(_: float) -> None:
+            await client.aclose()
+
+        client = AsyncClient(relay.url, settings=SETTINGS, sleep=close_instead)
+        events = client.events(start="latest")
+        with pytest.raises(StopAsyncIteration):
+            await anext(events)
+        assert events._connection is None
+
+    asyncio.run(run())
+    blocking = Client(relay.url, settings=SETTINGS, sleep=lambda _: blocking.close())
+    relay.reset(log_of(1), [Fault("cut")])
+    stream = blocking.events(start="latest")
+    assert list(stream) == []
+    assert stream._connection is None
+
+
 @pytest.mark.parametrize(
     "url", ["127.0.0.1:8080", "ws://127.0.0.1", "http://", "http://a:99999", "http://a/?b", "http://[::1"]
 )
