@@ -16,7 +16,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -109,19 +109,26 @@ class Litecoind:
         return self
 
     def rpc(self, method: str, *parameters: object) -> Any:
-        """Call the node on a connection of its own: an open keep-alive one delays its shutdown by 25 s."""
+        """Call the node; RpcError where it refuses."""
+        return _result(method, self._post({"id": 0, "method": method, "params": parameters}))
+
+    def rpc_batch(self, calls: Sequence[tuple[object, ...]]) -> list[Any]:
+        """Make several calls, each a method and its parameters, in one request."""
+        requests = [{"id": n, "method": method, "params": rest} for n, (method, *rest) in enumerate(calls)]
+        answers = sorted(self._post(requests), key=lambda answer: int(answer["id"]))
+        return [_result(str(call[0]), answer) for call, answer in zip(calls, answers, strict=True)]
+
+    def _post(self, request: object) -> Any:
+        """Send on a connection of its own: an open keep-alive one delays the node's shutdown by 25 s."""
         connection = http.client.HTTPConnection(HOST, self.rpc_port, timeout=RPC_TIMEOUT_S)
-        body = json.dumps({"id": 0, "method": method, "params": parameters})
+        body = json.dumps(request)
         headers = {"Authorization": _BASIC_AUTH, "Connection": "close", "Content-Type": "application/json"}
         try:
             connection.request("POST", "/", body, headers)
             text = connection.getresponse().read()
         finally:
             connection.close()
-        answer = json.loads(text)
-        if answer["error"]:
-            raise RpcError(method, answer["error"]["code"], answer["error"]["message"])
-        return answer["result"]
+        return json.loads(text)
 
     @property
     def height(self) -> int:
@@ -134,17 +141,17 @@ class Litecoind:
     def mine(self, count: int, address: str | None = None) -> list[str]:
         """Mine `count` blocks and return their hashes, oldest first.
 
-        Without an address each call pays a script of its own that anybody can spend, so that a branch mined
-        after `invalidateblock` never repeats the block it replaces.
+        Without an address each call pays a script of its own, so that a branch mined after
+        `invalidateblock` never repeats the block it replaces.
         """
+        return self.mine_to(f"addr({address})" if address else f"raw({_new_script()})", count)
+
+    def mine_to(self, descriptor: str, count: int) -> list[str]:
+        """Mine `count` blocks that pay to an output descriptor."""
         reached = self.height + count
         if reached >= MWEB_HEIGHT:
             raise ValueError(f"height {reached} would activate MWEB, limit {MWEB_HEIGHT - 1} in these tests")
-        if address is not None:
-            hashes = self.rpc("generatetoaddress", count, address)
-        else:
-            hashes = self.rpc("generatetodescriptor", count, f"raw({_spendable_script()})")
-        return [str(found) for found in hashes]
+        return [str(found) for found in self.rpc("generatetodescriptor", count, descriptor)]
 
     def connect_to(self, other: Litecoind) -> None:
         """Open a connection to `other` and return when both have shaken hands."""
@@ -230,6 +237,12 @@ class Litecoind:
             process.stderr.close()
 
 
+def _result(method: str, answer: dict[str, Any]) -> Any:
+    if answer["error"]:
+        raise RpcError(method, answer["error"]["code"], answer["error"]["message"])
+    return answer["result"]
+
+
 def free_ports(count: int) -> list[int]:
     """Ports free a moment ago, all different."""
     with ExitStack() as held:
@@ -248,7 +261,7 @@ def wait_until(condition: Callable[[], bool], what: str, *, timeout_s: float = C
         time.sleep(POLL_INTERVAL_S)
 
 
-def _spendable_script() -> str:
+def _new_script() -> str:
     """A script nobody else has: push 8 random bytes, drop them, true."""
     return f"08{secrets.token_hex(8)}7551"
 

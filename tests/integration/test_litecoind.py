@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.integration.many_transactions import fill_mempool
 from tests.integration.real_servers import MWEB_HEIGHT, Litecoind, RpcError
 
 pytestmark = pytest.mark.real("litecoind")
@@ -88,6 +89,25 @@ def test_a_stopped_node_is_gone_within_its_bound_even_when_frozen(litecoind: Lit
     assert time.monotonic() - begun < 15.0
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_a_block_has_as_many_transactions_as_the_mempool_was_filled_with(litecoind: Litecoind) -> None:
+    fill_mempool(litecoind, 1_200)
+    block = litecoind.rpc("getblock", litecoind.mine(1)[0])
+    assert block["nTx"] == 1_201
+
+
+def test_mining_to_an_address_pays_it(litecoind: Litecoind) -> None:
+    address = litecoind.rpc("decodescript", "51")["p2sh"]
+    block = litecoind.rpc("getblock", litecoind.mine(1, address)[0], 2)
+    assert address in block["tx"][0]["vout"][0]["scriptPubKey"]["addresses"]
+
+
+def test_a_batch_gives_its_answers_in_order_and_raises_what_was_refused(litecoind: Litecoind) -> None:
+    first, second = litecoind.rpc_batch([("getblockhash", 0), ("getblockhash", 1)])
+    assert (first, second) == (REGTEST_GENESIS, litecoind.tip)
+    with pytest.raises(RpcError, match="out of range"):
+        litecoind.rpc_batch([("getblockhash", 0), ("getblockhash", 10_000)])
 
 
 def test_a_refused_call_says_which_and_why(litecoind: Litecoind) -> None:
