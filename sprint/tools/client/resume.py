@@ -6,7 +6,8 @@ tells `lost`, which answers how long to wait before the next try, or raises wher
 
 Where it resumes from: the cursor of the last event that was handed out; before the first one, the cursor
 of the relay's `subscribed` answer. So nothing is missed in between, and nothing repeats: within one log
-`seq` rises per chain, and an event whose `seq` is not above the last one of its chain is dropped.
+`seq` rises per chain, and an event whose `seq` is not above the last one of its chain is dropped. Filters
+leave holes in `seq`, so a hole means nothing; a loss is told by a `gap` event.
 A list of cursors, one a chain, is kept as a list, since one chain's cursor says nothing of another's.
 """
 
@@ -18,11 +19,12 @@ from typing import Any, Literal
 import msgspec
 
 from sprint.core.errors import ClientError, ConfigError, CursorExpired, CursorForeign, CursorUnknown
-from sprint.core.model import EVENT_TYPES, Event, decode_event
+from sprint.core.model import EVENT_TYPES, Event, GapEvent, decode_event
 from sprint.core.relay.event_log import parse_cursor
 
 SUBSCRIPTION_ID = 1
 CHAINS_MAX = 1024
+EXPIRED_GAP_REASON = "cursor_expired"
 BACKOFF_DOUBLINGS_MAX = 32
 
 # Close codes after which another try would be refused for the same reason.
@@ -158,6 +160,7 @@ class Resume:
         self._placed = False  # whether `_start` is a cursor of this log that the relay has confirmed
         self._cursor_by_chain: dict[str, str] = {}  # only where the start was a list of cursors
         self._seq_by_chain: dict[str, int] = {}
+        self._gap_cursor_by_chain: dict[str, str] = {}
         self._malformed = 0
         self._connected_at: float | None = None
         self._subscribed_at: float | None = None
@@ -205,9 +208,9 @@ class Resume:
             return self._receive_other(message, now)
         if self._subscribed_at is None:
             return _malformed("an event before the answer to subscribe")
-        if not self._advance(event.chain, event.seq, event.cursor):
-            return None
-        return event
+        if isinstance(event, GapEvent) and event.data.reason == EXPIRED_GAP_REASON:
+            return event if self._pass_gap(event) else None
+        return event if self._advance(event.chain, event.seq, event.cursor) else None
 
     def lost(self, loss: Loss, now: float) -> float:
         """Return how many seconds to wait before the next try; ClientError where there is none."""
@@ -244,17 +247,41 @@ class Resume:
 
     def _advance(self, chain: str, seq: int, cursor: str) -> bool:
         """Move past an event; False if it is a repeat."""
+        if not self._note_seq(chain, seq):
+            return False
+        if self._cursor_by_chain:
+            self._cursor_by_chain[chain] = cursor
+        else:
+            self._start = cursor
+            self._placed = True
+        return True
+
+    def _pass_gap(self, gap: GapEvent) -> bool:
+        """Take a gap that stands for events no longer kept; False if nothing was lost, or it is a repeat.
+
+        There is one a chain, and all have the same place. Going on from that place after the first of them
+        would leave the others unsaid, so the cursor stays until an event follows. `seq` 0 says that
+        nothing of the chain is kept: which event was lost last is not known, and the place tells repeats.
+        """
+        if self._gap_cursor_by_chain.get(gap.chain) == gap.cursor:
+            self.repeats_dropped += 1
+            return False
+        unknown = gap.seq == 0 and gap.chain in self._seq_by_chain
+        if not unknown and not self._note_seq(gap.chain, gap.seq):
+            return False
+        self._gap_cursor_by_chain[gap.chain] = gap.cursor
+        if self._cursor_by_chain:
+            self._cursor_by_chain[gap.chain] = gap.cursor
+        return True
+
+    def _note_seq(self, chain: str, seq: int) -> bool:
+        """Remember a chain's last `seq`; False if it was reached before."""
         if seq <= self._seq_by_chain.get(chain, -1):
             self.repeats_dropped += 1
             return False
         if chain not in self._seq_by_chain and len(self._seq_by_chain) >= CHAINS_MAX:
             raise ClientError(f"events of more than {CHAINS_MAX} chains; name those wanted", code="too_many")
         self._seq_by_chain[chain] = seq
-        if self._cursor_by_chain:
-            self._cursor_by_chain[chain] = cursor
-        else:
-            self._start = cursor
-            self._placed = True
         self.failures = self._malformed = 0
         return True
 
@@ -298,6 +325,9 @@ class Resume:
 
     def _refused(self, reply: _Reply) -> Loss | None:
         if reply.code == CursorExpired.code:
+            if self.subscription.on_expired == "skip":
+                # History went while it was replayed: asking again gives the gap instead.
+                return Loss(reply.message, code=reply.code)
             raise CursorExpired(reply.message, earliest=reply.earliest)
         if reply.code == CursorForeign.code:
             self._foreign(reply.message)
@@ -317,6 +347,7 @@ class Resume:
         self._placed = False
         self._cursor_by_chain.clear()
         self._seq_by_chain.clear()
+        self._gap_cursor_by_chain.clear()
         self._subscribed_at = None
         self._ask()
 

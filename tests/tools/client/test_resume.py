@@ -372,3 +372,62 @@ def test_a_relay_cannot_make_the_client_remember_chains_without_bound() -> None:
         assert resume.receive(json.dumps(message | {"chain": f"c{number}"}), 0.0) is not None
     with pytest.raises(ClientError, match="1024"):
         resume.receive(json.dumps(message | {"chain": "one more"}), 0.0)
+
+
+def gap_at(chain: str, seq: int, cursor: str) -> str:
+    data = {"from_height": 0, "to_height": 5, "reason": "cursor_expired"}
+    return json.dumps({"type": "gap", "chain": chain, "seq": seq, "cursor": cursor, "data": data})
+
+
+def test_the_gap_of_an_expired_cursor_is_handed_out_once_where_something_was_lost() -> None:
+    log = make_log(4)  # seq 1 and 2 of bitcoin and of litecoin
+    resume = make_resume(Subscription(start="earliest", on_expired="skip"))
+    run_connection(resume, log)
+    assert resume.receive(gap_at("bitcoin", 2, "kept"), 0.0) is None  # nothing after 2 is lost
+    assert resume.receive(gap_at("litecoin", 9, "kept"), 0.0) is not None
+    assert resume.receive(gap_at("litecoin", 9, "kept"), 0.0) is None
+    assert resume.receive(gap_at("litecoin", 12, "kept later"), 0.0) is not None
+
+
+def test_no_chains_gap_is_lost_when_the_connection_ends_between_them() -> None:
+    log = make_log(4)
+    resume = make_resume(Subscription(start="earliest", on_expired="skip"))
+    run_connection(resume, log)
+    assert resume.receive(gap_at("bitcoin", 9, "kept"), 0.0) is not None
+    assert resume.cursor == log.events[-1].cursor
+    resume.lost(Loss("cut"), 0.0)
+    resume.connected(0.0)
+    assert json.loads(resume.outgoing() or "")["from"] == log.events[-1].cursor
+
+
+def test_in_a_list_each_gap_moves_its_own_chain() -> None:
+    log = make_log(4)
+    starts = [log.events[2].cursor, log.events[3].cursor]
+    resume = make_resume(make_subscription(CHAINS[:2], None, starts, "skip", None))
+    run_connection(resume, log)
+    assert resume.receive(gap_at("litecoin", 9, "kept"), 0.0) is not None
+    assert resume.cursor == (log.events[2].cursor, "kept")
+
+
+def test_a_gap_of_a_chain_of_which_nothing_is_kept_is_not_taken_for_a_repeat() -> None:
+    log = make_log(4)
+    resume = make_resume(Subscription(start="earliest", on_expired="skip"))
+    run_connection(resume, log)
+    assert resume.receive(gap_at("bitcoin", 0, "kept"), 0.0) is not None
+    assert resume.receive(gap_at("bitcoin", 0, "kept"), 0.0) is None
+    assert resume.receive(log.events[0].body, 0.0) is None
+    later = log.append("bitcoin")
+    assert resume.receive(later.body, 0.0) == log.decoded()[4]
+
+
+def test_history_that_goes_during_replay_is_asked_for_again_where_gaps_are_taken() -> None:
+    expired = '{"op":"error","id":1,"code":"cursor_expired","message":"pruned","earliest":"e"}'
+    resume = make_resume(Subscription(on_expired="skip"))
+    run_connection(resume, make_log(1))
+    outcome = resume.receive(expired, 0.0)
+    assert isinstance(outcome, Loss)
+    assert resume.lost(outcome, 0.0) > 0
+    resume = make_resume()
+    run_connection(resume, make_log(1))
+    with pytest.raises(CursorExpired):
+        resume.receive(expired, 0.0)
