@@ -15,6 +15,7 @@ from typing import Any
 from sprint.core.relay.event_log import BlockRow, Cursor, LoggedEvent
 from sprint.tools.store import ChainSnapshot, LogBounds, StoredBlock
 from sprint.tools.store.connections import Connections, failing
+from sprint.tools.store.transaction import hash_key
 
 _BOUNDS = """
 SELECT coalesce((SELECT min(position) - 1 FROM sprint_core_events), position), position
@@ -30,14 +31,15 @@ SELECT chain, hash, parent, height, work, header, state, canonical, record
 FROM sprint_core_blocks WHERE chain = ? AND height >= ? ORDER BY height, rowid"""
 _TOP_HEIGHT = """
 SELECT coalesce(
-    (SELECT height FROM sprint_core_blocks WHERE chain = :chain AND hash = :head),
+    (SELECT height FROM sprint_core_blocks
+     WHERE chain = :chain AND hash = :head ORDER BY height DESC LIMIT 1),
     (SELECT max(height) FROM sprint_core_blocks WHERE chain = :chain))"""
 _STORED = """
 SELECT events.chain, events.hash, events.height, blocks.canonical, events.body
 FROM sprint_core_events AS events JOIN sprint_core_blocks AS blocks
 ON blocks.chain = events.chain AND blocks.height = events.height AND blocks.event_position = events.position
 """
-_BY_HASH = _STORED + "WHERE events.hash = ? AND events.type = 'block' ORDER BY events.chain"
+_BY_HASH = _STORED + "WHERE events.hash_key = ? AND events.hash = ? ORDER BY events.chain"
 _CANONICAL_FROM_TOP = """
 SELECT blocks.chain, events.hash, blocks.height, blocks.canonical, events.body
 FROM sprint_core_blocks AS blocks JOIN sprint_core_events AS events ON events.position = blocks.event_position
@@ -82,7 +84,7 @@ class Reader:
         return [self._event(row) for row in self._ask(_EVENTS, wanted)]
 
     def block_by_hash(self, displayed_hash: str) -> list[StoredBlock]:
-        return [_stored(row) for row in self._ask(_BY_HASH, (displayed_hash,))]
+        return [_stored(row) for row in self._ask(_BY_HASH, (hash_key(displayed_hash), displayed_hash))]
 
     def block_at(self, chain: str, height: int) -> StoredBlock | None:
         rows = self._ask(_CANONICAL_FROM_TOP, (chain, height, height, 1))

@@ -7,18 +7,20 @@ a block changes twice within a group, the later commit has the last word, as if 
 from __future__ import annotations
 
 import sqlite3
+import zlib
 from collections.abc import Sequence
 
-from sprint.core.relay.event_log import BlockRow, Commit
+from sprint.core.relay.event_log import BlockRow, Commit, LoggedEvent
 
-_INSERT_EVENT = "INSERT INTO sprint_core_events VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT_EVENT = "INSERT INTO sprint_core_events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _UPSERT_BLOCK = """
 INSERT INTO sprint_core_blocks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (chain, hash) DO UPDATE SET
-    parent = excluded.parent, height = excluded.height, work = excluded.work, header = excluded.header,
+ON CONFLICT (chain, height, hash) DO UPDATE SET
+    parent = excluded.parent, work = excluded.work, header = excluded.header,
     state = excluded.state, canonical = excluded.canonical, record = excluded.record,
     event_position = coalesce(excluded.event_position, event_position)"""
-_SET_CANONICAL = "UPDATE sprint_core_blocks SET canonical = ? WHERE chain = ? AND hash = ?"
+_BLOCKS_FROM_TOP = "SELECT rowid, hash FROM sprint_core_blocks WHERE chain = ? ORDER BY height DESC"
+_SET_CANONICAL = "UPDATE sprint_core_blocks SET canonical = ? WHERE rowid = ?"
 _UPSERT_HEAD = """
 INSERT INTO sprint_core_heads VALUES (?, ?, ?)
 ON CONFLICT (chain) DO UPDATE SET head = coalesce(excluded.head, head), seq = max(seq, excluded.seq)"""
@@ -31,7 +33,7 @@ class _Group:
     def __init__(self, commits: Sequence[Commit], now_ms: int) -> None:
         self.events: list[tuple[object, ...]] = []
         self.blocks: list[tuple[object, ...]] = []
-        self.canonical: dict[tuple[str, bytes], bool] = {}
+        self.canonical: dict[str, dict[bytes, bool]] = {}
         self.heads: dict[str, tuple[bytes | None, int]] = {}
         self.position = 0
         for commit in commits:
@@ -41,26 +43,16 @@ class _Group:
         chain = commit.chain
         head, seq = self.heads.get(chain, (None, 0))
         for event in commit.events:
-            self.events.append(
-                (
-                    event.position,
-                    event.chain,
-                    event.seq,
-                    event.type,
-                    event.hash,
-                    event.height,
-                    now_ms,
-                    event.body,
-                )
-            )
+            self.events.append(_event_values(event, now_ms))
             seq = max(seq, event.seq)
             self.position = max(self.position, event.position)
         positions = _event_positions(commit)
         for row in commit.blocks:
             self.blocks.append(_block_values(row, positions.get(row.hash)))
-            self.canonical.pop((chain, row.hash), None)
-        for block_hash, canonical in commit.canonical:
-            self.canonical[chain, block_hash] = canonical
+            if chain in self.canonical:
+                self.canonical[chain].pop(row.hash, None)
+        if commit.canonical:
+            self.canonical.setdefault(chain, {}).update(commit.canonical)
         self.heads[chain] = (commit.head if commit.head is not None else head, seq)
 
 
@@ -74,8 +66,8 @@ def write_group(connection: sqlite3.Connection, commits: Sequence[Commit], now_m
             connection.execute(_SET_POSITION, (group.position,))
         if group.blocks:
             connection.executemany(_UPSERT_BLOCK, group.blocks)
-        if group.canonical:
-            _set_canonical(connection, group.canonical)
+        for chain, flags in group.canonical.items():
+            _set_canonical(connection, chain, flags)
         connection.executemany(
             _UPSERT_HEAD, [(chain, head, seq) for chain, (head, seq) in group.heads.items()]
         )
@@ -85,12 +77,18 @@ def write_group(connection: sqlite3.Connection, commits: Sequence[Commit], now_m
             connection.execute("ROLLBACK")
 
 
-def _set_canonical(connection: sqlite3.Connection, canonical: dict[tuple[str, bytes], bool]) -> None:
-    changed = connection.executemany(
-        _SET_CANONICAL, [(flag, chain, block_hash) for (chain, block_hash), flag in canonical.items()]
-    ).rowcount
-    if changed != len(canonical):
-        raise ValueError(f"{len(canonical)} blocks change branch, {changed} of them are stored")
+def _set_canonical(connection: sqlite3.Connection, chain: str, flags: dict[bytes, bool]) -> None:
+    """Move blocks on or off the best branch. They lie near the top, so they are looked for from there."""
+    left = dict(flags)
+    found: list[tuple[bool, int]] = []
+    for rowid, block_hash in connection.execute(_BLOCKS_FROM_TOP, (chain,)):
+        if block_hash in left:
+            found.append((left.pop(block_hash), rowid))
+            if not left:
+                break
+    if left:
+        raise ValueError(f"{chain}: block {next(iter(left)).hex()} changes branch but is not stored")
+    connection.executemany(_SET_CANONICAL, found)
 
 
 def _event_positions(commit: Commit) -> dict[bytes, int]:
@@ -107,6 +105,26 @@ def _event_positions(commit: Commit) -> dict[bytes, int]:
     delivered.sort(key=lambda row: flags.get(row.hash, row.canonical))
     hash_by_height = {row.height: row.hash for row in delivered}  # the last one stays: the canonical one
     return {block_hash: by_height[height] for height, block_hash in hash_by_height.items()}
+
+
+def hash_key(displayed_hash: str) -> int:
+    """The 32 bits that a delivered block is found by."""
+    return zlib.crc32(displayed_hash.encode())
+
+
+def _event_values(event: LoggedEvent, now_ms: int) -> tuple[object, ...]:
+    key = hash_key(event.hash) if event.type == "block" and event.hash is not None else None
+    return (
+        event.position,
+        event.chain,
+        event.seq,
+        event.type,
+        event.hash,
+        key,
+        event.height,
+        now_ms,
+        event.body,
+    )
 
 
 def _block_values(row: BlockRow, event_position: int | None) -> tuple[object, ...]:

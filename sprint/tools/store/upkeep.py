@@ -20,8 +20,10 @@ DELETE FROM sprint_core_blocks WHERE rowid IN (
     SELECT rowid FROM sprint_core_blocks WHERE chain = ? AND height < ? ORDER BY height LIMIT ?)
 AND (event_position IS NULL OR event_position <= ?)"""
 _HEAD_HEIGHTS = """
-SELECT heads.chain, blocks.height FROM sprint_core_heads AS heads
-JOIN sprint_core_blocks AS blocks ON blocks.chain = heads.chain AND blocks.hash = heads.head"""
+SELECT heads.chain, (
+    SELECT height FROM sprint_core_blocks AS blocks
+    WHERE blocks.chain = heads.chain AND blocks.hash = heads.head ORDER BY height DESC LIMIT 1)
+FROM sprint_core_heads AS heads"""
 
 
 class Upkeep:
@@ -94,7 +96,8 @@ def delete_expired(connection: sqlite3.Connection, settings: StoreSettings, now_
     try:
         deleted = _delete_events(connection, settings, now_s)
         for chain, height in connection.execute(_HEAD_HEIGHTS).fetchall():
-            deleted = max(deleted, _delete_blocks(connection, settings, chain, height))
+            if height is not None:
+                deleted = max(deleted, _delete_blocks(connection, settings, chain, height))
         connection.execute("COMMIT")
     finally:
         if connection.in_transaction:
