@@ -1,0 +1,270 @@
+"""The relay's API: which path is answered by what.
+
+`Api` is made once; `site` makes what one listener serves, with its tier's policy. What the service knows
+comes through `RelayView`, what was delivered through the store, events through the delivery. The newest
+block of a chain is answered from memory; everything else that reads the store does so in its thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from sprint.core.errors import RequestError
+from sprint.core.relay.tiers import TierPolicy
+from sprint.tools.relay.delivery import Delivery
+from sprint.tools.relay.feed import Feed, Resolve, wish_of_query
+from sprint.tools.relay.sessions import EventSession
+from sprint.tools.relay.streams import HEARTBEAT_INTERVAL_S, EventStreams
+from sprint.tools.store import StoredBlock
+from sprint.tools.web.guard import Guard
+from sprint.tools.web.problems import PROBLEMS
+from sprint.tools.web.router import Request, Response, Router, Site
+from sprint.tools.web.server import connections_limit
+
+BLOCKS_MAX = 1_000
+BLOCKS_DEFAULT = 20
+HEIGHT_MAX = 2**63 - 1
+HEIGHT_DIGITS_MAX = 18
+HASH_LENGTH_MAX = 128
+BLOCKS_PATH_TYPES = ("block", "reorg", "gap")
+
+_encode = msgspec.json.Encoder().encode
+
+
+class ChainView(msgspec.Struct, frozen=True):
+    """A chain as `/api/v1/chains` lists it. `height` and `hash` are the head's, None before there is one."""
+
+    chain: str
+    name: str
+    network: str
+    aliases: tuple[str, ...]
+    status: str
+    height: int | None = None
+    hash: str | None = None
+
+
+class RelayView(Protocol):
+    """What the service knows. Called on the event loop; answers from memory."""
+
+    def chains(self) -> Sequence[ChainView]:
+        """Return the chains served."""
+
+    def chain_status(self, chain: str) -> Mapping[str, Any]:
+        """Return head, sources, anchor, log and health of one chain."""
+
+    def latest(self, chain: str) -> StoredBlock | None:
+        """Return the head as it was delivered. The same object until the head changes."""
+
+    def health(self) -> Mapping[str, Any]:
+        """Return `status` and the parts it comes from."""
+
+    def not_ready(self) -> str | None:
+        """Return what is missing before listeners and store are up, or None."""
+
+    def version(self) -> Mapping[str, Any]:
+        """Return `version` and what else tells builds apart."""
+
+
+class BlockReader(Protocol):
+    """What the API reads of the store, in its reader thread."""
+
+    def block_by_hash(self, displayed_hash: str) -> list[StoredBlock]: ...
+
+    def block_at(self, chain: str, height: int) -> StoredBlock | None: ...
+
+    def blocks_before(self, chain: str, before: int, limit: int) -> list[StoredBlock]: ...
+
+
+class Api:
+    """Answers for all listeners of one relay."""
+
+    def __init__(self, view: RelayView, store: BlockReader, delivery: Delivery, resolve: Resolve) -> None:
+        self._view = view
+        self._store = store
+        self._delivery = delivery
+        self._resolve = resolve
+        # The answer for a head is made once; it is one block for each chain.
+        self._latest: dict[str, tuple[StoredBlock, Response]] = {}
+
+    def site(
+        self, policy: TierPolicy, port: int, *, heartbeat_interval_s: float = HEARTBEAT_INTERVAL_S
+    ) -> Site:
+        """Return what the listener on `port` serves."""
+        chains = [chain.chain for chain in self._view.chains()]
+        feed = Feed(self._delivery, chains, self._resolve, policy)
+        router = Router()
+        self._add_routes(router)
+        streams = EventStreams(feed, heartbeat_interval_s=heartbeat_interval_s)
+        router.add("GET", "/api/v1/events", streams.events)
+        router.add_websocket("/ws/v1/events", lambda request: _events_session(feed, request))
+        router.add_websocket("/ws/{chain}/blocks", lambda request: _blocks_session(feed, request))
+        return Site(
+            router,
+            Guard(port),
+            connections_max=connections_limit(policy.connections_max),
+            headers=(("Sprint-Log", self._delivery.log_id),),
+        )
+
+    def _add_routes(self, router: Router) -> None:
+        for pattern, handler in (
+            ("/api/v1/chains", self._chains),
+            ("/api/v1/chains/{chain}/status", self._chain_status),
+            ("/api/v1/chains/{chain}/blocks", self._chain_blocks),
+            ("/api/v1/blocks/latest", self._blocks_latest),
+            ("/api/v1/blocks/{hash}", self._block_by_hash),
+            ("/api/v1/{chain}/latest", self._chain_latest),
+            ("/api/v1/{chain}/block/{block}", self._chain_block),
+            ("/api/v1/health", self._health),
+            ("/api/v1/ready", self._ready),
+            ("/api/v1/version", self._version),
+            ("/problems", _problems),
+            ("/problems/{code}", _problem),
+        ):
+            router.add("GET", pattern, handler)
+
+    async def _chains(self, _: Request) -> Response:
+        return Response(_encode({"chains": self._view.chains()}))
+
+    async def _chain_status(self, request: Request) -> Response:
+        return Response(_encode(self._view.chain_status(self._chain(request))))
+
+    async def _chain_blocks(self, request: Request) -> Response:
+        chain = self._chain(request)
+        limit = _number(request.query, "limit", BLOCKS_DEFAULT, 1, BLOCKS_MAX)
+        before = _number(request.query, "before", HEIGHT_MAX, 0, HEIGHT_MAX)
+        blocks = await self._delivery.read(self._store.blocks_before, chain, before, limit + 1)
+        page = blocks[:limit]
+        following = page[-1].height if len(blocks) > limit else None
+        return Response(_encode({"blocks": [self._answer(block) for block in page], "next": following}))
+
+    async def _blocks_latest(self, request: Request) -> Response:
+        if "chain" in request.query:
+            return self._latest_of(self._named(request.query["chain"]))
+        found = {view.chain: self._view.latest(view.chain) for view in self._view.chains()}
+        return Response(_encode({chain: self._answer(block) for chain, block in found.items() if block}))
+
+    async def _block_by_hash(self, request: Request) -> Response:
+        blocks = await self._delivery.read(self._store.block_by_hash, _hash(request.parameters["hash"]))
+        if not blocks:
+            raise RequestError("block_not_found", f"no block {request.parameters['hash'][:80]!a} delivered")
+        if len(blocks) == 1:
+            return Response(self._answer(blocks[0]))
+        return Response(_encode({"blocks": [self._answer(block) for block in blocks]}), status=300)
+
+    async def _chain_latest(self, request: Request) -> Response:
+        return self._latest_of(self._chain(request))
+
+    async def _chain_block(self, request: Request) -> Response:
+        chain, named = self._chain(request), request.parameters["block"]
+        if named.isascii() and named.isdigit() and len(named) <= HEIGHT_DIGITS_MAX:
+            block = await self._delivery.read(self._store.block_at, chain, int(named))
+        else:
+            blocks = await self._delivery.read(self._store.block_by_hash, _hash(named))
+            block = next((block for block in blocks if block.chain == chain), None)
+        if block is None:
+            raise RequestError("block_not_found", f"no block {named[:80]!a} of {chain} delivered")
+        return Response(self._answer(block))
+
+    async def _health(self, _: Request) -> Response:
+        return Response(_encode(self._view.health()))
+
+    async def _ready(self, _: Request) -> Response:
+        missing = self._view.not_ready()
+        if missing is not None:
+            raise RequestError("not_ready", missing)
+        return Response(b'{"status":"ready"}')
+
+    async def _version(self, _: Request) -> Response:
+        return Response(_encode(self._view.version()))
+
+    def _chain(self, request: Request) -> str:
+        return self._named(request.parameters["chain"])
+
+    def _named(self, name: str) -> str:
+        chain = self._resolve(name)
+        if chain is None:
+            served = ", ".join(view.chain for view in self._view.chains())
+            raise RequestError("unknown_chain", f"chain {name[:64]!a}: served are {served}")
+        return chain
+
+    def _latest_of(self, chain: str) -> Response:
+        block = self._view.latest(chain)
+        if block is None:
+            raise RequestError("block_not_found", f"no block of {chain} delivered yet")
+        known = self._latest.get(chain)
+        if known is None or known[0] is not block:
+            known = self._latest[chain] = (block, Response(bytes(self._answer(block))))
+        return known[1]
+
+    def _answer(self, block: StoredBlock) -> msgspec.Raw:
+        """Return a block as it is answered: its event's data, its place, and where it stands now."""
+        head = self._view.latest(block.chain)
+        confirmations = max(0, head.height - block.height + 1) if head and block.canonical else 0
+        return block_answer(block, confirmations)
+
+
+class _BlockEvent(msgspec.Struct):
+    chain: str
+    seq: int
+    cursor: str
+    data: msgspec.Raw
+
+
+_decode_event = msgspec.json.Decoder(_BlockEvent).decode
+
+
+def block_answer(block: StoredBlock, confirmations: int) -> msgspec.Raw:
+    """Add a block's place and standing to the data of its event, whose bytes stay as they are."""
+    event = _decode_event(block.event_body)
+    standing = _encode(
+        {
+            "chain": event.chain,
+            "seq": event.seq,
+            "cursor": event.cursor,
+            "canonical": block.canonical,
+            "confirmations": confirmations,
+        }
+    )
+    return msgspec.Raw(bytes(event.data)[:-1] + b"," + standing[1:])
+
+
+def _events_session(feed: Feed, request: Request) -> EventSession:
+    asks = any(key in request.query for key in ("chains", "types", "from"))
+    return EventSession(feed, wish_of_query(request.query) if asks else None)
+
+
+def _blocks_session(feed: Feed, request: Request) -> EventSession:
+    chain = feed.resolve(request.parameters["chain"])
+    wish = wish_of_query(request.query, chains=(chain,), types=BLOCKS_PATH_TYPES)
+    return EventSession(feed, wish, quiet=True)
+
+
+async def _problems(_: Request) -> Response:
+    return Response(_encode({"problems": list(PROBLEMS.values())}))
+
+
+async def _problem(request: Request) -> Response:
+    kind = PROBLEMS.get(request.parameters["code"])
+    if kind is None:
+        raise RequestError("not_found", "no such problem; `/problems` lists them")
+    return Response(_encode(kind))
+
+
+def _number(query: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    text = query.get(name)
+    if text is None:
+        return default
+    plain = text.isascii() and text.isdigit() and len(text) <= len(str(high))
+    if not plain or not low <= int(text) <= high:
+        raise RequestError("bad_query", f"{name} {text[:64]!a}: {low} to {high}")
+    return int(text)
+
+
+def _hash(text: str) -> str:
+    """Return a block hash as the store knows it; chains differ in length and alphabet."""
+    if len(text) > HASH_LENGTH_MAX or not (text.isascii() and text.isalnum()):
+        raise RequestError("bad_query", f"{text[:80]!a} is no block hash")
+    return text
