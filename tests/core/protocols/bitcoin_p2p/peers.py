@@ -124,6 +124,10 @@ def taken(session: Link) -> list[Frame]:
     return [each for data in drained(session) for each in reader.feed(data)]
 
 
+def is_open(session: Link) -> bool:
+    return session.closed is None
+
+
 def drained(session: Link) -> Iterator[bytes]:
     while data := session.data_to_send():
         yield data
