@@ -6,13 +6,7 @@ records and errors, and the two faces do what those say.
 
 from __future__ import annotations
 
-from sprint.tools.client.answers import (
-    BlockAnswer,
-    ChainsAnswer,
-    ChainStatusAnswer,
-    HealthAnswer,
-    VersionAnswer,
-)
+from sprint.tools.client.answers import BlockAnswer, ChainAnswer, VersionAnswer
 from sprint.tools.client.async_client import AsyncClient, AsyncEventStream
 from sprint.tools.client.resume import ClientSettings
 from sprint.tools.client.sync_client import Client, EventStream
@@ -21,11 +15,9 @@ __all__ = [
     "AsyncClient",
     "AsyncEventStream",
     "BlockAnswer",
-    "ChainStatusAnswer",
-    "ChainsAnswer",
+    "ChainAnswer",
     "Client",
     "ClientSettings",
     "EventStream",
-    "HealthAnswer",
     "VersionAnswer",
 ]

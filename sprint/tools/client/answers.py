@@ -1,7 +1,7 @@
 """The REST answers of a relay as typed records, and its problems as errors of the one tree.
 
-Fields that a newer relay adds are ignored. `status` and `health` keep parts whose shape is the relay's
-own affair as plain mappings.
+Fields that a newer relay adds are ignored. A chain's status and the relay's health are reports whose parts
+grow with the relay; they stay plain mappings.
 """
 
 from __future__ import annotations
@@ -24,26 +24,30 @@ Json = dict[str, Any]
 class BlockAnswer(BlockData, frozen=True, kw_only=True):
     """A block: its event's data, its place in the log, and where it stands now.
 
-    `confirmations` counts the block itself; None or 0 where it is not on the best branch.
+    `confirmations` counts the block itself; 0 where it is not on the best branch.
     """
 
     chain: str
     seq: int
     cursor: str
     canonical: bool
-    confirmations: int | None = None
+    confirmations: int
+
+
+class ChainAnswer(msgspec.Struct, frozen=True):
+    """A chain that the relay serves. `height` and `hash` are its head's, None before there is one."""
+
+    chain: str
+    name: str
+    network: str
+    aliases: tuple[str, ...]
+    status: str
+    height: int | None = None
+    hash: str | None = None
 
 
 class ChainsAnswer(msgspec.Struct, frozen=True):
-    chains: tuple[Json, ...]
-
-
-class ChainStatusAnswer(msgspec.Struct, frozen=True):
-    chain: str
-
-
-class HealthAnswer(msgspec.Struct, frozen=True):
-    status: str
+    chains: tuple[ChainAnswer, ...]
 
 
 class VersionAnswer(msgspec.Struct, frozen=True):

@@ -19,9 +19,9 @@ from sprint.tools.client.answers import (
     API,
     Answer,
     BlockAnswer,
+    ChainAnswer,
     ChainsAnswer,
-    ChainStatusAnswer,
-    HealthAnswer,
+    Json,
     VersionAnswer,
     chain_path,
     read_answer,
@@ -93,18 +93,20 @@ class AsyncClient:
         """Return one delivered block."""
         return await self._get(BlockAnswer, chain_path(chain, "block", str(hash_or_height)))
 
-    async def chains(self) -> ChainsAnswer:
+    async def chains(self) -> tuple[ChainAnswer, ...]:
         """Return the chains that the relay serves."""
-        return await self._get(ChainsAnswer, f"{API}/chains")
+        return (await self._get(ChainsAnswer, f"{API}/chains")).chains
 
-    async def status(self, chain: str) -> ChainStatusAnswer:
+    async def status(self, chain: str) -> Json:
         """Return one chain's head, sources, anchor and log."""
-        return await self._get(ChainStatusAnswer, chain_path("chains", chain, "status"))
+        return await self._get(Json, chain_path("chains", chain, "status"))
 
-    async def health(self) -> HealthAnswer:
-        return await self._get(HealthAnswer, f"{API}/health")
+    async def health(self) -> Json:
+        """Return the relay's `status` and the parts it comes from."""
+        return await self._get(Json, f"{API}/health")
 
     async def version(self) -> VersionAnswer:
+        """Return the relay's version."""
         return await self._get(VersionAnswer, f"{API}/version")
 
     def events(

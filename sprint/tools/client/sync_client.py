@@ -22,9 +22,9 @@ from sprint.tools.client.answers import (
     API,
     Answer,
     BlockAnswer,
+    ChainAnswer,
     ChainsAnswer,
-    ChainStatusAnswer,
-    HealthAnswer,
+    Json,
     VersionAnswer,
     chain_path,
     read_answer,
@@ -96,18 +96,20 @@ class Client:
         """Return one delivered block."""
         return self._get(BlockAnswer, chain_path(chain, "block", str(hash_or_height)))
 
-    def chains(self) -> ChainsAnswer:
+    def chains(self) -> tuple[ChainAnswer, ...]:
         """Return the chains that the relay serves."""
-        return self._get(ChainsAnswer, f"{API}/chains")
+        return self._get(ChainsAnswer, f"{API}/chains").chains
 
-    def status(self, chain: str) -> ChainStatusAnswer:
+    def status(self, chain: str) -> Json:
         """Return one chain's head, sources, anchor and log."""
-        return self._get(ChainStatusAnswer, chain_path("chains", chain, "status"))
+        return self._get(Json, chain_path("chains", chain, "status"))
 
-    def health(self) -> HealthAnswer:
-        return self._get(HealthAnswer, f"{API}/health")
+    def health(self) -> Json:
+        """Return the relay's `status` and the parts it comes from."""
+        return self._get(Json, f"{API}/health")
 
     def version(self) -> VersionAnswer:
+        """Return the relay's version."""
         return self._get(VersionAnswer, f"{API}/version")
 
     def events(

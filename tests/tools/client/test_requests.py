@@ -123,6 +123,19 @@ def test_a_block_is_its_events_data_and_its_place(face: str, site: Site) -> None
     ]
 
 
+def test_the_relays_own_reports_have_their_paths(face: str, site: Site) -> None:
+    chain = {"chain": "bitcoin", "name": "bitcoin", "network": "main", "aliases": ["btc"], "status": "ok"}
+    site.page = Page(json.dumps({"chains": [chain, chain | {"height": 7, "hash": HASH}]}).encode())
+    first, second = ask(face, site.url, "chains")
+    assert (first.chain, first.aliases, first.height) == ("bitcoin", ("btc",), None)
+    assert (second.height, second.hash) == (7, HASH)
+    site.page = Page(b'{"version":"0.1.0","status":"ok"}')
+    assert ask(face, site.url, "version").version == "0.1.0"
+    assert ask(face, site.url, "health") == {"version": "0.1.0", "status": "ok"}
+    assert ask(face, site.url, "status", "btc") == {"version": "0.1.0", "status": "ok"}
+    assert site.paths == ["/api/v1/chains", "/api/v1/version", "/api/v1/health", "/api/v1/chains/btc/status"]
+
+
 def test_parts_of_a_path_cannot_reach_another_one(face: str, site: Site) -> None:
     site.page = Page(msgspec.json.encode(BLOCK))
     ask(face, site.url, "block", "bit/coin", "../x?y#z")
