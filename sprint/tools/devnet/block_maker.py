@@ -30,6 +30,7 @@ NONCE_ATTEMPTS_MAX = 1_024  # at regtest difficulty every second one fits
 
 _BLOCK_VERSION = 0x2000_0000
 _REWARD = 50 * 100_000_000
+_HALVING_BLOCKS = 150  # of both regtests; with it a real node accepts our blocks without transactions
 _RESERVED_VALUE = bytes(32)
 _OP_1 = 0x51
 _OP_16_VALUE = 16
@@ -94,12 +95,13 @@ def mine_header(processor: Processor, parent: bytes, merkle_root: bytes, timesta
 
 
 def _coinbase(recipe: Recipe, witness_root: bytes) -> Transaction:
+    reward = _REWARD >> recipe.height // _HALVING_BLOCKS
     commitment = COMMITMENT_PREFIX + sha256d(witness_root + _RESERVED_VALUE)
     script = _pushed_height(recipe.height) + var_bytes(u64(recipe.extra_nonce))
     return Transaction(
         version=2,
         inputs=(TransactionInput(ZERO_HASH, NULL_INDEX, script, NULL_INDEX),),
-        outputs=(TransactionOutput(_REWARD, _OP_TRUE_SCRIPT), TransactionOutput(0, commitment)),
+        outputs=(TransactionOutput(reward, _OP_TRUE_SCRIPT), TransactionOutput(0, commitment)),
         witnesses=((_RESERVED_VALUE,),),
         lock_time=0,
     )

@@ -176,6 +176,19 @@ def test_an_invalidated_branch_is_left_not_served_and_taken_up_again() -> None:
     assert ledger.body(a2, witness=True) is not None
 
 
+def test_of_branches_with_equal_work_the_first_seen_stays_whatever_else_is_dropped_or_taken_up() -> None:
+    ledger = make_ledger()
+    first, second = ledger.mine(START), ledger.mine(START, parent=ledger.parameters.genesis_hash)
+    assert ledger.tip == first
+    ledger.invalidate(second)
+    ledger.reconsider(second)
+    assert ledger.tip == first
+    ledger.invalidate(first)
+    assert ledger.tip == second
+    ledger.reconsider(first)
+    assert ledger.tip == first
+
+
 class Model:
     """The obvious form of the tree: every question walks all blocks."""
 

@@ -87,6 +87,12 @@ def test_the_easiest_target_of_a_network_passes_and_one_easier_is_refused(
     assert "easier than the network's limit" in reason(too_easy, limit)
 
 
+def test_a_target_equal_to_the_limit_passes() -> None:
+    limit = 0xFFFF << 208
+    assert target_of(0x1D00FFFF, limit) == limit
+    assert "easier" in reason(0x1D00FFFF, limit - 1)
+
+
 def test_work_is_the_expected_number_of_hashes() -> None:
     assert work_of(target_of(0x1D00FFFF, EASIEST)) == 0x100010001
     assert work_of(target_of(0x207FFFFF, EASIEST)) == 2
