@@ -88,8 +88,10 @@ class ServingSession(Link):
                 self._send(Headers(tuple(headers[:HEADERS_MAX])))
             case GetData(items=items):
                 self._on_get_data(items)
-            case _:
+            case None:
                 self._count("unknown")
+            case _:
+                self._count("unwanted")
         return []
 
     def _on_get_data(self, items: tuple[InventoryItem, ...]) -> None:

@@ -112,8 +112,10 @@ class PeerSession(Link):
                 self._send(Headers(()))
             case GetData(items=items):
                 self._send(NotFound(items))
-            case _:
+            case None:
                 self._count("unknown")
+            case _:
+                self._count("unwanted")
         return []
 
     def _on_headers(self, headers: tuple[bytes, ...]) -> list[SessionEvent]:
