@@ -41,6 +41,7 @@ class Want:
         "height",
         "late_wait_s",
         "not_before",
+        "queued",
         "rounds",
         "tries",
     )
@@ -54,6 +55,7 @@ class Want:
         self.asked_at: float | None = None  # when it was first asked of anybody
         self.deadline = 0.0
         self.not_before = 0.0
+        self.queued = False  # whether it waits to be asked for; not while asked for or being proved
         self.rounds = 0
         self.late_wait_s: float | None = None  # set once a gap has passed over it
 
@@ -85,8 +87,8 @@ class BodyFetcher:
         if known is not None:
             known.announcers.update(announcers)
             return
-        self._wants[block_hash] = Want(block_hash, height, set(announcers))
-        heapq.heappush(self._unasked, (height, block_hash))
+        want = self._wants[block_hash] = Want(block_hash, height, set(announcers))
+        self._queue(want)
 
     def done(self, block_hash: bytes) -> None:
         """Stop wanting a body: it is here, or never will be."""
@@ -130,8 +132,9 @@ class BodyFetcher:
             self._free(want)
             self._ask_again(want)
 
-    def make_late(self, want: Want, now: float) -> None:
+    def make_late(self, block_hash: bytes, now: float) -> None:
         """A gap has passed over it: ask on, more and more seldom."""
+        want = self._wants[block_hash]
         want.late_wait_s = self._settings.late_retry_s
         want.not_before = now + want.late_wait_s
         self._free(want)
@@ -144,7 +147,7 @@ class BodyFetcher:
         while self._unasked and self._has_slot():
             entry = heapq.heappop(self._unasked)
             want = self._wants.get(entry[1])
-            if want is None or want.asked_of is not None:
+            if want is None or not want.queued:
                 continue
             if want.not_before > now:
                 later.append(entry)
@@ -180,8 +183,8 @@ class BodyFetcher:
     def next_timer(self) -> float | None:
         """Return when `expire` or `assign` next has something to do."""
         due = [w.deadline for w in self._asked()]
-        if self._in_flight:
-            due += [w.not_before for w in self._wants.values() if w.asked_of is None and w.not_before > 0]
+        if self._has_slot():
+            due += [w.not_before for w in self._wants.values() if w.queued and w.not_before > 0]
         return min(due, default=None)
 
     def _asked(self) -> list[Want]:
@@ -200,6 +203,7 @@ class BodyFetcher:
         )
 
     def _ask(self, want: Want, source: str, now: float) -> None:
+        want.queued = False
         want.asked_of = source
         want.asked_at = now if want.asked_at is None else want.asked_at
         want.tries[source] = want.tries.get(source, 0) + 1
@@ -227,4 +231,9 @@ class BodyFetcher:
         if want.late_wait_s is not None and want.rounds > self._settings.late_retries_max:
             self.done(want.hash)
             return
-        heapq.heappush(self._unasked, (want.height, want.hash))
+        self._queue(want)
+
+    def _queue(self, want: Want) -> None:
+        if not want.queued:
+            want.queued = True
+            heapq.heappush(self._unasked, (want.height, want.hash))

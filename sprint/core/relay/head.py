@@ -28,6 +28,13 @@ class BlockRecord(msgspec.Struct, frozen=True):
     source: str
 
 
+class Passed(msgspec.Struct, frozen=True):
+    """Why a gap passes over a block, and whether its body is still asked for."""
+
+    reason: str
+    retry: bool
+
+
 class Node:
     """One block in the tree. `work` is that of the whole chain up to it."""
 
@@ -60,7 +67,7 @@ class Node:
         self.sources: dict[str, float] = {}
         self.read_at = 0.0
         self.anchored = False
-        self.missing = False
+        self.missing: Passed | None = None
         self.invalid = False
         self.connected = False
         self.delivered = False
@@ -73,7 +80,7 @@ class Node:
     @property
     def settled(self) -> bool:
         """Whether nothing more is needed of the block itself before its children may pass."""
-        return self.record is not None or self.anchored or self.missing
+        return self.record is not None or self.anchored or self.missing is not None
 
     def ancestors(self) -> Iterator[Node]:
         """Yield this node, its parent, and so on to the root."""
@@ -188,6 +195,10 @@ class HeadTracker:
             if candidate.height <= node.height:
                 return candidate is node
         return False
+
+    def missing(self) -> list[Node]:
+        """Return the blocks that a gap passed over and whose bodies are still asked for."""
+        return [n for n in self._nodes.values() if n.missing is not None and n.missing.retry]
 
     def locator(self) -> list[bytes]:
         """Hashes from the best header down, dense then doubling steps, for `getheaders`."""

@@ -24,10 +24,11 @@ from sprint.core.model import (
 from sprint.core.protocols.announcements import Announcement
 from sprint.core.relay.event_log import BlockRow, Commit, EventLog
 from sprint.core.relay.fetch import Request
-from sprint.core.relay.head import BlockRecord, HeadChange, Node
+from sprint.core.relay.head import BlockRecord, HeadChange, Node, Passed
 
 _encode_record = msgspec.json.Encoder().encode
 _decode_record = msgspec.json.Decoder(BlockRecord).decode
+_decode_passed = msgspec.json.Decoder(Passed).decode
 
 
 class Penalty(msgspec.Struct, frozen=True):
@@ -75,7 +76,10 @@ class Outcome:
             self.canonical[node.hash] = canonical
 
     def move_head(self, change: HeadChange) -> None:
-        """Draft what a move of the head says: the reorg first, then the blocks not yet delivered."""
+        """Draft what a move of the head says: the reorg first, then the blocks not yet delivered.
+
+        Blocks below the log's begin (`anchored`) are not owed, also when a reorg leads back to them.
+        """
         self.head = change.added[-1]
         if change.removed:
             removed = tuple(display_hash(n.hash) for n in change.removed)
@@ -85,8 +89,18 @@ class Outcome:
             self.touch(node, canonical=False)
         for node in change.added:
             self.touch(node, canonical=True)
-            if not node.delivered and not node.missing:
+            if node.missing is not None:
+                self._tell_gap(node, node.missing.reason)
+            elif not node.delivered and not node.anchored:
                 self.deliver(node)
+
+    def _tell_gap(self, node: Node, reason: str) -> None:
+        """Tell of a block that is passed over; one event for those that follow one another."""
+        last = self.drafts[-1] if self.drafts else None
+        if isinstance(last, GapData) and last.reason == reason and last.to_height == node.height - 1:
+            self.drafts[-1] = GapData(last.from_height, node.height, reason)
+        else:
+            self.drafts.append(GapData(node.height, node.height, reason))
 
     def deliver(self, node: Node, *, late: bool = False) -> None:
         node.delivered = True
@@ -116,14 +130,16 @@ def block_row(chain: str, node: Node, *, canonical: bool) -> BlockRow:
         header=node.header.raw,
         state=_state_of(node),
         canonical=canonical,
-        record=_encode_record(node.record) if node.record is not None else b"",
+        record=_encode_record(kept) if (kept := node.record or node.missing) is not None else b"",
     )
 
 
 def restore_state(node: Node, row: BlockRow) -> None:
     """Undo `block_row` for the fields that a header does not give."""
     node.anchored = row.state == "anchored"
-    node.missing = row.state == "missing"
+    if row.state == "missing":
+        node.missing = _decode_passed(row.record)
+        return
     node.delivered = row.state == "delivered"
     node.record = _decode_record(row.record) if row.record else None
 
@@ -133,7 +149,7 @@ def _state_of(node: Node) -> str:
         return "delivered"
     if node.anchored:
         return "anchored"
-    return "missing" if node.missing else "held"
+    return "held" if node.missing is None else "missing"
 
 
 def _event_data(draft: Draft, now: float) -> EventData:

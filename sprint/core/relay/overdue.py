@@ -7,8 +7,8 @@ is delivered late if it comes.
 from __future__ import annotations
 
 from sprint.core.chains import display_hash
-from sprint.core.model import GapData, HeaderWithdrawnData
-from sprint.core.relay.head import Node
+from sprint.core.model import HeaderWithdrawnData
+from sprint.core.relay.head import Node, Passed
 from sprint.core.relay.outcome import Outcome
 from sprint.core.relay.state import ChainState
 
@@ -48,11 +48,9 @@ def pass_over_overdue(state: ChainState, now: float, outcome: Outcome) -> None:
         run.append(node)
     if run and any(child.settled for child in run[-1].children):
         reason = f"bodies not had within {state.settings.gap_after_s:.0f} s from any source"
-        _pass_over(state, run, reason, outcome)
+        _pass_over(state, run, Passed(reason, retry=True), outcome)
         for node in run:
-            want = state.fetcher.get(node.hash)
-            if want is not None:
-                state.fetcher.make_late(want, now)
+            state.fetcher.make_late(node.hash, now)
 
 
 def pass_over_excess(state: ChainState, outcome: Outcome) -> None:
@@ -66,14 +64,18 @@ def pass_over_excess(state: ChainState, outcome: Outcome) -> None:
         return
     for node in excess:
         state.fetcher.done(node.hash)
-    _pass_over(state, excess[::-1], f"more than {limit} blocks were missed (catch_up_blocks_max)", outcome)
+    reason = f"more than {limit} blocks were missed (catch_up_blocks_max)"
+    _pass_over(state, excess[::-1], Passed(reason, retry=False), outcome)
 
 
-def _pass_over(state: ChainState, run: list[Node], reason: str, outcome: Outcome) -> None:
-    """Let a run of nodes count as settled, oldest first; its first has a connected parent."""
-    outcome.drafts.append(GapData(run[0].height, run[-1].height, reason))
+def _pass_over(state: ChainState, run: list[Node], passed: Passed, outcome: Outcome) -> None:
+    """Let a run of nodes count as settled, oldest first; its first has a connected parent.
+
+    The `gap` is told when they join the best branch.
+    """
     for node in run:
-        node.missing = node.record is None
+        if node.record is None:
+            node.missing = passed
         outcome.touch(node)
     change = state.tree.connect(run[0])
     if change is not None:

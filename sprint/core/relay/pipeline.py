@@ -44,6 +44,9 @@ class Pipeline:
         self._settlement = Settlement(self.state)
         self._poll_at = now + settings.head_poll_s
         self._overdue_at = now + OVERDUE_CHECK_S
+        for node in tree.missing():
+            self.state.fetcher.want(node.hash, node.height, ())
+            self.state.fetcher.make_late(node.hash, now)
 
     def __repr__(self) -> str:
         return f"Pipeline({self.state!r})"

@@ -159,7 +159,7 @@ class Settlement:
         if state.has_body(node) or node.invalid:
             return
         state.tree.settle(node, block, source)
-        if node.missing:
+        if node.missing is not None:
             self._accept_late(node, outcome)
             return
         outcome.touch(node)
@@ -169,7 +169,7 @@ class Settlement:
 
     def _accept_late(self, node: Node, outcome: Outcome) -> None:
         """A gap had passed over this one: its children are out already."""
-        node.missing = False
+        node.missing = None
         canonical = self._state.tree.on_best_branch(node)
         outcome.touch(node, canonical=canonical)
         if canonical:

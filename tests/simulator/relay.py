@@ -1,0 +1,177 @@
+"""The relay under test, without sockets: sessions and pipeline as `tools.relay` wires them, on one clock.
+
+What it has committed survives a kill; what waits for its commit does not, and was given to nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+from sprint.core.protocols.announcements import (
+    Announcement,
+    BlockArrived,
+    BodiesNotFound,
+    HashesAnnounced,
+    HeadersAnnounced,
+)
+from sprint.core.protocols.bitcoin_p2p.events import (
+    BlockReceived,
+    BlocksAnnounced,
+    BlocksNotFound,
+    HeadersReceived,
+    Ready,
+    SessionEvent,
+)
+from sprint.core.protocols.bitcoin_p2p.session import PeerSession
+from sprint.core.relay.admit import Duplicate, Fetch, Refused, Wait
+from sprint.core.relay.event_log import BlockRow, Commit, EventLog, LoggedEvent
+from sprint.core.relay.fetch import Request
+from sprint.core.relay.outcome import Outcome, number
+from sprint.core.relay.pipeline import Pipeline
+from sprint.core.relay.prove import ProofResult
+from sprint.core.relay.restore import new_tree, restore_tree
+from sprint.core.relay.settings import HEADERS_PER_MESSAGE_MAX, ChainSettings
+from tests.simulator.clock import VirtualClock
+from tests.simulator.world import World
+
+LOG_ID = "5e" * 8
+COMMIT_DELAY_MAX_S = 0.02
+PROOF_DELAY_MAX_S = 0.05
+
+
+class Disk:
+    """What survives a kill."""
+
+    def __init__(self) -> None:
+        self.events: list[LoggedEvent] = []
+        self.rows: dict[bytes, BlockRow] = {}
+        self.head: bytes | None = None
+
+    def apply(self, commit: Commit) -> None:
+        self.events += commit.events
+        for row in commit.blocks:
+            self.rows[row.hash] = row
+        for block_hash, canonical in commit.canonical:
+            if block_hash in self.rows:
+                row = self.rows[block_hash]
+                self.rows[block_hash] = BlockRow(**{**_fields(row), "canonical": canonical})
+        if commit.head is not None:
+            self.head = commit.head
+
+
+def _fields(row: BlockRow) -> dict[str, object]:
+    return {name: getattr(row, name) for name in row.__struct_fields__}
+
+
+class SimulatedRelay:
+    """One life of the relay, from a start to a kill."""
+
+    def __init__(
+        self, world: World, clock: VirtualClock, rng: Random, disk: Disk, settings: ChainSettings
+    ) -> None:
+        self._clock = clock
+        self._rng = rng
+        self._disk = disk
+        self.alive = True
+        self.sessions: dict[str, PeerSession] = {}
+        self.flush: Callable[[str], None] = lambda _: None
+        genesis = world.parameters.genesis_hash
+        if disk.head is None:
+            tree = new_tree(world.processor, world.parameters.genesis, settings.retained_blocks_max)
+        else:
+            rows = list(disk.rows.values())
+            tree = restore_tree(world.processor, rows, disk.head, settings.retained_blocks_max)
+        self.pipeline = Pipeline(world.processor, settings, tree, genesis, clock.now)
+        position = disk.events[-1].position if disk.events else 0
+        seq = disk.events[-1].seq if disk.events else 0
+        self.log = EventLog(LOG_ID, position, {world.parameters.chain_id: seq})
+        self.chain = world.parameters.chain_id
+        self._commit_at = clock.now
+        self._timer_at: float | None = None
+        self._arm()
+
+    def session_lost(self, name: str, reason: str) -> None:
+        if self.sessions.pop(name, None) is not None:
+            self._act(self.pipeline.source_lost(name, reason, self._clock.now))
+
+    def take(self, name: str, events: list[SessionEvent]) -> None:
+        for event in events:
+            if isinstance(event, Ready):
+                self._act(self.pipeline.source_ready(name, self._clock.now))
+            else:
+                self._announce(_announcement(event, name, self._clock.now))
+
+    def _announce(self, announcement: Announcement) -> None:
+        decision = self.pipeline.admit(announcement, self._clock.now)
+        if isinstance(decision, Duplicate | Wait):
+            return
+        if isinstance(decision, Fetch):
+            self._send(list(decision.requests))
+        elif isinstance(decision, Refused):
+            self._penalise(decision.penalty.source, decision.penalty.points, decision.penalty.reason)
+        else:
+            result = decision.run()
+            self._clock.call_later(self._rng.random() * PROOF_DELAY_MAX_S, lambda: self._settle(result))
+
+    def _settle(self, result: ProofResult) -> None:
+        if self.alive:
+            self._act(self.pipeline.settle(result, self._clock.now))
+
+    def _act(self, outcome: Outcome) -> None:
+        self._send(outcome.requests)
+        commit = number(outcome, self.chain, self.log, self._clock.now)
+        if commit is not None:
+            self._commit_at = max(self._commit_at, self._clock.now + self._rng.random() * COMMIT_DELAY_MAX_S)
+            self._clock.call_at(self._commit_at, lambda: self._commit(commit))
+        for penalty in outcome.penalties:
+            self._penalise(penalty.source, penalty.points, penalty.reason)
+        for announcement in outcome.readmit:
+            self._announce(announcement)
+        self._arm()
+
+    def _commit(self, commit: Commit) -> None:
+        if self.alive:
+            self._disk.apply(commit)
+
+    def _send(self, requests: list[Request]) -> None:
+        for request in requests:
+            session = self.sessions.get(request.source)
+            if session is None:
+                continue
+            if request.locator:
+                session.request_headers(request.locator, self._clock.now)
+            if request.bodies:
+                session.request_blocks(request.bodies, self._clock.now)
+            self.flush(request.source)
+
+    def _penalise(self, source: str, points: int, reason: str) -> None:
+        session = self.sessions.get(source)
+        if session is not None:
+            session.penalise(points, reason)
+            self.flush(source)
+
+    def _arm(self) -> None:
+        due = self.pipeline.next_timer()
+        if self._timer_at is None or due < self._timer_at:
+            self._timer_at = due
+            self._clock.call_at(due, lambda: self._on_timer(due))
+
+    def _on_timer(self, due: float) -> None:
+        if self.alive and self._timer_at == due:
+            self._timer_at = None
+            self._act(self.pipeline.handle_timer(self._clock.now))
+
+
+def _announcement(event: SessionEvent, source: str, now: float) -> Announcement:
+    match event:
+        case HeadersReceived(headers=headers):
+            return HeadersAnnounced(source, headers, now, len(headers) >= HEADERS_PER_MESSAGE_MAX)
+        case BlocksAnnounced(hashes=hashes):
+            return HashesAnnounced(source, hashes, now)
+        case BlockReceived(raw=raw):
+            return BlockArrived(source, raw, now)
+        case BlocksNotFound(hashes=hashes):
+            return BodiesNotFound(source, hashes, now)
+        case _:
+            raise TypeError(f"{event!r} announces nothing")
