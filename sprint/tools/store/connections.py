@@ -105,6 +105,14 @@ def open_reader(path: Path, settings: StoreSettings) -> sqlite3.Connection:
     return _connect(path.as_uri() + "?mode=ro", settings)
 
 
+def open_checkpointer(path: Path, settings: StoreSettings) -> sqlite3.Connection:
+    """Open the connection that makes checkpoints beside the writer."""
+    connection = _connect(path.as_uri(), settings)
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
+    relax(connection, settings.durability)
+    return connection
+
+
 def failing(path: Path | None, error: Exception) -> StoreFailing:
     """Say what SQLite refused, of which file."""
     name = getattr(error, "sqlite_errorname", None)

@@ -18,7 +18,14 @@ import msgspec
 from sprint.core.errors import ConfigError, StoreForeign, StoreMismatch
 from sprint.core.relay.event_log import Commit, LoggedEvent
 from sprint.tools.store import ChainSnapshot, CommitDone, LogBounds, StoredBlock
-from sprint.tools.store.connections import Connections, failing, open_reader, open_writer, relax
+from sprint.tools.store.connections import (
+    Connections,
+    failing,
+    open_checkpointer,
+    open_reader,
+    open_writer,
+    relax,
+)
 from sprint.tools.store.file_lock import FileLock
 from sprint.tools.store.log_identity import mark_clean_stop, open_log, read_boot_id
 from sprint.tools.store.migrations import copy_before_migration, migrate_up, packaged_migrations
@@ -61,12 +68,16 @@ def open_store(
                 now_ms=now_ms,
             )
             relax(writer, settings.durability)
-            writing = Connections([writer])
-            reading = writing if file is None else _open_readers(file, settings, undo)
+            checkpointing = None
+            reading = writing = Connections([writer])
+            if file is not None:
+                checkpointing = open_checkpointer(file, settings)
+                undo.callback(checkpointing.close)
+                reading = _open_readers(file, settings, undo)
         except (sqlite3.Error, OSError) as error:
             raise failing(file, error) from error
         undo.pop_all()
-    return SqliteStore(_OpenFile(file, lock, writing, reading, log_id), settings, wall_clock)
+    return SqliteStore(_OpenFile(file, lock, writing, reading, checkpointing, log_id), settings, wall_clock)
 
 
 class _OpenFile(msgspec.Struct, frozen=True):
@@ -76,6 +87,7 @@ class _OpenFile(msgspec.Struct, frozen=True):
     lock: FileLock | None
     writing: Connections
     reading: Connections
+    checkpointing: sqlite3.Connection | None
     log_id: str
 
 
@@ -87,7 +99,7 @@ class SqliteStore:
         self._settings = settings
         self._wall_clock = wall_clock
         self._reader = Reader(file.reading, file.log_id, file.path)
-        self._upkeep = Upkeep(file.path, settings, wall_clock)
+        self._upkeep = Upkeep(file.path, settings, wall_clock, file.checkpointing)
         self._writer = Writer(self._write, self._keep_up, settings)
         self._closed = False
 
@@ -159,11 +171,13 @@ class SqliteStore:
             self._writer.close()
             if self._file.reading is not self._file.writing:
                 self._file.reading.close(timeout_s)
+            self._upkeep.close()
             with self._file.writing.borrow() as connection:
                 mark_clean_stop(connection)
         except sqlite3.Error as error:
             raise failing(self._file.path, error) from error
         finally:
+            self._upkeep.close()
             self._file.reading.close(timeout_s)
             # A writer that hangs in the disk keeps the lock: nobody else may write beside it.
             if self._file.writing.close(timeout_s) and self._file.lock is not None:

@@ -1,8 +1,10 @@
 """What the writer does between commits: checkpoints and bounded deletes of what is too old.
 
-A checkpoint moves the write-ahead log into the database file and syncs. It is made when nothing has come
-for a while, or when the log has grown past its limit. The first write after it syncs the emptied log, so
-the upkeep makes that write itself and no event pays for it.
+A checkpoint moves the write-ahead log into the database file and syncs. When nothing has come for a while
+the writer makes one itself. Under load, when the log has grown past its limit, a thread with a connection
+of its own moves the bulk while commits go on; the writer then moves the little that came meanwhile, after
+which the log starts over. The first write after that syncs the emptied log, so the upkeep makes that write
+itself and no event pays for it.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from sprint.tools.store.settings import StoreSettings
@@ -29,11 +32,20 @@ FROM sprint_core_heads AS heads"""
 class Upkeep:
     """Keeps one database in shape; runs on the writer's thread and connection."""
 
-    def __init__(self, path: Path | None, settings: StoreSettings, wall_clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        settings: StoreSettings,
+        wall_clock: Callable[[], float],
+        checkpointing: sqlite3.Connection | None,
+    ) -> None:
         self._wal = None if path is None else path.with_name(path.name + "-wal")
         self._settings = settings
         self._wall_clock = wall_clock
         self._retention_due_s = wall_clock() + settings.retention_interval_s
+        self._checkpointing = checkpointing
+        self._thread = ThreadPoolExecutor(1, "sprint-store-checkpoint")
+        self._bulk: Future[None] | None = None
         self._checkpoint_at_bytes = settings.wal_bytes_max
         self._changes_at_checkpoint = 0
         self._trouble = ""
@@ -43,8 +55,7 @@ class Upkeep:
         try:
             if self._retention_is_due(idle=idle):
                 self._retain(connection)
-            if self._checkpoint_is_due(connection, idle=idle):
-                self._checkpoint(connection)
+            self._keep_wal_short(connection, idle=idle)
         except sqlite3.Error as error:
             if str(error) != self._trouble:
                 self._trouble = str(error)
@@ -64,15 +75,31 @@ class Upkeep:
         if deleted < self._settings.delete_rows_max:
             self._retention_due_s = now_s + self._settings.retention_interval_s
 
-    def _checkpoint_is_due(self, connection: sqlite3.Connection, *, idle: bool) -> bool:
-        if self._wal is None:
-            return False
-        if idle:
-            return connection.total_changes != self._changes_at_checkpoint
-        return self._wal_bytes() >= self._checkpoint_at_bytes
+    def close(self) -> None:
+        """Break off a checkpoint that runs, close its connection. Again is harmless."""
+        if self._checkpointing is not None:
+            self._checkpointing.interrupt()
+        self._thread.shutdown()
+        if self._checkpointing is not None:
+            self._checkpointing.close()
+            self._checkpointing = None
 
-    def _checkpoint(self, connection: sqlite3.Connection) -> None:
-        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    def _keep_wal_short(self, connection: sqlite3.Connection, *, idle: bool) -> None:
+        if self._wal is None or self._checkpointing is None:
+            return
+        if self._bulk is not None:
+            if self._bulk.done():
+                bulk, self._bulk = self._bulk, None
+                bulk.result()
+                self._finish_checkpoint(connection)
+        elif idle:
+            if connection.total_changes != self._changes_at_checkpoint:
+                self._finish_checkpoint(connection)
+        elif self._wal_bytes() >= self._checkpoint_at_bytes:
+            self._bulk = self._thread.submit(_checkpoint, self._checkpointing)
+
+    def _finish_checkpoint(self, connection: sqlite3.Connection) -> None:
+        _checkpoint(connection)
         connection.execute("UPDATE sprint_core_log SET touched_at_ms = ?", (int(self._wall_clock() * 1000),))
         self._changes_at_checkpoint = connection.total_changes
         # A reader may keep the log from starting over; then wait for as much again before the next try.
@@ -84,6 +111,10 @@ class Upkeep:
             return self._wal.stat().st_size if self._wal is not None else 0
         except FileNotFoundError:
             return 0
+
+
+def _checkpoint(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
 def delete_expired(connection: sqlite3.Connection, settings: StoreSettings, now_s: float) -> int:

@@ -1,0 +1,170 @@
+"""Migrations are applied once, in order, whole, and only to a database that the files explain."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sprint.core.errors import StoreError, StoreMismatch
+from sprint.tools.store.migrations import (
+    Migration,
+    copy_before_migration,
+    migrate_down,
+    migrate_up,
+    packaged_migrations,
+    read_applied,
+    read_migrations,
+)
+from tests.tools.store.commits import Answers, block_commit, log_of, opened
+
+FIRST = Migration(
+    1, "0001_first", "CREATE TABLE first (x);\nINSERT INTO first VALUES (1);\n", "DROP TABLE first;"
+)
+SECOND = Migration(
+    2, "0002_second", "-- a comment; with a mark\nCREATE TABLE second (y);\n", "DROP TABLE second;"
+)
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    connection = sqlite3.connect(tmp_path / "any.db", isolation_level=None)
+    yield connection
+    connection.close()
+
+
+def tables(connection: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+def test_up_down_up_with_data_leaves_the_schema_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "sprint.db"
+    known = packaged_migrations("sqlite")
+    for _ in range(2):
+        store = opened(path)
+        answers = Answers()
+        store.start(answers)
+        log = log_of(store)
+        for height in range(1, 4):
+            store.submit(block_commit(log, "bitcoin", height))
+        answers.wait_in(3)
+        assert store.bounds().latest == 3
+        store.close()
+        connection = sqlite3.connect(path, isolation_level=None)
+        before = connection.execute("SELECT sql FROM sqlite_master ORDER BY name").fetchall()
+        assert len(migrate_down(connection, known, to=0)) == len(known)
+        assert tables(connection) == {"sprint_migrations_applied"}
+        migrate_up(connection, known, now_ms=1)
+        assert connection.execute("SELECT sql FROM sqlite_master ORDER BY name").fetchall() == before
+        migrate_down(connection, known, to=0)
+        connection.close()
+
+
+def test_up_stops_at_the_version_asked_for_and_applies_nothing_twice(connection: sqlite3.Connection) -> None:
+    assert migrate_up(connection, (FIRST, SECOND), now_ms=1, to=1) == ["0001_first"]
+    assert "second" not in tables(connection)
+    assert migrate_up(connection, (FIRST, SECOND), now_ms=1) == ["0002_second"]
+    assert migrate_up(connection, (FIRST, SECOND), now_ms=1) == []
+    assert connection.execute("SELECT count(*) FROM first").fetchone() == (1,)
+    assert migrate_down(connection, (FIRST, SECOND), to=1) == ["0002_second"]
+    assert [applied.name for applied in read_applied(connection)] == ["0001_first"]
+
+
+def test_an_edited_file_is_refused_by_name(connection: sqlite3.Connection) -> None:
+    migrate_up(connection, (FIRST,), now_ms=1)
+    edited = Migration(1, FIRST.name, FIRST.up + "-- more\n", FIRST.down)
+    with pytest.raises(StoreMismatch, match=r"0001_first\.up\.sql was edited"):
+        migrate_up(connection, (edited, SECOND), now_ms=1)
+    assert "second" not in tables(connection)
+
+
+def test_line_ends_do_not_count_as_an_edit(connection: sqlite3.Connection) -> None:
+    migrate_up(connection, (FIRST,), now_ms=1)
+    for ends in ("\r\n", "\r"):
+        other = Migration(1, FIRST.name, FIRST.up.replace("\n", ends), FIRST.down)
+        assert migrate_up(connection, (other,), now_ms=1) == []
+
+
+def test_a_schema_newer_than_known_is_refused(connection: sqlite3.Connection) -> None:
+    migrate_up(connection, (FIRST, SECOND), now_ms=1)
+    with pytest.raises(StoreMismatch, match="0002_second, this version of Sprint knows up to 0001"):
+        migrate_up(connection, (FIRST,), now_ms=1)
+
+
+def test_a_store_with_a_newer_schema_is_refused_with_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "sprint.db"
+    opened(path).close()
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("INSERT INTO sprint_migrations_applied VALUES (9999, '9999_later', '', 0)")
+    connection.close()
+    with pytest.raises(StoreMismatch, match=r"sprint\.db: .*9999_later"):
+        opened(path)
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("DELETE FROM sprint_migrations_applied WHERE version = 9999")
+    connection.close()
+    opened(path).close()
+
+
+def test_a_version_that_was_left_out_is_named(connection: sqlite3.Connection) -> None:
+    migrate_up(connection, (FIRST, SECOND), now_ms=1)
+    connection.execute("DELETE FROM sprint_migrations_applied WHERE version = 1")
+    with pytest.raises(StoreMismatch, match="0001_first was not applied but 0002_second was"):
+        migrate_up(connection, (FIRST, SECOND), now_ms=1)
+
+
+def test_a_failing_statement_rolls_its_file_back_and_is_named(connection: sqlite3.Connection) -> None:
+    broken = Migration(2, "0002_broken", "CREATE TABLE good (x);\n\nINSERT INTO\n  absent VALUES (1);\n", "")
+    with pytest.raises(StoreError, match=r"0002_broken\.up\.sql: statement 2 at line 3: no such table"):
+        migrate_up(connection, (FIRST, broken), now_ms=1)
+    assert "good" not in tables(connection)
+    assert [applied.name for applied in read_applied(connection)] == ["0001_first"]
+    assert not connection.in_transaction
+
+
+def test_an_existing_database_is_copied_before_it_changes(
+    connection: sqlite3.Connection, tmp_path: Path
+) -> None:
+    path = tmp_path / "any.db"
+    assert copy_before_migration(connection, path, (FIRST,)) is None
+    migrate_up(connection, (FIRST,), now_ms=1)
+    assert copy_before_migration(connection, path, (FIRST,)) is None
+    copied = copy_before_migration(connection, path, (FIRST, SECOND))
+    assert copied == tmp_path / "any.db.before-0002_second"
+    migrate_up(connection, (FIRST, SECOND), now_ms=1)
+    copy = sqlite3.connect(copied)
+    assert "first" in tables(copy)
+    assert "second" not in tables(copy)
+    copy.close()
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["0001_a.up.sql"], r"0001_a\.down\.sql is missing"),
+        (["0001_a.down.sql"], r"0001_a\.up\.sql is missing"),
+        (["0001_a.up.sql", "0001_a.down.sql", "0003_c.up.sql", "0003_c.down.sql"], "0003_c: version 0002"),
+        (["0001_a.up.sql", "0001_a.down.sql", "0001_b.up.sql", "0001_b.down.sql"], "0001_b: version 0002"),
+        (["1_a.up.sql"], r"1_a\.up\.sql: name it"),
+    ],
+)
+def test_a_folder_with_a_hole_a_twin_or_half_a_pair_is_refused(
+    tmp_path: Path, names: list[str], message: str
+) -> None:
+    for name in names:
+        (tmp_path / name).write_text("SELECT 1;\n")
+    with pytest.raises(StoreMismatch, match=message):
+        read_migrations(tmp_path)
+
+
+def test_two_runners_at_once_apply_each_version_once(connection: sqlite3.Connection, tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "any.db", isolation_level=None)
+    migrate_up(other, (FIRST,), now_ms=1)
+    # This runner believes that nothing is applied until it has the lock.
+    assert migrate_up(connection, (FIRST, SECOND), now_ms=1) == ["0002_second"]
+    other.execute("BEGIN EXCLUSIVE")
+    connection.execute("PRAGMA busy_timeout = 0")
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        migrate_up(connection, (FIRST, SECOND), now_ms=1)
+    other.close()
