@@ -234,8 +234,11 @@ def test_one_connection_over_the_limit_is_closed_and_a_freed_place_is_given_agai
                 with contextlib.suppress(ConnectionError):
                     assert await reader.read() == b""
                 writer.close()
-            for connection in tuple(devnet._nodes["bitcoin-regtest"].connections):
+            node = devnet._nodes["bitcoin-regtest"]
+            for connection in tuple(node.connections):
                 await connection._lost
+            assert not node.connections
+            assert not node.core.sessions
             async with Peer(address):
                 pass
 
