@@ -1,3 +1,5 @@
+"""Frames: published bytes, any cut of the stream, limits held by the header alone, linear time."""
+
 from __future__ import annotations
 
 import time

@@ -1,3 +1,5 @@
+"""The serving end: answers, their order and bounds, announcements; and both ends wired together."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence

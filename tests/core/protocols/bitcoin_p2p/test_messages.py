@@ -1,3 +1,5 @@
+"""Payloads: decoding undoes encoding, published and recorded bytes, lists at their limits and one over."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -1,3 +1,5 @@
+"""The asking end: requests, what is told of the answers, and what a peer may not send."""
+
 from __future__ import annotations
 
 import msgspec
