@@ -116,7 +116,7 @@ class EventSession:
                         "bad_op", f"op {other[:64]!a}: there are subscribe, unsubscribe, ping, ack"
                     )
         except SprintError as error:
-            self._refuse(message.id, code_of(error), str(error))
+            self._refuse(_shortened(message.id), code_of(error), str(error))
 
     def _take_subscribe(self, message: Message) -> None:
         if message.on_expired not in (None, "skip"):
@@ -181,7 +181,10 @@ class EventSession:
 def _id_of(text: str) -> MessageId:
     """Return the id of a message that is otherwise no use, so that its sender knows which was refused."""
     try:
-        found = _decode_id(text).id
+        return _shortened(_decode_id(text).id)
     except (msgspec.DecodeError, RecursionError):
         return None
-    return found[:ID_LENGTH_MAX] if isinstance(found, str) else found
+
+
+def _shortened(message_id: MessageId) -> MessageId:
+    return message_id[:ID_LENGTH_MAX] if isinstance(message_id, str) else message_id
