@@ -1,8 +1,11 @@
 """Where events and blocks are kept. `Store` is what the relay needs of any database.
 
-`sqlite.py` is the embedded one. Writing goes through `submit`, which never blocks: one writer thread
-commits in the order of submission, in groups under load, and calls back on its own thread. Reading has
-its own connection and is called from a reader thread.
+`sqlite.open_store` opens the embedded one. Writing goes through `submit`, which never blocks: one writer
+thread commits in the order of submission, in groups under load, and calls back on its own thread. Reading
+has its own connections and blocks, so it is called from a reader thread.
+
+A commit that the disk refuses stays first in line and is tried again; nothing behind it overtakes it, also
+not of another chain, because a cursor promises that all positions before it are there.
 """
 
 from __future__ import annotations
@@ -41,8 +44,8 @@ class LogBounds(msgspec.Struct, frozen=True):
     latest: int
 
 
-# Called on the writer thread with the commits of one group, or with what stopped them (they are kept and
-# tried again; it is called again when they are in).
+# Called on the writer thread with the commits of one group in order, once they are in, or with what stopped
+# them, once per try (they are kept and tried again). It must not raise and must not wait.
 CommitDone = Callable[[Sequence[Commit], StoreError | None], None]
 
 
@@ -57,7 +60,7 @@ class Store(Protocol):
         """Bind a chain's rows to its genesis; StoreForeign if they belong to another."""
 
     def snapshot(self, chain: str, blocks_max: int) -> ChainSnapshot:
-        """Load what the chain restarts from: blocks at most `blocks_max` below its head."""
+        """Load what the chain restarts from: blocks at most `blocks_max` below its head, lowest first."""
 
     def bounds(self) -> LogBounds:
         """Return the kept range of positions."""
@@ -66,7 +69,7 @@ class Store(Protocol):
         """Start the writer thread."""
 
     def submit(self, commit: Commit) -> None:
-        """Queue a commit; never blocks. `in_flight` tells how many wait."""
+        """Queue a commit; never blocks. `in_flight` tells how many wait; StoreError beyond the limit."""
 
     @property
     def in_flight(self) -> int:
@@ -87,4 +90,4 @@ class Store(Protocol):
         """Delivered blocks of the best branch below height `before`, newest first."""
 
     def close(self) -> None:
-        """Commit what was submitted, mark the stop as clean, close."""
+        """Commit what was submitted, mark the stop as clean, close. StoreFailing names what is not in."""

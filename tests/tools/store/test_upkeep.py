@@ -1,0 +1,111 @@
+"""Old events go in bounded steps from the oldest on; blocks near the head stay; the file stays small."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sprint.core.chains import display_hash
+from sprint.tools.store import LogBounds
+from sprint.tools.store.settings import StoreSettings
+from sprint.tools.store.sqlite import SqliteStore
+from sprint.tools.store.upkeep import delete_expired
+from tests.tools.store.commits import Answers, Clock, block_commit, hash_at, log_of, opened, status_commit
+
+LIMITS = StoreSettings(history_s=100.0, blocks_keep=5, delete_rows_max=4)
+START_S = 1_000_000.0
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    """Ten blocks at START_S and ten a minute later."""
+    clock = Clock(START_S)
+    store = opened(tmp_path / "sprint.db", LIMITS, wall_clock=clock)
+    answers = Answers()
+    store.start(answers)
+    log = log_of(store)
+    for height in range(1, 21):
+        clock.now_s = START_S + (60.0 if height > 10 else 0.0)
+        store.submit(block_commit(log, "bitcoin", height))
+        answers.wait_in(1)
+    yield store
+    store.close()
+
+
+def expire(store: SqliteStore, now_s: float) -> int:
+    with store._file.writing.borrow() as connection:
+        return delete_expired(connection, LIMITS, now_s)
+
+
+def test_nothing_goes_up_to_the_age_and_the_oldest_go_one_moment_later(store: SqliteStore) -> None:
+    assert expire(store, START_S + 100.0) == 0
+    assert store.bounds() == LogBounds(0, 20)
+    assert expire(store, START_S + 100.01) == 4
+    assert store.bounds() == LogBounds(4, 20)
+
+
+def test_each_step_is_bounded_and_earliest_follows_to_the_end(store: SqliteStore) -> None:
+    steps = [expire(store, START_S + 101.0) for _ in range(4)]
+    assert steps == [4, 4, 2, 0]
+    assert store.bounds() == LogBounds(10, 20)
+    assert [event.position for event in store.read_events(0, 99, (), (), 99)] == list(range(11, 21))
+
+
+def test_positions_and_seqs_go_on_when_every_event_has_gone(store: SqliteStore) -> None:
+    while expire(store, START_S + 1_000.0):
+        pass
+    assert store.bounds() == LogBounds(20, 20)
+    assert store.snapshot("bitcoin", 0).seq == 20
+    assert log_of(store).position == 20
+
+
+def test_blocks_near_the_head_stay_though_their_events_have_gone(store: SqliteStore) -> None:
+    while expire(store, START_S + 1_000.0):
+        pass
+    assert [block.height for block in store.snapshot("bitcoin", 100).blocks] == [15, 16, 17, 18, 19, 20]
+    assert store.block_by_hash(display_hash(hash_at("bitcoin", 20))) == []
+
+
+def test_blocks_stay_as_long_as_their_events(store: SqliteStore) -> None:
+    while expire(store, START_S + 101.0):
+        pass
+    assert [block.height for block in store.snapshot("bitcoin", 100).blocks] == list(range(11, 21))
+    assert len(store.blocks_before("bitcoin", 99, 99)) == 10
+
+
+def test_a_log_that_never_rests_is_deleted_from_too(tmp_path: Path) -> None:
+    clock = Clock(START_S)
+    settings = StoreSettings(history_s=100.0, retention_interval_s=60.0)
+    store = opened(tmp_path / "sprint.db", settings, wall_clock=clock)
+    answers = Answers()
+    store.start(answers)
+    log = log_of(store)
+    store.submit(status_commit(log, "bitcoin"))
+    answers.wait_in(1)
+    clock.now_s += 121.0
+    # The turn after the second commit deletes; the report of the third comes after that turn.
+    for _ in range(2):
+        store.submit(status_commit(log, "bitcoin"))
+        answers.wait_in(1)
+    assert store.bounds() == LogBounds(1, 3)
+    store.close()
+
+
+def test_the_write_ahead_log_stays_near_its_limit_under_load(tmp_path: Path) -> None:
+    path = tmp_path / "sprint.db"
+    settings = StoreSettings(wal_bytes_max=200_000, wal_bytes_kept=50_000)
+    store = opened(path, settings)
+    answers = Answers()
+    store.start(answers)
+    log = log_of(store)
+    longest = 0
+    for height in range(1, 1_001):
+        store.submit(block_commit(log, "bitcoin", height))
+        answers.wait_in(1)
+        longest = max(longest, path.with_name("sprint.db-wal").stat().st_size)
+    # A thousand commits write some 20 MB; what comes while a checkpoint runs is on top of the limit.
+    assert longest < 10_000_000
+    store.close()
+    assert not path.with_name("sprint.db-wal").exists()
