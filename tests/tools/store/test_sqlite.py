@@ -20,6 +20,7 @@ from tests.tools.store.commits import (
     GENESIS,
     Answers,
     block_commit,
+    block_data,
     hash_at,
     log_of,
     opened,
@@ -120,6 +121,49 @@ def test_a_held_block_that_is_delivered_later_gets_its_event(store: SqliteStore)
     commit_all(store, [*commits, later])
     (found,) = store.block_by_hash(display_hash(held.hash))
     assert (found.canonical, found.event_body) == (True, later.events[1].body)
+
+
+@pytest.mark.parametrize("group", [1, 2, 9])
+def test_the_later_commit_decides_the_branch_of_a_block(tmp_path: Path, group: int) -> None:
+    block = row("bitcoin", 1)
+    commits = [
+        Commit("bitcoin", blocks=(block,)),
+        Commit("bitcoin", canonical=((block.hash, False),)),
+        Commit("bitcoin", blocks=(block,)),
+        Commit("bitcoin", canonical=((block.hash, False),)),
+        Commit("bitcoin", canonical=((block.hash, True),)),
+    ]
+    expected = {2: False, 3: True, 4: False, 5: True}
+    for upto, canonical in expected.items():
+        store = opened(tmp_path / f"{upto}.db", StoreSettings(group_commits_max=group))
+        for commit in commits[:upto]:
+            store.submit(commit)
+        answers = Answers()
+        store.start(answers)
+        answers.wait_in(upto)
+        assert [found.canonical for found in store.snapshot("bitcoin", 9).blocks] == [canonical]
+        store.close()
+
+
+def test_an_event_belongs_to_the_block_of_the_best_branch_at_its_height(store: SqliteStore) -> None:
+    log = log_of(store)
+    good = block_commit(log, "bitcoin", 5)
+    left = row("bitcoin", 5, "b", canonical=False)
+    joined = row("bitcoin", 6, canonical=False)
+    event = log.append("bitcoin", block_data(joined))
+    both = Commit(
+        "bitcoin",
+        (*good.events, event),
+        (left, *good.blocks, joined, row("bitcoin", 6, "b")),
+        canonical=((joined.hash, True), (hash_at("bitcoin", 6, "b"), False)),
+        head=joined.hash,
+    )
+    commit_all(store, [both])
+    assert store.block_by_hash(display_hash(good.blocks[0].hash))[0].canonical
+    assert store.block_by_hash(display_hash(joined.hash))[0].canonical
+    at = store.block_at("bitcoin", 6)
+    assert at is not None
+    assert at.event_body == event.body
 
 
 def test_the_same_hash_on_two_chains_is_found_on_both(store: SqliteStore) -> None:
