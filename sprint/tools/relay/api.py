@@ -151,7 +151,7 @@ class Api:
         if not blocks:
             raise RequestError("block_not_found", f"no block {request.parameters['hash'][:80]!a} delivered")
         if len(blocks) == 1:
-            return Response(self._answer(blocks[0]))
+            return Response(bytes(self._answer(blocks[0])))
         return Response(_encode({"blocks": [self._answer(block) for block in blocks]}), status=300)
 
     async def _chain_latest(self, request: Request) -> Response:
@@ -166,7 +166,7 @@ class Api:
             block = next((block for block in blocks if block.chain == chain), None)
         if block is None:
             raise RequestError("block_not_found", f"no block {named[:80]!a} of {chain} delivered")
-        return Response(self._answer(block))
+        return Response(bytes(self._answer(block)))
 
     async def _health(self, _: Request) -> Response:
         return Response(_encode(self._view.health()))

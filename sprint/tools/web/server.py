@@ -30,6 +30,7 @@ KEEP_ALIVE_S = 15
 STOP_TIMEOUT_S = 5.0
 DRAIN_TIMEOUT_S = 4
 START_TIMEOUT_S = 5.0
+TICK_S = 1.0
 # Descriptors left for the store, the sources and the logs.
 DESCRIPTORS_RESERVED = 128
 DESCRIPTORS_DEFAULT = 1024
@@ -58,7 +59,7 @@ def bind(host: str, port: int, *, option: str = "--port") -> socket.socket:
 class Listener:
     """One running server. `url` is where it is."""
 
-    def __init__(self, bound: socket.socket, server: uvicorn.Server, task: asyncio.Task[None]) -> None:
+    def __init__(self, bound: socket.socket, server: _Server, task: asyncio.Task[None]) -> None:
         host, port = bound.getsockname()[:2]
         self.host: str = host
         self.port: int = port
@@ -76,6 +77,7 @@ class Listener:
     async def stop(self) -> None:
         """Stop accepting, close what is open, drop what does not end. Takes at most STOP_TIMEOUT_S."""
         self._server.should_exit = True
+        self._server.stopping.set()
         await asyncio.wait((self._task,), timeout=STOP_TIMEOUT_S)
         for connection in list(self._server.server_state.connections):
             transport = getattr(connection, "transport", None) or getattr(connection, "_transport", None)
@@ -116,15 +118,25 @@ async def serve(site: Site, bound: socket.socket) -> Listener:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's own server re-raises the signals it caught, so that code after `serve` never runs."""
+    """uvicorn's server, left to end by `stopping`, and told to leave signals alone.
+
+    Its own `serve` raises the signals it caught again, so that code after it never runs.
+    """
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready = asyncio.Event()
+        self.stopping = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.ready.set()
+
+    async def main_loop(self) -> None:
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TICK_S):
+                    await self.stopping.wait()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
