@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import importlib.util
 import logging
 import os
@@ -11,7 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Coroutine
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -41,9 +42,8 @@ def run(main: Coroutine[object, object, Result]) -> Result:
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     if importlib.util.find_spec("uvloop") is None:
         return None
-    import uvloop  # noqa: PLC0415  Windows has none, and asyncio's loop serves there.
-
-    return uvloop.new_event_loop
+    new_loop: Callable[[], asyncio.AbstractEventLoop] = importlib.import_module("uvloop").new_event_loop
+    return new_loop
 
 
 class StopSignal:
@@ -68,8 +68,8 @@ class StopSignal:
         await self._event.wait()
 
 
-def set_up_logging(form: Literal["text", "json"], level: str) -> None:
-    """Log to stderr: one line an event, readable or as JSON. Fields come with `extra={"fields": …}`."""
+def set_up_logging(form: str, level: str) -> None:
+    """Log to stderr: one line an event, `text` or `json`. Fields come with `extra={"fields": …}`."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonFormatter() if form == "json" else _TextFormatter())
     root = logging.getLogger()

@@ -34,6 +34,8 @@ class Committer:
         self._committed = committed
         self._paused = paused
         self._pausing = False
+        self._idle = asyncio.Event()
+        self._idle.set()
         self.failing: str | None = None
 
     def __repr__(self) -> str:
@@ -42,7 +44,12 @@ class Committer:
     def start(self) -> None:
         self._store.start(self._on_writer_thread)
 
+    async def flushed(self) -> None:
+        """Wait until all that was submitted is committed and handed over."""
+        await self._idle.wait()
+
     def submit(self, commit: Commit) -> None:
+        self._idle.clear()
         self._store.submit(commit)
         if self._store.in_flight >= COMMITS_IN_FLIGHT_MAX:
             self._set_paused()
@@ -69,6 +76,8 @@ class Committer:
                 log_fields(log, logging.WARNING, "the store works again", waiting=self._store.in_flight)
             self.failing = None
             self._committed(commits)
+            if not self._store.in_flight:
+                self._idle.set()
         self._set_paused()
 
     def _set_paused(self) -> None:

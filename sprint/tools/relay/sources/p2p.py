@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, cast
 
 import msgspec
 
@@ -148,10 +148,10 @@ class _Connection(asyncio.Protocol):
         self._session = PeerSession(source.parameters, settings, nonce=nonce, now=clock())
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if not isinstance(transport, asyncio.Transport):
-            raise TypeError(f"{transport!r} is no stream")
-        self._transport = transport
-        transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES_MAX)
+        # uvloop's transports are none of asyncio's classes, so the type is stated, not tested.
+        stream = cast("asyncio.Transport", transport)
+        self._transport = stream
+        stream.set_write_buffer_limits(high=WRITE_BUFFER_BYTES_MAX)
         self._flush()
 
     def data_received(self, data: bytes) -> None:

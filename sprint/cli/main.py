@@ -1,0 +1,44 @@
+"""The command `sprint`. It lists what is built; a command's own module is loaded when it is run."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from sprint.cli import relay
+
+app = typer.Typer(
+    name="sprint",
+    help="One verified, ordered stream of new blocks out of many unreliable nodes.",
+    no_args_is_help=True,
+    invoke_without_command=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(relay.app, name="relay")
+
+
+@app.callback()
+def sprint(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
+    ] = False,
+) -> None:
+    """One verified, ordered stream of new blocks out of many unreliable nodes."""
+    if version:
+        import sprint as package
+
+        print(package.__version__)
+        raise typer.Exit
+
+
+def run() -> None:
+    """Run the command line; the console script's entry point."""
+    app()
+
+
+if __name__ == "__main__":
+    run()

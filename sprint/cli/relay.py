@@ -1,0 +1,226 @@
+"""`sprint relay`, `sprint relay check` and `sprint relay tail`: options in, a tool called, lines out."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sprint.cli import exits
+
+if TYPE_CHECKING:
+    from sprint.core.config import Config
+    from sprint.tools.relay.service import RelayOptions, Serving
+
+app = typer.Typer(
+    help="Relay verified blocks from your nodes to your programs.",
+    rich_markup_mode=None,
+    invoke_without_command=True,
+    no_args_is_help=False,
+)
+
+
+class LogFormat(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
+class LogLevel(StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+Source = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--source", metavar="[NAME@]CHAIN[:NETWORK]=p2p://HOST:PORT", help="A node; may be repeated."
+    ),
+]
+ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Config file (TOML).")]
+Port = Annotated[int | None, typer.Option(min=0, max=65535)]
+
+
+@app.callback()
+def relay(
+    context: typer.Context,
+    source: Source = None,
+    config: ConfigFile = None,
+    tier: Annotated[str | None, typer.Option(help="Serve this tier only, on its port.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on; loopback only.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port of the one tier; 0 takes a free one.")
+    ] = None,
+    admin_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port of the admin listener (8081).")
+    ] = None,
+    metrics_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port of the metrics listener (9090).")
+    ] = None,
+    data_dir: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the event log is kept.")] = None,
+    chain: Annotated[list[str] | None, typer.Option(help="Only this chain; may be repeated.")] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Run the devnet, beside sources if any.")] = False,
+    log_format: Annotated[LogFormat | None, typer.Option(help="How to log (text).")] = None,
+    log_level: Annotated[LogLevel | None, typer.Option(help="What to log (info).")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Log warnings and errors only.")] = False,
+) -> None:
+    """Relay verified blocks. Without a source it runs an embedded devnet.
+
+    \b
+    sprint relay
+    sprint relay --tier turbo --source litecoin:regtest=p2p://127.0.0.1:19444
+    sprint relay tail
+    """  # noqa: D301  \b tells click to keep the lines of the examples
+    if context.invoked_subcommand is not None:
+        return
+    with exits.errors_end_the_command():
+        from sprint.cli.settings import load_config
+        from sprint.tools.runtime import set_up_logging
+
+        settings = load_config(config)
+        form = (log_format or LogFormat(settings.log.format)).value
+        level = LogLevel.WARNING if quiet else log_level or LogLevel(settings.log.level)
+        set_up_logging(form, level.value)
+        options = _options(
+            settings,
+            sources=tuple(source or ()),
+            chains=tuple(chain or ()),
+            tier=tier,
+            host=host,
+            ports=(port, admin_port, metrics_port),
+            data_dir=data_dir,
+            demo=demo,
+        )
+        code = _serve(options, as_json=form == "json", quiet=quiet)
+    raise typer.Exit(code)
+
+
+def _options(
+    settings: Config,
+    *,
+    sources: tuple[str, ...],
+    chains: tuple[str, ...],
+    tier: str | None,
+    host: str | None,
+    ports: tuple[int | None, int | None, int | None],
+    data_dir: Path | None,
+    demo: bool,
+) -> RelayOptions:
+    from sprint.cli.settings import data_dir as resolve_data_dir
+    from sprint.core.config import sources_of
+    from sprint.core.errors import ConfigError
+    from sprint.core.relay.tiers import find_tier
+    from sprint.tools.relay.listeners import Ports
+    from sprint.tools.relay.service import RelayOptions, packaged_tiers
+
+    if ports[0] is not None and tier is None:
+        raise ConfigError("--port needs --tier: without it each tier has its own port")
+    tiers = packaged_tiers(settings.tiers)
+    names = (tier,) if tier is not None else settings.relay.tiers
+    specs = sources_of(settings, sources)
+    devnet_only = not specs
+    return RelayOptions(
+        sources=specs,
+        chain_sections=settings.chains,
+        tiers=tuple(find_tier(tiers, name) for name in names),
+        ports=Ports(
+            host=host or settings.relay.host,
+            tier=ports[0],
+            admin=settings.admin.port if ports[1] is None else ports[1],
+            metrics=settings.metrics.port if ports[2] is None else ports[2],
+            free_if_taken=devnet_only,
+        ),
+        data_dir=resolve_data_dir(data_dir, settings, devnet_only=devnet_only),
+        durability=settings.relay.durability,
+        demo=demo or devnet_only,
+        chains=chains,
+    )
+
+
+def _serve(options: RelayOptions, *, as_json: bool, quiet: bool) -> int:
+    import msgspec
+
+    from sprint.cli.lines import serving_lines
+    from sprint.tools.relay.service import RelayService
+    from sprint.tools.runtime import StopSignal, run
+
+    def serving(line: Serving) -> None:
+        if as_json:
+            print(msgspec.json.encode(line).decode(), flush=True)
+        elif not quiet:
+            print("\n".join(serving_lines(line, devnet=not options.sources)), flush=True)
+
+    async def main() -> int:
+        stop = StopSignal()
+        stop.install()
+        await RelayService(options).run(serving, stop)
+        return stop.exit_code
+
+    return run(main())
+
+
+@app.command()
+def check(
+    source: Source = None,
+    config: ConfigFile = None,
+    json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Reach every source once and say what was found. Exit 1 if one cannot be used.
+
+    \b
+    sprint relay check --source litecoin:regtest=p2p://127.0.0.1:19444
+    """  # noqa: D301  \b tells click to keep the lines of the examples
+    with exits.errors_end_the_command():
+        import msgspec
+
+        from sprint.cli.lines import table_lines
+        from sprint.cli.settings import load_config
+        from sprint.core.config import sources_of
+        from sprint.core.errors import ConfigError
+        from sprint.tools.relay.check import check_sources
+        from sprint.tools.relay.service import packaged_tiers
+        from sprint.tools.runtime import run
+
+        settings = load_config(config)
+        packaged_tiers(settings.tiers)
+        specs = sources_of(settings, tuple(source or ()))
+        if not specs:
+            raise ConfigError("no source: give --source, or a config file with [[chains.NAME.sources]]")
+        found = run(check_sources(specs))
+        print(msgspec.json.encode(found).decode() if json_output else "\n".join(table_lines(found)))
+    raise typer.Exit(exits.DONE if all(row.usable for row in found) else exits.NOT_MET)
+
+
+@app.command()
+def tail(
+    chain: Annotated[list[str] | None, typer.Option(help="Only this chain; may be repeated.")] = None,
+    event_type: Annotated[
+        list[str] | None, typer.Option("--type", help="Only this event type; may be repeated.")
+    ] = None,
+    start: Annotated[str, typer.Option("--from", help="latest, earliest or a cursor.")] = "latest",
+    url: Annotated[
+        str | None, typer.Option(help="The relay; the default is the one on this machine.")
+    ] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="Print events as NDJSON.")] = False,
+) -> None:
+    """Print a relay's events as they come; resumes by itself.
+
+    \b
+    sprint relay tail --chain bitcoin
+    sprint relay tail --json --from earliest
+    """  # noqa: D301  \b tells click to keep the lines of the examples
+    with exits.errors_end_the_command():
+        import msgspec
+
+        from sprint.cli.lines import line_of
+        from sprint.tools.relay.tail import follow, running_relay
+
+        relay_url = url or running_relay()
+        if not json_output:
+            print(f"tailing {relay_url}; Ctrl-C ends", file=sys.stderr)
+        for event in follow(relay_url, chain, event_type, start):
+            print(msgspec.json.encode(event).decode() if json_output else line_of(event), flush=True)

@@ -1,0 +1,293 @@
+"""Wires one relay together and runs it until it is told to stop. It does none of the work itself.
+
+Order of the start: store, chains restored from it, sockets bound, delivery and API, then the sources. Order
+of the stop: sources, what is submitted committed and handed over, sockets closed with 1001, store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from prometheus_client import CollectorRegistry
+
+from sprint.core.chains import internal_hash
+from sprint.core.config import ChainSection
+from sprint.core.errors import ConfigError
+from sprint.core.relay.event_log import Commit, EventLog
+from sprint.core.relay.pipeline import Pipeline
+from sprint.core.relay.restore import new_tree, restore_tree
+from sprint.core.relay.settings import ChainSettings
+from sprint.core.relay.source_url import SourceSpec, source_of
+from sprint.core.relay.tiers import TierPolicy, parse_tiers
+from sprint.tools.devnet.edge import CHAIN_IDS, Devnet, DevnetOptions
+from sprint.tools.devnet.seeded_bits import SeededBits
+from sprint.tools.plugins import ChainCatalog, ChainNetwork
+from sprint.tools.relay.api import Api
+from sprint.tools.relay.commit import Committer
+from sprint.tools.relay.delivery import Delivery, HandOver
+from sprint.tools.relay.intake import Intake, Shared
+from sprint.tools.relay.listeners import Ports, admin_site, bind_all, metrics_site
+from sprint.tools.relay.proving import Prover
+from sprint.tools.relay.sources.p2p import P2pSource
+from sprint.tools.relay.stages import StageObserver, StageTimes
+from sprint.tools.relay.view import ServedChain, ServiceView
+from sprint.tools.runtime import StopSignal, clock, log_fields, random_bytes, wall_clock
+from sprint.tools.store import ChainSnapshot
+from sprint.tools.store.settings import Durability, StoreSettings
+from sprint.tools.store.sqlite import SqliteStore, open_store
+from sprint.tools.web.server import STOP_TIMEOUT_S, Listener, serve
+
+FLUSH_TIMEOUT_S = 2.0
+DAY_S = 86_400.0
+STORE_FILE = "sprint.db"
+log = logging.getLogger(__name__)
+
+
+class RelayOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What the command line and the config ask for, resolved."""
+
+    sources: tuple[SourceSpec, ...]
+    chain_sections: dict[str, ChainSection]
+    tiers: tuple[TierPolicy, ...]
+    ports: Ports
+    data_dir: Path | None
+    durability: Durability
+    demo: bool
+    chains: tuple[str, ...] = ()
+
+
+class ServingListener(msgspec.Struct, frozen=True):
+    tier: str
+    url: str
+
+
+class Serving(msgspec.Struct, frozen=True):
+    """The line that says that the relay is ready."""
+
+    event: str
+    listeners: tuple[ServingListener, ...]
+    admin: str
+    metrics: str
+    log: str
+
+
+class RelayService:
+    """One relay. `run` returns when it has stopped; `serving` is called once, when it is ready."""
+
+    def __init__(self, options: RelayOptions, observer: StageObserver | None = None) -> None:
+        self.options = options
+        self.registry = CollectorRegistry()
+        self.observer: StageObserver = observer or StageTimes(self.registry)
+        self.catalog = ChainCatalog.installed()
+
+    async def run(self, serving: Callable[[Serving], None], stop: StopSignal) -> None:
+        """Start, serve until `stop`, drain. SprintError where it cannot start."""
+        async with contextlib.AsyncExitStack() as stack:
+            bound = bind_all(self.options.tiers, self.options.ports)
+            for listener in bound:
+                stack.callback(listener.close)
+            specs = self._configured_sources()
+            if self.options.demo:
+                specs += await self._start_devnet(stack)
+            store = self._open_store(stack)
+            stack.push_async_callback(asyncio.to_thread, store.close)
+            relay = _Running(self, store, specs)
+            stack.push_async_callback(relay.stop)
+            serving(await relay.start(bound))
+            await stop.wait()
+            log_fields(log, logging.INFO, "stopping", drain_s_max=STOP_TIMEOUT_S)
+
+    def _configured_sources(self) -> list[tuple[ChainNetwork, SourceSpec]]:
+        """Return the sources with the networks they are of; ConfigError for a chain that is not there."""
+        found = [(self.catalog.find(spec.chain, spec.network), spec) for spec in self.options.sources]
+        if not self.options.chains:
+            return found
+        ids = [network.chain_id for network, _ in found] or list(CHAIN_IDS)
+        wanted = {self._wanted_chain(name, ids) for name in self.options.chains}
+        return [(network, spec) for network, spec in found if network.chain_id in wanted]
+
+    def _wanted_chain(self, name: str, ids: list[str]) -> str:
+        chain_id = self.catalog.resolve(name, ids)
+        if chain_id is None:
+            raise ConfigError(f"--chain {name}: there are {', '.join(sorted(set(ids)))}")
+        return chain_id
+
+    async def _start_devnet(self, stack: contextlib.AsyncExitStack) -> list[tuple[ChainNetwork, SourceSpec]]:
+        """Start the devnet's nodes in this process and return them as sources like any other."""
+        ids = list(CHAIN_IDS)
+        if self.options.chains and not self.options.sources:
+            ids = sorted({self._wanted_chain(name, ids) for name in self.options.chains})
+        seed = random_bytes(8).hex()
+        devnet = Devnet(
+            ids, DevnetOptions(), rng_of=lambda chain: SeededBits(f"{seed}/{chain}"), wall_clock=wall_clock
+        )
+        stack.push_async_callback(devnet.stop)
+        started = []
+        for chain_id, host, port in await devnet.start():
+            network = self.catalog.find_id(chain_id)
+            name = f"devnet-{network.chain.name}"
+            url = f"p2p://{host}:{port}"
+            started.append((network, source_of(network.chain.name, network.network, url, name=name)))
+            log_fields(log, logging.INFO, "devnet node", chain=chain_id, url=url)
+        return started
+
+    def _open_store(self, stack: contextlib.AsyncExitStack) -> SqliteStore:
+        options = self.options
+        folder = options.data_dir
+        if folder is None and options.durability != "memory":
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sprint-devnet-")))
+            log_fields(log, logging.INFO, "events are kept in a temporary folder", folder=folder)
+        history_s = max(tier.history_days for tier in options.tiers) * DAY_S
+        return open_store(
+            folder / STORE_FILE if folder is not None else None,
+            StoreSettings(durability=options.durability, history_s=history_s),
+            wall_clock=wall_clock,
+            random_bytes=random_bytes,
+        )
+
+
+def packaged_tiers(overrides: Mapping[str, Mapping[str, Any]]) -> dict[str, TierPolicy]:
+    """Return the packaged tiers with a config's fields laid over them."""
+    text = resources.files("sprint.core.relay").joinpath("tiers.toml").read_text(encoding="utf-8")
+    return parse_tiers(text, overrides)
+
+
+class _Running:
+    """The parts of a relay while it runs."""
+
+    def __init__(
+        self, service: RelayService, store: SqliteStore, specs: list[tuple[ChainNetwork, SourceSpec]]
+    ) -> None:
+        self._service = service
+        self._store = store
+        self._observer = service.observer
+        snapshots = {network.chain_id: self._snapshot(network) for network, _ in specs}
+        position = store.bounds().latest
+        seqs = {chain_id: snapshot.seq for chain_id, snapshot in snapshots.items()}
+        self._delivery = Delivery(store, store.log_id, position, observer=_DeliveryTimes(self._observer))
+        self._committer = Committer(store, self._committed, self._pause)
+        self._prover = Prover()
+        shared = Shared(
+            EventLog(store.log_id, position, seqs), self._prover, self._committer.submit, self._observer
+        )
+        self._chains: dict[str, ServedChain] = {}
+        for network, spec in specs:
+            if network.chain_id not in self._chains:
+                pipeline = self._pipeline(network, snapshots[network.chain_id])
+                self._chains[network.chain_id] = ServedChain(
+                    network, Intake(network.chain_id, pipeline, shared), []
+                )
+            chain = self._chains[network.chain_id]
+            chain.sources.append(P2pSource(spec, network.parameters, chain.intake, self._observer))
+        self._view = ServiceView(self._chains, store, [tier.name for tier in service.options.tiers])
+        self._view.subscribers = lambda: self._delivery.subscriber_count
+        self._listeners: list[Listener] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self, bound: Sequence[socket.socket]) -> Serving:
+        """Serve on the bound sockets, then start the sources."""
+        api = Api(self._view, self._store, self._delivery, self._resolve)
+        tiers = self._service.options.tiers
+        *tier_sockets, admin, metrics = bound
+        for tier, listener in zip(tiers, tier_sockets, strict=True):
+            self._listeners.append(await serve(api.site(tier, _port(listener)), listener))
+        registry = self._service.registry
+        self._listeners.append(
+            await serve(admin_site(_port(admin), self._view, self._chains, registry), admin)
+        )
+        self._listeners.append(await serve(metrics_site(_port(metrics), registry), metrics))
+        self._committer.start()
+        self._view.committer = self._committer
+        for chain in self._chains.values():
+            chain.intake.start()
+            self._tasks += [asyncio.create_task(source.run()) for source in chain.sources]
+        urls = [listener.url for listener in self._listeners]
+        return Serving(
+            event="serving",
+            listeners=tuple(ServingListener(t.name, url) for t, url in zip(tiers, urls, strict=False)),
+            admin=urls[-2],
+            metrics=urls[-1],
+            log=self._store.log_id,
+        )
+
+    async def stop(self) -> None:
+        """Take nothing more, hand over what is in the log, close the sockets."""
+        for chain in self._chains.values():
+            chain.intake.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.to_thread(self._prover.close)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FLUSH_TIMEOUT_S):
+                await self._committer.flushed()
+        await asyncio.gather(*(listener.stop() for listener in self._listeners))
+        await asyncio.to_thread(self._delivery.close)
+
+    def _snapshot(self, network: ChainNetwork) -> ChainSnapshot:
+        self._store.bind_chain(network.chain_id, network.parameters.genesis_hash)
+        return self._store.snapshot(network.chain_id, self._settings(network).retained_blocks_max)
+
+    def _settings(self, network: ChainNetwork) -> ChainSettings:
+        section = self._service.options.chain_sections.get(network.chain_id, ChainSection())
+        return ChainSettings(
+            catch_up_blocks_max=section.catch_up_blocks_max,
+            retained_blocks_max=section.retained_blocks_max,
+            body_timeout_s=section.body_timeout_s,
+            gap_after_s=section.gap_after_s,
+            no_block_alarm_s=network.parameters.no_block_alarm_s,
+        )
+
+    def _pipeline(self, network: ChainNetwork, snapshot: ChainSnapshot) -> Pipeline:
+        processor, settings = network.processor(), self._settings(network)
+        retained = settings.retained_blocks_max
+        if snapshot.head is None:
+            tree = new_tree(processor, network.parameters.genesis, retained)
+        else:
+            tree = restore_tree(processor, snapshot.blocks, snapshot.head, retained)
+        return Pipeline(processor, settings, tree, network.parameters.genesis_hash, clock())
+
+    def _resolve(self, name: str) -> str | None:
+        return self._service.catalog.resolve(name, list(self._chains))
+
+    def _committed(self, commits: Sequence[Commit]) -> None:
+        """Hand over what is in the log now."""
+        now = clock()
+        for commit in commits:
+            self._view.note(commit)
+            for event in commit.events:
+                if event.type == "block" and event.hash is not None:
+                    self._observer.mark("logged", event.chain, internal_hash(event.hash), now)
+            self._delivery.publish(commit.events)
+
+    def _pause(self, paused: bool) -> None:  # noqa: FBT001  a callback with one fact to tell
+        for chain in self._chains.values():
+            chain.intake.pause(paused=paused)
+
+
+class _DeliveryTimes:
+    """Tells the stage observer when a block was handed over."""
+
+    def __init__(self, observer: StageObserver) -> None:
+        self._observer = observer
+
+    def now(self) -> float:
+        return clock()
+
+    def handed_over(self, times: HandOver) -> None:
+        event = times.event
+        if event.type == "block" and event.hash is not None:
+            self._observer.mark("handed_over", event.chain, internal_hash(event.hash), times.handed_over)
+
+
+def _port(bound: socket.socket) -> int:
+    return int(bound.getsockname()[1])

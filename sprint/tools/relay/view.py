@@ -1,0 +1,135 @@
+"""What the service tells the API: chains, heads, sources, health. Answers from memory."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sprint import __version__
+from sprint.core.chains import display_hash
+from sprint.core.relay.event_log import Commit
+from sprint.tools.plugins import ChainNetwork
+from sprint.tools.relay.api import ChainView
+from sprint.tools.relay.commit import Committer
+from sprint.tools.relay.intake import Intake
+from sprint.tools.relay.sources.p2p import P2pSource
+from sprint.tools.store import Store, StoredBlock
+
+
+class ServedChain(NamedTuple):
+    """One chain that the relay follows."""
+
+    network: ChainNetwork
+    intake: Intake
+    sources: list[P2pSource]
+
+
+class ServiceView:
+    """The API's `RelayView`. `note` keeps the newest head of each chain as it was delivered."""
+
+    def __init__(self, chains: Mapping[str, ServedChain], store: Store, tiers: Sequence[str]) -> None:
+        self._chains = chains
+        self._store = store
+        self._tiers = tiers
+        self._latest: dict[str, StoredBlock] = {}
+        self.committer: Committer | None = None
+        self.subscribers: Callable[[], int] = lambda: 0
+        for chain_id, chain in chains.items():
+            self._find_latest(chain_id, chain.intake.pipeline.state.tree.head.hash)
+
+    def note(self, commit: Commit) -> None:
+        """Take in what was committed."""
+        if commit.head is None:
+            return
+        displayed = display_hash(commit.head)
+        for event in reversed(commit.events):
+            if event.type == "block" and event.hash == displayed and event.height is not None:
+                block = StoredBlock(
+                    commit.chain, displayed, event.height, canonical=True, event_body=event.body
+                )
+                self._latest[commit.chain] = block
+                return
+        # Switching back: the new head was delivered before, so its event is in the store.
+        self._find_latest(commit.chain, commit.head)
+
+    def _find_latest(self, chain_id: str, head: bytes) -> None:
+        found = [b for b in self._store.block_by_hash(display_hash(head)) if b.chain == chain_id]
+        if found:
+            self._latest[chain_id] = found[0]
+
+    def chains(self) -> Sequence[ChainView]:
+        return [self._chain_view(chain_id, chain) for chain_id, chain in self._chains.items()]
+
+    def _chain_view(self, chain_id: str, chain: ServedChain) -> ChainView:
+        latest = self._latest.get(chain_id)
+        return ChainView(
+            chain=chain_id,
+            name=chain.network.chain.name,
+            network=chain.network.network,
+            aliases=chain.network.chain.aliases,
+            status=_status(chain),
+            height=latest.height if latest else None,
+            hash=latest.hash if latest else None,
+        )
+
+    def chain_status(self, chain: str) -> Mapping[str, Any]:
+        served = self._chains[chain]
+        state = served.intake.pipeline.state
+        latest = self._latest.get(chain)
+        return {
+            "chain": chain,
+            "status": _status(served),
+            "reason": served.intake.pipeline.watchdog.stalled or "",
+            "log": self._store.log_id,
+            "anchor": "first_use" if state.begun else None,
+            "validation": "full",
+            "head": {"height": latest.height, "hash": latest.hash} if latest else None,
+            "best_header": {
+                "height": state.tree.best_header.height,
+                "hash": display_hash(state.tree.best_header.hash),
+            },
+            "bodies_wanted": len(state.fetcher),
+            "sources_ready": len(state.synced),
+            "sources": [source.view() for source in served.sources],
+        }
+
+    def latest(self, chain: str) -> StoredBlock | None:
+        return self._latest.get(chain)
+
+    def health(self) -> Mapping[str, Any]:
+        failing = self.committer.failing if self.committer is not None else "starting"
+        chains = {chain_id: _health_of(chain) for chain_id, chain in self._chains.items()}
+        store = {"status": "failing" if failing else "ok", "reason": failing or ""}
+        good = not failing and all(part["status"] == "ok" for part in chains.values())
+        return {
+            "status": "ok" if good else "failing" if failing else "degraded",
+            "version": __version__,
+            "tiers": list(self._tiers),
+            "subscribers": self.subscribers(),
+            "parts": {"store": store, "chains": chains},
+        }
+
+    def not_ready(self) -> str | None:
+        if self.committer is None:
+            return "the relay is starting; try again in a second"
+        if self.committer.failing is not None:
+            return f"the store refuses: {self.committer.failing}"
+        return None
+
+    def version(self) -> Mapping[str, Any]:
+        return {"version": __version__, "python": platform.python_version(), "kernels": "reference"}
+
+
+def _status(chain: ServedChain) -> str:
+    if chain.intake.pipeline.watchdog.stalled is not None:
+        return "stalled"
+    return "following" if chain.intake.pipeline.state.begun else "starting"
+
+
+def _health_of(chain: ServedChain) -> dict[str, str]:
+    status = _status(chain)
+    reason = chain.intake.pipeline.watchdog.stalled or (
+        "its tip is not found yet" if status == "starting" else ""
+    )
+    return {"status": "ok" if status == "following" else status, "reason": reason}
