@@ -6,9 +6,12 @@ import asyncio
 import json
 import socket
 import tracemalloc
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from typing import Any, TypeVar
 
 import pytest
+import uvloop
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
@@ -20,7 +23,17 @@ HANDSHAKE = (
     "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 )
+Loop = Callable[[], asyncio.AbstractEventLoop]
+T = TypeVar("T")
 STREAM = "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n"
+
+
+both_loops = pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+
+
+def run_on(loop: Loop, main: Coroutine[Any, Any, T]) -> T:
+    with asyncio.Runner(loop_factory=loop) as runner:
+        return runner.run(main)
 
 
 async def open_without_reading(port: int, path: str, request: str) -> socket.socket:
@@ -46,8 +59,11 @@ async def read_to_end(peer: socket.socket) -> tuple[bytes, bool]:
     return bytes(received), False
 
 
+@both_loops
 @pytest.mark.parametrize("window_ms", [0, 5])
-def test_subscriber_that_reads_late_gets_the_rest_and_4008_with_the_last_cursor(window_ms: float) -> None:
+def test_subscriber_that_reads_late_gets_the_rest_and_4008_with_the_last_cursor(
+    loop: Loop, window_ms: float
+) -> None:
     async def run() -> None:
         relay = Relay()
         async with relay.listening(policy(window_ms=window_ms)) as listener:
@@ -67,10 +83,11 @@ def test_subscriber_that_reads_late_gets_the_rest_and_4008_with_the_last_cursor(
             assert received.endswith(last["cursor"].encode())
             assert received.count(b'"type":"block"') == last["seq"]
 
-    asyncio.run(run())
+    run_on(loop, run())
 
 
-def test_subscriber_that_never_reads_is_reset_and_others_get_all() -> None:
+@both_loops
+def test_subscriber_that_never_reads_is_reset_and_others_get_all(loop: Loop) -> None:
     async def run() -> None:
         relay = Relay()
         async with relay.listening() as listener:
@@ -91,10 +108,11 @@ def test_subscriber_that_never_reads_is_reset_and_others_get_all() -> None:
             for reader in readers:
                 await reader.close()
 
-    asyncio.run(run())
+    run_on(loop, run())
 
 
-def test_stream_that_is_read_late_ends_with_slow_and_the_last_cursor() -> None:
+@both_loops
+def test_stream_that_is_read_late_ends_with_slow_and_the_last_cursor(loop: Loop) -> None:
     async def run() -> None:
         relay = Relay()
         async with relay.listening() as listener:
@@ -116,10 +134,11 @@ def test_stream_that_is_read_late_ends_with_slow_and_the_last_cursor() -> None:
             assert lines[-1]["cursor"] == lines[-2]["cursor"]
             assert [line["seq"] for line in lines[:-1]] == list(range(1, len(lines)))
 
-    asyncio.run(run())
+    run_on(loop, run())
 
 
-def test_relay_does_not_grow_by_a_subscriber_that_does_not_read() -> None:
+@both_loops
+def test_relay_does_not_grow_by_a_subscriber_that_does_not_read(loop: Loop) -> None:
     async def run() -> int:
         relay = Relay()
         async with relay.listening() as listener:
@@ -136,10 +155,11 @@ def test_relay_does_not_grow_by_a_subscriber_that_does_not_read() -> None:
             peer.close()
             return after - before
 
-    assert asyncio.run(run()) < 2 * BYTES_MAX
+    assert run_on(loop, run()) < 2 * BYTES_MAX
 
 
-def test_client_that_lost_its_place_is_told_where_by_the_close_reason() -> None:
+@both_loops
+def test_client_that_lost_its_place_is_told_where_by_the_close_reason(loop: Loop) -> None:
     async def run() -> None:
         relay = Relay()
         async with relay.listening() as listener:
@@ -159,4 +179,4 @@ def test_client_that_lost_its_place_is_told_where_by_the_close_reason() -> None:
             assert (connection.close_code, connection.close_reason) == (4008, events[-1]["cursor"])
             assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
 
-    asyncio.run(run())
+    run_on(loop, run())
