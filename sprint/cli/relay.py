@@ -23,6 +23,27 @@ app = typer.Typer(
 )
 
 
+# \b tells click to keep the lines of the examples as they are.
+RELAY_HELP = """Relay verified blocks. Without a source it runs an embedded devnet.
+
+\b
+sprint relay
+sprint relay --tier turbo --source litecoin:regtest=p2p://127.0.0.1:19444
+sprint relay tail
+"""
+CHECK_HELP = """Reach every source once and say what was found. Exit 1 if one cannot be used.
+
+\b
+sprint relay check --source litecoin:regtest=p2p://127.0.0.1:19444
+"""
+TAIL_HELP = """Print a relay's events as they come; resumes by itself.
+
+\b
+sprint relay tail --chain bitcoin
+sprint relay tail --json --from earliest
+"""
+
+
 class LogFormat(StrEnum):
     TEXT = "text"
     JSON = "json"
@@ -42,10 +63,9 @@ Source = Annotated[
     ),
 ]
 ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Config file (TOML).")]
-Port = Annotated[int | None, typer.Option(min=0, max=65535)]
 
 
-@app.callback()
+@app.callback(help=RELAY_HELP)
 def relay(
     context: typer.Context,
     source: Source = None,
@@ -68,13 +88,7 @@ def relay(
     log_level: Annotated[LogLevel | None, typer.Option(help="What to log (info).")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Log warnings and errors only.")] = False,
 ) -> None:
-    """Relay verified blocks. Without a source it runs an embedded devnet.
-
-    \b
-    sprint relay
-    sprint relay --tier turbo --source litecoin:regtest=p2p://127.0.0.1:19444
-    sprint relay tail
-    """  # noqa: D301  \b tells click to keep the lines of the examples
+    """Relay verified blocks. Without a source it runs an embedded devnet."""
     if context.invoked_subcommand is not None:
         return
     with exits.errors_end_the_command():
@@ -163,17 +177,13 @@ def _serve(options: RelayOptions, *, as_json: bool, quiet: bool) -> int:
     return run(main())
 
 
-@app.command()
+@app.command(help=CHECK_HELP)
 def check(
     source: Source = None,
     config: ConfigFile = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Reach every source once and say what was found. Exit 1 if one cannot be used.
-
-    \b
-    sprint relay check --source litecoin:regtest=p2p://127.0.0.1:19444
-    """  # noqa: D301  \b tells click to keep the lines of the examples
+    """Reach every source once and say what was found. Exit 1 if one cannot be used."""
     with exits.errors_end_the_command():
         import msgspec
 
@@ -195,7 +205,7 @@ def check(
     raise typer.Exit(exits.DONE if all(row.usable for row in found) else exits.NOT_MET)
 
 
-@app.command()
+@app.command(help=TAIL_HELP)
 def tail(
     chain: Annotated[list[str] | None, typer.Option(help="Only this chain; may be repeated.")] = None,
     event_type: Annotated[
@@ -207,12 +217,7 @@ def tail(
     ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print events as NDJSON.")] = False,
 ) -> None:
-    """Print a relay's events as they come; resumes by itself.
-
-    \b
-    sprint relay tail --chain bitcoin
-    sprint relay tail --json --from earliest
-    """  # noqa: D301  \b tells click to keep the lines of the examples
+    """Print a relay's events as they come; resumes by itself."""
     with exits.errors_end_the_command():
         import msgspec
 

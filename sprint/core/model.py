@@ -159,7 +159,7 @@ EVENT_TYPES: tuple[str, ...] = (
     "source_status",
 )
 
-EVENT_OF_DATA: dict[type, type] = {
+EVENT_OF_DATA: dict[type, type[msgspec.Struct]] = {
     BlockData: BlockEvent,
     HeaderData: HeaderEvent,
     HeaderWithdrawnData: HeaderWithdrawnEvent,

@@ -129,7 +129,7 @@ class EventLog:
             position=self.position,
             chain=chain,
             seq=seq,
-            type=str(kind.__struct_config__.tag),  # type: ignore[attr-defined]
+            type=str(kind.__struct_config__.tag),
             cursor=cursor,
             body=_encode(kind(chain=chain, seq=seq, cursor=cursor, data=data)),
             hash=block.hash if block else None,

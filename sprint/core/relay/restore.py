@@ -23,11 +23,13 @@ def restore_tree(
 
     Rows that hang on nothing, side branches from below the kept depth, are left out.
     """
-    ordered = sorted(rows, key=lambda row: row.height)
-    root_row = next(row for row in ordered if row.canonical)
+    by_hash = {row.hash: row for row in rows}
+    root_row = by_hash[head]
+    while root_row.parent in by_hash:
+        root_row = by_hash[root_row.parent]
     root = _node_of(processor, root_row, None)
     nodes = {root.hash: root}
-    for row in ordered:
+    for row in sorted(rows, key=lambda row: row.height):
         parent = nodes.get(row.parent)
         if parent is not None and row.hash not in nodes:
             node = nodes[row.hash] = _node_of(processor, row, parent)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from sprint.core.errors import StoreError
 from sprint.core.relay.event_log import Commit
@@ -20,6 +21,12 @@ COMMITS_IN_FLIGHT_MAX = 1000
 log = logging.getLogger(__name__)
 
 
+class Pause(Protocol):
+    """Stops or resumes intake."""
+
+    def __call__(self, *, paused: bool) -> None: ...
+
+
 class Committer:
     """Submits commits and reports them when they are in."""
 
@@ -27,12 +34,12 @@ class Committer:
         self,
         store: Store,
         committed: Callable[[Sequence[Commit]], None],
-        paused: Callable[[bool], None],
+        pause: Pause,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._store = store
         self._committed = committed
-        self._paused = paused
+        self._pause = pause
         self._pausing = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -86,4 +93,4 @@ class Committer:
         pausing = self.failing is not None or waiting >= limit
         if pausing != self._pausing:
             self._pausing = pausing
-            self._paused(pausing)
+            self._pause(paused=pausing)

@@ -49,6 +49,7 @@ from sprint.tools.web.server import STOP_TIMEOUT_S, Listener, serve
 FLUSH_TIMEOUT_S = 2.0
 DAY_S = 86_400.0
 STORE_FILE = "sprint.db"
+DEVNET_PROVIDER = "devnet"
 log = logging.getLogger(__name__)
 
 
@@ -97,9 +98,13 @@ class RelayService:
                 stack.callback(listener.close)
             specs = self._configured_sources()
             if self.options.demo:
-                specs += await self._start_devnet(stack)
+                specs += await self._start_devnet(stack, {network.chain_id for network, _ in specs})
             store = self._open_store(stack)
             stack.push_async_callback(asyncio.to_thread, store.close)
+            for network, spec in specs:
+                if spec.provider == DEVNET_PROVIDER:
+                    # The devnet begins a new chain at each start; what the store has of it is of another.
+                    store.forget_blocks(network.chain_id)
             relay = _Running(self, store, specs)
             stack.push_async_callback(relay.stop)
             serving(await relay.start(bound))
@@ -121,9 +126,11 @@ class RelayService:
             raise ConfigError(f"--chain {name}: there are {', '.join(sorted(set(ids)))}")
         return chain_id
 
-    async def _start_devnet(self, stack: contextlib.AsyncExitStack) -> list[tuple[ChainNetwork, SourceSpec]]:
-        """Start the devnet's nodes in this process and return them as sources like any other."""
-        ids = list(CHAIN_IDS)
+    async def _start_devnet(
+        self, stack: contextlib.AsyncExitStack, configured: set[str]
+    ) -> list[tuple[ChainNetwork, SourceSpec]]:
+        """Start nodes in this process for the chains without a source; they are sources like any other."""
+        ids = [chain_id for chain_id in CHAIN_IDS if chain_id not in configured]
         if self.options.chains and not self.options.sources:
             ids = sorted({self._wanted_chain(name, ids) for name in self.options.chains})
         seed = random_bytes(8).hex()
@@ -134,9 +141,15 @@ class RelayService:
         started = []
         for chain_id, host, port in await devnet.start():
             network = self.catalog.find_id(chain_id)
-            name = f"devnet-{network.chain.name}"
             url = f"p2p://{host}:{port}"
-            started.append((network, source_of(network.chain.name, network.network, url, name=name)))
+            spec = source_of(
+                network.chain.name,
+                network.network,
+                url,
+                name=f"devnet-{network.chain.name}",
+                provider=DEVNET_PROVIDER,
+            )
+            started.append((network, spec))
             log_fields(log, logging.INFO, "devnet node", chain=chain_id, url=url)
         return started
 
@@ -269,7 +282,7 @@ class _Running:
                     self._observer.mark("logged", event.chain, internal_hash(event.hash), now)
             self._delivery.publish(commit.events)
 
-    def _pause(self, paused: bool) -> None:  # noqa: FBT001  a callback with one fact to tell
+    def _pause(self, *, paused: bool) -> None:
         for chain in self._chains.values():
             chain.intake.pause(paused=paused)
 
