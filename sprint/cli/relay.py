@@ -224,7 +224,7 @@ def tail(
         from sprint.cli.lines import line_of
         from sprint.tools.relay.tail import follow, running_relay
 
-        relay_url = url or running_relay()
+        relay_url = running_relay(url)
         if not json_output:
             print(f"tailing {relay_url}; Ctrl-C ends", file=sys.stderr)
         for event in follow(relay_url, chain, event_type, start):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -19,6 +19,11 @@ from sprint.core.relay.source_url import SourceSpec, parse_source, source_of
 ENVIRONMENT_PREFIX = "SPRINT_"
 # These configure the command and the scripts themselves, not the relay.
 ENVIRONMENT_RESERVED = ("SPRINT_CONFIG", "SPRINT_REQUIRE_REAL", "SPRINT_SOAK", "SPRINT_SEED")
+
+
+Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
+PortNumber = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 
 
 class RelaySection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,16 +48,16 @@ class ChainSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     sources: tuple[SourceSection, ...] = ()
     validation: Literal["full"] = "full"
-    catch_up_blocks_max: int = 2016
-    retained_blocks_max: int = 4032
-    body_timeout_s: float = 30.0
-    gap_after_s: float = 60.0
+    catch_up_blocks_max: Count = 2016
+    retained_blocks_max: Count = 4032
+    body_timeout_s: Seconds = 30.0
+    gap_after_s: Seconds = 60.0
 
 
 class PortSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[admin]` and `[metrics]`."""
 
-    port: int | None = None
+    port: PortNumber | None = None
 
 
 class LogSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -122,7 +127,10 @@ def _check_keys(table: Mapping[str, Any], origin: str) -> None:
         raise ConfigError(f"{origin}: chains is not a table; want [chains.bitcoin]")
     for name, chain in chains.items():
         _check_section(chain, ChainSection, origin, f"chains.{name}")
-        for source in chain.get("sources", []):
+        sources = chain.get("sources", [])
+        if not isinstance(sources, list):
+            raise ConfigError(f"{origin}: chains.{name}.sources is no list; want [[chains.{name}.sources]]")
+        for source in sources:
             _check_section(source, SourceSection, origin, f"chains.{name}.sources")
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -19,13 +19,13 @@ class TierPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     name: str
     aliases: tuple[str, ...] = ()
-    port: int
-    rank: int
-    coalescing_window_ms: float
-    delivery_goal_ms: float
-    connections_max: int
-    requests_per_minute: int
-    history_days: int
+    port: Annotated[int, msgspec.Meta(ge=0, le=65_535)]
+    rank: Annotated[int, msgspec.Meta(ge=1)]
+    coalescing_window_ms: Annotated[float, msgspec.Meta(ge=0, le=60_000)]
+    delivery_goal_ms: Annotated[float, msgspec.Meta(gt=0)]
+    connections_max: Annotated[int, msgspec.Meta(ge=0)]
+    requests_per_minute: Annotated[int, msgspec.Meta(ge=0)]
+    history_days: Annotated[int, msgspec.Meta(ge=1, le=36_500)]
 
 
 def parse_tiers(text: str, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, TierPolicy]:

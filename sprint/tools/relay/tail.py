@@ -16,14 +16,15 @@ PROBE_TIMEOUT_S = 2.0
 def follow(
     url: str, chains: Sequence[str] | None, types: Sequence[str] | None, start: str
 ) -> Iterator[Event]:
-    """Yield events without an end. ClientError where no relay answers."""
+    """Yield events without an end. ClientError where no relay answers at first; later losses are resumed."""
     with Client(url) as client, client.events(chains or None, types or None, start) as events:
         yield from events
 
 
-def running_relay() -> str:
-    """Return the first of the default addresses at which a relay answers."""
-    for url in DEFAULT_URLS:
+def running_relay(asked: str | None) -> str:
+    """Return the address asked for, or the first of the default ones, at which a relay answers."""
+    urls = DEFAULT_URLS if asked is None else (asked,)
+    for url in urls:
         with Client(url, settings=ClientSettings(request_timeout_s=PROBE_TIMEOUT_S)) as client:
             try:
                 client.version()
@@ -31,6 +32,6 @@ def running_relay() -> str:
                 continue
             return url
     raise ClientError(
-        f"no relay answers at {', '.join(DEFAULT_URLS)}; start one with `sprint relay`, or give --url",
+        f"no relay answers at {', '.join(urls)}; start one with `sprint relay`, or give its --url",
         code="unreachable",
     )

@@ -1,0 +1,117 @@
+"""The command line as a person meets it: help, versions, and errors that say what would be right."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sprint
+
+
+def run(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `sprint` in an empty folder, so that no config of the machine is found."""
+    return subprocess.run(
+        [sys.executable, "-m", "sprint.cli.main", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        cwd=cwd,
+        env={
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(cwd),
+            "PYTHONPATH": str(Path(sprint.__file__).parents[1]),
+            **environment,
+        },
+    )
+
+
+def test_help_lists_only_what_is_built(tmp_path: Path) -> None:
+    done = run("--help", cwd=tmp_path)
+    listed = done.stdout.partition("Commands:")[2].split()
+    assert done.returncode == 0
+    assert [
+        word for word in listed if word in {"relay", "cb-monitor", "cb-loadtest", "optimize", "migrate"}
+    ] == ["relay"]
+
+
+def test_version_is_the_packages(tmp_path: Path) -> None:
+    done = run("--version", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, f"{sprint.__version__}\n")
+
+
+WRONG = [
+    (("relay", "--source", "bitcoin"), "want [NAME@]CHAIN[:NETWORK]=p2p://host:port"),
+    (("relay", "--source", "bitcoin=rpc://127.0.0.1:8332"), "this version speaks p2p"),
+    (("relay", "--source", "dogecoin=p2p://127.0.0.1:1"), "there are bitcoin, litecoin"),
+    (("relay", "--source", "bitcoin:signet=p2p://127.0.0.1:1"), "there are main, regtest"),
+    (("relay", "--source", "a@ltc=p2p://h:1", "--source", "a@btc=p2p://h:2"), "two sources are called 'a'"),
+    (("relay", "--tier", "gold"), "there are free, developer, business, turbo, enterprise"),
+    (("relay", "--port", "9000"), "--port needs --tier"),
+    (("relay", "--port", "70000", "--tier", "free"), "less than or equal to 65535"),
+    (("relay", "--chain", "monero"), "there are bitcoin-regtest, litecoin-regtest"),
+    (("relay", "--config", "absent.toml"), "absent.toml"),
+    (("relay", "check"), "no source: give --source"),
+    (("relay", "--log-format", "xml"), "xml"),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"), WRONG, ids=lambda v: " ".join(v) if isinstance(v, tuple) else ""
+)
+def test_wrong_use_exits_with_2_and_says_what_would_be_right(
+    tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    done = run(*arguments, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert said in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "example.org", "::"])
+def test_no_listener_leaves_loopback(tmp_path: Path, host: str) -> None:
+    done = run("relay", "--host", host, "--tier", "free", "--port", "0", cwd=tmp_path)
+    assert done.returncode == 3
+    assert "loopback" in done.stderr
+    assert "127.0.0.1" in done.stderr
+
+
+CONFIGS = [
+    ("[relay]\ndata_dri = 'x'\n", "unknown key relay.data_dri; did you mean relay.data_dir?"),
+    ("[relya]\n", "unknown key relya; did you mean relay?"),
+    ("[relay]\ntiers = 'free'\n", "tiers"),
+    ("[log]\nlevel = 'loud'\n", "loud"),
+    ("[chains.litecoin]\nquorum = 2\n", "unknown key chains.litecoin.quorum"),
+    ("[chains.litecoin]\nsources = 1\n", "sources"),
+    ("[chains.litecoin]\ncatch_up_blocks_max = -1\n", "catch_up_blocks_max"),
+    ("[chains.litecoin]\ngap_after_s = 0\n", "gap_after_s"),
+    ("[tiers.gold]\nport = 1\n", "tiers.gold: no such tier"),
+    ("[tiers.free]\nport = 'x'\n", "tiers"),
+    ("chains = 3\n", "chains is not a table"),
+    ("[relay\n", "not valid TOML"),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), CONFIGS)
+def test_a_bad_config_names_the_file_the_key_and_the_reason(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "sprint.toml").write_text(text)
+    done = run("relay", "--demo", cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unknown_variable_is_an_error_with_the_nearest_name(tmp_path: Path) -> None:
+    done = run("relay", cwd=tmp_path, SPRINT_RELAY__DATADIR="/x")
+    assert done.returncode == 2
+    assert "did you mean SPRINT_RELAY__DATA_DIR?" in done.stderr
+
+
+def test_tail_without_a_relay_says_how_to_start_one(tmp_path: Path) -> None:
+    done = run("relay", "tail", "--url", "http://127.0.0.1:9", cwd=tmp_path)
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr
