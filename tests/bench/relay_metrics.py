@@ -1,0 +1,60 @@
+"""Reads a running relay from outside: stage histograms, health, resident memory."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+
+TIMEOUT_S = 10.0
+STAGE_METRIC = "sprint_stage_seconds"
+
+
+def fetch(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:  # noqa: S310  the relay's own address
+        return bytes(answer.read())
+
+
+def health(admin_url: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(fetch(f"{admin_url}/api/v1/health"))
+    return found
+
+
+Buckets = dict[str, list[tuple[float, float]]]
+
+
+def stage_buckets(metrics_url: str) -> Buckets:
+    """Return the cumulative buckets of each stage: (upper bound in seconds, count)."""
+    found: Buckets = {}
+    text = fetch(f"{metrics_url}/metrics").decode()
+    for family in text_string_to_metric_families(text):
+        if family.name == STAGE_METRIC:
+            for sample in family.samples:
+                if sample.name.endswith("_bucket"):
+                    bucket = (float(sample.labels["le"]), float(sample.value))
+                    found.setdefault(sample.labels["stage"], []).append(bucket)
+    return found
+
+
+def bucket_median(before: list[tuple[float, float]], after: list[tuple[float, float]]) -> float:
+    """Interpolate the median of what came between two readings of one histogram."""
+    counts = dict(before)
+    grown = [(bound, count - counts.get(bound, 0.0)) for bound, count in after]
+    half, low, below = grown[-1][1] / 2, 0.0, 0.0
+    for bound, count in grown:
+        if count >= half:
+            share = (half - below) / (count - below) if count > below else 1.0
+            return low + share * ((low if bound == float("inf") else bound) - low)
+        low, below = bound, count
+    return low
+
+
+def resident_bytes(pid: int) -> int:
+    """Return the resident memory of a process."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    raise RuntimeError(f"process {pid} has no resident memory: it has ended")
