@@ -5,24 +5,14 @@ What it has committed survives a kill; what waits for its commit does not, and w
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 
-from sprint.core.protocols.announcements import (
-    Announcement,
-    BlockArrived,
-    BodiesNotFound,
-    HashesAnnounced,
-    HeadersAnnounced,
-)
-from sprint.core.protocols.bitcoin_p2p.events import (
-    BlockReceived,
-    BlocksAnnounced,
-    BlocksNotFound,
-    HeadersReceived,
-    Ready,
-    SessionEvent,
-)
+import msgspec
+
+from sprint.core.chains import Processor
+from sprint.core.protocols.announcements import Announcement
+from sprint.core.protocols.bitcoin_p2p.events import Ready, SessionEvent, announcement_of
 from sprint.core.protocols.bitcoin_p2p.session import PeerSession
 from sprint.core.relay.admit import Duplicate, Fetch, Refused, Wait
 from sprint.core.relay.event_log import BlockRow, Commit, EventLog, LoggedEvent
@@ -31,7 +21,7 @@ from sprint.core.relay.outcome import Outcome, number
 from sprint.core.relay.pipeline import Pipeline
 from sprint.core.relay.prove import ProofResult
 from sprint.core.relay.restore import new_tree, restore_tree
-from sprint.core.relay.settings import HEADERS_PER_MESSAGE_MAX, ChainSettings
+from sprint.core.relay.settings import ChainSettings
 from tests.simulator.clock import VirtualClock
 from tests.simulator.world import World
 
@@ -54,21 +44,22 @@ class Disk:
             self.rows[row.hash] = row
         for block_hash, canonical in commit.canonical:
             if block_hash in self.rows:
-                row = self.rows[block_hash]
-                self.rows[block_hash] = BlockRow(**{**_fields(row), "canonical": canonical})
+                self.rows[block_hash] = msgspec.structs.replace(self.rows[block_hash], canonical=canonical)
         if commit.head is not None:
             self.head = commit.head
-
-
-def _fields(row: BlockRow) -> dict[str, object]:
-    return {name: getattr(row, name) for name in row.__struct_fields__}
 
 
 class SimulatedRelay:
     """One life of the relay, from a start to a kill."""
 
     def __init__(
-        self, world: World, clock: VirtualClock, rng: Random, disk: Disk, settings: ChainSettings
+        self,
+        world: World,
+        processor: Processor,
+        clock: VirtualClock,
+        rng: Random,
+        disk: Disk,
+        settings: ChainSettings,
     ) -> None:
         self._clock = clock
         self._rng = rng
@@ -76,13 +67,14 @@ class SimulatedRelay:
         self.alive = True
         self.sessions: dict[str, PeerSession] = {}
         self.flush: Callable[[str], None] = lambda _: None
+        self.hand_over: Callable[[Sequence[LoggedEvent]], None] = lambda _: None
         genesis = world.parameters.genesis_hash
         if disk.head is None:
-            tree = new_tree(world.processor, world.parameters.genesis, settings.retained_blocks_max)
+            tree = new_tree(processor, world.parameters.genesis, settings.retained_blocks_max)
         else:
             rows = list(disk.rows.values())
-            tree = restore_tree(world.processor, rows, disk.head, settings.retained_blocks_max)
-        self.pipeline = Pipeline(world.processor, settings, tree, genesis, clock.now)
+            tree = restore_tree(processor, rows, disk.head, settings.retained_blocks_max)
+        self.pipeline = Pipeline(processor, settings, tree, genesis, clock.now)
         position = disk.events[-1].position if disk.events else 0
         seq = disk.events[-1].seq if disk.events else 0
         self.log = EventLog(LOG_ID, position, {world.parameters.chain_id: seq})
@@ -99,8 +91,9 @@ class SimulatedRelay:
         for event in events:
             if isinstance(event, Ready):
                 self._act(self.pipeline.source_ready(name, self._clock.now))
-            else:
-                self._announce(_announcement(event, name, self._clock.now))
+            announcement = announcement_of(event, name, self._clock.now)
+            if announcement is not None:
+                self._announce(announcement)
 
     def _announce(self, announcement: Announcement) -> None:
         decision = self.pipeline.admit(announcement, self._clock.now)
@@ -122,17 +115,22 @@ class SimulatedRelay:
         self._send(outcome.requests)
         commit = number(outcome, self.chain, self.log, self._clock.now)
         if commit is not None:
-            self._commit_at = max(self._commit_at, self._clock.now + self._rng.random() * COMMIT_DELAY_MAX_S)
-            self._clock.call_at(self._commit_at, lambda: self._commit(commit))
+            self.log_commit(commit)
         for penalty in outcome.penalties:
             self._penalise(penalty.source, penalty.points, penalty.reason)
         for announcement in outcome.readmit:
             self._announce(announcement)
         self._arm()
 
-    def _commit(self, commit: Commit) -> None:
+    def log_commit(self, commit: Commit) -> None:
+        """Give a commit to the writer: it is on the disk a little later, and handed over then."""
+        self._commit_at = max(self._commit_at, self._clock.now + self._rng.random() * COMMIT_DELAY_MAX_S)
+        self._clock.call_at(self._commit_at, lambda: self.committed(commit))
+
+    def committed(self, commit: Commit) -> None:
         if self.alive:
             self._disk.apply(commit)
+            self.hand_over(commit.events)
 
     def _send(self, requests: list[Request]) -> None:
         for request in requests:
@@ -161,17 +159,3 @@ class SimulatedRelay:
         if self.alive and self._timer_at == due:
             self._timer_at = None
             self._act(self.pipeline.handle_timer(self._clock.now))
-
-
-def _announcement(event: SessionEvent, source: str, now: float) -> Announcement:
-    match event:
-        case HeadersReceived(headers=headers):
-            return HeadersAnnounced(source, headers, now, len(headers) >= HEADERS_PER_MESSAGE_MAX)
-        case BlocksAnnounced(hashes=hashes):
-            return HashesAnnounced(source, hashes, now)
-        case BlockReceived(raw=raw):
-            return BlockArrived(source, raw, now)
-        case BlocksNotFound(hashes=hashes):
-            return BodiesNotFound(source, hashes, now)
-        case _:
-            raise TypeError(f"{event!r} announces nothing")

@@ -3,55 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from random import Random
 
 import msgspec
 
-from sprint.core.protocols.bitcoin_p2p.framing import FrameReader, encode_frame
-from sprint.core.protocols.bitcoin_p2p.link import SessionSettings
-from sprint.core.protocols.bitcoin_p2p.listener import ServingSession
-from sprint.core.protocols.bitcoin_p2p.session import PeerSession
+from sprint.core.chains import Processor
 from sprint.core.relay.settings import ChainSettings
 from sprint.tools.plugins import ChainCatalog, ChainNetwork
 from tests.simulator.checker import Checker
 from tests.simulator.clock import VirtualClock
-from tests.simulator.relay import Disk, SimulatedRelay
+from tests.simulator.links import Links
+from tests.simulator.relay import LOG_ID, Disk, SimulatedRelay
+from tests.simulator.subscriber import Subscriber
+from tests.simulator.weather import Weather
 from tests.simulator.world import NodeView, World
 
 FAULTY_S = 90.0
 QUIET_S = 400.0
-RECONNECT_S = 1.0
-SERVING_SETTINGS = SessionSettings()
+DEEP_REORG_MAX = 12
+DROP_MAX = 6
+REFUSED_BRANCH_MAX = 2  # less than the least catch_up_blocks_max: a gap needs proof of work above it
+STALL_S_MAX = 40.0
 CATALOG = ChainCatalog.installed()
-
-
-class Weather(msgspec.Struct, frozen=True):
-    """How bad things are, drawn from the seed."""
-
-    loss: float
-    duplicate: float
-    delay_s: float
-    lie: float
-    cut: float
-    kills: int
-    gossip_s: float
-    withhold: float
-    gap_after_s: float
-
-    @classmethod
-    def draw(cls, rng: Random) -> Weather:
-        return cls(
-            loss=rng.choice((0.0, 0.0, 0.02, 0.1)),
-            duplicate=rng.choice((0.0, 0.05, 0.3)),
-            delay_s=rng.choice((0.001, 0.05, 0.5)),
-            lie=rng.choice((0.0, 0.0, 0.1, 0.3)),
-            cut=rng.choice((0.0, 0.0, 0.01)),
-            kills=rng.choice((0, 0, 1, 2)),
-            gossip_s=rng.choice((0.1, 3.0, 15.0)),
-            withhold=rng.choice((0.0, 0.0, 0.0, 0.2)),
-            gap_after_s=rng.choice((5.0, 60.0)),
-        )
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -64,11 +37,18 @@ class Verdict(msgspec.Struct, frozen=True):
     reorgs: int
     gaps: int
     lies: int
+    refused: int
+    kills: int
     weather: Weather
 
 
 class Simulation:
-    """Everything of one seed. All randomness comes from `rng`, all time from `clock`."""
+    """Everything of one seed. All randomness comes from `rng`, all time from `clock`.
+
+    A mutant is a subclass with another relay or processor.
+    """
+
+    relay_type: type[SimulatedRelay] = SimulatedRelay
 
     def __init__(self, seed: int, network: ChainNetwork | None = None) -> None:
         self.seed = seed
@@ -76,18 +56,24 @@ class Simulation:
         self.clock = VirtualClock()
         self.weather = Weather.draw(self.rng)
         self.world = World(network or CATALOG.find("bitcoin", "regtest"), self.rng)
+        lie, withhold = self.weather.lie, self.weather.withhold
         self.nodes = {
-            f"node-{i}": NodeView(
-                self.world, self.rng, lie_probability=self.weather.lie, withhold=self.weather.withhold
-            )
-            for i in range(self.rng.randint(1, 4))
+            f"node-{i}": NodeView(self.world, self.rng, lie_probability=lie, withhold=withhold)
+            for i in range(self.weather.nodes)
         }
-        self.settings = ChainSettings(gap_after_s=self.weather.gap_after_s)
+        self.settings = ChainSettings(
+            gap_after_s=self.weather.gap_after_s, catch_up_blocks_max=self.weather.catch_up_blocks_max
+        )
         self.disk = Disk()
-        self.serving: dict[str, ServingSession] = {}
-        self.relay = self._new_relay()
-        self.calm = False
+        self.subscriber = Subscriber(LOG_ID)
+        self.kills = 0
         self._transcript = hashlib.sha256()
+        self._links = Links(self.world, self.clock, self.rng, self.weather, self.nodes, self._transcript)
+        self._relay: SimulatedRelay | None = None
+
+    def processor(self) -> Processor:
+        """The relay's; the nodes have their own."""
+        return self.world.processor
 
     def run(self) -> Verdict:
         """Run the seed to its end. Raises Violation where a promise is broken."""
@@ -96,8 +82,7 @@ class Simulation:
             tip = self.world.mine(tip, 0.0, 0)
             for node in self.nodes.values():
                 node.learn(tip)
-        for name in self.nodes:
-            self._connect(name)
+        self._start()
         self._schedule_faults()
         self.clock.run_until(FAULTY_S)
         self._calm_down()
@@ -105,38 +90,83 @@ class Simulation:
         return self._verdict()
 
     def _schedule_faults(self) -> None:
-        for _ in range(self.rng.randint(8, 24)):
-            self.clock.call_at(self.rng.random() * FAULTY_S, self._mine_somewhere)
-        for _ in range(self.weather.kills):
-            self.clock.call_at(self.rng.random() * FAULTY_S, self._kill)
+        weather = self.weather
+        for count, fault in (
+            (self.rng.randint(8, 24), self._mine_somewhere),
+            (weather.kills, self._kill),
+            (weather.stalls, self._stall),
+            (weather.deep_reorgs, self._reorganise),
+            (weather.drops, self._drop),
+            (weather.refused, self._mine_refused),
+            (self.rng.randint(0, 3), self._leave),
+        ):
+            for _ in range(count):
+                self.clock.call_at(self.rng.random() * FAULTY_S, fault)
 
     def _calm_down(self) -> None:
         """No more faults; every node learns everything; one more block settles who is best."""
-        self.calm = True
-        for node in self.nodes.values():
+        self._come_back()
+        self._links.calm = True
+        for name, node in self.nodes.items():
+            self._links.stall(name, 0.0)
             node.calm_down()
-            for block_hash in self.world.parent:
-                if block_hash not in node.known:
-                    node.learn(block_hash)
         best = max(self.nodes.values(), key=lambda n: self.world.height[n.tip])
         last = self.world.mine(best.tip, self.clock.now, 0)
         for name in self.nodes:
             self._learn(name, last)
 
+    # What happens to the world.
+
+    def _some_node(self) -> str:
+        return self.rng.choice(list(self.nodes))
+
+    def _honest_tip(self, name: str) -> bytes:
+        """The node's tip, or what its refused blocks build on."""
+        tip = self.nodes[name].tip
+        while tip in self.world.refused:
+            tip = self.world.parent[tip]
+        return tip
+
     def _mine_somewhere(self) -> None:
-        """A node mines 1 to 3 blocks, on its tip or, seldom, on a block below it; the others hear later."""
-        name = self.rng.choice(list(self.nodes))
-        node = self.nodes[name]
-        parent = node.tip
+        """A node mines some blocks, on its tip or, seldom, on a block below it; the others hear later."""
+        name = self._some_node()
+        parent = self._honest_tip(name)
         if self.rng.random() < 0.15:
-            for _ in range(self.rng.randint(1, 3)):
-                parent = self.world.parent.get(parent, self.world.genesis)
-        for _ in range(self.rng.choice((1, 1, 1, 2, 3, 5))):
+            parent = self.world.below(parent, self.rng.randint(1, 3))
+        self._mine(name, parent, self.rng.choice((1, 1, 1, 2, 3, 5)))
+
+    def _mine(self, name: str, parent: bytes, count: int) -> None:
+        for _ in range(count):
             parent = self.world.mine(parent, self.clock.now, self.rng.choice((0, 0, 1, 3)))
             self._learn(name, parent)
             for other in self.nodes:
                 if other != name:
                     self._gossip(other, parent)
+
+    def _reorganise(self) -> None:
+        """A node leaves a deep branch for a longer one."""
+        name = self._some_node()
+        depth = self.rng.randint(1, DEEP_REORG_MAX)
+        self._mine(name, self.world.below(self._honest_tip(name), depth), depth + self.rng.randint(0, 2))
+
+    def _drop(self) -> None:
+        """A node goes back to a lower tip at once, and mines a longer branch a little later."""
+        name = self._some_node()
+        node, depth = self.nodes[name], self.rng.randint(1, DROP_MAX)
+        root = self.world.below(self._honest_tip(name), depth - 1)
+        if root == self.world.genesis:
+            return
+        node.drop({root})
+        fork = self.world.parent[root]
+        self.clock.call_later(self.rng.random() * 5.0, lambda: self._mine(name, fork, depth + 1))
+
+    def _mine_refused(self) -> None:
+        """A node takes blocks that break a rule or have no body for its tip, until the calm."""
+        name = self._some_node()
+        parent, with_body = self._honest_tip(name), self.rng.random() < 0.5
+        for _ in range(self.rng.randint(1, REFUSED_BRANCH_MAX)):
+            parent = self.world.mine_refused(parent, self.clock.now, with_body=with_body)
+            self._learn(name, parent)
 
     def _gossip(self, name: str, block_hash: bytes) -> None:
         self.clock.call_later(
@@ -148,130 +178,47 @@ class Simulation:
         old_tip = node.tip
         if block_hash not in node.known:
             node.learn(block_hash)
-        session = self.serving.get(name)
-        if node.tip != old_tip and session is not None:
-            session.announce(node.connected_since(old_tip), self.clock.now)
-            self._flush_node(name)
+        if node.tip != old_tip:
+            self._links.announce(name, old_tip)
 
-    def _new_relay(self) -> SimulatedRelay:
-        relay = SimulatedRelay(self.world, self.clock, self.rng, self.disk, self.settings)
-        relay.flush = self._flush_relay
-        return relay
+    # What happens to the relay, its links and its subscriber.
+
+    def _start(self) -> None:
+        """Start the relay from its disk; the subscriber comes back with its cursor."""
+        self._relay = self.relay_type(
+            self.world, self.processor(), self.clock, self.rng, self.disk, self.settings
+        )
+        self._relay.hand_over = self.subscriber.take
+        if self.subscriber.online:
+            self.subscriber.resume(self.disk.events)
+        self._links.attach(self._relay)
 
     def _kill(self) -> None:
-        """Kill the relay between any two steps, and start it again from its disk."""
-        self.relay.alive = False
-        for name in list(self.relay.sessions):
-            self.serving.pop(name, None)
-        self.relay = self._new_relay()
-        for name in self.nodes:
-            self._connect(name)
-
-    # Links: a pair of sessions; each frame has its own fate.
-
-    def _connect(self, name: str) -> None:
-        nonce = self.rng.getrandbits(64)
-        node, relay = self.nodes[name], self.relay
-        relay.sessions[name] = PeerSession(
-            self.world.parameters, SessionSettings(), nonce=nonce, now=self.clock.now
-        )
-        self.serving[name] = ServingSession(
-            self.world.parameters, node, SERVING_SETTINGS, nonce=nonce ^ 1, now=self.clock.now
-        )
-        self._flush_relay(name)
-        self._arm(relay, name)
-
-    def _cut(self, relay: SimulatedRelay, name: str, reason: str) -> None:
-        if relay is not self.relay or name not in relay.sessions:
+        """Kill the relay between any two steps; it starts again after a while."""
+        if self._relay is None:
             return
-        self.serving.pop(name, None)
-        relay.session_lost(name, reason)
-        self.clock.call_later(RECONNECT_S, lambda: self._reconnect(relay, name))
+        self.kills += 1
+        self._relay.alive = False
+        self._relay = None
+        self._links.detach()
+        down_s = self.rng.random() * self.weather.down_s_max
+        self.clock.call_at(min(self.clock.now + down_s, FAULTY_S), self._start)
 
-    def _reconnect(self, relay: SimulatedRelay, name: str) -> None:
-        if relay is self.relay and name not in relay.sessions:
-            self._connect(name)
+    def _stall(self) -> None:
+        self._links.stall(self._some_node(), self.clock.now + self.rng.random() * STALL_S_MAX)
 
-    def _arm(self, relay: SimulatedRelay, name: str) -> None:
-        """Keep both ends' timers running, looked at each second."""
-        session, serving = relay.sessions.get(name), self.serving.get(name)
-        if relay is not self.relay or session is None or serving is None:
-            return
+    def _leave(self) -> None:
+        self.subscriber.online = False
+        self.clock.call_later(self.rng.random() * 20.0, self._come_back)
 
-        def tick() -> None:
-            if relay is not self.relay or relay.sessions.get(name) is not session:
-                return
-            for end in (session, serving):
-                due = end.next_timer()
-                if due is not None and due <= self.clock.now:
-                    end.handle_timer(self.clock.now)
-            self._flush_relay(name)
-            self._flush_node(name)
-            self._arm(relay, name)
-
-        due = min((t for t in (session.next_timer(), serving.next_timer()) if t is not None), default=None)
-        self.clock.call_at(max(due or 0.0, self.clock.now + 5.0), tick)
-
-    def _flush_relay(self, name: str) -> None:
-        relay = self.relay
-        session = relay.sessions.get(name)
-        if session is None:
-            return
-        if session.closed is not None:
-            self._cut(relay, name, session.closed)
-            return
-        serving = self.serving.get(name)
-        self._carry(session.data_to_send, lambda data: self._into_node(relay, name, serving, data))
-
-    def _flush_node(self, name: str) -> None:
-        relay, serving = self.relay, self.serving.get(name)
-        session = relay.sessions.get(name)
-        if serving is None or session is None:
-            return
-        if serving.closed is not None:
-            self._cut(relay, name, serving.closed)
-            return
-        self._carry(serving.data_to_send, lambda data: self._into_relay(relay, name, session, data))
-
-    def _into_node(
-        self, relay: SimulatedRelay, name: str, serving: ServingSession | None, data: bytes
-    ) -> None:
-        if relay is self.relay and serving is not None and self.serving.get(name) is serving:
-            serving.receive_data(data, self.clock.now)
-            self._flush_node(name)
-
-    def _into_relay(self, relay: SimulatedRelay, name: str, session: PeerSession, data: bytes) -> None:
-        if relay is self.relay and relay.sessions.get(name) is session:
-            relay.take(name, session.receive_data(data, self.clock.now))
-            self._flush_relay(name)
-
-    def _carry(self, source: Callable[[], bytes], into: Callable[[bytes], None]) -> None:
-        """Give each frame its own fate: lost, doubled, late, out of order."""
-        magic = self.world.parameters.magic
-        frames = FrameReader(magic)
-        while data := source():
-            for frame in frames.feed(data):
-                raw = encode_frame(magic, frame.command, frame.payload)
-                self._transcript.update(f"{self.clock.now:.6f} {frame.command} {len(raw)};".encode())
-                self._fate(frame.command, raw, into)
-
-    def _fate(self, command: str, raw: bytes, into: Callable[[bytes], None]) -> None:
-        if self.calm or command in ("version", "verack", "sendheaders"):
-            self.clock.call_later(0.001, lambda: into(raw))
-            return
-        if self.rng.random() < self.weather.loss:
-            return
-        copies = 2 if self.rng.random() < self.weather.duplicate else 1
-        for _ in range(copies):
-            self.clock.call_later(0.001 + self.rng.random() * self.weather.delay_s, lambda: into(raw))
-        if self.rng.random() < self.weather.cut:
-            name = self.rng.choice(list(self.nodes))
-            relay = self.relay
-            self.clock.call_later(self.rng.random(), lambda: self._cut(relay, name, "the link was cut"))
+    def _come_back(self) -> None:
+        if not self.subscriber.online:
+            self.subscriber.resume(self.disk.events)
 
     def _verdict(self) -> Verdict:
+        self.subscriber.resume(self.disk.events)
         checker = Checker(self.world)
-        for event in self.disk.events:
+        for event in self.subscriber.taken:
             self._transcript.update(event.body)
             checker.take(event)
         checker.finish([node.tip for node in self.nodes.values()])
@@ -283,5 +230,7 @@ class Simulation:
             reorgs=checker.reorgs,
             gaps=checker.gaps,
             lies=sum(node.lies for node in self.nodes.values()),
+            refused=len(self.world.refused),
+            kills=self.kills,
             weather=self.weather,
         )

@@ -53,9 +53,10 @@ class Watchdog:
         return min(due, default=None)
 
     def _reason(self, now: float) -> str | None:
+        # The same sums as in `next_timer`: a difference may round to just under the bound at that very time.
         since = self._without_sources_since
-        if since is not None and now - since >= self._grace_s:
+        if since is not None and now >= since + self._grace_s:
             return "no source is ready"
-        if self._alarm_s is not None and now - self._advanced_at >= self._alarm_s:
+        if self._alarm_s is not None and now >= self._advanced_at + self._alarm_s:
             return f"no new block for {self._alarm_s:.0f} s although sources are ready"
         return None
