@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import msgspec
 
-HEADERS_PER_MESSAGE_MAX = 2000  # Bitcoin Core's MAX_HEADERS_RESULTS: fewer means that there are no more
 HASHES_ANNOUNCED_MAX = 1024  # hashes that sources named and whose header is not known yet
 ORPHANS_MAX = 128  # valid bodies whose parent's header is not known yet; records, not raw blocks
 PENDING_ANNOUNCEMENTS_MAX = 64  # announcements that wait for a header being proved

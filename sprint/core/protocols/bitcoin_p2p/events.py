@@ -4,6 +4,15 @@ from __future__ import annotations
 
 import msgspec
 
+from sprint.core.protocols.announcements import (
+    Announcement,
+    BlockArrived,
+    BodiesNotFound,
+    HashesAnnounced,
+    HeadersAnnounced,
+)
+from sprint.core.protocols.bitcoin_p2p.framing import HEADERS_MAX
+
 
 class Ready(msgspec.Struct, frozen=True):
     """The handshake is done; requests may be made from here on."""
@@ -39,3 +48,18 @@ class BlocksNotFound(msgspec.Struct, frozen=True):
 
 
 SessionEvent = Ready | HeadersReceived | BlocksAnnounced | BlockReceived | BlocksNotFound
+
+
+def announcement_of(event: SessionEvent, source: str, read_at: float) -> Announcement | None:
+    """Say in the form that every kind of source shares what an event announces; None if nothing."""
+    match event:
+        case HeadersReceived(headers=headers):
+            return HeadersAnnounced(source, headers, read_at, full=len(headers) >= HEADERS_MAX)
+        case BlocksAnnounced(hashes=hashes):
+            return HashesAnnounced(source, hashes, read_at)
+        case BlockReceived(raw=raw):
+            return BlockArrived(source, raw, read_at)
+        case BlocksNotFound(hashes=hashes):
+            return BodiesNotFound(source, hashes, read_at)
+        case Ready():
+            return None

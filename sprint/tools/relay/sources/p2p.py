@@ -15,25 +15,15 @@ import msgspec
 
 from sprint import __version__
 from sprint.core.chains.bitcoin_family.parameters import NetworkParameters
-from sprint.core.protocols.announcements import (
-    Announcement,
-    BlockArrived,
-    BodiesNotFound,
-    HashesAnnounced,
-    HeadersAnnounced,
-)
 from sprint.core.protocols.bitcoin_p2p.events import (
     BlockReceived,
-    BlocksAnnounced,
-    BlocksNotFound,
-    HeadersReceived,
     Ready,
     SessionEvent,
+    announcement_of,
 )
 from sprint.core.protocols.bitcoin_p2p.link import SessionSettings
 from sprint.core.protocols.bitcoin_p2p.session import PeerSession
 from sprint.core.relay.gate import SourceGate
-from sprint.core.relay.settings import HEADERS_PER_MESSAGE_MAX
 from sprint.core.relay.source_url import SourceSpec
 from sprint.tools.relay.intake import Intake
 from sprint.tools.relay.stages import StageObserver
@@ -211,7 +201,9 @@ class _Connection(asyncio.Protocol):
             return
         if isinstance(event, BlockReceived):
             source.blocks_received += 1
-        source.intake.announce(_announcement(event, source.spec.name, read_at), framed_at)
+        announcement = announcement_of(event, source.spec.name, read_at)
+        if announcement is not None:
+            source.intake.announce(announcement, framed_at)
 
     def _flush(self) -> None:
         """Write what the session has to send, arm its timer, end where it has closed."""
@@ -247,21 +239,6 @@ class _Connection(asyncio.Protocol):
             return
         self.ended.set_result(reason)
         self._source.intake.source_lost(self._source.spec.name, reason)
-
-
-def _announcement(event: SessionEvent, source: str, read_at: float) -> Announcement:
-    match event:
-        case HeadersReceived(headers=headers):
-            full = len(headers) >= HEADERS_PER_MESSAGE_MAX
-            return HeadersAnnounced(source, headers, read_at, full)
-        case BlocksAnnounced(hashes=hashes):
-            return HashesAnnounced(source, hashes, read_at)
-        case BlockReceived(raw=raw):
-            return BlockArrived(source, raw, read_at)
-        case BlocksNotFound(hashes=hashes):
-            return BodiesNotFound(source, hashes, read_at)
-        case _:
-            raise TypeError(f"{event!r} announces nothing")
 
 
 def _user_agent() -> str:
