@@ -33,7 +33,7 @@ def test_it_is_made_when_the_relay_serves_and_tells_where(tmp_path: Path) -> Non
         assert relay.running
         assert relay.terminate() == 0
         assert "exit_code=0" in repr(relay)
-    assert "'--port', '0', '--admin-port', '0'" in relay.stderr()
+    assert "'--port', '0', '--log-format', 'json', '--admin-port', '0'" in relay.stderr()
     assert relay.stderr().rstrip().endswith("'--tier', 'turbo', '--demo']")
 
 

@@ -86,6 +86,10 @@ class RegtestLedger:
         """Hash of the best branch's block at `height`."""
         return self._best[height] if 0 <= height < len(self._best) else None
 
+    def best_chain_from(self, height: int, limit: int) -> list[bytes]:
+        """Hashes of the best branch from `height` up, at most `limit`."""
+        return self._best[max(0, height) : max(0, height) + limit]
+
     def height_of(self, block_hash: bytes) -> int | None:
         """Height of any block of the tree."""
         entry = self._entries.get(block_hash)
