@@ -14,11 +14,12 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 
 from sprint.core.errors import ListenError
 from sprint.core.relay.tiers import TierPolicy
+from sprint.tools.net import bind
 from sprint.tools.relay.view import ServedChain, ServiceView
 from sprint.tools.runtime import log_fields
 from sprint.tools.web.guard import Guard
 from sprint.tools.web.router import Request, Response, Router, Site
-from sprint.tools.web.server import bind, connections_limit
+from sprint.tools.web.server import connections_limit
 
 ADMIN_PORT = 8081
 METRICS_PORT = 9090

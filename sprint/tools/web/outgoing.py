@@ -15,9 +15,10 @@ import struct
 from collections import deque
 from collections.abc import Callable
 
+from sprint.tools.net import SEND_BUFFER_SIZE
+
 MESSAGES_MAX = 500
 BYTES_MAX = 1024 * 1024
-SEND_BUFFER_SIZE = 64 * 1024
 # Above the high mark a replay waits. It is low enough that a page of replay on top of it stays in bounds.
 HIGH_WATER_SIZE = 32 * 1024
 LOW_WATER_SIZE = 8 * 1024

@@ -1,6 +1,6 @@
 """Runs uvicorn inside our own event loop, on sockets that are bound before anything is promised.
 
-`bind` takes the port or says why not; `serve` starts one listener; several run at once, each with its own
+`serve` starts one listener on a socket that `net.bind` gave; several run at once, each with its own
 site. `Listener.stop` ends it within `STOP_TIMEOUT_S`: no new connections, WebSockets closed with 1001,
 answers finished, whatever is left then is dropped.
 """
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import socket
 import sys
 from collections.abc import Iterator
@@ -17,15 +16,14 @@ from collections.abc import Iterator
 import uvicorn
 
 from sprint.core.errors import ListenError
+from sprint.tools.net import BACKLOG
 from sprint.tools.web.http import HttpConnection
-from sprint.tools.web.outgoing import SEND_BUFFER_SIZE
 from sprint.tools.web.router import Site
 from sprint.tools.web.websocket import WebSocketConnection
 
 if sys.platform != "win32":
     import resource
 
-BACKLOG = 2048
 KEEP_ALIVE_S = 15
 STOP_TIMEOUT_S = 5.0
 DRAIN_TIMEOUT_S = 4
@@ -34,26 +32,6 @@ TICK_S = 1.0
 # Descriptors left for the store, the sources and the logs.
 DESCRIPTORS_RESERVED = 128
 DESCRIPTORS_DEFAULT = 1024
-
-
-def bind(host: str, port: int, *, option: str = "--port") -> socket.socket:
-    """Bind and listen; port 0 takes a free one. ListenError names the address and the option."""
-    _check_loopback(host)
-    address = "127.0.0.1" if host == "localhost" else host
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        if sys.platform != "win32":
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Accepted sockets inherit it. The default takes megabytes before a slow reader is noticed.
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_SIZE)
-        bound.bind((address, port))
-        bound.listen(BACKLOG)
-        bound.settimeout(0)
-    except (OSError, OverflowError) as error:
-        bound.close()
-        raise ListenError(f"{host}:{port} ({option}): {error}; free the port or choose another") from error
-    return bound
 
 
 class Listener:
@@ -154,15 +132,3 @@ def _descriptor_limit() -> int:
         return DESCRIPTORS_DEFAULT
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return DESCRIPTORS_DEFAULT if soft == resource.RLIM_INFINITY else soft
-
-
-def _check_loopback(host: str) -> None:
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
-        raise ListenError(
-            f"host {host!r} (--host): only loopback addresses are served, since there are no API keys yet; "
-            "use 127.0.0.1, ::1 or localhost"
-        )

@@ -13,11 +13,12 @@ from sprint.core.model import BlockData, BlockEvent, CheckSlip, Event, GapEvent,
 from sprint.core.relay.event_log import Cursor, EventLog, LoggedEvent
 from sprint.core.relay.tiers import TierPolicy
 from sprint.tools.client import AsyncClient, ClientSettings
+from sprint.tools.net import bind
 from sprint.tools.relay.api import Api, ChainView
 from sprint.tools.relay.delivery import Delivery
 from sprint.tools.relay.place import EventReader, Place, StartAsked
 from sprint.tools.store import LogBounds, StoredBlock
-from sprint.tools.web.server import Listener, bind, serve
+from sprint.tools.web.server import Listener, serve
 
 CHAINS = {"bitcoin": "btc", "litecoin": "ltc"}
 TIER = TierPolicy(

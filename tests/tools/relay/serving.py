@@ -12,11 +12,12 @@ import httpx
 from sprint.core.model import BlockData, ChainStatusData, CheckSlip, EventData
 from sprint.core.relay.event_log import EventLog, LoggedEvent
 from sprint.core.relay.tiers import TierPolicy
+from sprint.tools.net import bind
 from sprint.tools.relay.api import Api, ChainView
 from sprint.tools.relay.delivery import Delivery
 from sprint.tools.relay.streams import HEARTBEAT_INTERVAL_S
 from sprint.tools.store import LogBounds, StoredBlock
-from sprint.tools.web.server import Listener, bind, serve
+from sprint.tools.web.server import Listener, serve
 
 LOG_ID = "00112233445566aa"
 CHAINS = ("bitcoin", "litecoin-regtest")

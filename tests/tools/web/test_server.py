@@ -13,13 +13,14 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
 
 from sprint.core.errors import ListenError
+from sprint.tools.net import bind
 from sprint.tools.web import http, server, websocket
 from sprint.tools.web.guard import TARGET_LENGTH_MAX, Guard
 from sprint.tools.web.http import HEAD_SIZE_MAX, REFUSED_CONNECTIONS_MAX
 from sprint.tools.web.outgoing import FlushWindow
 from sprint.tools.web.problems import PROBLEMS
 from sprint.tools.web.router import Request, Response, Router, Site
-from sprint.tools.web.server import Listener, bind, connections_limit, serve
+from sprint.tools.web.server import Listener, connections_limit, serve
 from sprint.tools.web.websocket import WebSocketConnection, encode_text_frame
 
 
