@@ -62,6 +62,11 @@ class ChainCatalog:
         name, _, network = chain_id.partition("-")
         return self.find(name, network or None)
 
+    def of_genesis(self, genesis_hash: bytes) -> str | None:
+        """Return the id of the network that begins with a block."""
+        networks = (p for chain in self._by_name.values() for p in chain.networks.values())
+        return next((str(p.chain_id) for p in networks if p.genesis_hash == genesis_hash), None)
+
     def resolve(self, name: str, served: list[str]) -> str | None:
         """Return the served chain id that a name, alias or id means.
 

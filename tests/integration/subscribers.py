@@ -11,6 +11,7 @@ import http.client
 import socket
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Self
 from urllib.parse import urlsplit
@@ -26,7 +27,7 @@ JOIN_TIMEOUT_S = 10.0
 SETTINGS = ClientSettings(connect_attempts_max=10_000, backoff_first_s=0.02, backoff_longest_s=0.1)
 
 
-class _Reader:
+class _Reader(ABC):
     """Takes events in a thread until it is closed. `error` is what ended it before that."""
 
     def __init__(self) -> None:
@@ -82,11 +83,13 @@ class _Reader:
             with self._arrived:
                 self._arrived.notify_all()
 
+    @abstractmethod
     def _read(self) -> Iterator[Event]:
-        raise NotImplementedError
+        """Yield events until the end."""
 
+    @abstractmethod
     def _close(self) -> None:
-        raise NotImplementedError
+        """Let a thread that waits for the next event see the end."""
 
 
 class Listener(_Reader):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
+from sprint.core.chains import display_hash
 from sprint.core.errors import WireError
 from sprint.core.protocols.announcements import (
     Announcement,
@@ -20,6 +21,7 @@ from sprint.core.protocols.announcements import (
 from sprint.core.relay.fetch import Request
 from sprint.core.relay.outcome import Penalty
 from sprint.core.relay.prove import BlockProof, HeadersProof, Proof
+from sprint.core.relay.settings import FOREIGN_ANSWERS_MAX, UNCONNECTING_MAX
 from sprint.core.relay.state import ChainState
 
 INVALID_PENALTY = 100
@@ -110,11 +112,33 @@ class Admission:
             return HeadersProof(state.processor, announcement, announcement.headers[start:], new, new[-1:])
         if parent in state.book.proving_headers:
             return Wait(state.book.wait(announcement))
-        penalty = state.book.unconnecting(source)
+        penalty = self._unconnecting(source, parent)
         if penalty is not None:
             return Refused(penalty)
         state.book.note(hashes[-1], source, announcement.read_at)
         return Fetch((state.headers_request(source),))
+
+    def _unconnecting(self, source: str, parent: bytes) -> Penalty | None:
+        """Count headers without a known parent; a penalty at each bound.
+
+        Every request for headers ends with the genesis block, so a source of this chain connects with its
+        first answer. One that does not is of another chain, which may well have the same magic.
+        """
+        state = self._state
+        count = state.book.unconnecting(source)
+        if not state.synced.get(source, True):
+            if count < FOREIGN_ANSWERS_MAX:
+                return None
+            reason = (
+                f"its chain begins at {display_hash(parent)}, which is not known here, instead of genesis "
+                f"{display_hash(state.genesis_hash)}: a node of another chain?"
+            )
+            return Penalty(source, INVALID_PENALTY, reason)
+        if count < UNCONNECTING_MAX:
+            return None
+        state.book.connected(source)
+        reason = f"{count} announcements in a row without a known parent"
+        return Penalty(source, DISORDER_PENALTY, reason)
 
     def _hashes(self, announcement: HashesAnnounced, now: float) -> Decision:
         state, source, unknown = self._state, announcement.source, []

@@ -10,12 +10,10 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from sprint.core.protocols.announcements import Announcement
-from sprint.core.relay.outcome import Penalty
 from sprint.core.relay.settings import (
     HASHES_ANNOUNCED_MAX,
     PENDING_ANNOUNCEMENTS_MAX,
     REJECTED_HASHES_MAX,
-    UNCONNECTING_MAX,
 )
 
 
@@ -58,13 +56,10 @@ class AnnouncementBook:
         released, self._pending = self._pending, []
         return released
 
-    def unconnecting(self, source: str) -> Penalty | None:
-        """Count an announcement without a known parent; a penalty at each bound."""
-        count = self._unconnecting.get(source, 0) + 1
-        self._unconnecting[source] = count % UNCONNECTING_MAX
-        if count < UNCONNECTING_MAX:
-            return None
-        return Penalty(source, 20, f"{count} announcements in a row without a known parent")
+    def unconnecting(self, source: str) -> int:
+        """Count an announcement without a known parent; return how many came in a row."""
+        self._unconnecting[source] = self._unconnecting.get(source, 0) + 1
+        return self._unconnecting[source]
 
     def connected(self, source: str) -> None:
         self._unconnecting.pop(source, None)

@@ -8,6 +8,7 @@ HASHES_ANNOUNCED_MAX = 1024  # hashes that sources named and whose header is not
 ORPHANS_MAX = 128  # valid bodies whose parent's header is not known yet; records, not raw blocks
 PENDING_ANNOUNCEMENTS_MAX = 64  # announcements that wait for a header being proved
 REJECTED_HASHES_MAX = 1024  # hashes that can never be valid
+FOREIGN_ANSWERS_MAX = 3  # of a source that has connected nothing yet, before it is taken for another chain's
 UNCONNECTING_MAX = 10  # announcements of one source without a known parent before it is penalised
 LOCATOR_DENSE = 10  # newest hashes in a locator before its steps double
 

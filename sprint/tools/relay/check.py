@@ -97,13 +97,19 @@ async def _talk(spec: SourceSpec, network: ChainNetwork) -> tuple[Ready, str, fl
 
 
 def _judge(network: ChainNetwork, event: HeadersReceived) -> str:
-    """Prove the first header above genesis; UpstreamError if it is of another chain."""
+    """Check the first header above genesis; UpstreamError if it is of another chain or false.
+
+    Genesis first: where two chains share a magic, half of one's headers meet the other's easiest target.
+    """
     if not event.headers:
         return "it has no block above genesis"
-    verdict = network.processor().process_header(event.headers[0])
+    processor = network.processor()
+    _, parent = processor.header_of(event.headers[0])
+    if parent != network.parameters.genesis_hash:
+        owner = ChainCatalog.installed().of_genesis(parent)
+        theirs = f"{display_hash(parent)} ({owner})" if owner else display_hash(parent)
+        raise UpstreamError(f"its chain begins at {theirs}, not at the genesis of {network.chain_id}")
+    verdict = processor.process_header(event.headers[0])
     if not isinstance(verdict, Header):
         raise UpstreamError(f"its first header is refused: {verdict.check}: {verdict.reason}")
-    if verdict.parent != network.parameters.genesis_hash:
-        parent = display_hash(verdict.parent)
-        raise UpstreamError(f"its chain begins at {parent}, not at the genesis of {network.chain_id}")
     return "ok"
