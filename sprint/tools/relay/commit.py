@@ -15,7 +15,7 @@ from typing import Protocol
 from sprint.core.errors import StoreError
 from sprint.core.relay.event_log import Commit
 from sprint.tools.runtime import log_fields
-from sprint.tools.store import Store
+from sprint.tools.store import CommitDone
 
 COMMITS_IN_FLIGHT_MAX = 1000
 log = logging.getLogger(__name__)
@@ -27,12 +27,21 @@ class Pause(Protocol):
     def __call__(self, *, paused: bool) -> None: ...
 
 
+class CommitQueue(Protocol):
+    """What is needed of a store here."""
+
+    @property
+    def in_flight(self) -> int: ...
+    def start(self, done: CommitDone) -> None: ...
+    def submit(self, commit: Commit) -> None: ...
+
+
 class Committer:
     """Submits commits and reports them when they are in."""
 
     def __init__(
         self,
-        store: Store,
+        store: CommitQueue,
         committed: Callable[[Sequence[Commit]], None],
         pause: Pause,
     ) -> None:

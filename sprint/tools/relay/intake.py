@@ -34,6 +34,16 @@ class Upstream(Protocol):
     def pause(self, *, paused: bool) -> None: ...
 
 
+class Sink(Protocol):
+    """What a source hands things to; `Intake` is one."""
+
+    @property
+    def chain(self) -> str: ...
+    def source_ready(self, name: str, upstream: Upstream) -> None: ...
+    def source_lost(self, name: str, reason: str) -> None: ...
+    def announce(self, announcement: Announcement, framed_at: float) -> None: ...
+
+
 class Shared(NamedTuple):
     """What the intakes of all chains use together."""
 

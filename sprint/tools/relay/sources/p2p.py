@@ -25,7 +25,7 @@ from sprint.core.protocols.bitcoin_p2p.link import SessionSettings
 from sprint.core.protocols.bitcoin_p2p.session import PeerSession
 from sprint.core.relay.gate import SourceGate
 from sprint.core.relay.source_url import SourceSpec
-from sprint.tools.relay.intake import Intake
+from sprint.tools.relay.intake import Sink
 from sprint.tools.relay.stages import StageObserver
 from sprint.tools.runtime import clock, jitter, log_fields, random_bytes, wall_clock
 
@@ -51,7 +51,7 @@ class P2pSource:
     """One upstream, connected to again and again until it is cancelled."""
 
     def __init__(
-        self, spec: SourceSpec, parameters: NetworkParameters, intake: Intake, observer: StageObserver
+        self, spec: SourceSpec, parameters: NetworkParameters, intake: Sink, observer: StageObserver
     ) -> None:
         self.spec = spec
         self.parameters = parameters

@@ -1,0 +1,123 @@
+"""Commits are handed over in order once they are in; intake pauses while they cannot be."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from sprint.core.errors import StoreError, StoreFailing
+from sprint.core.relay.event_log import Commit
+from sprint.tools.relay.commit import COMMITS_IN_FLIGHT_MAX, Committer
+from sprint.tools.store import CommitDone
+
+
+class HeldStore:
+    """A store that commits when the test says so."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Commit] = []
+        self.done: CommitDone | None = None
+
+    @property
+    def in_flight(self) -> int:
+        return len(self.waiting)
+
+    def start(self, done: CommitDone) -> None:
+        self.done = done
+
+    def submit(self, commit: Commit) -> None:
+        self.waiting.append(commit)
+
+    def finish(self, count: int, error: StoreError | None = None) -> None:
+        assert self.done is not None
+        commits = self.waiting[:count]
+        if error is None:
+            del self.waiting[:count]
+        self.done(commits, error)
+
+
+class Bench:
+    def __init__(self) -> None:
+        self.store = HeldStore()
+        self.handed_over: list[str] = []
+        self.pauses: list[bool] = []
+        self.committer = Committer(self.store, self._committed, self._pause)
+        self.committer.start()
+
+    def _committed(self, commits: Sequence[Commit]) -> None:
+        self.handed_over += [commit.chain for commit in commits]
+
+    def _pause(self, *, paused: bool) -> None:
+        self.pauses.append(paused)
+
+
+def on_a_loop(test: Callable[[Bench], Awaitable[None]]) -> None:
+    async def main() -> None:
+        await test(Bench())
+
+    asyncio.run(main())
+
+
+async def turn() -> None:
+    """Let what was called back from the writer thread run."""
+    await asyncio.sleep(0)
+
+
+def test_nothing_is_handed_over_before_it_is_committed() -> None:
+    async def scene(bench: Bench) -> None:
+        for name in ("a", "b", "c"):
+            bench.committer.submit(Commit(name))
+        await turn()
+        assert bench.handed_over == []
+        bench.store.finish(2)
+        await turn()
+        assert bench.handed_over == ["a", "b"]
+
+    on_a_loop(scene)
+
+
+def test_a_failing_store_pauses_intake_and_loses_nothing() -> None:
+    async def scene(bench: Bench) -> None:
+        bench.committer.submit(Commit("a"))
+        bench.store.finish(1, StoreFailing("disk full"))
+        await turn()
+        assert (bench.handed_over, bench.pauses) == ([], [True])
+        assert bench.committer.failing == "disk full"
+        bench.store.finish(1)
+        await turn()
+        assert (bench.handed_over, bench.pauses) == (["a"], [True, False])
+        assert bench.committer.failing is None
+
+    on_a_loop(scene)
+
+
+def test_intake_pauses_at_the_bound_and_resumes_at_half_of_it() -> None:
+    async def scene(bench: Bench) -> None:
+        for _ in range(COMMITS_IN_FLIGHT_MAX - 1):
+            bench.committer.submit(Commit("a"))
+        assert bench.pauses == []
+        bench.committer.submit(Commit("a"))
+        assert bench.pauses == [True]
+        bench.store.finish(COMMITS_IN_FLIGHT_MAX // 2)
+        await turn()
+        assert bench.pauses == [True]
+        bench.store.finish(1)
+        await turn()
+        assert bench.pauses == [True, False]
+
+    on_a_loop(scene)
+
+
+def test_flushed_waits_for_the_last_commit() -> None:
+    async def scene(bench: Bench) -> None:
+        bench.committer.submit(Commit("a"))
+        bench.committer.submit(Commit("b"))
+        waiter = asyncio.ensure_future(bench.committer.flushed())
+        bench.store.finish(1)
+        await turn()
+        assert not waiter.done()
+        bench.store.finish(1)
+        await waiter
+        assert bench.handed_over == ["a", "b"]
+
+    on_a_loop(scene)

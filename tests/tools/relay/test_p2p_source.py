@@ -1,0 +1,147 @@
+"""The socket around a session: connects again, pauses, ends a misbehaving node; over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from sprint.core.protocols.announcements import Announcement, BlockArrived, HeadersAnnounced
+from sprint.core.relay.source_url import source_of
+from sprint.tools.devnet.edge import Devnet, DevnetOptions
+from sprint.tools.devnet.seeded_bits import SeededBits
+from sprint.tools.plugins import ChainCatalog
+from sprint.tools.relay.intake import Upstream
+from sprint.tools.relay.sources.p2p import P2pSource
+from sprint.tools.relay.stages import Stage
+
+CHAIN = "bitcoin-regtest"
+WAIT_S = 10.0
+
+
+class Observer:
+    def mark(self, stage: Stage, chain: str, block: bytes, at: float) -> None:
+        """Times are not what these tests are about."""
+
+
+class SpyIntake:
+    """Takes what a source says and lets a test wait for it."""
+
+    chain = CHAIN
+
+    def __init__(self) -> None:
+        self.upstream: Upstream | None = None
+        self.heard: asyncio.Queue[Announcement | str] = asyncio.Queue()
+
+    def source_ready(self, name: str, upstream: Upstream) -> None:
+        self.upstream = upstream
+        self.heard.put_nowait("ready")
+
+    def source_lost(self, name: str, reason: str) -> None:
+        self.upstream = None
+        self.heard.put_nowait(f"lost: {reason}")
+
+    def announce(self, announcement: Announcement, framed_at: float) -> None:
+        self.heard.put_nowait(announcement)
+
+    async def next(self) -> Announcement | str:
+        async with asyncio.timeout(WAIT_S):
+            return await self.heard.get()
+
+    def request(self, locator: Sequence[bytes] = (), bodies: Sequence[bytes] = ()) -> None:
+        assert self.upstream is not None
+        if locator:
+            self.upstream.request_headers(locator)
+        if bodies:
+            self.upstream.request_blocks(bodies)
+
+
+def new_devnet(port: int = 0) -> Devnet:
+    options = DevnetOptions(block_interval_s=0, ports={CHAIN: port})
+    return Devnet([CHAIN], options, rng_of=SeededBits, wall_clock=lambda: 1_700_000_000.0)
+
+
+def against_a_devnet(scene: Callable[[SpyIntake, P2pSource, Devnet, int], Awaitable[None]]) -> None:
+    """Run a source against a devnet node."""
+
+    async def main() -> None:
+        devnet = new_devnet()
+        (address,) = await devnet.start()
+        network = ChainCatalog.installed().find_id(CHAIN)
+        spec = source_of("bitcoin", "regtest", f"p2p://127.0.0.1:{address.port}", name="n")
+        intake = SpyIntake()
+        source = P2pSource(spec, network.parameters, intake, Observer())
+        task = asyncio.create_task(source.run())
+        try:
+            await scene(intake, source, devnet, address.port)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await devnet.stop()
+
+    asyncio.run(main())
+
+
+def genesis() -> bytes:
+    return bytes(ChainCatalog.installed().find_id(CHAIN).parameters.genesis_hash)
+
+
+def test_headers_and_bodies_come_as_they_are_asked_for() -> None:
+    async def scene(intake: SpyIntake, source: P2pSource, devnet: Devnet, port: int) -> None:
+        assert await intake.next() == "ready"
+        intake.request(locator=[genesis()])
+        headers = await intake.next()
+        assert isinstance(headers, HeadersAnnounced)
+        assert len(headers.headers) == devnet.ledger(CHAIN).height()
+        intake.request(bodies=[devnet.ledger(CHAIN).tip])
+        block = await intake.next()
+        assert isinstance(block, BlockArrived)
+        assert block.raw == devnet.ledger(CHAIN).body(devnet.ledger(CHAIN).tip, witness=True)
+        assert (source.view().state, source.view().blocks_received) == ("ready", 1)
+
+    against_a_devnet(scene)
+
+
+def test_a_node_that_went_away_is_connected_to_again() -> None:
+    async def scene(intake: SpyIntake, source: P2pSource, devnet: Devnet, port: int) -> None:
+        assert await intake.next() == "ready"
+        await devnet.stop()
+        lost = await intake.next()
+        assert isinstance(lost, str)
+        assert lost.startswith("lost: ")
+        again = new_devnet(port)
+        await again.start()
+        try:
+            assert await intake.next() == "ready"
+            assert source.view().connects == 2
+        finally:
+            await again.stop()
+
+    against_a_devnet(scene)
+
+
+def test_a_source_over_its_score_is_closed_and_says_why() -> None:
+    async def scene(intake: SpyIntake, source: P2pSource, devnet: Devnet, port: int) -> None:
+        assert await intake.next() == "ready"
+        assert intake.upstream is not None
+        intake.upstream.penalise(99, "a small thing")
+        assert source.view().state == "ready"
+        intake.upstream.penalise(1, "merkle_root: false")
+        assert await intake.next() == "lost: merkle_root: false (score 100, limit 100)"
+
+    against_a_devnet(scene)
+
+
+def test_a_paused_source_reads_nothing_until_it_is_resumed() -> None:
+    async def scene(intake: SpyIntake, source: P2pSource, devnet: Devnet, port: int) -> None:
+        assert await intake.next() == "ready"
+        assert intake.upstream is not None
+        intake.upstream.pause(paused=True)
+        intake.upstream.pause(paused=True)
+        devnet.mine(CHAIN)
+        intake.request(locator=[genesis()])
+        await asyncio.sleep(0.05)
+        assert intake.heard.empty()
+        intake.upstream.pause(paused=False)
+        assert isinstance(await intake.next(), HeadersAnnounced)
+
+    against_a_devnet(scene)

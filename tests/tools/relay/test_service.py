@@ -1,0 +1,172 @@
+"""A whole relay in this process: it starts, delivers, tells what it knows, and drains."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from websockets.asyncio.client import connect
+
+from sprint.core.errors import ConfigError, ListenError, StoreError
+from sprint.core.relay.source_url import SourceSpec, parse_source
+from sprint.core.relay.tiers import find_tier
+from sprint.tools.relay.listeners import Ports
+from sprint.tools.relay.service import RelayOptions, RelayService, Serving, packaged_tiers
+from sprint.tools.runtime import StopSignal
+
+START_S = 20.0
+PORTS = Ports(host="127.0.0.1", tier=0, admin=0, metrics=0, free_if_taken=False)
+
+
+def options(
+    *,
+    data_dir: Path | None = None,
+    sources: tuple[SourceSpec, ...] = (),
+    chains: tuple[str, ...] = (),
+    tiers: tuple[str, ...] = ("turbo",),
+    ports: Ports = PORTS,
+) -> RelayOptions:
+    known = packaged_tiers({})
+    return RelayOptions(
+        sources=sources,
+        chain_sections={},
+        tiers=tuple(find_tier(known, name) for name in tiers),
+        ports=ports,
+        data_dir=data_dir,
+        durability="process",
+        demo=not sources,
+        chains=chains,
+    )
+
+
+def with_a_relay(asked: RelayOptions, scene: Callable[[Serving], Awaitable[None]]) -> None:
+    """Run a relay, act out a scene when it serves, stop it, and see it end."""
+
+    async def main() -> None:
+        stop = StopSignal()
+        ready: asyncio.Future[Serving] = asyncio.get_running_loop().create_future()
+        running = asyncio.create_task(RelayService(asked).run(ready.set_result, stop))
+        await asyncio.wait((running, ready), timeout=START_S, return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            await running
+        try:
+            await scene(await ready)
+        finally:
+            stop.stop(0)
+            async with asyncio.timeout(START_S):
+                await running
+
+    asyncio.run(main())
+
+
+async def blocks(serving: Serving, count: int, query: str) -> list[dict[str, object]]:
+    url = serving.listeners[0].url.replace("http", "ws", 1) + f"/ws/v1/events?types=block&{query}"
+    found: list[dict[str, object]] = []
+    async with asyncio.timeout(START_S), connect(url) as socket:
+        async for message in socket:
+            event = json.loads(message)
+            if event.get("type") == "block":
+                found.append(event)
+                if len(found) == count:
+                    break
+    return found
+
+
+def test_the_devnets_blocks_arrive_once_in_order_and_are_found_by_the_api() -> None:
+    async def scene(serving: Serving) -> None:
+        found = await blocks(serving, 3, "chains=bitcoin&from=earliest")
+        heights = [event["data"]["height"] for event in found]  # type: ignore[index]
+        assert heights == list(range(heights[0], heights[0] + 3))
+        async with httpx.AsyncClient(base_url=serving.listeners[0].url) as http:
+            latest = (await http.get("/api/v1/btc/latest")).json()
+            status = (await http.get("/api/v1/chains/bitcoin-regtest/status")).json()
+            health = (await http.get("/api/v1/health")).json()
+            assert (await http.get("/api/v1/ready")).status_code == 200
+        assert latest["height"] >= heights[-1]
+        assert (status["status"], status["anchor"], status["sources"][0]["state"]) == (
+            "following",
+            "first_use",
+            "ready",
+        )
+        assert health["status"] == "ok"
+        assert status["log"] == serving.log
+
+    with_a_relay(options(), scene)
+
+
+def test_admin_and_metrics_tell_of_the_blocks_way() -> None:
+    async def scene(serving: Serving) -> None:
+        await blocks(serving, 1, "chains=litecoin")
+        async with httpx.AsyncClient() as http:
+            metrics = (await http.get(f"{serving.metrics}/metrics")).text
+            sources = (await http.get(f"{serving.admin}/api/sources")).json()
+            refused = await http.get(
+                f"{serving.admin}/api/sources", headers={"Origin": "http://evil.example"}
+            )
+        assert 'sprint_stage_seconds_count{chain="litecoin-regtest",stage="handed_over"}' in metrics
+        assert [s["name"] for s in sources["sources"]["litecoin-regtest"]] == ["devnet-litecoin"]
+        assert refused.status_code == 403
+
+    with_a_relay(options(chains=("ltc",)), scene)
+
+
+def test_only_the_chains_asked_for_are_followed() -> None:
+    async def scene(serving: Serving) -> None:
+        async with httpx.AsyncClient(base_url=serving.listeners[0].url) as http:
+            chains = (await http.get("/api/v1/chains")).json()["chains"]
+        assert [chain["chain"] for chain in chains] == ["litecoin-regtest"]
+
+    with_a_relay(options(chains=("litecoin",)), scene)
+
+
+def test_each_tier_has_a_listener_of_its_own() -> None:
+    async def scene(serving: Serving) -> None:
+        assert [listener.tier for listener in serving.listeners] == ["free", "business", "turbo"]
+        async with httpx.AsyncClient() as http:
+            for listener in serving.listeners:
+                assert (await http.get(f"{listener.url}/api/v1/version")).headers["Sprint-Log"] == serving.log
+
+    with_a_relay(options(tiers=("free", "business", "turbo")), scene)
+
+
+def test_a_kept_store_goes_on_with_a_devnet_that_begins_anew(tmp_path: Path) -> None:
+    seen: list[dict[str, object]] = []
+
+    async def scene(serving: Serving) -> None:
+        seen.extend(await blocks(serving, 1, "chains=bitcoin"))
+
+    with_a_relay(options(data_dir=tmp_path), scene)
+    with_a_relay(options(data_dir=tmp_path), scene)
+    first, second = seen
+    assert int(str(second["seq"])) > int(str(first["seq"]))
+    assert first["data"] != second["data"]
+
+
+def test_a_second_relay_on_the_same_data_is_refused(tmp_path: Path) -> None:
+    async def scene(_: Serving) -> None:
+        with pytest.raises(StoreError, match=str(tmp_path)):
+            await RelayService(options(data_dir=tmp_path)).run(lambda _: None, StopSignal())
+
+    with_a_relay(options(data_dir=tmp_path), scene)
+
+
+def test_a_port_asked_for_and_taken_is_named_with_its_option() -> None:
+    async def scene(serving: Serving) -> None:
+        port = int(serving.admin.rpartition(":")[2])
+        ports = Ports(host="127.0.0.1", tier=0, admin=port, metrics=0, free_if_taken=True)
+        with pytest.raises(ListenError, match=f"{port}.*--admin-port"):
+            await RelayService(options(ports=ports)).run(lambda _: None, StopSignal())
+
+    with_a_relay(options(), scene)
+
+
+def test_a_chain_that_no_source_serves_is_refused_with_what_there_is() -> None:
+    source = parse_source("litecoin:regtest=p2p://127.0.0.1:1")
+    with pytest.raises(ConfigError, match="there are litecoin-regtest"):
+        asyncio.run(
+            RelayService(options(sources=(source,), chains=("bitcoin",))).run(lambda _: None, StopSignal())
+        )
