@@ -81,6 +81,7 @@ class Checker:
             if not told:
                 raise Violation("parent before child", f"{data.hash} is late, and no gap told of it")
             self._missing.discard(data.hash)
+            self._expected = [h for h in self._expected if h != data.hash]
             return
         if self._below is None:
             self._begin(data.parent)

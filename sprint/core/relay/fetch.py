@@ -3,7 +3,7 @@
 The pipeline says which bodies it wants; `assign` spreads them, lowest height first, over the sources that
 are ready, each with a bounded number in flight. A body that does not come in time, is not found, or comes
 false is asked of the next source: one that was asked less often first, one that announced it before one
-that did not. Waits between rounds grow by a fifth to a cap.
+that did not. One source is not asked for the same body again before a wait, which grows by a fifth to a cap.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ import msgspec
 
 from sprint.core.relay.settings import ChainSettings
 
-ROUND_WAIT_FIRST_S = 0.5
-ROUND_WAIT_FACTOR = 1.2
-ROUND_WAIT_MAX_S = 3.0
+RETRY_WAIT_FIRST_S = 0.5
+RETRY_WAIT_FACTOR = 1.2
+RETRY_WAIT_MAX_S = 3.0
 REQUEST_TIMEOUT_MAX_S = 64.0  # a source's time doubles with each try, so that a slow line can finish once
+_GROWTH_TRIES_MAX = 32  # waits and timeouts have reached their caps by then
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -33,6 +34,7 @@ class Want:
     """One body that is wanted."""
 
     __slots__ = (
+        "again_at",
         "announcers",
         "asked_at",
         "asked_of",
@@ -42,6 +44,7 @@ class Want:
         "late_wait_s",
         "not_before",
         "queued",
+        "round_asked",
         "rounds",
         "tries",
     )
@@ -51,6 +54,8 @@ class Want:
         self.height = height
         self.announcers = announcers
         self.tries: dict[str, int] = {}
+        self.again_at: dict[str, float] = {}  # by source: not before
+        self.round_asked: set[str] = set()  # a round ends when all ready sources are in it
         self.asked_of: str | None = None
         self.asked_at: float | None = None  # when it was first asked of anybody
         self.deadline = 0.0
@@ -98,15 +103,13 @@ class BodyFetcher:
 
     def source_ready(self, source: str) -> None:
         self._in_flight.setdefault(source, set())
-        for want in self._wants.values():
-            if want.late_wait_s is None:
-                want.not_before = 0.0
 
     def source_lost(self, source: str) -> None:
         for block_hash in self._in_flight.pop(source, ()):
             self._ask_again(self._wants[block_hash])
         for want in self._wants.values():
             want.tries.pop(source, None)
+            want.again_at.pop(source, None)
             want.announcers.discard(source)
 
     @property
@@ -144,15 +147,15 @@ class BodyFetcher:
         """Hand out what can be asked for now."""
         given: dict[str, list[bytes]] = {}
         later: list[tuple[int, bytes]] = []
-        while self._unasked and self._has_slot():
+        while self._unasked and self._free_sources():
             entry = heapq.heappop(self._unasked)
             want = self._wants.get(entry[1])
             if want is None or not want.queued:
                 continue
-            if want.not_before > now:
+            source = self._choose(want, now)
+            if source is None:
                 later.append(entry)
                 continue
-            source = self._choose(want)
             self._ask(want, source, now)
             given.setdefault(source, []).append(want.hash)
         for entry in later:
@@ -183,43 +186,48 @@ class BodyFetcher:
     def next_timer(self) -> float | None:
         """Return when `expire` or `assign` next has something to do."""
         due = [w.deadline for w in self._asked()]
-        if self._has_slot():
-            due += [w.not_before for w in self._wants.values() if w.queued and w.not_before > 0]
+        free = self._free_sources()
+        if free:
+            due += [_askable_at(w, free) for w in self._wants.values() if w.queued]
         return min(due, default=None)
 
     def _asked(self) -> list[Want]:
         return [self._wants[h] for hashes in self._in_flight.values() for h in hashes]
 
-    def _has_slot(self) -> bool:
-        return any(len(hashes) < self._settings.bodies_in_flight_max for hashes in self._in_flight.values())
-
-    def _choose(self, want: Want) -> str:
-        """The ready source with a free slot that was asked least, announced it, and has least in flight."""
+    def _free_sources(self) -> list[str]:
         limit = self._settings.bodies_in_flight_max
-        free = [s for s, hashes in self._in_flight.items() if len(hashes) < limit]
+        return [source for source, hashes in self._in_flight.items() if len(hashes) < limit]
+
+    def _choose(self, want: Want, now: float) -> str | None:
+        """The ready source with a free slot that was asked least, announced it, and has least in flight."""
         return min(
-            free,
+            (s for s in self._free_sources() if _askable_at(want, (s,)) <= now),
             key=lambda s: (want.tries.get(s, 0), s not in want.announcers, len(self._in_flight[s])),
+            default=None,
         )
 
     def _ask(self, want: Want, source: str, now: float) -> None:
         want.queued = False
         want.asked_of = source
         want.asked_at = now if want.asked_at is None else want.asked_at
+        tries = min(want.tries.get(source, 0), _GROWTH_TRIES_MAX)
         want.tries[source] = want.tries.get(source, 0) + 1
-        timeout_s = self._settings.body_request_timeout_s * 2 ** (want.tries[source] - 1)
+        timeout_s = self._settings.body_request_timeout_s * 2**tries
         want.deadline = now + min(timeout_s, REQUEST_TIMEOUT_MAX_S)
+        wait_s = min(RETRY_WAIT_FIRST_S * RETRY_WAIT_FACTOR ** (tries + 1), RETRY_WAIT_MAX_S)
+        want.again_at[source] = now + max(wait_s, want.late_wait_s or 0.0)
         self._in_flight[source].add(want.hash)
-        if all(want.tries.get(s, 0) > want.rounds for s in self._in_flight):
-            want.rounds += 1
-            want.not_before = now + self._round_wait_s(want)
+        want.round_asked.add(source)
+        if want.round_asked.issuperset(self._in_flight):
+            self._end_round(want, now)
 
-    def _round_wait_s(self, want: Want) -> float:
-        """How long after a whole round over the sources the next may start."""
+    def _end_round(self, want: Want, now: float) -> None:
+        """All ready sources were asked; a late want now waits for twice as long as the last time."""
+        want.rounds += 1
+        want.round_asked.clear()
         if want.late_wait_s is not None:
             want.late_wait_s = min(want.late_wait_s * 2, self._settings.late_retry_max_s)
-            return want.late_wait_s
-        return min(ROUND_WAIT_FIRST_S * ROUND_WAIT_FACTOR**want.rounds, ROUND_WAIT_MAX_S)
+            want.not_before = now + want.late_wait_s
 
     def _free(self, want: Want) -> None:
         if want.asked_of is not None:
@@ -237,3 +245,8 @@ class BodyFetcher:
         if not want.queued:
             want.queued = True
             heapq.heappush(self._unasked, (want.height, want.hash))
+
+
+def _askable_at(want: Want, sources: Iterable[str]) -> float:
+    """When the first of these sources may be asked."""
+    return max(want.not_before, min(want.again_at.get(source, 0.0) for source in sources))

@@ -20,19 +20,21 @@ PRUNE_SLACK_BLOCKS = 512  # re-rooting costs a walk over the tree, so it is done
 
 
 class BlockRecord(msgspec.Struct, frozen=True):
-    """What of a body is kept until the block is delivered."""
+    """What of a body is kept until the block is delivered. `late`: a gap has told of it meanwhile."""
 
     tx_count: int
     size: int
     checks: tuple[str, ...]
     source: str
+    late: bool = False
 
 
 class Passed(msgspec.Struct, frozen=True):
-    """Why a gap passes over a block, and whether its body is still asked for."""
+    """Why a gap passes over a block, whether its body is still asked for, whether subscribers were told."""
 
     reason: str
     retry: bool
+    told: bool = False
 
 
 class Node:
@@ -136,8 +138,10 @@ class HeadTracker:
         return node
 
     def settle(self, node: Node, block: Block, source: str) -> None:
-        """Note that a node's body is valid."""
-        node.record = BlockRecord(block.tx_count, block.size, block.checks, source)
+        """Note that a node's body is valid, also where a gap had passed over it."""
+        late = node.missing is not None and node.missing.told
+        node.record = BlockRecord(block.tx_count, block.size, block.checks, source, late)
+        node.missing = None
 
     def connect(self, node: Node) -> HeadChange | None:
         """Connect a settled node and all that waited for it; return the head's move, if it moves."""

@@ -41,7 +41,6 @@ class Penalty(msgspec.Struct, frozen=True):
 
 class BlockDraft(msgspec.Struct, frozen=True):
     node: Node
-    late: bool = False
 
 
 class HeaderDraft(msgspec.Struct, frozen=True):
@@ -90,6 +89,7 @@ class Outcome:
         for node in change.added:
             self.touch(node, canonical=True)
             if node.missing is not None:
+                node.missing = msgspec.structs.replace(node.missing, told=True)
                 self._tell_gap(node, node.missing.reason)
             elif not node.delivered and not node.anchored:
                 self.deliver(node)
@@ -102,9 +102,9 @@ class Outcome:
         else:
             self.drafts.append(GapData(node.height, node.height, reason))
 
-    def deliver(self, node: Node, *, late: bool = False) -> None:
+    def deliver(self, node: Node) -> None:
         node.delivered = True
-        self.drafts.append(BlockDraft(node, late))
+        self.drafts.append(BlockDraft(node))
 
 
 def number(outcome: Outcome, chain: str, log: EventLog, now: float) -> Commit | None:
@@ -154,13 +154,13 @@ def _state_of(node: Node) -> str:
 
 def _event_data(draft: Draft, now: float) -> EventData:
     if isinstance(draft, BlockDraft):
-        return _block_data(draft.node, now, late=draft.late)
+        return _block_data(draft.node, now)
     if isinstance(draft, HeaderDraft):
         return _header_data(draft.node, now)
     return draft
 
 
-def _block_data(node: Node, now: float, *, late: bool) -> BlockData:
+def _block_data(node: Node, now: float) -> BlockData:
     record = node.record
     if record is None:
         raise AssertionError(f"{node!r} is delivered without a body")
@@ -179,7 +179,7 @@ def _block_data(node: Node, now: float, *, late: bool) -> BlockData:
         relay_time_ms=_elapsed_ms(node, now),
         proof=CheckSlip(record.checks, sources),
         native=node.header.native,
-        late=late,
+        late=record.late,
     )
 
 

@@ -158,8 +158,9 @@ class Settlement:
         state.fetcher.done(node.hash)
         if state.has_body(node) or node.invalid:
             return
+        passed_over = node.missing is not None
         state.tree.settle(node, block, source)
-        if node.missing is not None:
+        if passed_over:
             self._accept_late(node, outcome)
             return
         outcome.touch(node)
@@ -169,11 +170,10 @@ class Settlement:
 
     def _accept_late(self, node: Node, outcome: Outcome) -> None:
         """A gap had passed over this one: its children are out already."""
-        node.missing = None
         canonical = self._state.tree.on_best_branch(node)
         outcome.touch(node, canonical=canonical)
         if canonical:
-            outcome.deliver(node, late=True)
+            outcome.deliver(node)
 
     def _refuse_body(self, block_hash: bytes, source: str, rejected: Rejected, outcome: Outcome) -> None:
         """Penalise; another source may have the true body, unless the block itself breaks a rule."""
