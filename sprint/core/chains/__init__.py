@@ -52,7 +52,10 @@ class Rejected(msgspec.Struct, frozen=True):
 
 
 class Processor(Protocol):
-    """Judges the bytes of one network of one chain."""
+    """Judges the bytes of one network of one chain. `context_checks` names what `check_context` checks."""
+
+    @property
+    def context_checks(self) -> tuple[str, ...]: ...
 
     def process_header(self, raw: bytes) -> Header | Rejected:
         """Parse one header and check its proof of work."""

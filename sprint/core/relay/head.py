@@ -137,10 +137,10 @@ class HeadTracker:
             self.best_header = node
         return node
 
-    def settle(self, node: Node, block: Block, source: str) -> None:
-        """Note that a node's body is valid, also where a gap had passed over it."""
+    def settle(self, node: Node, block: Block, checks: tuple[str, ...], source: str) -> None:
+        """Note that a node's body is valid by `checks`, also where a gap had passed over it."""
         late = node.missing is not None and node.missing.told
-        node.record = BlockRecord(block.tx_count, block.size, block.checks, source, late)
+        node.record = BlockRecord(block.tx_count, block.size, checks, source, late)
         node.missing = None
 
     def connect(self, node: Node) -> HeadChange | None:

@@ -159,7 +159,8 @@ class Settlement:
         if state.has_body(node) or node.invalid:
             return
         passed_over = node.missing is not None
-        state.tree.settle(node, block, source)
+        checks = block.checks + state.processor.context_checks
+        state.tree.settle(node, block, checks, source)
         if passed_over:
             self._accept_late(node, outcome)
             return

@@ -6,7 +6,8 @@ from typing import Any, cast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sprint.tools.web.outgoing import SEND_BUFFER_SIZE, FlushWindow, Outgoing
+from sprint.tools.net import SEND_BUFFER_SIZE
+from sprint.tools.web.outgoing import FlushWindow, Outgoing
 
 
 class HoldingTransport:

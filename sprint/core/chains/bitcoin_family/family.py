@@ -28,6 +28,8 @@ _BODY_COST_MS_PER_BYTE = 2.0e-5
 class BitcoinFamilyProcessor:
     """Judges headers, blocks and transactions of one network."""
 
+    context_checks = ("coinbase_height",)
+
     def __init__(self, parameters: NetworkParameters) -> None:
         self.parameters = parameters
         self._proof_hash = sha256d if parameters.proof_of_work == "sha256d" else scrypt_1024_1_1
