@@ -160,6 +160,8 @@ class Checker:
         data = event.data
         self.reorgs += 1
         removed = list(data.removed)
+        if data.depth != len(removed) or not removed or not data.added:
+            raise Violation("reorg before its blocks", f"depth {data.depth} for {len(removed)} removed")
         if self._below is None:
             self._begin(removed[0])
         elif self._gaps:
@@ -168,8 +170,7 @@ class Checker:
             raise Violation(
                 "reorg before its blocks", f"removed {removed}, the branch ends {self.branch[-3:]}"
             )
-        if data.depth != len(data.removed) or not data.added:
-            raise Violation("reorg before its blocks", f"depth {data.depth} for {len(data.removed)} removed")
+        old_height = self._height(removed[0])
         del self.branch[max(0, len(self.branch) - len(removed)) :]
         below = self._parent(data.added[0])
         for block in data.added:
@@ -177,6 +178,8 @@ class Checker:
             if self._parent(block) != below:
                 raise Violation("reorg before its blocks", f"added {block} does not follow {below}")
             below = block
+        if self._height(below) <= old_height:
+            raise Violation("head = most work", f"left height {old_height} for {self._height(below)}")
         if self._height(data.added[0]) != data.fork_height + 1:
             raise Violation("reorg before its blocks", f"fork_height {data.fork_height} is not below added")
         self.branch += data.added

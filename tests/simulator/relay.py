@@ -68,6 +68,7 @@ class SimulatedRelay:
         self.sessions: dict[str, PeerSession] = {}
         self.flush: Callable[[str], None] = lambda _: None
         self.hand_over: Callable[[Sequence[LoggedEvent]], None] = lambda _: None
+        self.on_write: Callable[[], None] = lambda: None
         genesis = world.parameters.genesis_hash
         if disk.head is None:
             tree = new_tree(processor, world.parameters.genesis, settings.retained_blocks_max)
@@ -124,6 +125,7 @@ class SimulatedRelay:
 
     def log_commit(self, commit: Commit) -> None:
         """Give a commit to the writer: it is on the disk a little later, and handed over then."""
+        self.on_write()
         self._commit_at = max(self._commit_at, self._clock.now + self._rng.random() * COMMIT_DELAY_MAX_S)
         self._clock.call_at(self._commit_at, lambda: self.committed(commit))
 

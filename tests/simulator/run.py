@@ -13,7 +13,7 @@ from sprint.tools.plugins import ChainCatalog, ChainNetwork
 from tests.simulator.checker import Checker
 from tests.simulator.clock import VirtualClock
 from tests.simulator.links import Links
-from tests.simulator.relay import LOG_ID, Disk, SimulatedRelay
+from tests.simulator.relay import COMMIT_DELAY_MAX_S, LOG_ID, Disk, SimulatedRelay
 from tests.simulator.subscriber import Subscriber
 from tests.simulator.weather import Weather
 from tests.simulator.world import NodeView, World
@@ -194,8 +194,18 @@ class Simulation:
         self._links.attach(self._relay)
 
     def _kill(self) -> None:
-        """Kill the relay between any two steps; it starts again after a while."""
-        if self._relay is None:
+        """Kill the relay now, or where it hurts: while its next commit is on its way to the disk."""
+        relay = self._relay
+        if relay is None or self.rng.random() < 0.5:
+            self._kill_now(relay)
+        else:
+            relay.on_write = lambda: self.clock.call_later(
+                self.rng.random() * COMMIT_DELAY_MAX_S, lambda: self._kill_now(relay)
+            )
+
+    def _kill_now(self, relay: SimulatedRelay | None) -> None:
+        """Kill one life of the relay between any two steps; the next begins after a while."""
+        if self._relay is None or relay is not self._relay or self._links.calm:
             return
         self.kills += 1
         self._relay.alive = False

@@ -1,0 +1,167 @@
+"""Each promise is held by something: switched off in a mutant, the checker catches it by its name.
+
+A rule that no mutant breaks would be a rule that the simulator does not test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+
+import pytest
+
+from sprint.core.chains import Block, Header, Processor, Rejected
+from sprint.core.chains.bitcoin_family.family import BitcoinFamilyProcessor
+from sprint.core.model import GapData, ReorgData
+from sprint.core.relay.event_log import Commit
+from sprint.core.relay.head import HeadChange, HeadTracker, Node
+from sprint.core.relay.outcome import Outcome
+from tests.simulator import subscriber
+from tests.simulator.checker import RULES, Violation
+from tests.simulator.relay import SimulatedRelay
+from tests.simulator.run import Simulation
+
+SEEDS_MAX = 40
+
+true_move_head = Outcome.move_head
+true_connect = HeadTracker.connect
+true_move_to = HeadTracker._move_to
+
+
+def forget_what_was_delivered(outcome: Outcome, change: HeadChange) -> None:
+    for node in change.added:
+        node.delivered = False
+    true_move_head(outcome, change)
+
+
+def connect_without_a_connected_parent(tree: HeadTracker, node: Node) -> HeadChange | None:
+    parent = node.parent
+    if parent is not None and not parent.connected and node.settled and node.work > tree.head.work:
+        return HeadChange(parent, (), (node,))
+    return true_connect(tree, node)
+
+
+def tell_the_reorg_last(outcome: Outcome, change: HeadChange) -> None:
+    true_move_head(outcome, change)
+    outcome.drafts.sort(key=lambda draft: isinstance(draft, ReorgData))
+
+
+def tell_no_reorg(outcome: Outcome, change: HeadChange) -> None:
+    true_move_head(outcome, change)
+    outcome.drafts = [draft for draft in outcome.drafts if not isinstance(draft, ReorgData)]
+
+
+def tell_no_gap(outcome: Outcome, change: HeadChange) -> None:
+    true_move_head(outcome, change)
+    outcome.drafts = [draft for draft in outcome.drafts if not isinstance(draft, GapData)]
+
+
+def never_leave_a_branch(tree: HeadTracker, best: Node) -> HeadChange | None:
+    return true_move_to(tree, best) if tree.head in best.ancestors() else None
+
+
+def take_equal_work(tree: HeadTracker, node: Node) -> HeadChange | None:
+    change = true_connect(tree, node)
+    equal = node.connected and node is not tree.head and node.work == tree.head.work
+    return tree._move_to(node) if change is None and equal else change
+
+
+def take_less_work(tree: HeadTracker, node: Node) -> HeadChange | None:
+    change = true_connect(tree, node)
+    if change is None and node.connected and not tree.on_best_branch(node):
+        return tree._move_to(node)
+    return change
+
+
+class CredulousProcessor(BitcoinFamilyProcessor):
+    """Takes any body for the one that the header commits to."""
+
+    def process_block(self, raw: bytes, header: Header | None = None) -> Block | Rejected:
+        verdict = super().process_block(raw, header)
+        true_header = header or self.process_header(raw[:80])
+        if isinstance(verdict, Block) or isinstance(true_header, Rejected):
+            return verdict
+        return Block(header=true_header, tx_count=1, size=len(raw), checks=(), height_claimed=None)
+
+    def check_context(self, block: Block, height: int) -> Rejected | None:
+        return None
+
+
+class CredulousSimulation(Simulation):
+    def processor(self) -> Processor:
+        return CredulousProcessor(self.world.parameters)
+
+
+class HastyRelay(SimulatedRelay):
+    """Hands events over while they still wait for the disk."""
+
+    def log_commit(self, commit: Commit) -> None:
+        self.hand_over(commit.events)
+        super().log_commit(commit)
+
+    def committed(self, commit: Commit) -> None:
+        if self.alive:
+            self._disk.apply(commit)
+
+
+class HastySimulation(Simulation):
+    relay_type = HastyRelay
+
+
+MUTANTS: list[tuple[str, type, str, Callable[..., object]]] = [
+    ("once", Outcome, "move_head", forget_what_was_delivered),
+    ("parent before child", HeadTracker, "connect", connect_without_a_connected_parent),
+    ("parent before child", Outcome, "move_head", tell_no_gap),
+    ("reorg before its blocks", Outcome, "move_head", tell_the_reorg_last),
+    ("reorg before its blocks", Outcome, "move_head", tell_no_reorg),
+    ("head = most work", HeadTracker, "_move_to", never_leave_a_branch),
+    ("head = most work", HeadTracker, "connect", take_equal_work),
+    ("head = most work", HeadTracker, "connect", take_less_work),
+]
+
+
+@pytest.mark.parametrize(
+    ("rule", "owner", "method", "mutation"), MUTANTS, ids=lambda value: getattr(value, "__name__", str(value))
+)
+def test_a_mutant_of_the_core_is_caught_by_its_rule(
+    rule: str, owner: type, method: str, mutation: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(owner, method, mutation)
+    seeds_until_caught(rule, Simulation)
+
+
+def test_a_processor_that_accepts_any_body_is_caught() -> None:
+    seeds_until_caught("nothing invalid", CredulousSimulation)
+
+
+def test_handing_over_before_the_commit_is_caught() -> None:
+    seeds_until_caught(subscriber.RULE, HastySimulation)
+
+
+def test_blocks_that_a_gap_passed_over_and_nobody_asks_for_again_are_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(HeadTracker, "missing", lambda _: [])
+    monkeypatch.setattr(
+        "sprint.core.relay.fetch.BodyFetcher.make_late", lambda fetcher, h, _: fetcher.done(h)
+    )
+    seeds_until_caught("once", Simulation)
+
+
+def test_every_rule_has_a_mutant() -> None:
+    assert {rule for rule, *_ in MUTANTS} | {"nothing invalid"} == set(RULES)
+
+
+def seeds_until_caught(rule: str, simulation: Callable[[int], Simulation]) -> int:
+    """Run seeds until one breaks the rule; other rules may break on the way."""
+    others: dict[str, int] = {}
+    for tried, seed in zip(count(1), range(SEEDS_MAX), strict=False):
+        try:
+            simulation(seed).run()
+        except Violation as violation:
+            if violation.rule == rule:
+                print(f"{rule}: caught at seed {seed}, the {tried}. of at most {SEEDS_MAX}; others {others}")
+                print(f"  {violation}")
+                return tried
+            others[violation.rule] = others.get(violation.rule, 0) + 1
+    pytest.fail(f"{rule} was not caught in {SEEDS_MAX} seeds; others that were: {others}")
