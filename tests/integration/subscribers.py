@@ -17,9 +17,10 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from sprint import Client
-from sprint.core.errors import SprintError
+from sprint.core.errors import ClientError, SprintError
 from sprint.core.model import BlockEvent, Event, decode_event
 from sprint.tools.client import ClientSettings
+from tests.integration.real_servers import wait_until
 
 WAIT_S = 30.0
 JOIN_TIMEOUT_S = 10.0
@@ -131,6 +132,22 @@ class LineReader(_Reader):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._thread.join(JOIN_TIMEOUT_S)
         self._connection.close()
+
+
+def wait_until_delivered(url: str, chain: str, block_hash: str) -> None:
+    """Return when the relay's newest block of a chain is this one."""
+    with Client(url) as client:
+        wait_until(lambda: latest_hash(client, chain) == block_hash, f"{chain} is at {block_hash}")
+
+
+def latest_hash(client: Client, chain: str) -> str | None:
+    """Return the hash of the newest delivered block, None before there is one."""
+    try:
+        return client.latest(chain).hash
+    except ClientError as error:
+        if error.code != "block_not_found":
+            raise
+        return None
 
 
 def has_block(events: Sequence[Event], block_hash: str) -> bool:

@@ -19,12 +19,13 @@ from sprint.core.model import BlockEvent, Event, ReorgEvent, SourceStatusEvent
 from tests.integration.many_transactions import fill_mempool
 from tests.integration.real_servers import Litecoind, free_ports, wait_until
 from tests.integration.relay_process import COMMAND, RelayProcess
-from tests.integration.subscribers import LineReader, Listener, blocks_of, kinds_of
+from tests.integration.subscribers import LineReader, Listener, blocks_of, kinds_of, wait_until_delivered
 
 pytestmark = pytest.mark.real("litecoind")
 
 BLOCKS = 100
 BURST_MAX = 20
+CHAIN = "litecoin-regtest"
 MISSED_BLOCKS = 20
 CHECK_TIMEOUT_S = 30.0
 LITECOIN_GENESIS = "530827f38f93b43ed12af0b3ad25a288dc02ed74d6d7857862df51fc56c416f9"
@@ -35,6 +36,8 @@ def relay_on(folder: Path, *nodes: Litecoind, port: int = 0) -> Iterator[RelayPr
     """A relay that has delivered the tip of its nodes, with its data in `folder`."""
     sources = [part for node in nodes for part in ("--source", node.source_url)]
     with RelayProcess(folder, *sources, "--data-dir", str(folder / "data"), port=port) as relay:
+        if nodes[0].height:
+            wait_until_delivered(relay.url, CHAIN, nodes[0].tip)
         yield relay
 
 

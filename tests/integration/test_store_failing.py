@@ -21,7 +21,7 @@ import pytest
 from tests.integration.devnet_process import DevnetProcess
 from tests.integration.real_servers import wait_until
 from tests.integration.relay_process import RelayProcess
-from tests.integration.subscribers import Listener, blocks_of, kinds_of
+from tests.integration.subscribers import Listener, blocks_of, kinds_of, wait_until_delivered
 
 CHAIN = "litecoin-regtest"
 TMPFS_SIZE = "4m"
@@ -116,9 +116,10 @@ def mine_until_it_refuses(relay: RelayProcess, devnet: DevnetProcess) -> None:
 
 
 @contextlib.contextmanager
-def relay_on(folder: Path, disk: Disk, devnet: DevnetProcess, port: int = 0) -> Iterator[RelayProcess]:
+def relay_on(folder: Path, disk: Disk, devnet: DevnetProcess) -> Iterator[RelayProcess]:
     arguments = ("--source", devnet.source_url, "--data-dir", str(disk.folder))
-    with RelayProcess(folder, *arguments, port=port) as relay:
+    with RelayProcess(folder, *arguments) as relay:
+        wait_until_delivered(relay.url, CHAIN, devnet.tip)
         yield relay
 
 
