@@ -3,9 +3,9 @@
     with RelayProcess(tmp_path, "--source", node.source_url, "--data-dir", str(data)) as relay:
         client = Client(relay.url)
 
-It listens on free ports of 127.0.0.1 (or on the one given), served as one tier. What it says on stderr
-goes to a file in the given folder, and the end of that into the message of whatever fails. To start again
-on the same data, make another one with the same `--data-dir`; on the same port, with `port`.
+It listens on free ports of 127.0.0.1, served as one tier; `port` names its port, None leaves it to the
+relay. What it says on stderr goes to a file in the given folder, and the end of that into the message of
+whatever fails. To start again on the same data, make another one with the same `--data-dir`.
 """
 
 from __future__ import annotations
@@ -56,16 +56,17 @@ class RelayProcess:
         folder: Path,
         *arguments: str,
         tier: str = "turbo",
-        port: int = 0,
+        port: int | None = 0,
         environment: dict[str, str] | None = None,
         command: tuple[str, ...] = COMMAND,
         ready_timeout_s: float = READY_TIMEOUT_S,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        own_port = () if port is None else ("--port", str(port))
         self.stderr_path = folder / f"relay-{len(list(folder.glob('relay-*.stderr')))}.stderr"
         with self.stderr_path.open("wb") as stderr:
             self._process = subprocess.Popen(
-                [*command, "--port", str(port), *FIXED_OPTIONS, "--tier", tier, *arguments],
+                [*command, *own_port, *FIXED_OPTIONS, "--tier", tier, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
