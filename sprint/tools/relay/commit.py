@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from typing import Protocol
 
 from sprint.core.errors import StoreError
@@ -50,6 +52,10 @@ class Committer:
         self._committed = committed
         self._pause = pause
         self._pausing = False
+        # Filled by the writer's thread, emptied by the loop's; bounded by the commits in flight.
+        self._reported: deque[tuple[Sequence[Commit], StoreError | None]] = deque()
+        # Not the store's own count, which falls before its report is here.
+        self._unreported = 0
         self._idle = asyncio.Event()
         self._idle.set()
         self.failing: str | None = None
@@ -65,36 +71,50 @@ class Committer:
         await self._idle.wait()
 
     def submit(self, commit: Commit) -> None:
-        self._idle.clear()
         self._store.submit(commit)
+        self._unreported += 1
+        self._idle.clear()
         if self._store.in_flight >= COMMITS_IN_FLIGHT_MAX:
             self._set_paused()
 
     def _on_writer_thread(self, commits: Sequence[Commit], error: StoreError | None) -> None:
+        self._reported.append((commits, error))
         try:
-            self._loop.call_soon_threadsafe(self._on_loop, commits, error)
+            self._loop.call_soon_threadsafe(self._on_loop)
         except RuntimeError:
             # The loop has ended: the store is being closed, and nobody is left to hand over to.
             log.debug("commits came in after the loop had ended")
 
-    def _on_loop(self, commits: Sequence[Commit], error: StoreError | None) -> None:
-        if error is not None:
-            if self.failing is None:
-                log_fields(
-                    log,
-                    logging.ERROR,
-                    "the store refuses; intake stops until it takes the commit",
-                    reason=str(error),
-                )
-            self.failing = str(error)
-        else:
-            if self.failing is not None:
-                log_fields(log, logging.WARNING, "the store works again", waiting=self._store.in_flight)
-            self.failing = None
-            self._committed(commits)
-            if not self._store.in_flight:
-                self._idle.set()
-        self._set_paused()
+    def _on_loop(self) -> None:
+        """Take all that the writer has reported, so that what came meanwhile is handed over in one go."""
+        reports = [self._reported.popleft() for _ in range(len(self._reported))]
+        for failed, group in groupby(reports, key=lambda report: report[1] is not None):
+            if failed:
+                for _, error in group:
+                    self._refused(str(error))
+            else:
+                self._logged([commit for commits, _ in group for commit in commits])
+        if reports:
+            self._set_paused()
+
+    def _refused(self, reason: str) -> None:
+        if self.failing is None:
+            log_fields(
+                log,
+                logging.ERROR,
+                "the store refuses; intake stops until it takes the commit",
+                reason=reason,
+            )
+        self.failing = reason
+
+    def _logged(self, commits: Sequence[Commit]) -> None:
+        if self.failing is not None:
+            log_fields(log, logging.WARNING, "the store works again", waiting=self._store.in_flight)
+        self.failing = None
+        self._committed(commits)
+        self._unreported -= len(commits)
+        if not self._unreported:
+            self._idle.set()
 
     def _set_paused(self) -> None:
         waiting = self._store.in_flight

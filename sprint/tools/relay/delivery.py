@@ -32,8 +32,6 @@ EVENTS_PER_TURN = 64
 BACKLOG_EVENTS_MAX = 10_000
 
 Encode = Callable[[bytes], bytes]
-Offer = Callable[[bytes, str], bool]
-Runs = list[tuple[Encode, list[Offer]]]
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -48,11 +46,17 @@ class Subscriber(Protocol):
     def offer(self, frame: bytes, cursor: str) -> bool:
         """Take an encoded event; False where it was dropped. Never awaits."""
 
+    def offer_run(self, frames: Sequence[bytes], cursors: Sequence[str], joined: bytes) -> bool:
+        """Take several encoded events at once; `joined` is all of them, to be written as one."""
+
     async def drained(self) -> bool:
         """Wait until more may be offered at leisure; False once nothing is taken any more."""
 
     def close_slow(self) -> None:
         """Close as too slow."""
+
+
+Runs = list[tuple[Encode, list[Subscriber]]]
 
 
 class HandOver(msgspec.Struct, frozen=True):
@@ -163,27 +167,39 @@ class Delivery:
     def _publish_turn(self) -> None:
         backlog = self._backlog
         self._turn_due = False
-        for _ in range(min(len(backlog), max(EVENTS_PER_TURN, len(backlog) - BACKLOG_EVENTS_MAX))):
-            self._hand_over(backlog.popleft())
+        count = min(len(backlog), max(EVENTS_PER_TURN, len(backlog) - BACKLOG_EVENTS_MAX))
+        turn = [backlog.popleft() for _ in range(count)]
+        for _, events in groupby(turn, key=self._target_ids):
+            self._hand_over(tuple(events))
         if backlog:
             self._turn_due = True
             asyncio.get_running_loop().call_soon(self._publish_turn)
 
-    def _hand_over(self, event: LoggedEvent) -> None:
+    def _hand_over(self, events: tuple[LoggedEvent, ...]) -> None:
+        """Hand over events that have the same targets, as one write each: a write costs more than the rest.
+
+        A header and its block are often committed together; written apart, the block would wait until the
+        header is out to everybody.
+        """
         observer = self._observer
         started = observer.now() if observer else 0.0
-        frame = encode_text_frame(event.body)
+        frames = [encode_text_frame(event.body) for event in events]
         encoded = observer.now() if observer else 0.0
-        self._ring.add(event, frame)
-        self._position = event.position
-        targets, runs = self._targets(event.chain, event.type)
-        cursor = event.cursor
-        for encode, offers in runs:
-            outgoing = frame if encode is encode_text_frame else encode(event.body)
-            for offer in offers:
-                offer(outgoing, cursor)
+        for event, frame in zip(events, frames, strict=True):
+            self._ring.add(event, frame)
+        self._position = events[-1].position
+        targets, runs = self._targets(events[0].chain, events[0].type)
+        cursors = [event.cursor for event in events]
+        for encode, subscribers in runs:
+            outgoing = frames if encode is encode_text_frame else [encode(event.body) for event in events]
+            _offer(subscribers, outgoing, cursors)
         if observer is not None:
-            observer.handed_over(HandOver(event, started, encoded, observer.now(), len(targets)))
+            now = observer.now()
+            for event in events:
+                observer.handed_over(HandOver(event, started, encoded, now, len(targets)))
+
+    def _target_ids(self, event: LoggedEvent) -> tuple[int, ...]:
+        return self._targets(event.chain, event.type)[0]
 
     def _targets(self, chain: str, event_type: str) -> tuple[tuple[int, ...], Runs]:
         """Return who is given an event, as runs of one encoding each, in order of rank."""
@@ -192,10 +208,7 @@ class Delivery:
         if known is not None and known[0] is targets:
             return known
         subscribers = [self._subscribers[subscriber_id] for subscriber_id in targets]
-        runs: Runs = [
-            (encode, [subscriber.offer for subscriber in run])
-            for encode, run in groupby(subscribers, key=_encode_of)
-        ]
+        runs: Runs = [(encode, list(run)) for encode, run in groupby(subscribers, key=_encode_of)]
         self._runs[chain, event_type] = (targets, runs)
         return targets, runs
 
@@ -253,6 +266,17 @@ class Delivery:
             if not subscriber.offer(frame, event.cursor):
                 return False
         return True
+
+
+def _offer(subscribers: Sequence[Subscriber], frames: Sequence[bytes], cursors: Sequence[str]) -> None:
+    if len(frames) == 1:
+        frame, cursor = frames[0], cursors[0]
+        for subscriber in subscribers:
+            subscriber.offer(frame, cursor)
+        return
+    joined = b"".join(frames)
+    for subscriber in subscribers:
+        subscriber.offer_run(frames, cursors, joined)
 
 
 def _encode_of(subscriber: Subscriber) -> Encode:

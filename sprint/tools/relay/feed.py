@@ -13,7 +13,7 @@ from sprint.core.errors import RequestError
 from sprint.core.model import EVENT_TYPES
 from sprint.core.relay.fanout import Subscription
 from sprint.core.relay.tiers import TierPolicy
-from sprint.tools.relay.delivery import Delivery, Encode, Offer
+from sprint.tools.relay.delivery import Delivery, Encode
 from sprint.tools.relay.place import CURSORS_MAX, Start, StartAsked
 from sprint.tools.web.outgoing import FlushWindow, Outgoing
 
@@ -98,8 +98,9 @@ class OutgoingSubscriber:
 
     def __init__(self, outgoing: Outgoing, encode: Encode) -> None:
         self.encode = encode
-        # Bound once: the fan-out calls it for every event.
-        self.offer: Offer = outgoing.offer
+        # Bound once: the fan-out calls them for every event.
+        self.offer = outgoing.offer
+        self.offer_run = outgoing.offer_run
         self._outgoing = outgoing
 
     async def drained(self) -> bool:

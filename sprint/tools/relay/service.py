@@ -40,7 +40,14 @@ from sprint.tools.relay.proving import Prover
 from sprint.tools.relay.sources.p2p import P2pSource
 from sprint.tools.relay.stages import StageObserver, StageTimes
 from sprint.tools.relay.view import ServedChain, ServiceView
-from sprint.tools.runtime import StopSignal, clock, log_fields, random_bytes, wall_clock
+from sprint.tools.runtime import (
+    StopSignal,
+    clock,
+    leave_start_up_to_itself,
+    log_fields,
+    random_bytes,
+    wall_clock,
+)
 from sprint.tools.store import ChainSnapshot
 from sprint.tools.store.settings import Durability, StoreSettings
 from sprint.tools.store.sqlite import SqliteStore, open_store
@@ -107,7 +114,9 @@ class RelayService:
                     store.forget_blocks(network.chain_id)
             relay = _Running(self, store, specs)
             stack.push_async_callback(relay.stop)
-            serving(await relay.start(bound))
+            line = await relay.start(bound)
+            leave_start_up_to_itself()
+            serving(line)
             await stop.wait()
             log_fields(log, logging.INFO, "stopping", drain_s_max=STOP_TIMEOUT_S)
 
@@ -280,7 +289,7 @@ class _Running:
             for event in commit.events:
                 if event.type == "block" and event.hash is not None:
                     self._observer.mark("logged", event.chain, internal_hash(event.hash), now)
-            self._delivery.publish(commit.events)
+        self._delivery.publish([event for commit in commits for event in commit.events])
 
     def _pause(self, *, paused: bool) -> None:
         for chain in self._chains.values():

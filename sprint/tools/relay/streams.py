@@ -8,6 +8,7 @@ first event; `Sprint-Cursor` says where the next one goes on, also where the pag
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 
 import msgspec
@@ -123,6 +124,9 @@ class _Page:
         self.cursor = cursor
         self.arrived.set()
         return True
+
+    def offer_run(self, frames: Sequence[bytes], cursors: Sequence[str], _joined: bytes) -> bool:
+        return all(self.offer(frame, cursor) for frame, cursor in zip(frames, cursors, strict=True))
 
     async def drained(self) -> bool:
         return not self.arrived.is_set()

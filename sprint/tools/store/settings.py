@@ -27,6 +27,8 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
     # One transaction takes commits until one of these is reached.
     group_commits_max: int = 256
     group_events_max: int = 1_000
+    # Upkeep between commits waits for a moment without any, at most for so many.
+    upkeep_commits_max: int = 64
     retry_ms_first: float = 10.0
     retry_ms_max: float = 1_000.0
     busy_timeout_ms: int = 1_000

@@ -91,7 +91,7 @@ class Writer:
 
     def _run(self) -> None:
         group_max = self._settings.group_commits_max
-        failures = 0
+        failures = commits_since_upkeep = 0
         while True:
             idle = self._wait()
             group = self._first(group_max if failures == 0 else 1)
@@ -102,7 +102,11 @@ class Writer:
                 continue
             if self._commit(group):
                 failures = 0
-                self._upkeep(idle=False)
+                commits_since_upkeep += len(group)
+                # What waits goes first: a block is often right behind its header.
+                if not self._waiting or commits_since_upkeep >= self._settings.upkeep_commits_max:
+                    commits_since_upkeep = 0
+                    self._upkeep(idle=False)
             elif self._closing.is_set():
                 return
             else:

@@ -13,7 +13,7 @@ import contextlib
 import socket
 import struct
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sprint.tools.net import SEND_BUFFER_SIZE
 
@@ -87,6 +87,16 @@ class Outgoing:
             self._cursor = cursor
             return True
         return self._offer_behind(frame, cursor)
+
+    def offer_run(self, frames: Sequence[bytes], cursors: Sequence[str], joined: bytes) -> bool:
+        """Offer several frames; `joined` is all of them, written as one where nothing waits before them."""
+        if self._window is None and not self._transport.get_write_buffer_size() and not self.ended.is_set():
+            self._sizes.clear()
+            self._sizes_sum = 0
+            self._write(joined, tuple(map(len, frames)))
+            self._cursor = cursors[-1]
+            return True
+        return all(self._offer_behind(*pair) for pair in zip(frames, cursors, strict=True))
 
     def send(self, frame: bytes) -> bool:
         """Send what is no event (an answer, a ping), within the same bounds."""

@@ -40,12 +40,14 @@ class Bench:
     def __init__(self) -> None:
         self.store = HeldStore()
         self.handed_over: list[str] = []
+        self.calls = 0
         self.pauses: list[bool] = []
         self.committer = Committer(self.store, self._committed, self._pause)
         self.committer.start()
 
     def _committed(self, commits: Sequence[Commit]) -> None:
         self.handed_over += [commit.chain for commit in commits]
+        self.calls += 1
 
     def _pause(self, *, paused: bool) -> None:
         self.pauses.append(paused)
@@ -71,6 +73,40 @@ def test_nothing_is_handed_over_before_it_is_committed() -> None:
         assert bench.handed_over == []
         bench.store.finish(2)
         await turn()
+        assert bench.handed_over == ["a", "b"]
+
+    on_a_loop(scene)
+
+
+def test_what_was_reported_meanwhile_is_handed_over_in_one_call_and_in_order() -> None:
+    async def scene(bench: Bench) -> None:
+        for name in ("a", "b", "c"):
+            bench.committer.submit(Commit(name))
+        bench.store.finish(1)
+        bench.store.finish(1, StoreFailing("disk full"))
+        bench.store.finish(1)
+        bench.store.finish(1)
+        await turn()
+        assert bench.handed_over == ["a", "b", "c"]
+        assert bench.calls == 2
+        assert bench.committer.failing is None
+
+    on_a_loop(scene)
+
+
+def test_flushed_waits_for_the_report_of_a_commit_that_the_store_has_let_go_of() -> None:
+    async def scene(bench: Bench) -> None:
+        bench.committer.submit(Commit("a"))
+        bench.committer.submit(Commit("b"))
+        bench.store.finish(1)
+        left = bench.store.waiting.pop()
+        await turn()
+        flushed = asyncio.ensure_future(bench.committer.flushed())
+        await turn()
+        assert not flushed.done()
+        bench.store.waiting.append(left)
+        bench.store.finish(1)
+        await asyncio.wait_for(flushed, 1)
         assert bench.handed_over == ["a", "b"]
 
     on_a_loop(scene)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sprint.core.errors import CursorExpired
-from sprint.core.model import EVENT_TYPES, decode_event
+from sprint.core.model import EVENT_TYPES, ChainStatusData, decode_event
 from sprint.core.relay.event_log import Cursor
 from sprint.core.relay.fanout import Subscription
 from sprint.tools.relay import delivery as delivery_module
 from sprint.tools.relay.delivery import EVENTS_PER_TURN, Delivery, HandOver
 from sprint.tools.relay.place import Start, StartAsked
 from sprint.tools.relay.ring import RecentEvents
-from tests.tools.relay.serving import CHAINS, LOG_ID, Relay, policy, until
+from tests.tools.relay.serving import CHAINS, LOG_ID, Relay, block_data, policy, until
 
 ALL = frozenset(CHAINS)
 
@@ -30,6 +30,7 @@ class Recorder:
 
     def __init__(self, turns: int = 0, order: list[Recorder] | None = None) -> None:
         self.bodies: list[bytes] = []
+        self.runs: list[int] = []
         self.cursor = ""
         self.slow = False
         self.stalled = asyncio.Event()
@@ -47,6 +48,11 @@ class Recorder:
         if self._order is not None:
             self._order.append(self)
         return not self.slow
+
+    def offer_run(self, frames: Sequence[bytes], cursors: Sequence[str], joined: bytes) -> bool:
+        assert joined == b"".join(frames)
+        self.runs.append(len(frames))
+        return all(self.offer(frame, cursor) for frame, cursor in zip(frames, cursors, strict=True))
 
     async def drained(self) -> bool:
         for _ in range(self._turns):
@@ -255,6 +261,28 @@ def test_long_group_of_commits_is_handed_over_in_turns_and_in_order() -> None:
         late = relay.block(7)
         await until(lambda: relay.delivery.position == late.position)
         assert subscriber.bodies == [event.body for event in relay.store.events]
+        relay.delivery.close()
+
+    asyncio.run(run())
+
+
+def test_events_published_together_are_one_write_for_those_who_take_them_all_and_stay_in_order() -> None:
+    async def run() -> None:
+        relay = Relay()
+        all_taker, block_taker = Recorder(), Recorder()
+        for subscriber, types in ((all_taker, EVENT_TYPES), (block_taker, ("block",))):
+            subscription = Subscription(ALL, frozenset(types), policy())
+            place = await relay.delivery.locate(StartAsked(ALL, "latest"))
+            assert await relay.delivery.follow(subscriber, subscription, place)
+        gone = relay.commit("bitcoin", ChainStatusData("stalled", "test"))
+        back = relay.commit("bitcoin", ChainStatusData("recovered", "test"))
+        blocks = [relay.commit("bitcoin", block_data(height)) for height in (1, 2)]
+        relay.delivery.publish([gone, back, *blocks])
+        assert all_taker.bodies == [gone.body, back.body, blocks[0].body, blocks[1].body]
+        assert block_taker.bodies == [block.body for block in blocks]
+        assert all_taker.runs == [2, 2]
+        assert block_taker.runs == [2]
+        assert all_taker.cursor == block_taker.cursor == blocks[-1].cursor
         relay.delivery.close()
 
     asyncio.run(run())

@@ -35,6 +35,7 @@ class Database:
         self.may_write = threading.Event()
         self.may_write.set()
         self.idle_turns = 0
+        self.written_at_upkeep: list[int] = []
 
     def write_group(self, commits: Sequence[Commit]) -> None:
         self.entered.release()
@@ -45,6 +46,8 @@ class Database:
 
     def keep_up(self, *, idle: bool) -> None:
         self.idle_turns += idle
+        if not idle:
+            self.written_at_upkeep.append(sum(map(len, self.groups)))
 
 
 def test_what_waits_while_a_commit_runs_goes_in_one_group_up_to_the_limit() -> None:
@@ -177,3 +180,17 @@ def test_a_writer_starts_once() -> None:
     with pytest.raises(StoreError, match="started before"):
         writer.start(Answers())
     writer.close()
+
+
+def test_upkeep_lets_what_waits_go_first_but_not_for_ever() -> None:
+    database = Database()
+    database.may_write.clear()
+    writer = Writer(
+        database.write_group, database.keep_up, StoreSettings(group_commits_max=1, upkeep_commits_max=3)
+    )
+    for number in range(1, 6):
+        writer.submit(commit(number))
+    writer.start(Answers())
+    database.may_write.set()
+    writer.close()
+    assert database.written_at_upkeep == [3, 5]

@@ -68,6 +68,27 @@ def test_one_frame_over_the_limit_is_taken_where_nothing_waits() -> None:
     assert not overflows
 
 
+def test_a_run_is_one_write_where_nothing_waits_and_is_counted_frame_by_frame() -> None:
+    outgoing, transport, overflows = bounded(3, 10**9)
+    frames, cursors = [b"a", b"bb", b"cc"], ["1", "2", "3"]
+    assert outgoing.offer_run(frames, cursors, b"abbcc")
+    assert transport.writes == [b"abbcc"]
+    assert outgoing.waiting_messages == 3
+    assert not outgoing.offer(b"d", "4")
+    assert overflows == ["3"]
+    transport.held = 0
+    assert not outgoing.offer_run(frames, cursors, b"abbcc")
+    assert transport.writes == [b"abbcc"]
+
+
+def test_a_run_behind_what_waits_is_taken_up_to_the_limit_and_no_further() -> None:
+    outgoing, transport, overflows = bounded(3, 10**9)
+    assert outgoing.offer(b"x", "0")
+    assert not outgoing.offer_run([b"a", b"b", b"c", b"d"], ["1", "2", "3", "4"], b"abcd")
+    assert transport.writes == [b"x", b"a", b"b", b"c"]
+    assert overflows == ["3"]
+
+
 def test_what_the_peer_has_taken_no_longer_counts() -> None:
     outgoing, transport, overflows = bounded(4, 10**9)
     for number in range(100):
