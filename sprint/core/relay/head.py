@@ -189,8 +189,7 @@ class HeadTracker:
         for bad in lost:
             bad.invalid = True
         if self.best_header.invalid:
-            valid = (n for n in self._nodes.values() if not n.invalid)
-            self.best_header = max(valid, key=lambda n: n.work)
+            self._choose_best_header()
         return lost
 
     def on_best_branch(self, node: Node) -> bool:
@@ -230,6 +229,12 @@ class HeadTracker:
         self.root = root
         if self.head.hash not in self._nodes:
             self.head = root
+        if self.best_header.hash not in self._nodes:  # headers without bodies, on a branch too deep by now
+            self._choose_best_header()
+
+    def _choose_best_header(self) -> None:
+        valid = (n for n in self._nodes.values() if not n.invalid)
+        self.best_header = max(valid, key=lambda n: n.work)
 
 
 def _parent_of(node: Node) -> Node:
