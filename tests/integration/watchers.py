@@ -12,7 +12,9 @@ seconds of the machine's one monotonic clock, taken when `recv` has returned.
 
 from __future__ import annotations
 
+import array
 import base64
+import fcntl
 import gc
 import http.client
 import json
@@ -22,6 +24,7 @@ import select
 import socket
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import Callable
@@ -172,8 +175,8 @@ class Subscription:
         self.socket.connect((address.hostname, address.port))
         key = base64.b64encode(secrets.token_bytes(16)).decode()
         self.socket.sendall(
-            f"GET /ws/v1/events?chains={chain_id} HTTP/1.1\r\nHost: {address.netloc}\r\nUpgrade: websocket\r\n"
-            f"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n".encode()
+            f"GET /ws/v1/events?chains={chain_id} HTTP/1.1\r\nHost: {address.netloc}\r\n"
+            f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n".encode()
         )
         self._buffer = b""
         self._seq = 0
@@ -254,11 +257,13 @@ class Crowd:
         while data := subscription.socket.recv(READ_SIZE):
             self._note(subscription, data, time.monotonic())
 
-    def read_all(self) -> None:
+    def read_all(self, pause_s: float) -> None:
+        """Read what has come, as it comes or, to take no processor time from others, after each pause."""
         poll = select.epoll()
         for descriptor in self._subscriptions:
             poll.register(descriptor, select.EPOLLIN)
         while self._subscriptions:
+            time.sleep(pause_s)
             for descriptor, _ in poll.poll():
                 subscription = self._subscriptions[descriptor]
                 data = subscription.socket.recv(READ_SIZE)
@@ -275,14 +280,14 @@ class Crowd:
                 self._times.setdefault(kind, {}).setdefault(block_hash, []).append(now)
 
 
-def read_events(url: str, chain_id: str, count: str) -> None:
-    """Subscribe `count` times and read everything."""
+def read_events(url: str, chain_id: str, count: str, pause_ms: str = "0") -> None:
+    """Subscribe `count` times and read everything, one connection with blocking calls."""
     crowd = Crowd(url, chain_id, int(count))
     _answer_commands({"take": crowd.take})
     if count == "1":
         crowd.read_one()
     else:
-        crowd.read_all()
+        crowd.read_all(float(pause_ms) / 1000)
 
 
 class Stalled:
@@ -324,10 +329,6 @@ class Stalled:
         }
 
     def _waiting_bytes(self) -> int:
-        import array
-        import fcntl
-        import termios
-
         waiting = array.array("i", [0])
         fcntl.ioctl(self._subscription.socket, termios.FIONREAD, waiting)
         return waiting[0]
