@@ -163,5 +163,9 @@ def _lay_environment(table: dict[str, Any], environment: Mapping[str, str]) -> N
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
             raise ConfigError(f"environment: unknown variable {name}; {hint}")
         section, field = known[name]
-        listed = field == "tiers"
-        table.setdefault(section, {})[field] = value.split(",") if listed else value
+        given = {field: value.split(",") if field == "tiers" else value}
+        try:
+            msgspec.convert(given, _SECTIONS[section], strict=False)
+        except msgspec.ValidationError as error:
+            raise ConfigError(f"environment: {name}={value!r}: {error}") from error
+        table.setdefault(section, {}).update(given)

@@ -5,6 +5,7 @@ Examples: `litecoin:regtest=p2p://127.0.0.1:19444`, `core-1@bitcoin=p2p://127.0.
 
 from __future__ import annotations
 
+import re
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
@@ -14,6 +15,7 @@ from sprint.core.errors import ConfigError
 SCHEMES = ("p2p",)
 KEYS = ("provider",)
 NAME_LENGTH_MAX = 64
+_USER_INFO = re.compile("//[^/?#]*@")
 _FORM = "[NAME@]CHAIN[:NETWORK]=p2p://host:port"
 
 
@@ -30,18 +32,21 @@ class SourceSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def url(self) -> str:
-        return f"{self.scheme}://{self.host}" + ("" if self.port is None else f":{self.port}")
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}" + ("" if self.port is None else f":{self.port}")
 
 
 def parse_source(text: str) -> SourceSpec:
     """Parse the option's whole text. ConfigError says what is wrong and what would be right."""
     label, equals, url = text.partition("=")
     if not equals or "://" not in url:
-        raise ConfigError(f"source {text!r}: want {_FORM}, as in litecoin:regtest=p2p://127.0.0.1:19444")
+        raise ConfigError(
+            f"source {_shown(text)}: want {_FORM}, as in litecoin:regtest=p2p://127.0.0.1:19444"
+        )
     name, at, target = label.rpartition("@")
     chain, colon, network = target.partition(":")
     if not chain or (at and not name) or (colon and not network):
-        raise ConfigError(f"source {text!r}: want {_FORM}; a name, chain or network is empty")
+        raise ConfigError(f"source {_shown(text)}: want {_FORM}; a name, chain or network is empty")
     return source_of(chain, network or None, url, name=name or None)
 
 
@@ -53,21 +58,23 @@ def source_of(
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise ConfigError(f"source url {url!r}: {error}") from error
+        raise ConfigError(f"source url {_shown(url)}: {error}") from error
     if parts.scheme not in SCHEMES:
         raise ConfigError(
-            f"source url {url!r}: scheme {parts.scheme!r}; this version speaks {', '.join(SCHEMES)}"
+            f"source url {_shown(url)}: scheme {parts.scheme!r}; this version speaks {', '.join(SCHEMES)}"
         )
     if not host:
-        raise ConfigError(f"source url {url!r}: no host; want {parts.scheme}://host:port")
+        raise ConfigError(f"source url {_shown(url)}: no host; want {parts.scheme}://host:port")
+    if port == 0:
+        raise ConfigError(f"source url {_shown(url)}: port 0; want 1 to 65535, or none for the chain's own")
     if parts.username or parts.password or parts.path not in ("", "/") or parts.fragment:
         raise ConfigError(
-            f"source url {url!r}: {parts.scheme} takes host and port, no user, path or fragment"
+            f"source url {_shown(url)}: {parts.scheme} takes host and port, no user, path or fragment"
         )
     keys = dict(parse_qsl(parts.query, keep_blank_values=True))
     unknown = [key for key in keys if key not in KEYS]
     if unknown:
-        raise ConfigError(f"source url {url!r}: unknown key {unknown[0]!r}; there is {', '.join(KEYS)}")
+        raise ConfigError(f"source url {_shown(url)}: unknown key {unknown[0]!r}; there is {', '.join(KEYS)}")
     chosen = name or f"{parts.scheme}:{host}" + ("" if port is None else f":{port}")
     if len(chosen) > NAME_LENGTH_MAX:
         raise ConfigError(f"source name of {len(chosen)} characters, limit {NAME_LENGTH_MAX}")
@@ -80,3 +87,8 @@ def source_of(
         port=port,
         provider=provider or keys.get("provider") or chosen,
     )
+
+
+def _shown(text: str) -> str:
+    """Quote what was given, without a secret that may stand in it."""
+    return repr(_USER_INFO.sub("//…@", text))

@@ -35,10 +35,7 @@ def parse_tiers(text: str, overrides: Mapping[str, Mapping[str, Any]] | None = N
         if name not in table:
             raise ConfigError(f"tiers.{name}: no such tier; there are {', '.join(table)}")
         table[name] |= fields
-    try:
-        return {name: msgspec.convert({"name": name, **fields}, TierPolicy) for name, fields in table.items()}
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"tiers: {error}") from error
+    return {name: _policy(name, fields) for name, fields in table.items()}
 
 
 def find_tier(tiers: Mapping[str, TierPolicy], name: str) -> TierPolicy:
@@ -48,3 +45,12 @@ def find_tier(tiers: Mapping[str, TierPolicy], name: str) -> TierPolicy:
         if wanted == tier.name or wanted in tier.aliases:
             return tier
     raise ConfigError(f"tier {name!r}: there are {', '.join(tiers)}")
+
+
+def _policy(name: str, fields: Mapping[str, Any]) -> TierPolicy:
+    if "name" in fields:
+        raise ConfigError(f"tiers.{name}.name: a tier is called as its table; leave it out")
+    try:
+        return msgspec.convert({"name": name, **fields}, TierPolicy)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"tiers.{name}: {error}") from error

@@ -1,0 +1,109 @@
+"""Every source URL parses to what it says, or is refused with what was wrong and what would be right."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sprint.core.errors import ConfigError
+from sprint.core.relay.source_url import NAME_LENGTH_MAX, SourceSpec, parse_source, source_of
+
+
+def spec(**changes: object) -> SourceSpec:
+    fields: dict[str, object] = {
+        "name": "p2p:127.0.0.1:8333",
+        "chain": "bitcoin",
+        "network": None,
+        "scheme": "p2p",
+        "host": "127.0.0.1",
+        "port": 8333,
+        "provider": "p2p:127.0.0.1:8333",
+    }
+    return SourceSpec(**(fields | changes))  # type: ignore[arg-type]  # the fields' types differ
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("bitcoin=p2p://127.0.0.1:8333", spec()),
+        ("BTC:RegTest=p2p://127.0.0.1:8333/", spec(chain="btc", network="regtest")),
+        ("core-1@bitcoin=p2p://127.0.0.1:8333", spec(name="core-1", provider="core-1")),
+        ("a@b@bitcoin=p2p://127.0.0.1:8333", spec(name="a@b", provider="a@b")),
+        ("bitcoin=p2p://127.0.0.1:8333?provider=own=rack", spec(provider="own=rack")),
+        ("bitcoin=p2p://node.example", spec(name="p2p:node.example", host="node.example", port=None,
+                                            provider="p2p:node.example")),
+        ("n@bitcoin=p2p://[::1]:8333", spec(name="n", host="::1", provider="n")),
+    ],
+)  # fmt: skip
+def test_what_a_source_says(text: str, expected: SourceSpec) -> None:
+    assert parse_source(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "want [NAME@]CHAIN[:NETWORK]=p2p://host:port"),
+        ("p2p://127.0.0.1:8333", "as in litecoin:regtest=p2p://127.0.0.1:19444"),
+        ("bitcoin=127.0.0.1:8333", "want [NAME@]CHAIN"),
+        ("=p2p://127.0.0.1:8333", "a name, chain or network is empty"),
+        ("@bitcoin=p2p://127.0.0.1:8333", "a name, chain or network is empty"),
+        ("bitcoin:=p2p://127.0.0.1:8333", "a name, chain or network is empty"),
+        ("bitcoin=http://127.0.0.1:8333", "scheme 'http'; this version speaks p2p"),
+        ("bitcoin=p2p://", "no host; want p2p://host:port"),
+        ("bitcoin=p2p://:8333", "no host; want p2p://host:port"),
+        ("bitcoin=p2p://127.0.0.1:99999", "Port out of range 0-65535"),
+        ("bitcoin=p2p://127.0.0.1:0", "port 0; want 1 to 65535"),
+        ("bitcoin=p2p://127.0.0.1:http", "http"),
+        ("bitcoin=p2p://[::1:8333", "Invalid IPv6 URL"),
+        ("bitcoin=p2p://127.0.0.1:8333/path", "no user, path or fragment"),
+        ("bitcoin=p2p://127.0.0.1:8333#part", "no user, path or fragment"),
+        ("bitcoin=p2p://user@127.0.0.1:8333", "no user, path or fragment"),
+        ("bitcoin=p2p://127.0.0.1:8333?providr=x", "unknown key 'providr'; there is provider"),
+        (f"{'n' * (NAME_LENGTH_MAX + 1)}@bitcoin=p2p://h:1", f"{NAME_LENGTH_MAX + 1} characters, limit"),
+    ],
+)
+def test_a_wrong_source_is_refused_with_what_was_wrong_and_what_would_be_right(text: str, said: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        parse_source(text)
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "bitcoin=p2p://user:hunter2@127.0.0.1:8333",
+        "bitcoin=http://user:hunter2@127.0.0.1:8333",
+        "bitcoin=p2p://user:hunter2@127.0.0.1:99999",
+        "bitcoin:=p2p://user:hunter2@127.0.0.1:8333",
+        "bitcoin=p2p://user:hunt@hunter2@127.0.0.1",
+    ],
+)
+def test_a_refusal_does_not_repeat_a_password(text: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        parse_source(text)
+    assert "hunter2" not in str(refused.value)
+    assert "127.0.0.1" in str(refused.value)
+
+
+def test_a_name_of_the_longest_length_is_taken() -> None:
+    assert parse_source(f"{'n' * NAME_LENGTH_MAX}@bitcoin=p2p://h:1").name == "n" * NAME_LENGTH_MAX
+
+
+hosts = st.sampled_from(["127.0.0.1", "node.example", "::1"])
+
+
+@given(hosts, st.none() | st.integers(1, 65_535))
+def test_a_specs_url_parses_to_the_same_place(host: str, port: int | None) -> None:
+    made = spec(host=host, port=port)
+    again = source_of("bitcoin", None, made.url, name=made.name)
+    assert (again.host, again.port) == (host, port)
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_parsed_or_refused_and_nothing_else(text: str) -> None:
+    for source in (f"{text}=p2p://127.0.0.1:1", f"bitcoin=p2p://{text}"):
+        with contextlib.suppress(ConfigError):
+            assert parse_source(source).scheme == "p2p"
