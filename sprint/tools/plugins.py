@@ -37,7 +37,12 @@ class ChainCatalog:
     """All chains that are installed."""
 
     def __init__(self, chains: dict[str, Chain]) -> None:
-        self._by_name = {name: c for c in chains.values() for name in (c.name, *c.aliases)}
+        self._by_name: dict[str, Chain] = {}
+        for chain in chains.values():
+            for name in (chain.name, *chain.aliases):
+                if name in self._by_name:
+                    raise ConfigError(f"two chains are called {name!r}; uninstall one of their packages")
+                self._by_name[name] = chain
 
     @classmethod
     def installed(cls) -> ChainCatalog:
@@ -52,7 +57,7 @@ class ChainCatalog:
         chain = self._by_name.get(name.lower())
         if chain is None:
             raise ConfigError(f"chain {name!r}: there are {', '.join(self.names)}")
-        wanted = network or MAIN
+        wanted = network.lower() if network else MAIN
         if wanted not in chain.networks:
             raise ConfigError(f"network {wanted!r} of {chain.name}: there are {', '.join(chain.networks)}")
         return ChainNetwork(chain, wanted)

@@ -54,6 +54,7 @@ class Watched:
     def done(self, block_hash: bytes) -> None:
         self.fetcher.done(block_hash)
         self.wanted.discard(block_hash)
+        self.asked_at = {key: at for key, at in self.asked_at.items() if key[1] != block_hash}
         for hashes in self.in_flight.values():
             hashes.discard(block_hash)
 

@@ -1,0 +1,91 @@
+"""When a source may be tried again: the wait doubles to its cap, and a connection that held resets it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sprint.core.relay.gate import (
+    BLOCK_FIRST_S,
+    BLOCK_MAX_S,
+    HELD_AFTER_S,
+    WAIT_FIRST_S,
+    WAIT_MAX_S,
+    SourceGate,
+)
+
+Ending = Literal["lost", "failed", "misbehaved"]
+FAILED: Ending = "failed"
+MISBEHAVED: Ending = "misbehaved"
+
+
+def waits(ending: Ending, count: int, *, held_s: float = 0.0) -> list[float]:
+    gate, found = SourceGate(), []
+    for _ in range(count):
+        gate.record(ending, held_s=held_s, now=1_000.0, jitter=0.0)
+        found.append(gate.admit(1_000.0))
+    return found
+
+
+def test_a_source_may_be_tried_at_once_at_first() -> None:
+    assert SourceGate().admit(0.0) == 0.0
+
+
+def test_waits_after_failures_double_to_their_cap() -> None:
+    found = waits(FAILED, 12)
+    assert found == [min(WAIT_FIRST_S * 2**n, WAIT_MAX_S) for n in range(12)]
+    assert found[-1] == WAIT_MAX_S
+
+
+def test_one_that_misbehaved_waits_longer_and_to_a_higher_cap() -> None:
+    found = waits(MISBEHAVED, 12)
+    assert found == [min(BLOCK_FIRST_S * 2**n, BLOCK_MAX_S) for n in range(12)]
+    assert found[-1] == BLOCK_MAX_S
+
+
+def test_a_connection_that_was_ready_and_got_lost_is_tried_soon_every_time() -> None:
+    assert waits("lost", 5, held_s=0.1) == [WAIT_FIRST_S] * 5
+
+
+def test_one_that_was_never_ready_backs_off_as_a_failure_does() -> None:
+    assert waits("lost", 3) == waits(FAILED, 3)
+
+
+def test_a_connection_that_held_starts_both_waits_afresh() -> None:
+    gate = SourceGate()
+    for ending in (FAILED, MISBEHAVED) * 5:
+        gate.record(ending, held_s=0.0, now=0.0, jitter=0.0)
+    gate.record(MISBEHAVED, held_s=HELD_AFTER_S, now=0.0, jitter=0.0)
+    assert gate.admit(0.0) == BLOCK_FIRST_S
+    gate.record(FAILED, held_s=0.0, now=0.0, jitter=0.0)
+    assert gate.admit(0.0) == WAIT_FIRST_S
+
+
+def test_one_that_held_just_too_short_goes_on_with_its_longer_wait() -> None:
+    gate = SourceGate()
+    gate.record(MISBEHAVED, held_s=0.0, now=0.0, jitter=0.0)
+    gate.record(MISBEHAVED, held_s=HELD_AFTER_S - 0.001, now=0.0, jitter=0.0)
+    assert gate.admit(0.0) == 2 * BLOCK_FIRST_S
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["lost", "failed", "misbehaved"]), st.floats(0.0, 120.0), st.floats(0.0, 1.0)
+        ),
+        min_size=1,
+    )
+)
+def test_a_wait_is_never_over_its_cap_nor_under_half_its_first(
+    endings: list[tuple[Ending, float, float]],
+) -> None:
+    gate, now = SourceGate(), 0.0
+    for ending, held_s, jitter in endings:
+        gate.record(ending, held_s=held_s, now=now, jitter=jitter)
+        first, cap = (BLOCK_FIRST_S, BLOCK_MAX_S) if ending == MISBEHAVED else (WAIT_FIRST_S, WAIT_MAX_S)
+        wait_s = gate.admit(now)
+        assert first / 2 * 0.999 <= wait_s <= cap * 1.001
+        now += wait_s
+        assert gate.admit(now + 1e-6) == 0.0

@@ -1,0 +1,92 @@
+"""Chains are found by entry point, and named by id, name or alias."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from sprint.core.chains import bitcoin, litecoin
+from sprint.core.errors import ConfigError
+from sprint.tools.plugins import ChainCatalog
+
+CATALOG = ChainCatalog.installed()
+
+
+def test_the_built_in_chains_are_registered_as_any_other() -> None:
+    assert CATALOG.names == ["bitcoin", "litecoin"]
+    assert CATALOG.find("bitcoin").chain is bitcoin.CHAIN
+    assert CATALOG.find("litecoin").chain is litecoin.CHAIN
+
+
+@pytest.mark.parametrize(
+    ("name", "network", "chain_id"),
+    [
+        ("bitcoin", None, "bitcoin"),
+        ("BTC", None, "bitcoin"),
+        ("bitcoin", "main", "bitcoin"),
+        ("ltc", "regtest", "litecoin-regtest"),
+        ("Litecoin", "RegTest", "litecoin-regtest"),
+    ],
+)
+def test_a_network_is_found_by_name_or_alias_in_any_case_main_by_default(
+    name: str, network: str | None, chain_id: str
+) -> None:
+    found = CATALOG.find(name, network)
+    assert found.chain_id == found.parameters.chain_id == chain_id
+    assert found.processor().header_of(found.parameters.genesis) == (
+        found.parameters.genesis_hash,
+        bytes(32),
+    )
+
+
+@pytest.mark.parametrize("chain_id", ["bitcoin", "bitcoin-regtest", "litecoin", "litecoin-regtest"])
+def test_every_id_finds_the_network_that_is_served_under_it(chain_id: str) -> None:
+    assert CATALOG.find_id(chain_id).chain_id == chain_id
+
+
+@pytest.mark.parametrize(
+    ("chain_id", "said"),
+    [
+        ("dogecoin", "chain 'dogecoin': there are bitcoin, litecoin"),
+        ("", "chain '': there are bitcoin, litecoin"),
+        ("bitcoin-testnet9", "network 'testnet9' of bitcoin: there are main, regtest"),
+    ],
+)
+def test_an_unknown_chain_or_network_is_refused_with_those_there_are(chain_id: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        CATALOG.find_id(chain_id)
+
+
+@pytest.mark.parametrize(
+    ("name", "served", "meant"),
+    [
+        ("bitcoin", ["bitcoin", "bitcoin-regtest"], "bitcoin"),
+        ("btc", ["bitcoin-regtest", "litecoin"], "bitcoin-regtest"),
+        ("LTC-regtest", ["litecoin", "litecoin-regtest"], "litecoin-regtest"),
+        ("litecoin", ["bitcoin"], None),
+        ("litecoin-regtest", ["litecoin"], None),
+        ("dogecoin", ["bitcoin"], None),
+        ("bitcoin-main", ["bitcoin"], "bitcoin"),
+    ],
+)
+def test_a_bare_name_means_main_where_it_is_served_else_the_only_network_that_is(
+    name: str, served: list[str], meant: str | None
+) -> None:
+    assert CATALOG.resolve(name, served) == meant
+
+
+def test_two_chains_of_one_name_or_alias_are_refused() -> None:
+    with pytest.raises(ConfigError, match="two chains are called 'btc'"):
+        ChainCatalog({"bitcoin": bitcoin.CHAIN, "other": _Renamed()})
+
+
+class _Renamed:
+    """A third party's chain that takes an alias which is taken."""
+
+    name = "other"
+    aliases = ("btc",)
+    family = bitcoin.CHAIN.family
+    networks = bitcoin.CHAIN.networks
+    source_kinds = bitcoin.CHAIN.source_kinds
+    processor = bitcoin.CHAIN.processor
