@@ -1,3 +1,5 @@
+"""Who is given an event: by chain and type, the highest rank first."""
+
 from __future__ import annotations
 
 import pytest

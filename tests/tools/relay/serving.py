@@ -73,7 +73,8 @@ class MemoryStore:
         if event.type == "block":
             assert event.hash is not None
             assert event.height is not None
-            self.blocks.append(StoredBlock(event.chain, event.hash, event.height, True, event.body))  # noqa: FBT003
+            block = StoredBlock(event.chain, event.hash, event.height, canonical=True, event_body=event.body)
+            self.blocks.append(block)
 
     def prune(self, position: int) -> None:
         self.earliest = position

@@ -1,3 +1,5 @@
+"""The relay's REST answers and problems, over real sockets."""
+
 from __future__ import annotations
 
 import asyncio

@@ -1,3 +1,5 @@
+"""Replay joined to live: each position once, in order, whatever the interleaving."""
+
 from __future__ import annotations
 
 import asyncio

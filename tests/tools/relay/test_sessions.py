@@ -1,3 +1,5 @@
+"""WebSocket sessions: operations, refusals, close codes."""
+
 from __future__ import annotations
 
 import asyncio

@@ -1,3 +1,5 @@
+"""NDJSON streams and the long poll."""
+
 from __future__ import annotations
 
 import asyncio

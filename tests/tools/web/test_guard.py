@@ -1,3 +1,5 @@
+"""Host and Origin: a web page of another origin does not reach the relay."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""The bounded way out of one connection."""
+
 from __future__ import annotations
 
 import asyncio

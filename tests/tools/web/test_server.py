@@ -1,3 +1,5 @@
+"""Listeners: limits, time limits, stopping; on both event loops."""
+
 from __future__ import annotations
 
 import asyncio
