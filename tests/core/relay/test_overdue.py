@@ -155,3 +155,15 @@ def test_a_source_that_comes_while_headers_wait_for_bodies_is_asked_for_them_at_
     driver.not_found("a", hashes)
     outcome = driver.ready("b")
     assert [r.bodies for r in outcome.requests if r.bodies] == [(hashes[0],)]
+
+
+def test_a_body_is_not_passed_over_before_every_ready_source_was_asked() -> None:
+    blocks = Blocks()
+    settings = ChainSettings(gap_after_s=6.0, bodies_in_flight_max=1, body_request_timeout_s=30.0)
+    driver, hashes = begun(blocks, settings, "a", "b"), blocks.mine(2)
+    driver.headers("a", hashes)
+    driver.body("b", hashes[1])
+    wait(driver, 29.0)
+    assert driver.told("gap") == []
+    wait(driver, 1.0)
+    assert len(driver.told("gap")) == 1
