@@ -18,6 +18,7 @@ from sprint.core.relay.fetch import Request
 from sprint.core.relay.outcome import BlockDraft, Outcome, Penalty, number
 from sprint.core.relay.pipeline import Pipeline
 from sprint.core.relay.prove import BlockProof, BlockResult, ProofResult
+from sprint.tools.relay.one_timer import OneTimer
 from sprint.tools.relay.proving import Prover
 from sprint.tools.relay.stages import StageObserver
 from sprint.tools.runtime import clock, log_fields
@@ -64,7 +65,7 @@ class Intake:
         self._submit = shared.submit
         self._observer = shared.observer
         self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer = OneTimer(self._loop, self._on_timer)
         self._upstreams: dict[str, Upstream] = {}
         self._paused = False
         self._closed = False
@@ -79,8 +80,7 @@ class Intake:
     def close(self) -> None:
         """Take nothing more; what was submitted is still committed."""
         self._closed = True
-        if self._timer is not None:
-            self._timer.cancel()
+        self._timer.cancel()
 
     def pause(self, *, paused: bool) -> None:
         """Stop or resume reading from every source."""
@@ -174,18 +174,9 @@ class Intake:
             upstream.penalise(penalty.points, penalty.reason)
 
     def _arm(self) -> None:
-        """Arm one timer for the pipeline's next due time; later ones are found when it fires."""
-        if self._closed:
-            return
-        due = self.pipeline.next_timer()
-        # uvloop and asyncio count from the same monotonic clock that `now` comes from.
-        if self._timer is not None and not self._timer.cancelled() and self._timer.when() <= due:
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_at(due, self._on_timer)
+        if not self._closed:
+            self._timer.arm(self.pipeline.next_timer())
 
     def _on_timer(self) -> None:
-        self._timer = None
         if not self._closed:
             self._act(self.pipeline.handle_timer(clock()))

@@ -26,6 +26,7 @@ from sprint.core.protocols.bitcoin_p2p.session import PeerSession
 from sprint.core.relay.gate import SourceGate
 from sprint.core.relay.source_url import SourceSpec
 from sprint.tools.relay.intake import Sink
+from sprint.tools.relay.one_timer import OneTimer
 from sprint.tools.relay.stages import StageObserver
 from sprint.tools.runtime import clock, jitter, log_fields, random_bytes, wall_clock
 
@@ -131,7 +132,7 @@ class _Connection(asyncio.Protocol):
         self.user_agent = ""
         self.misbehaved = False
         self._transport: asyncio.Transport | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer = OneTimer(loop, self._on_timer)
         self._writable = True
         settings = SessionSettings(user_agent=_user_agent(), unix_time_offset_s=wall_clock() - clock())
         nonce = int.from_bytes(random_bytes(8), "little")
@@ -217,24 +218,14 @@ class _Connection(asyncio.Protocol):
             self._end(self._session.closed)
             transport.abort()
             return
-        self._arm(self._session.next_timer())
-
-    def _arm(self, due: float | None) -> None:
-        if self._timer is not None:
-            if due is not None and self._timer.when() <= due:
-                return
-            self._timer.cancel()
-        self._timer = None if due is None else self._loop.call_at(due, self._on_timer)
+        self._timer.arm(self._session.next_timer())
 
     def _on_timer(self) -> None:
-        self._timer = None
         self._session.handle_timer(clock())
         self._flush()
 
     def _end(self, reason: str) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._timer.cancel()
         if self.ended.done():
             return
         self.ended.set_result(reason)
