@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.bench.figures import ROW_HEAD, environment, median, row_ms
-from tests.bench.relay_metrics import Buckets, bucket_median, stage_buckets
 from tests.integration.many_transactions import CALLS_PER_BATCH, fill_mempool
 from tests.integration.real_servers import HOST, RPC_LOGIN, Litecoind, RpcError, wait_until
+from tests.integration.relay_metrics import Buckets, bucket_median, stage_buckets
 from tests.integration.relay_process import RelayProcess
 from tests.integration.watchers import Watcher
 

@@ -174,10 +174,12 @@ class Subscription:
         self.socket.settimeout(CONNECT_TIMEOUT_S)
         self.socket.connect((address.hostname, address.port))
         key = base64.b64encode(secrets.token_bytes(16)).decode()
-        self.socket.sendall(
+        request = (
             f"GET /ws/v1/events?chains={chain_id} HTTP/1.1\r\nHost: {address.netloc}\r\n"
-            f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n".encode()
+            "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            f"Sec-WebSocket-Key: {key}\r\n\r\n"
         )
+        self.socket.sendall(request.encode())
         self._buffer = b""
         self._seq = 0
         self.faults = 0
@@ -307,21 +309,21 @@ class Stalled:
         return {"reset": bool(found), "at": time.monotonic()}
 
     def finish(self) -> dict[str, Any]:
-        """Read all that was queued, to the end of the connection."""
-        messages, size, reset = 0, 0, False
+        """Read all that was queued, to the end of the connection. Sizes are of whole frames of text."""
+        sizes: list[int] = []
+        total, reset = 0, False
         self._subscription.socket.settimeout(STALLED_READ_TIMEOUT_S)
         try:
             while data := self._subscription.socket.recv(READ_SIZE):
-                size += len(data)
-                texts = self._subscription.feed(data)
-                messages += len(texts)
-                for text in texts:
+                total += len(data)
+                for text in self._subscription.feed(data):
                     self._subscription.note(text)
+                    sizes.append(len(text) + (2 if len(text) < 126 else 4))
         except ConnectionResetError:
             reset = True
         return {
-            "messages": messages,
-            "bytes": size,
+            "sizes": sizes,
+            "bytes": total,
             "reset": reset,
             "code": self._subscription.close_code,
             "reason": self._subscription.close_reason,
