@@ -174,6 +174,13 @@ class BodyFetcher:
                 self._ask_again(want)
         return expired
 
+    def stood_still(self, seconds: float, now: float) -> None:
+        """Let no time count in which answers were not read: they may be here already."""
+        for want in self._wants.values():
+            want.deadline = min(want.deadline + seconds, now + REQUEST_TIMEOUT_MAX_S)
+            if want.asked_at is not None:
+                want.asked_at = min(want.asked_at + seconds, now)
+
     def overdue(self, asked_before: float) -> list[Want]:
         """Return the wants, not yet late ones, first asked for before a time; lowest first."""
         found = [

@@ -86,6 +86,10 @@ class Pipeline:
         outcome.drafts.append(SourceStatusData(source, "lost", reason))
         return self._finish(outcome, now)
 
+    def stood_still(self, seconds: float, now: float) -> None:
+        """Take note that nothing was read for so long, up to now, by our own doing."""
+        self.state.fetcher.stood_still(seconds, now)
+
     def next_timer(self) -> float:
         """Return when `handle_timer` has something to do at the latest."""
         state = self.state

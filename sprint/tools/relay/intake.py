@@ -67,7 +67,7 @@ class Intake:
         self._loop = asyncio.get_running_loop()
         self._timer = OneTimer(self._loop, self._on_timer)
         self._upstreams: dict[str, Upstream] = {}
-        self._paused = False
+        self._paused_at: float | None = None
         self._closed = False
         self.decisions: Counter[str] = Counter()
 
@@ -83,14 +83,21 @@ class Intake:
         self._timer.cancel()
 
     def pause(self, *, paused: bool) -> None:
-        """Stop or resume reading from every source."""
-        self._paused = paused
+        """Stop or resume reading from every source. While it is stopped no time runs out for an answer."""
         for upstream in self._upstreams.values():
             upstream.pause(paused=paused)
+        if paused and self._paused_at is None:
+            self._paused_at = clock()
+            self._timer.cancel()
+        elif not paused and self._paused_at is not None:
+            now = clock()
+            self.pipeline.stood_still(now - self._paused_at, now)
+            self._paused_at = None
+            self._arm()
 
     def source_ready(self, name: str, upstream: Upstream) -> None:
         self._upstreams[name] = upstream
-        if self._paused:
+        if self._paused_at is not None:
             upstream.pause(paused=True)
         log_fields(log, logging.INFO, "source ready", chain=self.chain, source=name)
         self._act(self.pipeline.source_ready(name, clock()))
@@ -174,7 +181,7 @@ class Intake:
             upstream.penalise(penalty.points, penalty.reason)
 
     def _arm(self) -> None:
-        if not self._closed:
+        if not self._closed and self._paused_at is None:
             self._timer.arm(self.pipeline.next_timer())
 
     def _on_timer(self) -> None:

@@ -123,6 +123,10 @@ class Link(ABC):
             self._on_deadline(timer, now)
         return []
 
+    def stood_still(self, seconds: float) -> None:
+        """Move the deadlines by a time in which nothing was read from the peer."""
+        self._deadlines = {timer: at + seconds for timer, at in self._deadlines.items()}
+
     def penalise(self, points: int, reason: str) -> None:
         """Take points from the peer's score; at the limit the link is closed."""
         self.score += points

@@ -134,6 +134,7 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._timer = OneTimer(loop, self._on_timer)
         self._writable = True
+        self._paused_at: float | None = None
         settings = SessionSettings(user_agent=_user_agent(), unix_time_offset_s=wall_clock() - clock())
         nonce = int.from_bytes(random_bytes(8), "little")
         self._session = PeerSession(source.parameters, settings, nonce=nonce, now=clock())
@@ -183,10 +184,15 @@ class _Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        if paused and transport.is_reading():
+        if paused and self._paused_at is None:
             transport.pause_reading()
-        elif not paused and not transport.is_reading():
+            self._paused_at = clock()
+            self._timer.cancel()
+        elif not paused and self._paused_at is not None:
+            self._session.stood_still(clock() - self._paused_at)
+            self._paused_at = None
             transport.resume_reading()
+            self._flush()
 
     def abort(self) -> None:
         if self._transport is not None:
@@ -218,7 +224,9 @@ class _Connection(asyncio.Protocol):
             self._end(self._session.closed)
             transport.abort()
             return
-        self._timer.arm(self._session.next_timer())
+        # What has come and is not read yet must not run out of time.
+        if self._paused_at is None:
+            self._timer.arm(self._session.next_timer())
 
     def _on_timer(self) -> None:
         self._session.handle_timer(clock())
