@@ -1,7 +1,8 @@
 """When a source may be tried: the seam around every connection attempt.
 
-Today it is a backoff that doubles, with jitter, and falls back to its start after a connection that held.
-A source that misbehaved waits longer than one that could not be reached.
+It is a backoff that doubles, with jitter, and starts afresh after a connection that held: `HELD_AFTER_S`, not
+a mere handshake, since a node that shakes hands and hangs up would else be tried several times a second for
+ever. A source that misbehaved waits longer than one that could not be reached.
 """
 
 from __future__ import annotations
@@ -42,8 +43,6 @@ class SourceGate:
             self._block_s = BLOCK_FIRST_S
         if outcome == "misbehaved":
             wait_s, self._block_s = self._block_s, min(self._block_s * 2, BLOCK_MAX_S)
-        elif outcome == "lost" and held_s > 0:
-            wait_s = self._wait_s = WAIT_FIRST_S
         else:
             wait_s, self._wait_s = self._wait_s, min(self._wait_s * 2, WAIT_MAX_S)
         self._open_at = now + wait_s * (1 - jitter / 2)

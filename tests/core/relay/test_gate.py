@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,12 +46,13 @@ def test_one_that_misbehaved_waits_longer_and_to_a_higher_cap() -> None:
     assert found[-1] == BLOCK_MAX_S
 
 
-def test_a_connection_that_was_ready_and_got_lost_is_tried_soon_every_time() -> None:
-    assert waits("lost", 5, held_s=0.1) == [WAIT_FIRST_S] * 5
+@pytest.mark.parametrize("held_s", [0.0, 0.1, HELD_AFTER_S - 0.001])
+def test_one_that_drops_right_after_its_handshake_backs_off_as_a_failure_does(held_s: float) -> None:
+    assert waits("lost", 12, held_s=held_s) == waits(FAILED, 12)
 
 
-def test_one_that_was_never_ready_backs_off_as_a_failure_does() -> None:
-    assert waits("lost", 3) == waits(FAILED, 3)
+def test_one_that_held_and_got_lost_is_tried_soon_every_time() -> None:
+    assert waits("lost", 5, held_s=HELD_AFTER_S) == [WAIT_FIRST_S] * 5
 
 
 def test_a_connection_that_held_starts_both_waits_afresh() -> None:
