@@ -21,7 +21,7 @@ from prometheus_client import CollectorRegistry
 
 from sprint.core.chains import internal_hash
 from sprint.core.config import ChainSection
-from sprint.core.errors import ConfigError
+from sprint.core.errors import ConfigError, StoreFailing
 from sprint.core.relay.event_log import Commit, EventLog
 from sprint.core.relay.pipeline import Pipeline
 from sprint.core.relay.restore import new_tree, restore_tree
@@ -56,7 +56,6 @@ from sprint.tools.web.server import STOP_TIMEOUT_S, Listener, serve
 FLUSH_TIMEOUT_S = 2.0
 DAY_S = 86_400.0
 STORE_FILE = "sprint.db"
-DEVNET_PROVIDER = "devnet"
 log = logging.getLogger(__name__)
 
 
@@ -103,15 +102,15 @@ class RelayService:
             bound = bind_all(self.options.tiers, self.options.ports)
             for listener in bound:
                 stack.callback(listener.close)
-            specs = self._configured_sources()
-            if self.options.demo:
-                specs += await self._start_devnet(stack, {network.chain_id for network, _ in specs})
+            configured = [
+                (self.catalog.find(spec.chain, spec.network), spec) for spec in self.options.sources
+            ]
+            devnet_ids = self._devnet_ids({network.chain_id for network, _ in configured})
+            wanted = self._wanted([network.chain_id for network, _ in configured] + devnet_ids)
+            specs = [pair for pair in configured if pair[0].chain_id in wanted]
+            specs += await self._start_devnet(stack, [each for each in devnet_ids if each in wanted])
             store = self._open_store(stack)
             stack.push_async_callback(asyncio.to_thread, store.close)
-            for network, spec in specs:
-                if spec.provider == DEVNET_PROVIDER:
-                    # The devnet begins a new chain at each start; what the store has of it is of another.
-                    store.forget_blocks(network.chain_id)
             relay = _Running(self, store, specs)
             stack.push_async_callback(relay.stop)
             line = await relay.start(bound)
@@ -120,28 +119,26 @@ class RelayService:
             await stop.wait()
             log_fields(log, logging.INFO, "stopping", drain_s_max=STOP_TIMEOUT_S)
 
-    def _configured_sources(self) -> list[tuple[ChainNetwork, SourceSpec]]:
-        """Return the sources with the networks they are of; ConfigError for a chain that is not there."""
-        found = [(self.catalog.find(spec.chain, spec.network), spec) for spec in self.options.sources]
-        if not self.options.chains:
-            return found
-        ids = [network.chain_id for network, _ in found] or list(CHAIN_IDS)
-        wanted = {self._wanted_chain(name, ids) for name in self.options.chains}
-        return [(network, spec) for network, spec in found if network.chain_id in wanted]
+    def _devnet_ids(self, configured: set[str]) -> list[str]:
+        """Return the chains that the devnet runs: those that no source is configured for."""
+        return [each for each in CHAIN_IDS if each not in configured] if self.options.demo else []
 
-    def _wanted_chain(self, name: str, ids: list[str]) -> str:
-        chain_id = self.catalog.resolve(name, ids)
-        if chain_id is None:
-            raise ConfigError(f"--chain {name}: there are {', '.join(sorted(set(ids)))}")
-        return chain_id
+    def _wanted(self, chain_ids: list[str]) -> set[str]:
+        """Return the chains to follow: all, or those that --chain names."""
+        if not self.options.chains:
+            return set(chain_ids)
+        wanted = set()
+        for name in self.options.chains:
+            chain_id = self.catalog.resolve(name, chain_ids)
+            if chain_id is None:
+                raise ConfigError(f"--chain {name}: there are {', '.join(sorted(set(chain_ids)))}")
+            wanted.add(chain_id)
+        return wanted
 
     async def _start_devnet(
-        self, stack: contextlib.AsyncExitStack, configured: set[str]
+        self, stack: contextlib.AsyncExitStack, ids: list[str]
     ) -> list[tuple[ChainNetwork, SourceSpec]]:
-        """Start nodes in this process for the chains without a source; they are sources like any other."""
-        ids = [chain_id for chain_id in CHAIN_IDS if chain_id not in configured]
-        if self.options.chains and not self.options.sources:
-            ids = sorted({self._wanted_chain(name, ids) for name in self.options.chains})
+        """Start nodes in this process; they are sources like any other."""
         seed = random_bytes(8).hex()
         devnet = Devnet(
             ids, DevnetOptions(), rng_of=lambda chain: SeededBits(f"{seed}/{chain}"), wall_clock=wall_clock
@@ -151,23 +148,20 @@ class RelayService:
         for chain_id, host, port in await devnet.start():
             network = self.catalog.find_id(chain_id)
             url = f"p2p://{host}:{port}"
-            spec = source_of(
-                network.chain.name,
-                network.network,
-                url,
-                name=f"devnet-{network.chain.name}",
-                provider=DEVNET_PROVIDER,
-            )
-            started.append((network, spec))
+            name = f"devnet-{network.chain.name}"
+            started.append((network, source_of(network.chain.name, network.network, url, name=name)))
             log_fields(log, logging.INFO, "devnet node", chain=chain_id, url=url)
         return started
 
     def _open_store(self, stack: contextlib.AsyncExitStack) -> SqliteStore:
         options = self.options
         folder = options.data_dir
-        if folder is None and options.durability != "memory":
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sprint-devnet-")))
-            log_fields(log, logging.INFO, "events are kept in a temporary folder", folder=folder)
+        if options.demo and options.durability != "memory":
+            # The devnet mines a new chain at each start, so its log is of no use to the next.
+            folder = Path(stack.enter_context(_temporary_folder(folder)))
+            log_fields(
+                log, logging.INFO, "with the devnet the log is kept in a temporary folder", folder=folder
+            )
         history_s = max(tier.history_days for tier in options.tiers) * DAY_S
         return open_store(
             folder / STORE_FILE if folder is not None else None,
@@ -175,6 +169,18 @@ class RelayService:
             wall_clock=wall_clock,
             random_bytes=random_bytes,
         )
+
+
+def _temporary_folder(parent: Path | None) -> tempfile.TemporaryDirectory[str]:
+    """Return a folder that goes with the process, in `parent` or where the system keeps such."""
+    try:
+        if parent is not None:
+            parent.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(prefix="sprint-devnet-", dir=parent)
+    except OSError as error:
+        raise StoreFailing(
+            f"{parent or tempfile.gettempdir()}: {error}; give a folder with --data-dir"
+        ) from error
 
 
 def packaged_tiers(overrides: Mapping[str, Mapping[str, Any]]) -> dict[str, TierPolicy]:

@@ -132,17 +132,6 @@ class SqliteStore:
                 f"{genesis_hash.hex()} (bytes as hashed); give another --data-dir"
             )
 
-    def forget_blocks(self, chain: str) -> None:
-        """Drop a chain's blocks and head, as for a devnet that begins anew; its events and seq stay."""
-        with self._file.writing.borrow() as connection:
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-                connection.execute("DELETE FROM sprint_core_blocks WHERE chain = ?", (chain,))
-                connection.execute("UPDATE sprint_core_heads SET head = NULL WHERE chain = ?", (chain,))
-                connection.execute("COMMIT")
-            except sqlite3.Error as error:
-                raise failing(self._file.path, error) from error
-
     def start(self, done: CommitDone) -> None:
         self._writer.start(done)
 

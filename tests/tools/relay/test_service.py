@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 from websockets.asyncio.client import connect
 
@@ -133,25 +134,51 @@ def test_each_tier_has_a_listener_of_its_own() -> None:
     with_a_relay(options(tiers=("free", "business", "turbo")), scene)
 
 
-def test_a_kept_store_goes_on_with_a_devnet_that_begins_anew(tmp_path: Path) -> None:
-    seen: list[dict[str, object]] = []
+def test_a_devnet_leaves_the_log_of_the_operators_nodes_alone(tmp_path: Path) -> None:
+    kept = tmp_path / "sprint.db"
+    kept.write_bytes(b"the operator's own")
 
     async def scene(serving: Serving) -> None:
-        seen.extend(await blocks(serving, 1, "chains=bitcoin"))
+        await blocks(serving, 1, "chains=bitcoin")
 
     with_a_relay(options(data_dir=tmp_path), scene)
-    with_a_relay(options(data_dir=tmp_path), scene)
-    first, second = seen
-    assert int(str(second["seq"])) > int(str(first["seq"]))
-    assert first["data"] != second["data"]
+    assert kept.read_bytes() == b"the operator's own"
+    assert list(tmp_path.iterdir()) == [kept], "the devnet's own log goes with the process"
+
+
+def test_a_source_of_a_provider_called_devnet_keeps_its_log(tmp_path: Path) -> None:
+    logs: list[str] = []
+    source = parse_source("litecoin:regtest=p2p://127.0.0.1:1?provider=devnet")
+
+    async def scene(serving: Serving) -> None:
+        logs.append(serving.log)
+
+    for _ in range(2):
+        with_a_relay(options(data_dir=tmp_path, sources=(source,)), scene)
+    assert logs[0] == logs[1]
+
+
+def test_the_devnet_runs_no_chain_that_has_a_source_even_one_left_out() -> None:
+    source = parse_source("bitcoin:regtest=p2p://127.0.0.1:1")
+
+    async def scene(serving: Serving) -> None:
+        async with httpx.AsyncClient(base_url=serving.listeners[0].url) as http:
+            chains = (await http.get("/api/v1/chains")).json()["chains"]
+        assert [chain["chain"] for chain in chains] == ["litecoin-regtest"]
+
+    asked = msgspec.structs.replace(options(sources=(source,), chains=("litecoin",)), demo=True)
+    with_a_relay(asked, scene)
 
 
 def test_a_second_relay_on_the_same_data_is_refused(tmp_path: Path) -> None:
+    source = parse_source("litecoin:regtest=p2p://127.0.0.1:1")
+    asked = options(data_dir=tmp_path, sources=(source,))
+
     async def scene(_: Serving) -> None:
         with pytest.raises(StoreError, match=str(tmp_path)):
-            await RelayService(options(data_dir=tmp_path)).run(lambda _: None, StopSignal())
+            await RelayService(asked).run(lambda _: None, StopSignal())
 
-    with_a_relay(options(data_dir=tmp_path), scene)
+    with_a_relay(asked, scene)
 
 
 def test_a_port_asked_for_and_taken_is_named_with_its_option() -> None:
