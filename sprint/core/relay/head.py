@@ -9,7 +9,7 @@ reaches a bounded depth below the head; what lies deeper cannot be reorganised a
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -225,8 +225,9 @@ class HeadTracker:
         root = next(node for node in tip.ancestors() if node.height == floor)
         root.parent = None
         root.connected = True
-        self._nodes = {node.hash: node for node in _subtree(root)}
+        known, self._nodes = self._nodes, {node.hash: node for node in _subtree(root)}
         self.root = root
+        _let_go(node for node in known.values() if node.hash not in self._nodes)
         if self.head.hash not in self._nodes:
             self.head = root
         if self.best_header.hash not in self._nodes:  # headers without bodies, on a branch too deep by now
@@ -235,6 +236,16 @@ class HeadTracker:
     def _choose_best_header(self) -> None:
         valid = (n for n in self._nodes.values() if not n.invalid)
         self.best_header = max(valid, key=lambda n: n.work)
+
+
+def _let_go(nodes: Iterable[Node]) -> None:
+    """Take nodes that left the tree apart, so that each is freed at once.
+
+    Parents and children hold each other; one that is kept for good would keep all that ever hung below it.
+    """
+    for node in nodes:
+        node.parent = None
+        node.children = []
 
 
 def _parent_of(node: Node) -> Node:

@@ -200,6 +200,23 @@ def test_the_tree_is_pruned_to_its_depth_and_what_hung_below_is_forgotten(
     assert [n.height for n in tree.head.ancestors()][-1] == tree.root.height
 
 
+def test_a_block_that_is_kept_somewhere_keeps_none_that_came_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(head_module, "PRUNE_SLACK_BLOCKS", 2)
+    kept = root_node()
+    tree = HeadTracker(kept, 5)
+    nodes = [kept]
+    for number in range(1, 41):
+        node = tree.add(header(number, number - 1))
+        assert node is not None
+        settle(tree, node)
+        nodes.append(node)
+    gone = [node for node in nodes if tree.get(node.hash) is None]
+    assert len(gone) == 41 - len(tree)
+    assert all(node.parent is None and not node.children for node in gone)
+
+
 def test_a_heavier_branch_of_headers_alone_does_not_outlive_the_block_it_hung_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
