@@ -111,7 +111,8 @@ class Committer:
         if self.failing is not None:
             log_fields(log, logging.WARNING, "the store works again", waiting=self._store.in_flight)
         self.failing = None
-        self._committed(commits)
+        if commits:
+            self._committed(commits)
         self._unreported -= len(commits)
         if not self._unreported:
             self._idle.set()

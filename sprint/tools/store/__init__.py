@@ -45,7 +45,8 @@ class LogBounds(msgspec.Struct, frozen=True):
 
 
 # Called on the writer thread with the commits of one group in order, once they are in, or with what stopped
-# them, once per try (they are kept and tried again). It must not raise and must not wait.
+# them, once per try (they are kept and tried again). Without commits it tells that the store fails at what
+# nobody foresaw, or that it works again. It must not raise and must not wait.
 CommitDone = Callable[[Sequence[Commit], StoreError | None], None]
 
 

@@ -56,7 +56,7 @@ class Upkeep:
             if self._retention_is_due(idle=idle):
                 self._retain(connection)
             self._keep_wal_short(connection, idle=idle)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             if str(error) != self._trouble:
                 self._trouble = str(error)
                 _log.warning("upkeep of the store failed, it is tried again: %s", error)

@@ -7,6 +7,7 @@ commit by commit, so that the good ones before a bad one get in. Nothing is ever
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from sprint.core.relay.event_log import Commit
 from sprint.tools.store import CommitDone
 from sprint.tools.store.settings import StoreSettings
 
+log = logging.getLogger(__name__)
 # Writes a group whole or not at all; StoreFailing if the disk refuses.
 WriteGroup = Callable[[Sequence[Commit]], None]
 
@@ -98,7 +100,7 @@ class Writer:
             if not group:
                 if self._closing.is_set():
                     return
-                self._upkeep(idle=idle)
+                self._keep_in_shape(idle=idle)
                 continue
             if self._commit(group):
                 failures = 0
@@ -106,7 +108,7 @@ class Writer:
                 # What waits goes first: a block is often right behind its header.
                 if not self._waiting or commits_since_upkeep >= self._settings.upkeep_commits_max:
                     commits_since_upkeep = 0
-                    self._upkeep(idle=False)
+                    self._keep_in_shape(idle=False)
             elif self._closing.is_set():
                 return
             else:
@@ -139,12 +141,32 @@ class Writer:
             self._failure = error
             self._done(group, error)
             return False
+        except Exception as error:
+            # A thread that ended over a mistake of ours would hold every commit back and tell nobody.
+            if self._failure is None:
+                log.exception("the store's writer failed, it tries again")
+            self._failure = StoreFailing(f"the writer failed: {error!r}")
+            self._done(group, self._failure)
+            return False
         with self._changed:
             for _ in group:
                 self._waiting.popleft()
         self._failure = None
         self._done(group, None)
         return True
+
+    def _keep_in_shape(self, *, idle: bool) -> None:
+        try:
+            self._upkeep(idle=idle)
+        except Exception as error:
+            if self._failure is None:
+                log.exception("upkeep of the store failed, it is tried again")
+            self._failure = StoreFailing(f"upkeep failed: {error!r}")
+            self._done((), self._failure)
+        else:
+            if self._failure is not None:
+                self._failure = None
+                self._done((), None)
 
     def _pause_s(self, failures: int) -> float:
         longest = self._settings.retry_ms_max

@@ -157,3 +157,17 @@ def test_flushed_waits_for_the_last_commit() -> None:
         assert bench.handed_over == ["a", "b"]
 
     on_a_loop(scene)
+
+
+def test_a_store_that_fails_between_commits_pauses_intake_until_it_works_again() -> None:
+    async def scene(bench: Bench) -> None:
+        bench.store.finish(0, StoreFailing("the writer failed"))
+        await turn()
+        assert bench.pauses == [True]
+        assert bench.committer.failing == "the writer failed"
+        bench.store.finish(0)
+        await turn()
+        assert (bench.calls, bench.pauses) == (0, [True, False])
+        assert not bench.committer.failing
+
+    on_a_loop(scene)

@@ -11,7 +11,7 @@ from sprint.core.chains import display_hash
 from sprint.tools.store import LogBounds
 from sprint.tools.store.settings import StoreSettings
 from sprint.tools.store.sqlite import SqliteStore
-from sprint.tools.store.upkeep import delete_expired
+from sprint.tools.store.upkeep import Upkeep, delete_expired
 from tests.tools.store.commits import Answers, Clock, block_commit, hash_at, log_of, opened, status_commit
 
 LIMITS = StoreSettings(history_s=100.0, blocks_keep=5, delete_rows_max=4)
@@ -116,3 +116,23 @@ def test_the_write_ahead_log_starts_over_under_load_and_is_gone_after_close(tmp_
     assert restarts == 3, f"no third restart in {COMMITS_MAX} commits, {longest} bytes"
     store.close()
     assert not wal.exists()
+
+
+def test_a_write_ahead_log_that_cannot_be_looked_at_does_not_end_the_writer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object) -> int:
+        raise PermissionError("not yours")
+
+    store = opened(tmp_path / "sprint.db")
+    monkeypatch.setattr(Upkeep, "_wal_bytes", refuse)
+    answers = Answers()
+    store.start(answers)
+    log = log_of(store)
+    for height in (1, 2, 3):
+        store.submit(block_commit(log, "bitcoin", height))
+        answers.wait_in(1)
+    store.close()
+    assert [record.getMessage() for record in caplog.records] == [
+        "upkeep of the store failed, it is tried again: not yours"
+    ]

@@ -194,3 +194,44 @@ def test_upkeep_lets_what_waits_go_first_but_not_for_ever() -> None:
     database.may_write.set()
     writer.close()
     assert database.written_at_upkeep == [3, 5]
+
+
+def test_an_upkeep_that_fails_unforeseen_is_told_and_the_writer_goes_on() -> None:
+    broken, answers, database = threading.Event(), Answers(), Database()
+    broken.set()
+
+    def keep_up(*, idle: bool) -> None:
+        if broken.is_set():
+            raise ZeroDivisionError("a mistake of ours")
+
+    writer = Writer(database.write_group, keep_up, StoreSettings(idle_wait_ms=0.1))
+    writer.start(answers)
+    told, error = answers.wait()
+    assert told == ()
+    assert isinstance(error, StoreFailing)
+    assert "a mistake of ours" in str(error)
+    writer.submit(commit(1))
+    assert answers.wait_in(1) == [commit(1)]
+    broken.clear()
+    while answers.wait() != ((), None):
+        pass
+    writer.close()
+
+
+def test_a_write_that_fails_unforeseen_is_told_and_tried_again() -> None:
+    answers, written, failures = Answers(), list[Commit](), [True, True, False]
+
+    def write_group(commits: Sequence[Commit]) -> None:
+        if failures.pop(0):
+            raise OSError("a device that has gone")
+        written.extend(commits)
+
+    writer = Writer(write_group, Database().keep_up, QUICK)
+    writer.start(answers)
+    writer.submit(commit(1))
+    for _ in range(2):
+        told, error = answers.wait()
+        assert told == (commit(1),)
+        assert isinstance(error, StoreFailing)
+    assert answers.wait_in(1) == [commit(1)] == written
+    writer.close()
