@@ -288,14 +288,15 @@ class _Running:
         return self._service.catalog.resolve(name, list(self._chains))
 
     def _committed(self, commits: Sequence[Commit]) -> None:
-        """Hand over what is in the log now."""
+        """Hand over what is in the log now; whatever else wants to know of it comes after."""
         now = clock()
         for commit in commits:
-            self._view.note(commit)
             for event in commit.events:
                 if event.type == "block" and event.hash is not None:
                     self._observer.mark("logged", event.chain, internal_hash(event.hash), now)
         self._delivery.publish([event for commit in commits for event in commit.events])
+        for commit in commits:
+            self._view.note(commit)
 
     def _pause(self, *, paused: bool) -> None:
         for chain in self._chains.values():

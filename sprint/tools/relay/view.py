@@ -6,8 +6,10 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
+
 from sprint import __version__
-from sprint.core.chains import display_hash
+from sprint.core.chains import display_hash, internal_hash
 from sprint.core.relay.event_log import Commit
 from sprint.tools.plugins import ChainNetwork
 from sprint.tools.relay.api import ChainView
@@ -26,7 +28,7 @@ class ServedChain(NamedTuple):
 
 
 class ServiceView:
-    """The API's `RelayView`. `note` keeps the newest head of each chain as it was delivered."""
+    """The API's `RelayView`. `note` keeps the newest block of each chain as it was delivered."""
 
     def __init__(self, chains: Mapping[str, ServedChain], store: Store, tiers: Sequence[str]) -> None:
         self._chains = chains
@@ -36,27 +38,28 @@ class ServiceView:
         self.committer: Committer | None = None
         self.subscribers: Callable[[], int] = lambda: 0
         for chain_id, chain in chains.items():
-            self._find_latest(chain_id, chain.intake.pipeline.state.tree.head.hash)
+            head = chain.intake.pipeline.state.tree.head
+            for block in store.blocks_before(chain_id, head.height + 1, 1):
+                self._latest[chain_id] = block
 
     def note(self, commit: Commit) -> None:
-        """Take in what was committed."""
+        """Take in what was committed, from the commit alone: this runs between the log and its readers.
+
+        A new head has more work than every block delivered before it. So it is delivered in the commit that
+        moves the head to it, or never: where the log begins, or where a gap passes over it. Then the newest
+        block delivered is the one below.
+        """
         if commit.head is None:
             return
-        displayed = display_hash(commit.head)
         for event in reversed(commit.events):
-            if event.type == "block" and event.hash == displayed and event.height is not None:
-                block = StoredBlock(
-                    commit.chain, displayed, event.height, canonical=True, event_body=event.body
+            if event.type == "block" and event.hash is not None and event.height is not None:
+                self._latest[commit.chain] = StoredBlock(
+                    commit.chain, event.hash, event.height, canonical=True, event_body=event.body
                 )
-                self._latest[commit.chain] = block
                 return
-        # Switching back: the new head was delivered before, so its event is in the store.
-        self._find_latest(commit.chain, commit.head)
-
-    def _find_latest(self, chain_id: str, head: bytes) -> None:
-        found = [b for b in self._store.block_by_hash(display_hash(head)) if b.chain == chain_id]
-        if found:
-            self._latest[chain_id] = found[0]
+        latest = self._latest.get(commit.chain)
+        if latest is not None and (internal_hash(latest.hash), False) in commit.canonical:
+            self._latest[commit.chain] = msgspec.structs.replace(latest, canonical=False)
 
     def chains(self) -> Sequence[ChainView]:
         return [self._chain_view(chain_id, chain) for chain_id, chain in self._chains.items()]
