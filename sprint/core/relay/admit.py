@@ -82,6 +82,8 @@ class Admission:
         if refusal is not None:
             return _refused(source, INVALID_PENALTY, f"a header on a refused block: {refusal}")
         start = self._skip_known(hashes, source, announcement.read_at)
+        if start > 0:
+            state.book.connected(source)
         if start < len(hashes):
             return self._new_headers(announcement, hashes, start, pairs[start][1])
         if announcement.full or not state.synced.get(source, True):
@@ -111,6 +113,7 @@ class Admission:
             state.book.proving_headers.update(new)
             return HeadersProof(state.processor, announcement, announcement.headers[start:], new, new[-1:])
         if parent in state.book.proving_headers:
+            state.book.connected(source)
             return Wait(state.book.wait(announcement))
         penalty = self._unconnecting(source, parent)
         if penalty is not None:
@@ -122,11 +125,12 @@ class Admission:
         """Count headers without a known parent; a penalty at each bound.
 
         Every request for headers ends with the genesis block, so a source of this chain connects with its
-        first answer. One that does not is of another chain, which may well have the same magic.
+        first answer. One that never did is of another chain, which may well have the same magic.
         """
         state = self._state
         count = state.book.unconnecting(source)
-        if not state.synced.get(source, True):
+        unproved = not state.synced.get(source, True) and not state.book.is_of_this_chain(source)
+        if unproved and parent != state.genesis_hash:
             if count < FOREIGN_ANSWERS_MAX:
                 return None
             reason = (
@@ -136,7 +140,7 @@ class Admission:
             return Penalty(source, INVALID_PENALTY, reason)
         if count < UNCONNECTING_MAX:
             return None
-        state.book.connected(source)
+        state.book.forgive(source)
         reason = f"{count} announcements in a row without a known parent"
         return Penalty(source, DISORDER_PENALTY, reason)
 

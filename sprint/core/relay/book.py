@@ -25,6 +25,7 @@ class AnnouncementBook:
         self._rejected: OrderedDict[bytes, str] = OrderedDict()
         self._pending: list[Announcement] = []
         self._unconnecting: dict[str, int] = {}
+        self._of_this_chain: set[str] = set()
         self.proving_headers: set[bytes] = set()
         self.proving_bodies: set[bytes] = set()
 
@@ -62,7 +63,22 @@ class AnnouncementBook:
         return self._unconnecting[source]
 
     def connected(self, source: str) -> None:
+        """Note that what a source announced is known, or has a known parent."""
+        self._unconnecting[source] = 0
+        self._of_this_chain.add(source)
+
+    def is_of_this_chain(self, source: str) -> bool:
+        """Tell whether anything a source announced since it is ready has connected."""
+        return source in self._of_this_chain
+
+    def forgive(self, source: str) -> None:
+        """Count anew after a penalty."""
+        self._unconnecting[source] = 0
+
+    def forget(self, source: str) -> None:
+        """Judge a source afresh when it returns."""
         self._unconnecting.pop(source, None)
+        self._of_this_chain.discard(source)
 
     def reject(self, block_hash: bytes, reason: str) -> None:
         self._announced.pop(block_hash, None)

@@ -81,7 +81,7 @@ class Pipeline:
         if self.state.synced.pop(source, None) is None:
             return outcome
         self.state.fetcher.source_lost(source)
-        self.state.book.connected(source)
+        self.state.book.forget(source)
         self.watchdog.sources_changed(len(self.state.synced), now)
         outcome.drafts.append(SourceStatusData(source, "lost", reason))
         return self._finish(outcome, now)

@@ -49,6 +49,28 @@ def test_a_source_whose_answers_never_connect_is_refused_with_the_genesis_it_has
     assert display_hash(bitcoin.REGTEST.genesis_hash) in refused.penalty.reason
 
 
+def test_announcements_behind_a_first_answer_that_is_still_being_proved_cost_nothing() -> None:
+    ledger, chain = ledger_of(bitcoin.REGTEST, 5), pipeline()
+    proof = chain.admit(answer(ledger), NOW)
+    assert isinstance(proof, HeadersProof)
+    for _ in range(2 * FOREIGN_ANSWERS_MAX):
+        ledger.mine(1_700_000_000)
+        later = HeadersAnnounced("node", answer(ledger).headers[-1:], NOW, full=False)
+        assert not isinstance(chain.admit(later, NOW), Refused)
+    assert isinstance(chain.settle(proof.run(), NOW).readmit[0], HeadersAnnounced)
+
+
+def test_a_source_that_returns_is_judged_afresh() -> None:
+    ledger, foreign, chain = ledger_of(bitcoin.REGTEST, 5), ledger_of(litecoin.REGTEST, 5), pipeline()
+    proof = chain.admit(answer(ledger), NOW)
+    assert isinstance(proof, HeadersProof)
+    chain.settle(proof.run(), NOW)
+    chain.source_lost("node", "gone", NOW)
+    chain.source_ready("node", NOW)
+    decisions = [chain.admit(answer(foreign), NOW) for _ in range(FOREIGN_ANSWERS_MAX)]
+    assert isinstance(decisions[-1], Refused)
+
+
 def test_announcements_that_overtake_the_first_answer_cost_nothing() -> None:
     ledger, chain = ledger_of(bitcoin.REGTEST, 5), pipeline()
     early = HeadersAnnounced("node", answer(ledger).headers[-1:], NOW, full=False)
