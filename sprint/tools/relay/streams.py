@@ -2,7 +2,8 @@
 
 The stream is bounded like a WebSocket subscriber: one that does not read is ended with an error line that
 carries `slow` and the last cursor queued. A long poll answers what there is after `from`, or waits for the
-first event; `Sprint-Cursor` says where the next one goes on, also where the page is empty.
+first event; `Sprint-Cursor` says where the next one goes on, also where the page is empty. It ends early
+where its connection does or the listener stops.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from sprint.tools.web.router import NDJSON_TYPE, Request, Response, StreamRespon
 
 HEARTBEAT_INTERVAL_S = 15.0
 WAIT_S_MAX = 60.0
+POLL_REPLAY_S_MAX = 5.0  # for looking at what there is already; what is waited for live comes after it
 POLL_EVENTS_MAX = 200
 POLL_SIZE_MAX = 1024 * 1024
 _HEARTBEAT = encode_line_chunk(b'{"type":"heartbeat"}')
@@ -44,7 +46,9 @@ class EventStreams:
         subscription = self._feed.subscription(wish)
         place = await self._feed.delivery.locate(self._feed.start(wish, subscription))
         if wait_s is not None:
-            return await self._poll(subscription, place, wait_s)
+            page = _Page()
+            request.when_ended(page.finish)
+            return await self._poll(page, subscription, place, wait_s)
 
         async def run(outgoing: Outgoing) -> None:
             await self._stream(outgoing, subscription, place)
@@ -73,13 +77,11 @@ class EventStreams:
             outgoing.send(_error_line(error))
             outgoing.end()
 
-    async def _poll(self, subscription: Subscription, place: Place, wait_s: float) -> Response:
-        page = _Page()
+    async def _poll(self, page: _Page, subscription: Subscription, place: Place, wait_s: float) -> Response:
         following = asyncio.create_task(self._fill(page, subscription, place))
         try:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(wait_s):
-                    await page.arrived.wait()
+            await _within(POLL_REPLAY_S_MAX, page.replayed)
+            await _within(wait_s, page.arrived)
         finally:
             following.cancel()
             self._feed.delivery.unsubscribe(page)
@@ -96,33 +98,42 @@ class EventStreams:
     async def _fill(self, page: _Page, subscription: Subscription, place: Place) -> None:
         try:
             page.joined = await self._feed.delivery.follow(page, subscription, place)
+            page.replayed.set()
         except SprintError as error:
             page.error = error
-            page.arrived.set()
+            page.finish()
 
 
 class _Page:
-    """Takes one page of events; the rest is left to the next poll, which goes on from its cursor."""
+    """Takes one page of events; the rest is left to the next poll, which goes on from its cursor.
+
+    `replayed` is set when all there was has been looked at, `arrived` when the poll need not wait longer.
+    """
 
     def __init__(self) -> None:
+        self.replayed = asyncio.Event()
         self.arrived = asyncio.Event()
         self.lines: list[bytes] = []
         self.cursor = ""
         self.joined = False
         self.error: SprintError | None = None
         self._size = 0
+        self._full = False
 
     @staticmethod
     def encode(body: bytes) -> bytes:
         return body + b"\n"
 
     def offer(self, frame: bytes, cursor: str) -> bool:
-        if len(self.lines) >= POLL_EVENTS_MAX or (self.lines and self._size + len(frame) > POLL_SIZE_MAX):
+        size = self._size + len(frame)
+        # Full stays full: a smaller event behind one that was refused would be taken in its stead.
+        self._full |= len(self.lines) >= POLL_EVENTS_MAX or (size > POLL_SIZE_MAX and bool(self.lines))
+        if self._full:
             return False
         self.lines.append(frame)
-        self._size += len(frame)
+        self._size = size
         self.cursor = cursor
-        self.arrived.set()
+        self.finish()
         return True
 
     def offer_run(self, frames: Sequence[bytes], cursors: Sequence[str], _joined: bytes) -> bool:
@@ -132,7 +143,18 @@ class _Page:
         return not self.arrived.is_set()
 
     def close_slow(self) -> None:
+        self.finish()
+
+    def finish(self) -> None:
+        """Answer with what there is."""
+        self.replayed.set()
         self.arrived.set()
+
+
+async def _within(timeout_s: float, event: asyncio.Event) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(timeout_s):
+            await event.wait()
 
 
 def _wait_s(text: str | None) -> float | None:

@@ -5,6 +5,7 @@ instead of plain text, and streams that are written straight to the transport.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -33,6 +34,8 @@ class HttpConnection(HttpToolsProtocol):
     _stream: Outgoing | None = None
     _in_head = True
     _head_size = 0
+    _ended = False
+    _tell_ended: Callable[[], None] | None = None
 
     @property
     def connection_count(self) -> int:
@@ -52,8 +55,7 @@ class HttpConnection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_timers()
-        if self._stream is not None:
-            self._stream.end()
+        self._end()
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
 
@@ -83,7 +85,7 @@ class HttpConnection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        self._stream = None
+        self._stream = self._tell_ended = None
         if self.transport.is_closing() and self._stall_timer is None:
             self._stall_timer = self.loop.call_later(STALL_TIMEOUT_S, self._stalled)
 
@@ -125,10 +127,22 @@ class HttpConnection(HttpToolsProtocol):
         self._stream = Outgoing(self.transport, overflow, response.window)
         return self._stream
 
+    def when_ended(self, tell: Callable[[], None]) -> None:
+        """Have `tell` called when the answer in work is no longer waited for; at once if that is so."""
+        self._tell_ended = tell
+        if self._ended:
+            tell()
+
     def shutdown(self) -> None:
+        self._end()
+        super().shutdown()
+
+    def _end(self) -> None:
+        self._ended = True
         if self._stream is not None:
             self._stream.end()
-        super().shutdown()
+        if self._tell_ended is not None:
+            self._tell_ended()
 
     def _refuse(self, code: str, detail: str) -> None:
         if not self.transport.is_closing():

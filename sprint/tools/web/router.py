@@ -56,6 +56,10 @@ class Request:
                 raise RequestError("bad_query", "a query field stands twice; join values with commas")
         return self._query
 
+    def when_ended(self, tell: Callable[[], None]) -> None:
+        """Have `tell` called once the connection is lost or its listener stops; at once if it is so."""
+        self.scope["extensions"]["sprint"].when_ended(tell)
+
 
 class Response(msgspec.Struct, frozen=True):
     """A whole answer."""

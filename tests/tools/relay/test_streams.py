@@ -7,7 +7,10 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
+
 from sprint.core.relay.event_log import Cursor
+from sprint.tools.relay.streams import POLL_SIZE_MAX, _Page
 from tests.tools.relay.serving import CHAINS, LOG_ID, Relay, http_client, policy, until
 
 EVENTS = "/api/v1/events"
@@ -132,6 +135,71 @@ def test_long_poll_waits_for_the_first_event() -> None:
             await until(lambda: relay.delivery.subscriber_count == 1)
             event = relay.block(1)
             assert (await asyncio.wait_for(polling, 5)).content == event.body + b"\n"
+
+    asyncio.run(run())
+
+
+def test_long_poll_that_waits_no_time_moves_on_all_the_same() -> None:
+    async def run() -> None:
+        relay = Relay()
+        relay.delivery._ring._events_max = 1
+        for height in range(1, 4):
+            relay.block(height)
+        relay.status()
+        async with relay.listening() as listener, http_client(listener) as client:
+            asked = {"wait": "0", "types": "block", "from": "earliest"}
+            answer = await client.get(EVENTS, params=asked)
+            assert [json.loads(line)["seq"] for line in answer.text.splitlines()] == [1, 2, 3]
+            answer = await client.get(EVENTS, params=asked | {"types": "reorg"})
+            assert (answer.content, answer.headers["sprint-cursor"]) == (b"", Cursor(LOG_ID, 4).encode())
+
+    asyncio.run(run())
+
+
+def test_long_poll_never_takes_an_event_behind_one_that_did_not_fit() -> None:
+    page = _Page()
+    assert page.offer(b"x" * (POLL_SIZE_MAX - 10), "1")
+    assert not page.offer(b"x" * 11, "2")
+    assert not page.offer(b"x", "3")
+    assert (len(page.lines), page.cursor) == (1, "1")
+
+
+def test_long_poll_takes_one_event_of_any_size_and_events_up_to_its_size() -> None:
+    page = _Page()
+    assert page.offer(b"x" * (POLL_SIZE_MAX + 1), "1")
+    assert not page.offer(b"", "2")
+    page = _Page()
+    assert page.offer(b"x" * (POLL_SIZE_MAX - 1), "1")
+    assert page.offer(b"x", "2")
+
+
+def test_idle_long_poll_ends_with_a_whole_answer_when_the_listener_stops(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def run() -> None:
+        relay = Relay()
+        async with relay.listening() as listener, http_client(listener) as client:
+            polling = asyncio.create_task(client.get(EVENTS, params={"wait": "60"}))
+            await until(lambda: relay.delivery.subscriber_count == 1)
+            async with asyncio.timeout(1):
+                await listener.stop()
+                answer = await polling
+            assert (answer.status_code, answer.content) == (200, b"")
+            assert answer.headers["sprint-cursor"] == Cursor(LOG_ID, 0).encode()
+        assert not caplog.records
+
+    asyncio.run(run())
+
+
+def test_idle_long_poll_ends_with_its_connection() -> None:
+    async def run() -> None:
+        relay = Relay()
+        async with relay.listening() as listener:
+            async with http_client(listener) as client:
+                polling = asyncio.create_task(client.get(EVENTS, params={"wait": "60"}))
+                await until(lambda: relay.delivery.subscriber_count == 1)
+                polling.cancel()
+            await until(lambda: relay.delivery.subscriber_count == 0)
 
     asyncio.run(run())
 
