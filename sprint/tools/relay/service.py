@@ -54,6 +54,7 @@ from sprint.tools.store.sqlite import SqliteStore, open_store
 from sprint.tools.web.server import STOP_TIMEOUT_S, Listener, serve
 
 FLUSH_TIMEOUT_S = 2.0
+STORE_CLOSE_S = 1.0  # of the time for a stop, what is left for the store
 DAY_S = 86_400.0
 STORE_FILE = "sprint.db"
 log = logging.getLogger(__name__)
@@ -110,9 +111,10 @@ class RelayService:
             specs = [pair for pair in configured if pair[0].chain_id in wanted]
             specs += await self._start_devnet(stack, [each for each in devnet_ids if each in wanted])
             store = self._open_store(stack)
-            stack.push_async_callback(asyncio.to_thread, store.close)
+            drain = _Drain()
+            stack.push_async_callback(drain.close, store)
             relay = _Running(self, store, specs)
-            stack.push_async_callback(relay.stop)
+            stack.push_async_callback(relay.stop, drain)
             line = await relay.start(bound)
             leave_start_up_to_itself()
             serving(line)
@@ -247,19 +249,22 @@ class _Running:
             log=self._store.log_id,
         )
 
-    async def stop(self) -> None:
+    async def stop(self, drain: _Drain) -> None:
         """Take nothing more, hand over what is in the log, close the sockets."""
         for chain in self._chains.values():
             chain.intake.close()
         for task in self._tasks:
             task.cancel()
+        # A proof that runs is left to its end; nobody waits for its result.
+        proving = asyncio.create_task(asyncio.to_thread(self._prover.close))
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.to_thread(self._prover.close)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(FLUSH_TIMEOUT_S):
+            async with asyncio.timeout(drain.left_s(FLUSH_TIMEOUT_S)):
                 await self._committer.flushed()
-        await asyncio.gather(*(listener.stop() for listener in self._listeners))
+        timeout_s = drain.left_s() - STORE_CLOSE_S
+        await asyncio.gather(*(listener.stop(timeout_s) for listener in self._listeners))
         await asyncio.to_thread(self._delivery.close)
+        await proving
 
     def _snapshot(self, network: ChainNetwork) -> ChainSnapshot:
         self._store.bind_chain(network.chain_id, network.parameters.genesis_hash)
@@ -301,6 +306,22 @@ class _Running:
     def _pause(self, *, paused: bool) -> None:
         for chain in self._chains.values():
             chain.intake.pause(paused=paused)
+
+
+class _Drain:
+    """The one time limit that all of a stop stands under; it runs from the first who asks."""
+
+    def __init__(self) -> None:
+        self._ends_at: float | None = None
+
+    def left_s(self, longest_s: float = STOP_TIMEOUT_S) -> float:
+        """Return what is left, or `longest_s` where that is less."""
+        if self._ends_at is None:
+            self._ends_at = clock() + STOP_TIMEOUT_S
+        return min(longest_s, max(0.0, self._ends_at - clock()))
+
+    async def close(self, store: SqliteStore) -> None:
+        await asyncio.to_thread(store.close, self.left_s())
 
 
 class _DeliveryTimes:

@@ -90,5 +90,5 @@ class Store(Protocol):
     def blocks_before(self, chain: str, before: int, limit: int) -> list[StoredBlock]:
         """Delivered blocks of the best branch below height `before`, newest first."""
 
-    def close(self) -> None:
+    def close(self, timeout_s: float | None = None) -> None:
         """Commit what was submitted, mark the stop as clean, close. StoreFailing names what is not in."""

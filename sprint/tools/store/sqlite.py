@@ -17,6 +17,7 @@ import msgspec
 
 from sprint.core.errors import ConfigError, StoreForeign, StoreMismatch
 from sprint.core.relay.event_log import Commit, LoggedEvent
+from sprint.tools.runtime import clock
 from sprint.tools.store import ChainSnapshot, CommitDone, LogBounds, StoredBlock
 from sprint.tools.store.connections import (
     Connections,
@@ -34,6 +35,8 @@ from sprint.tools.store.settings import StoreSettings
 from sprint.tools.store.transaction import write_group
 from sprint.tools.store.upkeep import Upkeep
 from sprint.tools.store.writer import Writer
+
+CLOSE_STEP_S_MIN = 0.05  # each step of a close is given so long, also when the time for all is over
 
 
 def open_store(
@@ -158,19 +161,24 @@ class SqliteStore:
     def blocks_before(self, chain: str, before: int, limit: int) -> list[StoredBlock]:
         return self._reader.blocks_before(chain, before, limit)
 
-    def close(self) -> None:
+    def close(self, timeout_s: float | None = None) -> None:
         """Commit what was submitted, mark the stop as clean, close. StoreFailing names what is not in.
 
-        A store that could not commit everything is not marked as clean, and closed all the same.
+        A store that could not commit everything is not marked as clean, and closed all the same. Waiting for
+        threads that hang in the disk takes `timeout_s` at most, by default the settings' `close_timeout_s`.
         """
         if self._closed:
             return
         self._closed = True
-        timeout_s = self._settings.close_timeout_s
+        ends_at = clock() + (self._settings.close_timeout_s if timeout_s is None else timeout_s)
+
+        def left_s() -> float:
+            return max(CLOSE_STEP_S_MIN, ends_at - clock())
+
         try:
-            self._writer.close()
+            self._writer.close(left_s())
             if self._file.reading is not self._file.writing:
-                self._file.reading.close(timeout_s)
+                self._file.reading.close(left_s())
             self._upkeep.close()
             with self._file.writing.borrow() as connection:
                 mark_clean_stop(connection)
@@ -178,9 +186,9 @@ class SqliteStore:
             raise failing(self._file.path, error) from error
         finally:
             self._upkeep.close()
-            self._file.reading.close(timeout_s)
+            self._file.reading.close(left_s())
             # A writer that hangs in the disk keeps the lock: nobody else may write beside it.
-            if self._file.writing.close(timeout_s) and self._file.lock is not None:
+            if self._file.writing.close(left_s()) and self._file.lock is not None:
                 self._file.lock.release()
 
     def _write(self, commits: Sequence[Commit]) -> None:

@@ -74,15 +74,18 @@ class Writer:
             self._waiting.append(commit)
             self._changed.notify()
 
-    def close(self) -> None:
-        """Commit what waits and end the thread. StoreFailing, naming what is left, if that cannot be."""
+    def close(self, timeout_s: float | None = None) -> None:
+        """Commit what waits and end the thread. StoreFailing, naming what is left, if that cannot be.
+
+        It takes at most `timeout_s`, by default the settings' `close_timeout_s`.
+        """
         if self._thread is None:
             self.start(_tell_nobody)
         with self._changed:
             self._closing.set()
             self._changed.notify()
         if self._thread is not None:
-            self._thread.join(self._settings.close_timeout_s)
+            self._thread.join(self._settings.close_timeout_s if timeout_s is None else timeout_s)
         if self._waiting:
             positions = [event.position for commit in tuple(self._waiting) for event in commit.events]
             span = f"positions {positions[0]} to {positions[-1]}" if positions else "no events"

@@ -52,11 +52,11 @@ class Listener:
     def connection_count(self) -> int:
         return len(self._server.server_state.connections)
 
-    async def stop(self) -> None:
-        """Stop accepting, close what is open, drop what does not end. Takes at most STOP_TIMEOUT_S."""
+    async def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
+        """Stop accepting, close what is open, drop what does not end in time."""
         self._server.should_exit = True
         self._server.stopping.set()
-        await asyncio.wait((self._task,), timeout=STOP_TIMEOUT_S)
+        await asyncio.wait((self._task,), timeout=timeout_s)
         for connection in list(self._server.server_state.connections):
             transport = getattr(connection, "transport", None) or getattr(connection, "_transport", None)
             if transport is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -12,12 +13,14 @@ import msgspec
 import pytest
 from websockets.asyncio.client import connect
 
-from sprint.core.errors import ConfigError, ListenError, StoreError
+from sprint.core.errors import ConfigError, ListenError, StoreError, StoreFailing
 from sprint.core.relay.source_url import SourceSpec, parse_source
 from sprint.core.relay.tiers import find_tier
 from sprint.tools.relay.listeners import Ports
 from sprint.tools.relay.service import RelayOptions, RelayService, Serving, packaged_tiers
-from sprint.tools.runtime import StopSignal
+from sprint.tools.runtime import StopSignal, clock
+from sprint.tools.store import sqlite
+from sprint.tools.web.server import STOP_TIMEOUT_S
 
 START_S = 20.0
 PORTS = Ports(host="127.0.0.1", tier=0, admin=0, metrics=0, free_if_taken=False)
@@ -46,22 +49,26 @@ def options(
 
 def with_a_relay(asked: RelayOptions, scene: Callable[[Serving], Awaitable[None]]) -> None:
     """Run a relay, act out a scene when it serves, stop it, and see it end."""
+    asyncio.run(serve_and_stop(asked, scene))
 
-    async def main() -> None:
-        stop = StopSignal()
-        ready: asyncio.Future[Serving] = asyncio.get_running_loop().create_future()
-        running = asyncio.create_task(RelayService(asked).run(ready.set_result, stop))
-        await asyncio.wait((running, ready), timeout=START_S, return_when=asyncio.FIRST_COMPLETED)
-        if running.done():
-            await running
-        try:
-            await scene(await ready)
-        finally:
-            stop.stop(0)
-            async with asyncio.timeout(START_S):
-                await running
 
-    asyncio.run(main())
+async def serve_and_stop(asked: RelayOptions, scene: Callable[[Serving], Awaitable[None]]) -> float:
+    """Do so on the running loop; return how long the stop took."""
+    stop = StopSignal()
+    ready: asyncio.Future[Serving] = asyncio.get_running_loop().create_future()
+    running = asyncio.create_task(RelayService(asked).run(ready.set_result, stop))
+    await asyncio.wait((running, ready), timeout=START_S, return_when=asyncio.FIRST_COMPLETED)
+    if running.done():
+        await running
+    try:
+        await scene(await ready)
+    finally:
+        stop.stop(0)
+        stopped_at = clock()
+        async with asyncio.timeout(START_S):
+            await asyncio.wait((running,))
+    await running
+    return clock() - stopped_at
 
 
 async def blocks(serving: Serving, count: int, query: str) -> list[dict[str, object]]:
@@ -197,3 +204,40 @@ def test_a_chain_that_no_source_serves_is_refused_with_what_there_is() -> None:
         asyncio.run(
             RelayService(options(sources=(source,), chains=("bitcoin",))).run(lambda _: None, StopSignal())
         )
+
+
+def test_a_stop_with_an_idle_long_poll_is_quick_and_answers_it(caplog: pytest.LogCaptureFixture) -> None:
+    polling: list[asyncio.Task[httpx.Response]] = []
+
+    async def scene(serving: Serving) -> None:
+        http = httpx.AsyncClient(base_url=serving.listeners[0].url, timeout=60)
+        asked = http.get("/api/v1/events", params={"wait": "60", "types": "reorg"})
+        polling.append(asyncio.create_task(asked))
+        await blocks(serving, 2, "from=latest")
+
+    async def main() -> float:
+        took_s = await serve_and_stop(options(), scene)
+        assert (await polling[0]).status_code == 200
+        return took_s
+
+    assert asyncio.run(main()) < STOP_TIMEOUT_S / 2
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+def test_a_stop_whose_store_fails_keeps_its_one_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    stopping_at: list[float] = []
+
+    def refuse(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    async def scene(serving: Serving) -> None:
+        await blocks(serving, 1, "from=latest")
+        monkeypatch.setattr(sqlite, "write_group", refuse)
+        async with httpx.AsyncClient(base_url=serving.listeners[0].url) as http, asyncio.timeout(START_S):
+            while (await http.get("/api/v1/ready")).status_code == 200:
+                pass
+        stopping_at.append(clock())
+
+    with pytest.raises(StoreFailing, match="not in"):
+        with_a_relay(options(), scene)
+    assert clock() - stopping_at[0] < STOP_TIMEOUT_S
