@@ -44,11 +44,15 @@ class Block(msgspec.Struct, frozen=True):
 
 
 class Rejected(msgspec.Struct, frozen=True):
-    """Why bytes are refused. `check` names the rule; `mutated`: the header may yet have a true body."""
+    """Why bytes are refused. `check` names the rule; `mutated`: the header may yet have a true body.
+
+    `internal` is a fault of this program: it says nothing of the bytes and costs nobody anything.
+    """
 
     check: str
     reason: str
     mutated: bool = False
+    internal: bool = False
 
 
 class Processor(Protocol):

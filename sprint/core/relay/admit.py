@@ -110,11 +110,17 @@ class Admission:
         new = hashes[start:]
         if state.tree.get(parent) is not None:
             state.book.connected(source)
+            state.far_behind.discard(source)
             state.book.proving_headers.update(new)
             return HeadersProof(state.processor, announcement, announcement.headers[start:], new, new[-1:])
         if parent in state.book.proving_headers:
             state.book.connected(source)
             return Wait(state.book.wait(announcement))
+        if parent == state.genesis_hash:
+            # Of this chain, but it has none of the blocks kept here: nothing of it can be connected.
+            state.synced[source] = True
+            state.far_behind.add(source)
+            return Wait("its branch leaves this chain below the kept tree")
         penalty = self._unconnecting(source, parent)
         if penalty is not None:
             return Refused(penalty)
@@ -124,13 +130,14 @@ class Admission:
     def _unconnecting(self, source: str, parent: bytes) -> Penalty | None:
         """Count headers without a known parent; a penalty at each bound.
 
-        Every request for headers ends with the genesis block, so a source of this chain connects with its
-        first answer. One that never did is of another chain, which may well have the same magic.
+        Every request for headers ends with the genesis block, so the first answer of a source of this chain
+        connects, or begins above genesis. One that does neither is of another chain, which may well have the
+        same magic.
         """
         state = self._state
         count = state.book.unconnecting(source)
         unproved = not state.synced.get(source, True) and not state.book.is_of_this_chain(source)
-        if unproved and parent != state.genesis_hash:
+        if unproved:
             if count < FOREIGN_ANSWERS_MAX:
                 return None
             reason = (
@@ -159,7 +166,7 @@ class Admission:
         # The body is asked for at once: it saves a round trip when the header turns out to connect.
         if state.begun and len(state.hash_wants) < HASH_WANTS_MAX and last not in state.book.proving_bodies:
             state.hash_wants.add(last)
-            state.fetcher.want(last, state.tree.best_header.height + 1, (source,))
+            state.fetcher.want(last, state.tree.best_header.height + 1, (source,), best=False)
         return Fetch((state.headers_request(source), *state.fetcher.assign(now)))
 
     def _block(self, announcement: BlockArrived) -> Decision:

@@ -77,7 +77,8 @@ class BlockRow(msgspec.Struct, frozen=True):
     """A block as the store keeps it, so that a restart finds the same chain tree.
 
     `state`: `anchored` (at or below the place where the log began; header only), `held` (valid, not
-    delivered), `delivered`, `missing` (passed over by a gap). `record` is the pipeline's own encoding of
+    delivered), `delivered`, `missing` (passed over by a gap), `told` (its header went out, its body is not
+    here), `known` (header only), `refused`. `record` is the pipeline's own encoding of
     what a later delivery of a held block needs.
     """
 

@@ -1,7 +1,9 @@
 """Which body is asked of which source, and when the next source is asked instead.
 
-The pipeline says which bodies it wants; `assign` spreads them, lowest height first, over the sources that
-are ready, each with a bounded number in flight. A body that does not come in time, is not found, or comes
+The pipeline says which bodies it wants; `assign` spreads them over the sources that are ready, those of the
+best branch first and lowest height first, each source with a bounded number in flight. Those of other
+branches have a share of their own, so that headers without bodies never hold up the best branch. No more is
+asked for than may be proved at a time. A body that does not come in time, is not found, or comes
 false is asked of the next source: one that was asked less often first, one that announced it before one
 that did not. One source is not asked for the same body again before a wait, which grows by a fifth to a cap.
 """
@@ -9,11 +11,11 @@ that did not. One source is not asked for the same body again before a wait, whi
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 
 import msgspec
 
-from sprint.core.relay.settings import ChainSettings
+from sprint.core.relay.settings import SIDE_BODIES_IN_FLIGHT_MAX, ChainSettings
 
 RETRY_WAIT_FIRST_S = 0.5
 RETRY_WAIT_FACTOR = 1.2
@@ -38,6 +40,7 @@ class Want:
         "announcers",
         "asked_at",
         "asked_of",
+        "best",
         "deadline",
         "hash",
         "height",
@@ -49,9 +52,10 @@ class Want:
         "tries",
     )
 
-    def __init__(self, block_hash: bytes, height: int, announcers: set[str]) -> None:
+    def __init__(self, block_hash: bytes, height: int, announcers: set[str], *, best: bool) -> None:
         self.hash = block_hash
         self.height = height
+        self.best = best  # whether it is on the branch of most work
         self.announcers = announcers
         self.tries: dict[str, int] = {}
         self.again_at: dict[str, float] = {}  # by source: not before
@@ -69,13 +73,14 @@ class Want:
 
 
 class BodyFetcher:
-    """Keeps the wanted bodies and the slots of the sources."""
+    """Keeps the wanted bodies and the slots of the sources. `proving` are the bodies being proved."""
 
-    def __init__(self, settings: ChainSettings) -> None:
+    def __init__(self, settings: ChainSettings, proving: Sized = ()) -> None:
         self._settings = settings
+        self._proving = proving
         self._wants: dict[bytes, Want] = {}
         self._in_flight: dict[str, set[bytes]] = {}  # by ready source
-        self._unasked: list[tuple[int, bytes]] = []  # heap by height; entries may be stale
+        self._unasked: list[_Entry] = []  # a heap; entries may be stale
 
     def __repr__(self) -> str:
         return f"BodyFetcher({len(self._wants)} wanted, {len(self._in_flight)} sources)"
@@ -86,14 +91,18 @@ class BodyFetcher:
     def get(self, block_hash: bytes) -> Want | None:
         return self._wants.get(block_hash)
 
-    def want(self, block_hash: bytes, height: int, announcers: Iterable[str]) -> None:
-        """Ask for a body from now on. Idempotent; more announcers are noted."""
+    def want(self, block_hash: bytes, height: int, announcers: Iterable[str], *, best: bool = True) -> None:
+        """Ask for a body from now on. Idempotent; notes more announcers, and that it became a best one."""
         known = self._wants.get(block_hash)
-        if known is not None:
-            known.announcers.update(announcers)
+        if known is None:
+            want = self._wants[block_hash] = Want(block_hash, height, set(announcers), best=best)
+            self._queue(want)
             return
-        want = self._wants[block_hash] = Want(block_hash, height, set(announcers))
-        self._queue(want)
+        known.announcers.update(announcers)
+        if best and not known.best:
+            known.best = True
+            if known.queued:
+                heapq.heappush(self._unasked, _entry(known))
 
     def done(self, block_hash: bytes) -> None:
         """Stop wanting a body: it is here, or never will be."""
@@ -111,10 +120,6 @@ class BodyFetcher:
             want.tries.pop(source, None)
             want.again_at.pop(source, None)
             want.announcers.discard(source)
-
-    @property
-    def ready_sources(self) -> tuple[str, ...]:
-        return tuple(self._in_flight)
 
     def was_asked_of(self, block_hash: bytes, source: str) -> bool:
         return block_hash in self._in_flight.get(source, ())
@@ -146,13 +151,13 @@ class BodyFetcher:
     def assign(self, now: float) -> list[Request]:
         """Hand out what can be asked for now."""
         given: dict[str, list[bytes]] = {}
-        later: list[tuple[int, bytes]] = []
+        later: list[_Entry] = []
         while self._unasked and self._free_sources():
             entry = heapq.heappop(self._unasked)
-            want = self._wants.get(entry[1])
-            if want is None or not want.queued:
+            want = self._wants.get(entry[-1])
+            if want is None or not want.queued or entry != _entry(want):
                 continue
-            source = self._choose(want, now)
+            source = self._choose(want, now) if self._has_share(want) else None
             if source is None:
                 later.append(entry)
                 continue
@@ -195,13 +200,21 @@ class BodyFetcher:
         due = [w.deadline for w in self._asked()]
         free = self._free_sources()
         if free:
-            due += [_askable_at(w, free) for w in self._wants.values() if w.queued]
+            queued = (w for w in self._wants.values() if w.queued and self._has_share(w))
+            due += [_askable_at(want, free) for want in queued]
         return min(due, default=None)
 
     def _asked(self) -> list[Want]:
         return [self._wants[h] for hashes in self._in_flight.values() for h in hashes]
 
+    def _has_share(self, want: Want) -> bool:
+        """Tell whether bodies of its kind of branch may be asked for now."""
+        return want.best or sum(not w.best for w in self._asked()) < SIDE_BODIES_IN_FLIGHT_MAX
+
     def _free_sources(self) -> list[str]:
+        in_work = len(self._proving) + sum(map(len, self._in_flight.values()))
+        if in_work >= self._settings.proofs_in_work_max:
+            return []
         limit = self._settings.bodies_in_flight_max
         return [source for source, hashes in self._in_flight.items() if len(hashes) < limit]
 
@@ -251,7 +264,15 @@ class BodyFetcher:
     def _queue(self, want: Want) -> None:
         if not want.queued:
             want.queued = True
-            heapq.heappush(self._unasked, (want.height, want.hash))
+            heapq.heappush(self._unasked, _entry(want))
+
+
+_Entry = tuple[bool, int, bytes]
+
+
+def _entry(want: Want) -> _Entry:
+    """What a want is ordered by: the best branch first, then the lowest height."""
+    return (not want.best, want.height, want.hash)
 
 
 def _askable_at(want: Want, sources: Iterable[str]) -> float:

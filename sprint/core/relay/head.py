@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from sprint.core.chains import Block, Header
-from sprint.core.relay.settings import LOCATOR_DENSE
+from sprint.core.relay.settings import LOCATOR_DENSE, SIDE_HEADERS_MAX
 
 PRUNE_SLACK_BLOCKS = 512  # re-rooting costs a walk over the tree, so it is done once per so many blocks
 
@@ -122,12 +122,15 @@ class HeadTracker:
         return self._nodes.get(block_hash)
 
     def add(self, header: Header) -> Node | None:
-        """Hang a proved header into the tree; None where its parent is not in it. Idempotent."""
+        """Hang a proved header into the tree. Idempotent.
+
+        None where its parent is not in it, or where the tree is full and this is no better branch.
+        """
         known = self._nodes.get(header.hash)
         if known is not None:
             return known
         parent = self._nodes.get(header.parent)
-        if parent is None:
+        if parent is None or (self._full and parent.work + header.work <= self.best_header.work):
             return None
         node = Node(header, parent, parent.height + 1, parent.work + header.work)
         node.invalid = parent.invalid
@@ -136,6 +139,10 @@ class HeadTracker:
         if node.work > self.best_header.work and not node.invalid:
             self.best_header = node
         return node
+
+    @property
+    def _full(self) -> bool:
+        return len(self._nodes) >= self.retained_blocks_max + PRUNE_SLACK_BLOCKS + SIDE_HEADERS_MAX
 
     def settle(self, node: Node, block: Block, checks: tuple[str, ...], source: str) -> None:
         """Note that a node's body is valid by `checks`, also where a gap had passed over it."""
@@ -198,6 +205,10 @@ class HeadTracker:
             if candidate.height <= node.height:
                 return candidate is node
         return False
+
+    def told(self) -> list[Node]:
+        """Return the blocks whose header went out and whose body is not here."""
+        return [n for n in self._nodes.values() if n.header_sent and not n.settled]
 
     def missing(self) -> list[Node]:
         """Return the blocks that a gap passed over and whose bodies are still asked for."""

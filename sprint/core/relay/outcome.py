@@ -141,6 +141,7 @@ def restore_state(node: Node, row: BlockRow) -> None:
         node.missing = _decode_passed(row.record)
         return
     node.delivered = row.state == "delivered"
+    node.header_sent = row.state == "told"
     node.record = _decode_record(row.record) if row.record else None
 
 
@@ -149,6 +150,10 @@ def _state_of(node: Node) -> str:
         return "delivered"
     if node.anchored:
         return "anchored"
+    if node.invalid:
+        return "refused"
+    if not node.settled:
+        return "told" if node.header_sent else "known"
     return "held" if node.missing is None else "missing"
 
 

@@ -10,6 +10,7 @@ from sprint.core.chains import display_hash
 from sprint.core.model import HeaderWithdrawnData
 from sprint.core.relay.head import Node, Passed
 from sprint.core.relay.outcome import Outcome
+from sprint.core.relay.settings import SIDE_ROUNDS_MAX
 from sprint.core.relay.state import ChainState
 
 
@@ -20,14 +21,17 @@ def withdraw_overdue(state: ChainState, now: float, outcome: Outcome) -> None:
         if node is None:
             state.hash_wants.discard(want.hash)
             state.fetcher.done(want.hash)
-        else:
-            withdraw(node, f"body not had within {state.settings.body_timeout_s:.0f} s", outcome)
+            continue
+        withdraw(node, f"body not had within {state.settings.body_timeout_s:.0f} s", outcome)
+        if not want.best and want.rounds > SIDE_ROUNDS_MAX:
+            state.fetcher.done(want.hash)
 
 
 def withdraw(node: Node, reason: str, outcome: Outcome) -> None:
     """Take back a `header` that went out, once."""
     if node.header_sent and not node.delivered:
         node.header_sent = False
+        outcome.touch(node)
         outcome.drafts.append(HeaderWithdrawnData(display_hash(node.hash), node.height, reason))
 
 
@@ -74,6 +78,7 @@ def _pass_over(state: ChainState, run: list[Node], passed: Passed, outcome: Outc
     The `gap` is told when they join the best branch.
     """
     for node in run:
+        withdraw(node, passed.reason, outcome)
         if node.record is None:
             node.missing = passed
         outcome.touch(node)

@@ -45,8 +45,10 @@ class Pipeline:
         self._poll_at = now + settings.head_poll_s
         self._overdue_at = now + OVERDUE_CHECK_S
         for node in tree.missing():
-            self.state.fetcher.want(node.hash, node.height, ())
+            self.state.fetcher.want(node.hash, node.height, (), best=False)
             self.state.fetcher.make_late(node.hash, now)
+        for node in tree.told():
+            self.state.fetcher.want(node.hash, node.height, ())
 
     def __repr__(self) -> str:
         return f"Pipeline({self.state!r})"
@@ -80,8 +82,7 @@ class Pipeline:
         outcome = Outcome()
         if self.state.synced.pop(source, None) is None:
             return outcome
-        self.state.fetcher.source_lost(source)
-        self.state.book.forget(source)
+        self.state.forget_source(source)
         self.watchdog.sources_changed(len(self.state.synced), now)
         outcome.drafts.append(SourceStatusData(source, "lost", reason))
         return self._finish(outcome, now)

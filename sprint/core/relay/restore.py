@@ -31,7 +31,7 @@ def restore_tree(
     nodes = {root.hash: root}
     for row in sorted(rows, key=lambda row: row.height):
         parent = nodes.get(row.parent)
-        if parent is not None and row.hash not in nodes:
+        if parent is not None and row.hash not in nodes and row.state != "refused":
             node = nodes[row.hash] = _node_of(processor, row, parent)
             node.connected = node.settled and parent.connected
             parent.children.append(node)

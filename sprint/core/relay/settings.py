@@ -10,6 +10,10 @@ PENDING_ANNOUNCEMENTS_MAX = 64  # announcements that wait for a header being pro
 REJECTED_HASHES_MAX = 1024  # hashes that can never be valid
 FOREIGN_ANSWERS_MAX = 3  # of a source that has connected nothing yet, before it is taken for another chain's
 UNCONNECTING_MAX = 10  # announcements of one source without a known parent before it is penalised
+SIDE_BODIES_IN_FLIGHT_MAX = 8  # bodies asked for at a time that are not of the best branch
+SIDE_ROUNDS_MAX = 8  # times that all sources are asked for a body that is not of the best branch
+SIDE_HEADERS_MAX = 4096  # headers in the tree beyond its retained depth; then only a better branch enters
+IDLE_ANSWERS_MAX = 2  # full answers of one source that add nothing, before it is taken as having no more
 LOCATOR_DENSE = 10  # newest hashes in a locator before its steps double
 
 

@@ -14,7 +14,7 @@ from sprint.core.relay.head import Node
 from sprint.core.relay.outcome import HeaderDraft, Outcome, Penalty
 from sprint.core.relay.overdue import pass_over_excess, withdraw
 from sprint.core.relay.prove import BlockResult, HeadersResult
-from sprint.core.relay.settings import ORPHANS_MAX
+from sprint.core.relay.settings import IDLE_ANSWERS_MAX, ORPHANS_MAX
 from sprint.core.relay.state import ChainState
 
 BEGIN_GRACE_S = 2.0  # how long the log's first block waits for sources that are still being asked
@@ -34,13 +34,14 @@ class Settlement:
         self._note_progress(result, outcome)
         if not state.begun:
             state.tree.trim_headers()
-            state.begin_at = now + BEGIN_GRACE_S
+            if new or state.synced.get(result.source):
+                state.begin_at = now + BEGIN_GRACE_S
             if not all(state.synced.values()) or not state.synced:
                 return
             self.begin(outcome)
         if not result.full:
             self._want_bodies(new, outcome)
-        self._draft_header(new, outcome)
+            self._draft_header(new, outcome)
         for node in new:
             orphan = state.orphans.pop(node.hash, None)
             if orphan is not None and isinstance(orphan.verdict, Block):
@@ -98,11 +99,18 @@ class Settlement:
         """Refuse, go on asking, or note that the source has no more."""
         state, source = self._state, result.source
         if result.rejected is not None:
+            if result.rejected.internal:
+                return
             reason = f"{result.rejected.check}: {result.rejected.reason}"
             state.book.reject(result.hashes[len(result.headers)], reason)
             outcome.penalties.append(Penalty(source, INVALID_PENALTY, reason))
-        elif result.full and result.last is not None:
+        elif result.full and result.headers and result.last is not None:
+            state.idle_answers.pop(source, None)
             outcome.requests.append(Request(source, locator=(result.last, *state.locator())))
+        elif result.full and state.idle_answers.get(source, 0) < IDLE_ANSWERS_MAX:
+            # It is behind what others gave; from our best header on it may have more.
+            state.idle_answers[source] = state.idle_answers.get(source, 0) + 1
+            outcome.requests.append(state.headers_request(source))
         elif source in state.synced:
             state.synced[source] = True
 
@@ -122,21 +130,30 @@ class Settlement:
         if tip.hash in state.book.proving_bodies or tip.hash in state.orphans:
             return
         tip.header_sent = True
+        for node in tip.ancestors():
+            if node.connected:
+                break
+            outcome.touch(node)
         outcome.drafts.append(HeaderDraft(tip))
 
     def _want_bodies(self, new: list[Node], outcome: Outcome) -> None:
-        pass_over_excess(self._state, outcome)
-        for node in self._state.tree.best_header.ancestors():
-            if node.connected:
-                break
-            self._want(node)
-        for node in new:
-            self._want(node)
+        """Want the best branch, and a new one beside it once that has more work than the head.
 
-    def _want(self, node: Node) -> None:
+        A branch with less is only its headers: its bodies are wanted when it comes to matter.
+        """
+        tree = self._state.tree
+        pass_over_excess(self._state, outcome)
+        self._want_branch(tree.best_header, best=True)
+        if new and new[-1].work > tree.head.work:
+            self._want_branch(new[-1], best=False)
+
+    def _want_branch(self, tip: Node, *, best: bool) -> None:
         state = self._state
-        if not node.settled and not node.invalid and node.hash not in state.book.proving_bodies:
-            state.fetcher.want(node.hash, node.height, node.sources)
+        for node in tip.ancestors():
+            if node.connected or node.invalid:
+                break
+            if not node.settled and node.hash not in state.book.proving_bodies:
+                state.fetcher.want(node.hash, node.height, node.sources, best=best)
 
     def _keep_orphan(self, result: BlockResult, outcome: Outcome) -> None:
         """Keep a valid body whose ancestors are not known yet, and ask for their headers."""
@@ -180,7 +197,8 @@ class Settlement:
         """Penalise; another source may have the true body, unless the block itself breaks a rule."""
         state = self._state
         reason = f"{rejected.check}: {rejected.reason}"
-        outcome.penalties.append(Penalty(source, INVALID_PENALTY, reason))
+        if not rejected.internal:
+            outcome.penalties.append(Penalty(source, INVALID_PENALTY, reason))
         if rejected.mutated:
             state.fetcher.failed(block_hash, source)
             return
@@ -193,3 +211,4 @@ class Settlement:
             state.fetcher.done(lost.hash)
             state.book.reject(lost.hash, reason)
             withdraw(lost, reason, outcome)
+        self._want_bodies([], outcome)

@@ -28,8 +28,10 @@ class ChainState:
         self.begun = tree.head.settled
         self.begin_at: float | None = None
         self.book = AnnouncementBook()
-        self.fetcher = BodyFetcher(settings)
+        self.fetcher = BodyFetcher(settings, self.book.proving_bodies)
         self.synced: dict[str, bool] = {}
+        self.idle_answers: dict[str, int] = {}
+        self.far_behind: set[str] = set()  # of this chain, but forking off below the kept tree
         self.orphans: OrderedDict[bytes, BlockResult] = OrderedDict()
         self.hash_wants: set[bytes] = set()
 
@@ -46,3 +48,10 @@ class ChainState:
 
     def has_body(self, node: Node) -> bool:
         return node.record is not None or node.anchored
+
+    def forget_source(self, source: str) -> None:
+        """Forget what is known of a source that is lost."""
+        self.fetcher.source_lost(source)
+        self.book.forget(source)
+        self.idle_answers.pop(source, None)
+        self.far_behind.discard(source)

@@ -52,7 +52,7 @@ def _run(proof: Proof) -> ProofResult:
         return proof.run()
     except Exception as error:
         log.exception("a proof failed by a fault of this program", extra={"fields": {"proof": repr(proof)}})
-        rejected = Rejected("internal", repr(error), mutated=True)
+        rejected = Rejected("internal", repr(error), mutated=True, internal=True)
         if isinstance(proof, BlockProof):
             return BlockResult(proof.source, proof.hash, rejected, 0.0)
         return HeadersResult(

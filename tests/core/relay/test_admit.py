@@ -159,15 +159,38 @@ def test_a_body_is_proved_once_while_its_proof_runs_and_never_after_it_was_valid
     assert isinstance(driver.admit(driver.block_of("b", hashes[0])), Duplicate)
 
 
-def test_bodies_that_nobody_asked_for_are_dropped_at_the_bound_and_asked_ones_are_not() -> None:
+def test_bodies_that_nobody_asked_for_are_dropped_at_the_bound() -> None:
     blocks = Blocks()
     driver = begun(blocks, ChainSettings(proofs_in_work_max=2))
     hashes = blocks.mine(4)
     for block_hash in hashes[2:]:
         assert isinstance(driver.admit(driver.block_of("a", block_hash)), BlockProof)
     assert isinstance(driver.admit(driver.block_of("a", hashes[1])), Wait)
-    driver.headers("a", hashes[:1])  # asks for its body
-    assert isinstance(driver.admit(driver.block_of("a", hashes[0])), BlockProof)
+
+
+def test_no_body_is_asked_for_while_as_many_as_may_be_are_being_proved() -> None:
+    blocks = Blocks()
+    driver = begun(blocks, ChainSettings(proofs_in_work_max=2))
+    hashes = blocks.mine(4)
+    asked = [r.bodies for r in driver.headers("a", hashes).requests if r.bodies]
+    assert asked == [tuple(hashes[:2])]
+    first, second = (driver.admit(driver.block_of("a", block_hash)) for block_hash in hashes[:2])
+    assert isinstance(first, BlockProof)
+    assert isinstance(second, BlockProof)
+    assert driver.pipeline.state.fetcher.assign(driver.now) == []
+    assert [r.bodies for r in driver.settle(first).requests] == [(hashes[2],)]
+
+
+def test_headers_without_bodies_beside_the_head_do_not_hold_up_the_next_block() -> None:
+    blocks = Blocks()
+    driver = begun(blocks, None, "a", "b")
+    parent = blocks.ledger.tip
+    for _ in range(64):  # siblings of the next block, whose bodies nobody will give
+        driver.headers("a", blocks.mine(1, on=parent))
+    honest = blocks.mine(1, on=parent)
+    honest += blocks.mine(1, on=honest[0])
+    requests = driver.headers("b", honest).requests
+    assert {h for request in requests for h in request.bodies} >= set(honest)
 
 
 def test_before_the_log_has_begun_a_body_is_not_proved() -> None:

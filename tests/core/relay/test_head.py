@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sprint.core.chains import Block, Header, Processor
 from sprint.core.relay import head as head_module
 from sprint.core.relay.event_log import BlockRow
-from sprint.core.relay.head import HeadChange, HeadTracker, Node, Passed
+from sprint.core.relay.head import BlockRecord, HeadChange, HeadTracker, Node, Passed
 from sprint.core.relay.outcome import block_row
 from sprint.core.relay.restore import restore_tree
 
@@ -280,12 +280,21 @@ def test_rows_tell_of_their_state() -> None:
     node = Node(header(1, 0), root_node(), 1, 2)
     states: list[BlockRow] = []
     for change in (
+        {},
+        {"header_sent": True},
         {"missing": Passed("not had", retry=True)},
-        {"missing": None},
+        {"missing": None, "record": BlockRecord(1, 1, (), "a")},
         {"anchored": True},
         {"delivered": True},
     ):
         for attribute, value in change.items():
             setattr(node, attribute, value)
         states.append(block_row(CHAIN, node, canonical=False))
-    assert [row.state for row in states] == ["missing", "held", "anchored", "delivered"]
+    assert [row.state for row in states] == [
+        "known",
+        "told",
+        "missing",
+        "held",
+        "anchored",
+        "delivered",
+    ]

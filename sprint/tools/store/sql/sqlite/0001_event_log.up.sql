@@ -36,7 +36,7 @@ CREATE TABLE sprint_core_blocks (
     height INTEGER NOT NULL,
     work BLOB NOT NULL,
     header BLOB NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('anchored', 'held', 'delivered', 'missing')),
+    state TEXT NOT NULL CHECK (state IN ('anchored', 'held', 'delivered', 'missing', 'told', 'known', 'refused')),
     canonical INTEGER NOT NULL CHECK (canonical IN (0, 1)),
     record BLOB NOT NULL,
     event_position INTEGER

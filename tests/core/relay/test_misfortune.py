@@ -1,0 +1,84 @@
+"""Sources that are far behind or repeat themselves, faults of ours, headers whose bodies never come."""
+
+from __future__ import annotations
+
+import msgspec
+
+from sprint.core.chains import Rejected
+from sprint.core.relay.admit import Wait
+from sprint.core.relay.prove import BlockProof, HeadersProof
+from sprint.core.relay.settings import IDLE_ANSWERS_MAX, ChainSettings
+from tests.core.relay.driving import Blocks, Driver, begun, shown
+
+
+def test_a_source_that_answers_from_genesis_is_of_this_chain_and_far_behind() -> None:
+    blocks = Blocks()
+    driver = begun(blocks, ChainSettings(retained_blocks_max=4))
+    old = blocks.mine(1, on=blocks.genesis)
+    for block_hash in blocks.mine(600, on=blocks.genesis):
+        driver.headers("a", [block_hash])
+        driver.body("a", block_hash)
+    driver.ready("b")
+    for _ in range(20):
+        assert isinstance(driver.admit(driver.headers_of("b", old)), Wait)
+    assert driver.state.far_behind == {"b"}
+
+
+def test_a_source_that_repeats_full_answers_is_not_asked_for_ever_and_does_not_hold_up_the_begin() -> None:
+    blocks = Blocks()
+    driver, hashes = Driver(blocks), blocks.mine(20)
+    driver.ready("a")
+    driver.ready("b")
+    driver.headers("a", hashes)
+    asked = 0
+    for _ in range(10):
+        decision = driver.admit(driver.headers_of("b", hashes[:10], full=True))
+        if isinstance(decision, HeadersProof):
+            asked += any(r.locator and r.source == "b" for r in driver.settle(decision).requests)
+    assert asked == IDLE_ANSWERS_MAX
+    assert driver.has_begun()
+
+
+def test_a_fault_of_ours_costs_no_source_and_condemns_no_block() -> None:
+    blocks = Blocks()
+    driver, hashes = begun(blocks, None, "a", "b"), blocks.mine(1)
+    proof = driver.admit(driver.headers_of("a", hashes))
+    assert isinstance(proof, HeadersProof)
+    ours = Rejected("internal", "MemoryError()", mutated=True, internal=True)
+    failed = msgspec.structs.replace(proof.run(), headers=(), rejected=ours)
+    assert driver.take(driver.pipeline.settle(failed, driver.now)).penalties == []
+    driver.headers("b", hashes)
+    body = driver.admit(driver.block_of("b", hashes[0]))
+    assert isinstance(body, BlockProof)
+    failed_body = msgspec.structs.replace(body.run(), verdict=ours)
+    assert driver.take(driver.pipeline.settle(failed_body, driver.now)).penalties == []
+    driver.body("b", hashes[0])
+    assert driver.delivered() == shown(hashes)
+
+
+def test_a_header_that_was_told_ends_after_a_restart_too() -> None:
+    blocks = Blocks()
+    driver = begun(blocks)
+    driver.follow("a", blocks.mine(1))
+    driver.told()
+    hashes = blocks.mine(3)
+    driver.headers("a", hashes)
+    assert driver.told_types() == ["header"]
+    again = Driver(blocks, rows=driver.rows, head=driver.head)
+    assert [node.hash for node in again.state.tree.told()] == hashes[-1:]
+    again.ready("a")
+    asked = {h for r in again.settle(again.admit(again.headers_of("a", ()))).requests for h in r.bodies}
+    assert asked <= set(hashes)
+    for block_hash in hashes:
+        again.body("a", block_hash)
+    assert again.delivered() == shown(hashes)
+    assert "header" not in again.told_types()
+
+
+def test_a_header_passed_over_by_catch_up_is_withdrawn() -> None:
+    blocks = Blocks()
+    driver = begun(blocks, ChainSettings(catch_up_blocks_max=2))
+    driver.headers("a", blocks.mine(1))
+    assert driver.told_types() == ["header"]
+    driver.headers("a", blocks.mine(6))
+    assert driver.told_types()[:1] == ["header_withdrawn"]
