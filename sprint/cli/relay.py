@@ -227,5 +227,9 @@ def tail(
         relay_url = running_relay(url)
         if not json_output:
             print(f"tailing {relay_url}; Ctrl-C ends", file=sys.stderr)
-        for event in follow(relay_url, chain, event_type, start):
+
+        def new_log(log_id: str) -> None:
+            print(f"a new log has begun at the relay: {log_id}; read from its start", file=sys.stderr)
+
+        for event in follow(relay_url, chain, event_type, start, new_log):
             print(msgspec.json.encode(event).decode() if json_output else line_of(event), flush=True)
