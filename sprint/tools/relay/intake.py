@@ -69,6 +69,7 @@ class Intake:
         self._upstreams: dict[str, Upstream] = {}
         self._paused_at: float | None = None
         self._closed = False
+        self._sending = False
         self.decisions: Counter[str] = Counter()
 
     def __repr__(self) -> str:
@@ -103,6 +104,10 @@ class Intake:
         self._act(self.pipeline.source_ready(name, clock()))
 
     def source_lost(self, name: str, reason: str) -> None:
+        if self._sending:
+            # A request ended the session; what the outcome that made it says comes first.
+            self._loop.call_soon(self.source_lost, name, reason)
+            return
         if self._upstreams.pop(name, None) is not None and not self._closed:
             log_fields(log, logging.WARNING, "source lost", chain=self.chain, source=name, reason=reason)
             self._act(self.pipeline.source_lost(name, reason, clock()))
@@ -117,6 +122,7 @@ class Intake:
             return
         if isinstance(decision, Fetch):
             self._send(decision.requests)
+            self._arm()
         elif isinstance(decision, Refused):
             self._penalise(decision.penalty)
         else:
@@ -157,6 +163,7 @@ class Intake:
         self._arm()
 
     def _send(self, requests: Sequence[Request]) -> None:
+        self._sending = True
         for request in requests:
             upstream = self._upstreams.get(request.source)
             if upstream is None:
@@ -165,6 +172,7 @@ class Intake:
                 upstream.request_headers(request.locator)
             if request.bodies:
                 upstream.request_blocks(request.bodies)
+        self._sending = False
 
     def _penalise(self, penalty: Penalty) -> None:
         log_fields(

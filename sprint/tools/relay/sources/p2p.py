@@ -152,6 +152,8 @@ class _Connection(asyncio.Protocol):
         events = self._session.receive_data(data, now)
         framed_at = clock()
         for event in events:
+            if self._session.closed is not None:
+                break  # what came with the fault that closed it counts for nothing
             self._take(event, now, framed_at)
         self._flush()
 
