@@ -15,6 +15,9 @@ BLOCK_FIRST_S = 10.0
 BLOCK_MAX_S = 3600.0
 HELD_AFTER_S = 60.0
 
+# How an attempt ended: a connection that was lost, none that came about, a source that was shut out.
+Ending = Literal["lost", "failed", "misbehaved"]
+
 
 class SourceGate:
     """Decides when the next attempt of one source may start."""
@@ -31,9 +34,7 @@ class SourceGate:
         """Return how long to wait before an attempt, 0 to go ahead."""
         return max(0.0, self._open_at - now)
 
-    def record(
-        self, outcome: Literal["lost", "failed", "misbehaved"], *, held_s: float, now: float, jitter: float
-    ) -> None:
+    def record(self, outcome: Ending, *, held_s: float, now: float, jitter: float) -> None:
         """Note how an attempt ended; `jitter` in 0 to 1 shortens the wait by up to half.
 
         `held_s` is how long the connection was ready: one that held starts the backoff afresh.

@@ -65,6 +65,10 @@ def source_of(
         )
     if not host:
         raise ConfigError(f"source url {_shown(url)}: no host; want {parts.scheme}://host:port")
+    if not _can_be_looked_up(host):
+        raise ConfigError(
+            f"source url {_shown(url)}: host {host!r} is no name or address that can be looked up"
+        )
     if port == 0:
         raise ConfigError(f"source url {_shown(url)}: port 0; want 1 to 65535, or none for the chain's own")
     if parts.username or parts.password or parts.path not in ("", "/") or parts.fragment:
@@ -87,6 +91,14 @@ def source_of(
         port=port,
         provider=provider or keys.get("provider") or chosen,
     )
+
+
+def _can_be_looked_up(host: str) -> bool:
+    """Tell whether a host is encodable as the resolver does it: no empty label, none too long."""
+    try:
+        return host.isprintable() and " " not in host and bool(host.encode("idna"))
+    except UnicodeError:
+        return False
 
 
 def _shown(text: str) -> str:

@@ -45,7 +45,7 @@ async def _check_one(spec: SourceSpec, network: ChainNetwork) -> SourceCheck:
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_S):
             ready, note, latency_ms = await _talk(spec, network)
-    except (OSError, TimeoutError, UpstreamError) as error:
+    except (OSError, UnicodeError, TimeoutError, UpstreamError) as error:
         reason = str(error) or f"no handshake within {CHECK_TIMEOUT_S:.0f} s"
         return SourceCheck(spec.name, network.chain_id, spec.url, usable=False, reason=reason)
     return SourceCheck(

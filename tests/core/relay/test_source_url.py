@@ -54,6 +54,9 @@ def test_what_a_source_says(text: str, expected: SourceSpec) -> None:
         ("bitcoin=http://127.0.0.1:8333", "scheme 'http'; this version speaks p2p"),
         ("bitcoin=p2p://", "no host; want p2p://host:port"),
         ("bitcoin=p2p://:8333", "no host; want p2p://host:port"),
+        ("bitcoin=p2p://a..b:1", "host 'a..b' is no name or address that can be looked up"),
+        (f"bitcoin=p2p://{'a' * 64}.example:1", "can be looked up"),
+        ("bitcoin=p2p://a b:1", "can be looked up"),
         ("bitcoin=p2p://127.0.0.1:99999", "Port out of range 0-65535"),
         ("bitcoin=p2p://127.0.0.1:0", "port 0; want 1 to 65535"),
         ("bitcoin=p2p://127.0.0.1:http", "http"),
@@ -106,4 +109,4 @@ def test_a_specs_url_parses_to_the_same_place(host: str, port: int | None) -> No
 def test_any_text_is_parsed_or_refused_and_nothing_else(text: str) -> None:
     for source in (f"{text}=p2p://127.0.0.1:1", f"bitcoin=p2p://{text}"):
         with contextlib.suppress(ConfigError):
-            assert parse_source(source).scheme == "p2p"
+            assert parse_source(source).host.encode("idna")

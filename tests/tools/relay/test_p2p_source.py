@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+import pytest
+
 from sprint.core.protocols.announcements import Announcement, BlockArrived, HeadersAnnounced
+from sprint.core.relay.gate import Ending
 from sprint.core.relay.source_url import source_of
 from sprint.tools.devnet.edge import Devnet, DevnetOptions
 from sprint.tools.devnet.seeded_bits import SeededBits
@@ -143,5 +146,32 @@ def test_a_paused_source_reads_nothing_until_it_is_resumed() -> None:
         assert intake.heard.empty()
         intake.upstream.pause(paused=False)
         assert isinstance(await intake.next(), HeadersAnnounced)
+
+    against_a_devnet(scene)
+
+
+def test_a_source_that_meets_a_mistake_of_ours_backs_off_and_tries_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scene(intake: SpyIntake, source: P2pSource, devnet: Devnet, port: int) -> None:
+        assert await intake.next() == "ready"
+        connect = source._connect_once
+        endings = [ZeroDivisionError("a mistake"), UnicodeError("no such label")]
+
+        async def fail_first() -> tuple[Ending, float]:
+            if endings:
+                raise endings.pop(0)
+            return await connect()
+
+        source._connect_once = fail_first  # type: ignore[method-assign]  # what a mistake would do
+        await devnet.stop()
+        assert str(await intake.next()).startswith("lost: ")
+        again = new_devnet(port)
+        await again.start()
+        try:
+            assert await intake.next() == "ready"
+        finally:
+            await again.stop()
+        assert [record.levelname for record in caplog.records if record.exc_info] == ["ERROR", "ERROR"]
 
     against_a_devnet(scene)

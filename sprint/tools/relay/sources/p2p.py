@@ -23,7 +23,7 @@ from sprint.core.protocols.bitcoin_p2p.events import (
 )
 from sprint.core.protocols.bitcoin_p2p.link import SessionSettings
 from sprint.core.protocols.bitcoin_p2p.session import PeerSession
-from sprint.core.relay.gate import SourceGate
+from sprint.core.relay.gate import Ending, SourceGate
 from sprint.core.relay.source_url import SourceSpec
 from sprint.tools.relay.intake import Sink
 from sprint.tools.relay.one_timer import OneTimer
@@ -71,10 +71,15 @@ class P2pSource:
         """Connect, serve until the connection ends, wait as the gate says; for ever."""
         while True:
             await asyncio.sleep(self._gate.admit(clock()))
-            outcome, held_s = await self._connect_once()
+            try:
+                outcome, held_s = await self._connect_once()
+            except Exception as error:  # a task that ended over a mistake of ours would never try again
+                log.exception("source %s failed", self.spec.name)
+                self._reason = repr(error)
+                outcome, held_s = "failed", 0.0
             self._gate.record(outcome, held_s=held_s, now=clock(), jitter=jitter())
 
-    async def _connect_once(self) -> tuple[Literal["lost", "failed", "misbehaved"], float]:
+    async def _connect_once(self) -> tuple[Ending, float]:
         loop = asyncio.get_running_loop()
         port = self.spec.port or self.parameters.default_port
         try:
