@@ -90,9 +90,14 @@ class Api:
         self._latest: dict[str, tuple[StoredBlock, Response]] = {}
 
     def site(
-        self, policy: TierPolicy, port: int, *, heartbeat_interval_s: float = HEARTBEAT_INTERVAL_S
+        self,
+        policy: TierPolicy,
+        port: int,
+        host: str = "127.0.0.1",
+        *,
+        heartbeat_interval_s: float = HEARTBEAT_INTERVAL_S,
     ) -> Site:
-        """Return what the listener on `port` serves."""
+        """Return what the listener on `host` and `port` serves."""
         chains = [chain.chain for chain in self._view.chains()]
         feed = Feed(self._delivery, chains, self._resolve, policy)
         router = Router()
@@ -103,7 +108,7 @@ class Api:
         router.add_websocket("/ws/{chain}/blocks", lambda request: _blocks_session(feed, request))
         return Site(
             router,
-            Guard(port),
+            Guard(port, host),
             connections_max=connections_limit(policy.connections_max),
             headers=(("Sprint-Log", self._delivery.log_id),),
         )

@@ -67,7 +67,7 @@ def _bind_one(ports: Ports, asked: int | None, default: int, option: str) -> soc
 
 
 def admin_site(
-    port: int, view: ServiceView, chains: dict[str, ServedChain], registry: CollectorRegistry
+    guard: Guard, view: ServiceView, chains: dict[str, ServedChain], registry: CollectorRegistry
 ) -> Site:
     """Health, sources and metrics, for the operator. Loopback only."""
 
@@ -81,14 +81,12 @@ def admin_site(
     router = _metrics_router(registry)
     router.add("GET", "/api/sources", sources)
     router.add("GET", "/api/v1/health", health)
-    return Site(router, Guard(port), connections_max=connections_limit(ADMIN_CONNECTIONS_MAX))
+    return Site(router, guard, connections_max=connections_limit(ADMIN_CONNECTIONS_MAX))
 
 
-def metrics_site(port: int, registry: CollectorRegistry) -> Site:
+def metrics_site(guard: Guard, registry: CollectorRegistry) -> Site:
     """Prometheus metrics and nothing else."""
-    return Site(
-        _metrics_router(registry), Guard(port), connections_max=connections_limit(ADMIN_CONNECTIONS_MAX)
-    )
+    return Site(_metrics_router(registry), guard, connections_max=connections_limit(ADMIN_CONNECTIONS_MAX))
 
 
 def _metrics_router(registry: CollectorRegistry) -> Router:

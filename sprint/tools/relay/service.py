@@ -51,6 +51,7 @@ from sprint.tools.runtime import (
 from sprint.tools.store import ChainSnapshot
 from sprint.tools.store.settings import Durability, StoreSettings
 from sprint.tools.store.sqlite import SqliteStore, open_store
+from sprint.tools.web.guard import Guard
 from sprint.tools.web.server import STOP_TIMEOUT_S, Listener, serve
 
 FLUSH_TIMEOUT_S = 2.0
@@ -229,12 +230,13 @@ class _Running:
         tiers = self._service.options.tiers
         *tier_sockets, admin, metrics = bound
         for tier, listener in zip(tiers, tier_sockets, strict=True):
-            self._listeners.append(await serve(api.site(tier, _port(listener)), listener))
+            host, port = listener.getsockname()[:2]
+            self._listeners.append(await serve(api.site(tier, port, host), listener))
         registry = self._service.registry
         self._listeners.append(
-            await serve(admin_site(_port(admin), self._view, self._chains, registry), admin)
+            await serve(admin_site(_guard(admin), self._view, self._chains, registry), admin)
         )
-        self._listeners.append(await serve(metrics_site(_port(metrics), registry), metrics))
+        self._listeners.append(await serve(metrics_site(_guard(metrics), registry), metrics))
         self._committer.start()
         self._view.committer = self._committer
         for chain in self._chains.values():
@@ -339,5 +341,6 @@ class _DeliveryTimes:
             self._observer.mark("handed_over", event.chain, internal_hash(event.hash), times.handed_over)
 
 
-def _port(bound: socket.socket) -> int:
-    return int(bound.getsockname()[1])
+def _guard(bound: socket.socket) -> Guard:
+    host, port = bound.getsockname()[:2]
+    return Guard(port, host)

@@ -20,9 +20,14 @@ RawHeaders = Sequence[tuple[bytes, bytes]]
 
 
 class Guard:
-    """The checks of one listener. `port` is the one it is bound to."""
+    """The checks of one listener, bound to `port` and `host`; `host` is one more name for it."""
 
-    def __init__(self, port: int, names: Sequence[str] = LOOPBACK_NAMES, scheme: str = "http") -> None:
+    def __init__(
+        self, port: int, host: str = "", names: Sequence[str] = LOOPBACK_NAMES, scheme: str = "http"
+    ) -> None:
+        bound = f"[{host}]" if ":" in host else host
+        if bound and bound not in names:
+            names = (*names, bound)
         self._names = names
         self._scheme = scheme.encode() + b"://"
         self._hosts = frozenset(host.encode() for name in names for host in (name, f"{name}:{port}"))

@@ -122,6 +122,16 @@ def test_admin_and_metrics_tell_of_the_blocks_way() -> None:
     with_a_relay(options(chains=("ltc",)), scene)
 
 
+@pytest.mark.parametrize("host", ["127.0.0.2", "::1"])
+def test_a_relay_serves_at_the_address_that_it_listens_on(host: str) -> None:
+    async def scene(serving: Serving) -> None:
+        async with httpx.AsyncClient() as http:
+            for url in (f"{serving.listeners[0].url}/api/v1/version", f"{serving.admin}/api/sources"):
+                assert (await http.get(url)).status_code == 200
+
+    with_a_relay(options(ports=msgspec.structs.replace(PORTS, host=host)), scene)
+
+
 def test_only_the_chains_asked_for_are_followed() -> None:
     async def scene(serving: Serving) -> None:
         async with httpx.AsyncClient(base_url=serving.listeners[0].url) as http:

@@ -46,6 +46,15 @@ def test_other_hosts_are_refused(host: bytes) -> None:
     assert refusal(1, [(b"host", host)]) == "host_refused"
 
 
+@pytest.mark.parametrize(("bound", "name"), [("127.0.0.2", b"127.0.0.2"), ("::1", b"[::1]")])
+def test_the_address_that_is_listened_on_is_a_name_of_the_relay(bound: str, name: bytes) -> None:
+    guard = Guard(8080, bound)
+    for host in (name, name + b":8080", b"localhost:8080"):
+        guard.check(1, [(b"host", host), (b"origin", b"http://" + host)])
+    with pytest.raises(RequestError, match=r"127\.0\.0\.3"):
+        guard.check(1, [(b"host", b"127.0.0.3")])
+
+
 @pytest.mark.parametrize("headers", [[], [HOST, HOST]])
 def test_no_host_or_two_are_refused(headers: list[tuple[bytes, bytes]]) -> None:
     assert refusal(1, headers) == "host_refused"
