@@ -144,7 +144,7 @@ def test_a_default_port_that_is_taken_gives_way_to_a_free_one_while_only_the_dev
 
 
 def test_a_second_relay_on_the_same_data_is_refused(tmp_path: Path) -> None:
-    data = ("--demo", "--data-dir", str(tmp_path / "data"))
+    data = ("--source", CHAIN_OF_NOBODY.format(port=1), "--data-dir", str(tmp_path / "data"))
     with RelayProcess(tmp_path, *data) as first:
         code, said = run_relay(*data, "--tier", "turbo", "--port", "0", *FREE_PORTS)
         assert code == 3
