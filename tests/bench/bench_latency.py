@@ -87,6 +87,10 @@ class Run:
         if client["faults"]:
             raise RuntimeError(f"{client['faults']} events out of order")
         blocks, headers = client["seen"].get("block", {}), client["seen"].get("header", {})
+        if late := [h for h in hashes if h not in blocks]:
+            raise RuntimeError(
+                f"{len(late)} of {len(hashes)} blocks did not come within {PACE_S:g} s: {late[0]}"
+            )
         return [
             Seen(
                 bare[h],
