@@ -8,11 +8,28 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from sprint.core.chains import display_hash
-from sprint.core.model import BlockEvent, GapEvent, ReorgEvent, decode_event
+from sprint.core.model import (
+    BlockEvent,
+    ChainStatusEvent,
+    Event,
+    GapEvent,
+    HeaderEvent,
+    HeaderWithdrawnEvent,
+    ReorgEvent,
+    decode_event,
+)
 from sprint.core.relay.event_log import LoggedEvent
 from tests.simulator.world import World
 
-RULES = ("once", "parent before child", "reorg before its blocks", "nothing invalid", "head = most work")
+RULES = (
+    "once",
+    "parent before child",
+    "reorg before its blocks",
+    "nothing invalid",
+    "head = most work",
+    "a header told ends",
+    "a stall told ends",
+)
 
 CATCH_UP = "catch_up_blocks_max"
 
@@ -47,6 +64,8 @@ class Checker:
         self._missing: set[str] = set()
         self._excused: set[str] = set()  # of the missing, those that will not be asked for
         self._seq = 0
+        self._headers: set[str] = set()  # told, and neither delivered nor withdrawn yet
+        self._stalled = False
         self._below: set[str] | None = None  # what lies below the log's begin, once it has begun
         self.reorgs = 0
         self.gaps = 0
@@ -64,6 +83,23 @@ class Checker:
             self.gaps += 1
             data = decoded.data
             self._tell_gap(Gap(data.from_height, data.to_height, CATCH_UP in data.reason))
+        else:
+            self._advice(decoded)
+
+    def _advice(self, event: Event) -> None:
+        """Headers and statuses: each that begins has an end, and none begins twice."""
+        if isinstance(event, HeaderEvent):
+            if event.data.hash in self._headers or event.data.hash in self.delivered:
+                raise Violation("a header told ends", f"{event.data.hash} is told again")
+            self._headers.add(event.data.hash)
+        elif isinstance(event, HeaderWithdrawnEvent):
+            if event.data.hash not in self._headers:
+                raise Violation("a header told ends", f"{event.data.hash} is withdrawn and was not told")
+            self._headers.discard(event.data.hash)
+        elif isinstance(event, ChainStatusEvent):
+            if (event.data.status == "stalled") == self._stalled:
+                raise Violation("a stall told ends", f"{event.data.status} is told again")
+            self._stalled = not self._stalled
 
     def _block(self, event: BlockEvent) -> None:
         data = event.data
@@ -76,6 +112,7 @@ class Checker:
         if data.hash in self.delivered:
             raise Violation("once", f"{data.hash} at {data.height} was delivered before")
         self.delivered.add(data.hash)
+        self._headers.discard(data.hash)
         if data.late:
             told = data.hash in self._missing or self._covering(data.height) is not None
             if not told:
@@ -202,6 +239,10 @@ class Checker:
         owed = [h for h in self.branch if self._owed(h)]
         if owed or self._expected:
             raise Violation("once", f"never delivered: {owed or self._expected}")
+        if self._stalled:
+            raise Violation("a stall told ends", "all is well, and the last word is stalled")
+        if self._headers.intersection(self.branch):
+            raise Violation("a header told ends", f"never ended: {self._headers.intersection(self.branch)}")
 
     def _height(self, block: str) -> int:
         return self._world.height[self._hashes[block]]

@@ -37,6 +37,7 @@ class Disk:
         self.events: list[LoggedEvent] = []
         self.rows: dict[bytes, BlockRow] = {}
         self.head: bytes | None = None
+        self.stalled = ""
 
     def apply(self, commit: Commit) -> None:
         self.events += commit.events
@@ -47,6 +48,8 @@ class Disk:
                 self.rows[block_hash] = msgspec.structs.replace(self.rows[block_hash], canonical=canonical)
         if commit.head is not None:
             self.head = commit.head
+        if commit.stalled is not None:
+            self.stalled = commit.stalled
 
 
 class SimulatedRelay:
@@ -76,6 +79,7 @@ class SimulatedRelay:
             rows = list(disk.rows.values())
             tree = restore_tree(processor, rows, disk.head, settings.retained_blocks_max)
         self.pipeline = Pipeline(processor, settings, tree, genesis, clock.now)
+        self.pipeline.restore_stall(disk.stalled)
         position = disk.events[-1].position if disk.events else 0
         seq = disk.events[-1].seq if disk.events else 0
         self.log = EventLog(LOG_ID, position, {world.parameters.chain_id: seq})

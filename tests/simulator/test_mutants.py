@@ -13,9 +13,10 @@ import pytest
 from sprint.core.chains import Block, Header, Processor, Rejected
 from sprint.core.chains.bitcoin_family.family import BitcoinFamilyProcessor
 from sprint.core.model import GapData, ReorgData
-from sprint.core.relay.event_log import Commit
+from sprint.core.relay.event_log import BlockRow, Commit
 from sprint.core.relay.head import HeadChange, HeadTracker, Node
-from sprint.core.relay.outcome import Outcome
+from sprint.core.relay.outcome import Outcome, restore_state
+from sprint.core.relay.pipeline import Pipeline
 from tests.simulator import subscriber
 from tests.simulator.checker import RULES, Violation
 from tests.simulator.relay import SimulatedRelay
@@ -148,14 +149,30 @@ def test_blocks_that_a_gap_passed_over_and_nobody_asks_for_again_are_caught(
     seeds_until_caught("once", Simulation)
 
 
+def test_a_restart_that_forgets_which_headers_were_told_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forgetful(node: Node, row: BlockRow) -> None:
+        restore_state(node, row)
+        node.header_sent = False
+
+    monkeypatch.setattr("sprint.core.relay.restore.restore_state", forgetful)
+    seeds_until_caught("a header told ends", Simulation)
+
+
+def test_a_restart_that_forgets_a_stall_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Pipeline, "restore_stall", lambda _pipeline, _reason: None)
+    # A kill during a stall is seldom: one in some hundred seeds.
+    seeds_until_caught("a stall told ends", Simulation, first_seed=150)
+
+
 def test_every_rule_has_a_mutant() -> None:
-    assert {rule for rule, *_ in MUTANTS} | {"nothing invalid"} == set(RULES)
+    by_itself = {"nothing invalid", "a header told ends", "a stall told ends"}
+    assert {rule for rule, *_ in MUTANTS} | by_itself == set(RULES)
 
 
-def seeds_until_caught(rule: str, simulation: Callable[[int], Simulation]) -> int:
+def seeds_until_caught(rule: str, simulation: Callable[[int], Simulation], first_seed: int = 0) -> int:
     """Run seeds until one breaks the rule; other rules may break on the way."""
     others: dict[str, int] = {}
-    for tried, seed in zip(count(1), range(SEEDS_MAX), strict=False):
+    for tried, seed in zip(count(1), range(first_seed, first_seed + SEEDS_MAX), strict=False):
         try:
             simulation(seed).run()
         except Violation as violation:

@@ -97,7 +97,8 @@ class Commit(msgspec.Struct, frozen=True):
     """What one step of a chain changes, committed whole or not at all.
 
     `canonical` lists blocks that left (False) or joined (True) the best branch. `head` is the hash of the
-    new head, or None where it stays.
+    new head, or None where it stays. `stalled` is the reason that a `chain_status` gave, "" where it
+    recovered, None where nothing was said.
     """
 
     chain: str
@@ -105,6 +106,7 @@ class Commit(msgspec.Struct, frozen=True):
     blocks: tuple[BlockRow, ...] = ()
     canonical: tuple[tuple[bytes, bool], ...] = ()
     head: bytes | None = None
+    stalled: str | None = None
 
 
 class EventLog:

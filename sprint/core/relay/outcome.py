@@ -117,7 +117,13 @@ def number(outcome: Outcome, chain: str, log: EventLog, now: float) -> Commit | 
         for node in outcome.touched.values()
     )
     head = outcome.head.hash if outcome.head is not None else None
-    return Commit(chain, events, rows, tuple(outcome.canonical.items()), head)
+    return Commit(chain, events, rows, tuple(outcome.canonical.items()), head, _stalled(outcome))
+
+
+def _stalled(outcome: Outcome) -> str | None:
+    """What the last `chain_status` said, if one is told."""
+    told = [draft for draft in outcome.drafts if isinstance(draft, ChainStatusData)]
+    return (told[-1].reason if told[-1].status == "stalled" else "") if told else None
 
 
 def block_row(chain: str, node: Node, *, canonical: bool) -> BlockRow:

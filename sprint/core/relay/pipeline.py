@@ -53,6 +53,10 @@ class Pipeline:
     def __repr__(self) -> str:
         return f"Pipeline({self.state!r})"
 
+    def restore_stall(self, reason: str) -> None:
+        """Go on from a stall that the log told of last, so that its end is told too."""
+        self.watchdog.stalled = reason or None
+
     def admit(self, announcement: Announcement, now: float) -> Decision:
         """Decide what an announcement is."""
         return self._admission.admit(announcement, now)

@@ -5,6 +5,7 @@ The packaged figures stand in `tiers.toml` beside this file; the edge reads it a
 
 from __future__ import annotations
 
+import difflib
 import tomllib
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -50,6 +51,12 @@ def find_tier(tiers: Mapping[str, TierPolicy], name: str) -> TierPolicy:
 def _policy(name: str, fields: Mapping[str, Any]) -> TierPolicy:
     if "name" in fields:
         raise ConfigError(f"tiers.{name}.name: a tier is called as its table; leave it out")
+    known = [field.name for field in msgspec.structs.fields(TierPolicy) if field.name != "name"]
+    for key in fields:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean tiers.{name}.{near[0]}?" if near else f"there are {', '.join(known)}"
+            raise ConfigError(f"unknown key tiers.{name}.{key}; {hint}")
     try:
         return msgspec.convert({"name": name, **fields}, TierPolicy)
     except msgspec.ValidationError as error:

@@ -289,7 +289,9 @@ class _Running:
             tree = new_tree(processor, network.parameters.genesis, retained)
         else:
             tree = restore_tree(processor, snapshot.blocks, snapshot.head, retained)
-        return Pipeline(processor, settings, tree, network.parameters.genesis_hash, clock())
+        pipeline = Pipeline(processor, settings, tree, network.parameters.genesis_hash, clock())
+        pipeline.restore_stall(snapshot.stalled)
+        return pipeline
 
     def _resolve(self, name: str) -> str | None:
         return self._service.catalog.resolve(name, list(self._chains))

@@ -20,11 +20,15 @@ from sprint.core.relay.event_log import BlockRow, Commit, LoggedEvent
 
 
 class ChainSnapshot(msgspec.Struct, frozen=True):
-    """What a chain restarts from: its newest blocks by height (side branches too), its head, its last seq."""
+    """What a chain restarts from: its newest blocks by height (side branches too), its head, its last seq.
+
+    `stalled` is the reason of the stall that was told last and has not ended, or empty.
+    """
 
     blocks: tuple[BlockRow, ...]
     head: bytes | None
     seq: int
+    stalled: str = ""
 
 
 class StoredBlock(msgspec.Struct, frozen=True):

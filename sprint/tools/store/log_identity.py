@@ -72,7 +72,7 @@ def _may_go_on(durability: str, boot_id: str, clean_stop: int, *, boot_id_now: s
 
 def _begin(connection: sqlite3.Connection, log_id: str) -> None:
     connection.execute("DELETE FROM sprint_core_events")
-    connection.execute("UPDATE sprint_core_heads SET seq = 0")
+    connection.execute("UPDATE sprint_core_heads SET seq = 0, stalled = ''")
     # Positions begin again: an old one would point at a stranger's event.
     connection.execute("UPDATE sprint_core_blocks SET event_position = NULL WHERE event_position IS NOT NULL")
     connection.execute("DELETE FROM sprint_core_log")

@@ -61,12 +61,13 @@ class Reader:
     def snapshot(self, chain: str, blocks_max: int) -> ChainSnapshot:
         with self._one_moment() as connection:
             row = connection.execute(
-                "SELECT head, seq FROM sprint_core_heads WHERE chain = ?", (chain,)
+                "SELECT head, seq, stalled FROM sprint_core_heads WHERE chain = ?", (chain,)
             ).fetchone()
-            head, seq = row or (None, 0)
+            head, seq, stalled = row or (None, 0, "")
             (top,) = connection.execute(_TOP_HEIGHT, {"chain": chain, "head": head}).fetchone()
             rows = connection.execute(_SNAPSHOT_BLOCKS, (chain, (top or 0) - blocks_max)).fetchall()
-        return ChainSnapshot(blocks=tuple(_block_row(row) for row in rows), head=head, seq=seq)
+        blocks = tuple(_block_row(row) for row in rows)
+        return ChainSnapshot(blocks=blocks, head=head, seq=seq, stalled=stalled)
 
     def bounds(self) -> LogBounds:
         return LogBounds(*self._ask(_BOUNDS, ())[0])

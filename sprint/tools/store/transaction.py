@@ -22,8 +22,9 @@ ON CONFLICT (chain, height, hash) DO UPDATE SET
 _BLOCKS_FROM_TOP = "SELECT rowid, hash FROM sprint_core_blocks WHERE chain = ? ORDER BY height DESC"
 _SET_CANONICAL = "UPDATE sprint_core_blocks SET canonical = ? WHERE rowid = ?"
 _UPSERT_HEAD = """
-INSERT INTO sprint_core_heads VALUES (?, ?, ?)
-ON CONFLICT (chain) DO UPDATE SET head = coalesce(excluded.head, head), seq = max(seq, excluded.seq)"""
+INSERT INTO sprint_core_heads VALUES (?1, ?2, ?3, coalesce(?4, ''))
+ON CONFLICT (chain) DO UPDATE SET
+    head = coalesce(excluded.head, head), seq = max(seq, excluded.seq), stalled = coalesce(?4, stalled)"""
 _SET_POSITION = "UPDATE sprint_core_log SET position = max(position, ?)"
 
 
@@ -34,14 +35,14 @@ class _Group:
         self.events: list[tuple[object, ...]] = []
         self.blocks: list[tuple[object, ...]] = []
         self.canonical: dict[str, dict[bytes, bool]] = {}
-        self.heads: dict[str, tuple[bytes | None, int]] = {}
+        self.heads: dict[str, tuple[bytes | None, int, str | None]] = {}
         self.position = 0
         for commit in commits:
             self._add(commit, now_ms)
 
     def _add(self, commit: Commit, now_ms: int) -> None:
         chain = commit.chain
-        head, seq = self.heads.get(chain, (None, 0))
+        head, seq, stalled = self.heads.get(chain, (None, 0, None))
         for event in commit.events:
             self.events.append(_event_values(event, now_ms))
             seq = max(seq, event.seq)
@@ -53,7 +54,11 @@ class _Group:
                 self.canonical[chain].pop(row.hash, None)
         if commit.canonical:
             self.canonical.setdefault(chain, {}).update(commit.canonical)
-        self.heads[chain] = (commit.head if commit.head is not None else head, seq)
+        self.heads[chain] = (
+            commit.head if commit.head is not None else head,
+            seq,
+            commit.stalled if commit.stalled is not None else stalled,
+        )
 
 
 def write_group(connection: sqlite3.Connection, commits: Sequence[Commit], now_ms: int) -> None:
@@ -68,9 +73,7 @@ def write_group(connection: sqlite3.Connection, commits: Sequence[Commit], now_m
             connection.executemany(_UPSERT_BLOCK, group.blocks)
         for chain, flags in group.canonical.items():
             _set_canonical(connection, chain, flags)
-        connection.executemany(
-            _UPSERT_HEAD, [(chain, head, seq) for chain, (head, seq) in group.heads.items()]
-        )
+        connection.executemany(_UPSERT_HEAD, [(chain, *values) for chain, values in group.heads.items()])
         connection.execute("COMMIT")
     finally:
         if connection.in_transaction:

@@ -43,10 +43,12 @@ CREATE TABLE sprint_core_blocks (
 );
 CREATE UNIQUE INDEX sprint_core_blocks_hash ON sprint_core_blocks (chain, height, hash);
 
+-- `stalled` is the reason of the last chain_status, empty where it said recovered.
 CREATE TABLE sprint_core_heads (
     chain TEXT PRIMARY KEY,
     head BLOB,
-    seq INTEGER NOT NULL
+    seq INTEGER NOT NULL,
+    stalled TEXT NOT NULL
 );
 
 CREATE TABLE sprint_chains_parameters (
