@@ -90,6 +90,8 @@ def relay(
 ) -> None:
     """Relay verified blocks. Without a source it runs an embedded devnet."""
     if context.invoked_subcommand is not None:
+        with exits.errors_end_the_command():
+            _refuse_options_before(context, context.invoked_subcommand)
         return
     with exits.errors_end_the_command():
         from sprint.cli.settings import load_config
@@ -113,6 +115,20 @@ def relay(
     raise typer.Exit(code)
 
 
+def _refuse_options_before(context: typer.Context, subcommand: str) -> None:
+    """Refuse an option that stands before a subcommand, which would be read by nobody."""
+    from sprint.core.errors import ConfigError
+
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            option = "--" + name.replace("_", "-")
+            raise ConfigError(
+                f"{option} stands before `{subcommand}` and would count for nothing; "
+                f"options of a subcommand stand after it: sprint relay {subcommand} {option} …"
+            )
+
+
 def _options(
     settings: Config,
     *,
@@ -125,9 +141,10 @@ def _options(
     demo: bool,
 ) -> RelayOptions:
     from sprint.cli.settings import data_dir as resolve_data_dir
-    from sprint.core.config import sources_of
+    from sprint.core.config import sections_by_chain, sources_of
     from sprint.core.errors import ConfigError
     from sprint.core.relay.tiers import find_tier
+    from sprint.tools.plugins import ChainCatalog
     from sprint.tools.relay.listeners import Ports
     from sprint.tools.relay.service import RelayOptions, packaged_tiers
 
@@ -139,7 +156,7 @@ def _options(
     devnet_only = not specs
     return RelayOptions(
         sources=specs,
-        chain_sections=settings.chains,
+        chain_sections=sections_by_chain(settings, ChainCatalog.installed().id_of),
         tiers=tuple(find_tier(tiers, name) for name in names),
         ports=Ports(
             host=host or settings.relay.host,
@@ -147,6 +164,7 @@ def _options(
             admin=settings.admin.port if ports[1] is None else ports[1],
             metrics=settings.metrics.port if ports[2] is None else ports[2],
             free_if_taken=devnet_only,
+            tiers_set=frozenset(name for name, fields in settings.tiers.items() if "port" in fields),
         ),
         data_dir=resolve_data_dir(data_dir, settings, devnet_only=devnet_only),
         durability=settings.relay.durability,
@@ -189,14 +207,16 @@ def check(
 
         from sprint.cli.lines import table_lines
         from sprint.cli.settings import load_config
-        from sprint.core.config import sources_of
+        from sprint.core.config import sections_by_chain, sources_of
         from sprint.core.errors import ConfigError
+        from sprint.tools.plugins import ChainCatalog
         from sprint.tools.relay.check import check_sources
         from sprint.tools.relay.service import packaged_tiers
         from sprint.tools.runtime import run
 
         settings = load_config(config)
         packaged_tiers(settings.tiers)
+        sections_by_chain(settings, ChainCatalog.installed().id_of)
         specs = sources_of(settings, tuple(source or ()))
         if not specs:
             raise ConfigError("no source: give --source, or a config file with [[chains.NAME.sources]]")

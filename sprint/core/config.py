@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -115,6 +115,23 @@ def sources_of(config: Config, flags: tuple[str, ...]) -> tuple[SourceSpec, ...]
             raise ConfigError(f"two sources are called {spec.name!r}; give one a name: NAME@CHAIN=URL")
         seen.add(spec.name)
     return tuple(specs)
+
+
+def sections_by_chain(config: Config, id_of: Callable[[str], str]) -> dict[str, ChainSection]:
+    """Return the chains' sections by chain id. `id_of` knows which names there are, and refuses others."""
+    found: dict[str, ChainSection] = {}
+    written: dict[str, str] = {}
+    for name, section in config.chains.items():
+        try:
+            chain_id = id_of(name)
+        except ConfigError as error:
+            raise ConfigError(f"[chains.{name}]: {error}") from error
+        if chain_id in found:
+            raise ConfigError(
+                f"[chains.{written[chain_id]}] and [chains.{name}] are one chain; keep one of them"
+            )
+        found[chain_id], written[chain_id] = section, name
+    return found
 
 
 def _check_keys(table: Mapping[str, Any], origin: str) -> None:

@@ -67,6 +67,10 @@ class ChainCatalog:
         name, _, network = chain_id.partition("-")
         return self.find(name, network or None)
 
+    def id_of(self, name: str) -> str:
+        """Return the id that a chain's name, alias or id means; ConfigError where there is none."""
+        return self.find_id(name).chain_id
+
     def of_genesis(self, genesis_hash: bytes) -> str | None:
         """Return the id of the network that begins with a block."""
         networks = (p for chain in self._by_name.values() for p in chain.networks.values())

@@ -56,6 +56,9 @@ WRONG = [
     (("relay", "--config", "absent.toml"), "absent.toml"),
     (("relay", "check"), "no source: give --source"),
     (("relay", "--log-format", "xml"), "xml"),
+    (("relay", "--config", "x.toml", "check"), "options of a subcommand stand after it"),
+    (("relay", "--source", "btc=p2p://h:1", "check"), "sprint relay check --source"),
+    (("relay", "-q", "tail"), "--quiet stands before `tail`"),
 ]
 
 
@@ -90,6 +93,10 @@ CONFIGS = [
     ("[chains.litecoin]\ncatch_up_blocks_max = -1\n", "catch_up_blocks_max"),
     ("[chains.litecoin]\ngap_after_s = 0\n", "gap_after_s"),
     ("[tiers.gold]\nport = 1\n", "tiers.gold: no such tier"),
+    ("[tiers.free]\nprot = 1\n", "unknown key tiers.free.prot; did you mean tiers.free.port?"),
+    ("[chains.bitconi]\n", "[chains.bitconi]: chain 'bitconi': there are bitcoin, litecoin"),
+    ("[chains.btc-testnet]\n", "network 'testnet' of bitcoin: there are main, regtest"),
+    ("[chains.btc]\n[chains.bitcoin]\n", "[chains.btc] and [chains.bitcoin] are one chain"),
     ("[tiers.free]\nport = 'x'\n", "tiers"),
     ("chains = 3\n", "chains is not a table"),
     ("[relay\n", "not valid TOML"),

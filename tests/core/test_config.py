@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sprint.core.config import ENVIRONMENT_RESERVED, Config, parse_config, sources_of
+from sprint.core.config import ENVIRONMENT_RESERVED, Config, parse_config, sections_by_chain, sources_of
 from sprint.core.errors import ConfigError
 
 ORIGIN = "sprint.toml"
@@ -135,6 +135,14 @@ def test_sources_come_from_flags_and_config_with_the_network_in_the_chains_name(
         ("core-1", "litecoin", "regtest", 19444, "rack"),
         ("p2p:127.0.0.1:8333", "bitcoin", None, 8333, "p2p:127.0.0.1:8333"),
     ]
+
+
+def test_limits_count_for_the_chain_that_a_sections_name_means() -> None:
+    config = parse_config("[chains.btc]\nretained_blocks_max = 7\n[chains.LTC-regtest]\n", {}, "test")
+    ids = {"btc": "bitcoin", "LTC-regtest": "litecoin-regtest"}
+    found = sections_by_chain(config, ids.__getitem__)
+    assert list(found) == ["bitcoin", "litecoin-regtest"]
+    assert found["bitcoin"].retained_blocks_max == 7
 
 
 def test_two_sources_of_one_name_are_refused_with_how_to_name_one() -> None:

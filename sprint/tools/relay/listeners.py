@@ -28,18 +28,22 @@ log = logging.getLogger(__name__)
 
 
 class Ports(msgspec.Struct, frozen=True):
-    """Ports asked for; None takes the default. `free_if_taken` holds for defaults only."""
+    """Ports asked for; None takes the default. `free_if_taken` holds for defaults only.
+
+    `tiers_set` names the tiers whose port the config sets: no default.
+    """
 
     host: str
     tier: int | None
     admin: int | None
     metrics: int | None
     free_if_taken: bool
+    tiers_set: frozenset[str] = frozenset()
 
 
 def bind_all(tiers: tuple[TierPolicy, ...], ports: Ports) -> list[socket.socket]:
     """Bind one socket for each tier, then the admin one and the metrics one; all or none."""
-    wanted = [(ports.tier, tier.port, "--port") for tier in tiers]
+    wanted = [_tier_port(tier, ports) for tier in tiers]
     wanted += [(ports.admin, ADMIN_PORT, "--admin-port"), (ports.metrics, METRICS_PORT, "--metrics-port")]
     bound: list[socket.socket] = []
     try:
@@ -50,6 +54,13 @@ def bind_all(tiers: tuple[TierPolicy, ...], ports: Ports) -> list[socket.socket]
             listener.close()
         raise
     return bound
+
+
+def _tier_port(tier: TierPolicy, ports: Ports) -> tuple[int | None, int, str]:
+    """Return the port asked for, the default, and what it was or would be asked with."""
+    if ports.tier is None and tier.name in ports.tiers_set:
+        return tier.port, tier.port, f"tiers.{tier.name}.port"
+    return ports.tier, tier.port, "--port"
 
 
 def _bind_one(ports: Ports, asked: int | None, default: int, option: str) -> socket.socket:

@@ -57,7 +57,8 @@ def test_a_config_overrides_one_field_and_leaves_the_others() -> None:
     ("overrides", "said"),
     [
         ({"gold": {"port": 1}}, "tiers.gold: no such tier; there are free, developer"),
-        ({"free": {"prot": 1}}, "tiers.free: Object contains unknown field `prot`"),
+        ({"free": {"prot": 1}}, "unknown key tiers.free.prot; did you mean tiers.free.port?"),
+        ({"free": {"x": 1}}, "unknown key tiers.free.x; there are aliases, port, rank"),
         ({"turbo": {"port": "x"}}, "tiers.turbo: Expected `int`, got `str` - at `$.port`"),
         ({"turbo": {"name": "x"}}, "tiers.turbo.name: a tier is called as its table"),
     ],
