@@ -20,7 +20,7 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     durability: Durability = "process"
     history_s: float = 86_400.0
-    # Blocks at most so far below their chain's head are never deleted; must be what a restart loads, or more.
+    # Blocks at most so far below their chain's head are never deleted, nor those that a `snapshot` reaches.
     blocks_keep: int = 10_080
     # Commits that may wait for the writer; a relay stops its intake long before.
     in_flight_max: int = 16_384

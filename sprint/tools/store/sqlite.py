@@ -142,6 +142,7 @@ class SqliteStore:
         self._writer.submit(commit)
 
     def snapshot(self, chain: str, blocks_max: int) -> ChainSnapshot:
+        self._upkeep.keep_blocks(blocks_max)
         return self._reader.snapshot(chain, blocks_max)
 
     def bounds(self) -> LogBounds:

@@ -15,8 +15,11 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
+
 from sprint.tools.store.settings import StoreSettings
 
+RESTART_SLACK_BLOCKS = 1_024  # a head that a reorg moved lower loads blocks from lower too
 _log = logging.getLogger(__name__)
 _DELETE_BLOCKS = """
 DELETE FROM sprint_core_blocks WHERE rowid IN (
@@ -49,6 +52,11 @@ class Upkeep:
         self._checkpoint_at_bytes = settings.wal_bytes_max
         self._changes_at_checkpoint = 0
         self._trouble = ""
+
+    def keep_blocks(self, blocks_max: int) -> None:
+        """Keep what a restart loads, blocks `blocks_max` below a head, whatever the settings say."""
+        keep = max(self._settings.blocks_keep, blocks_max + RESTART_SLACK_BLOCKS)
+        self._settings = msgspec.structs.replace(self._settings, blocks_keep=keep)
 
     def run(self, connection: sqlite3.Connection, *, idle: bool) -> None:
         """Do what is due. A failure is logged once and tried again at the next turn."""

@@ -11,7 +11,7 @@ from sprint.core.chains import display_hash
 from sprint.tools.store import LogBounds
 from sprint.tools.store.settings import StoreSettings
 from sprint.tools.store.sqlite import SqliteStore
-from sprint.tools.store.upkeep import Upkeep, delete_expired
+from sprint.tools.store.upkeep import RESTART_SLACK_BLOCKS, Upkeep, delete_expired
 from tests.tools.store.commits import Answers, Clock, block_commit, hash_at, log_of, opened, status_commit
 
 LIMITS = StoreSettings(history_s=100.0, blocks_keep=5, delete_rows_max=4)
@@ -136,3 +136,25 @@ def test_a_write_ahead_log_that_cannot_be_looked_at_does_not_end_the_writer(
     assert [record.getMessage() for record in caplog.records] == [
         "upkeep of the store failed, it is tried again: not yours"
     ]
+
+
+def test_a_retained_depth_over_the_settings_is_kept_for_the_next_start(tmp_path: Path) -> None:
+    clock = Clock(START_S)
+    settings = StoreSettings(history_s=100.0, blocks_keep=5, retention_interval_s=60.0)
+    store = opened(tmp_path / "sprint.db", settings, wall_clock=clock)
+    answers = Answers()
+    store.snapshot("bitcoin", 15)
+    store.start(answers)
+    log = log_of(store)
+    blocks = RESTART_SLACK_BLOCKS + 40
+    for height in range(1, blocks + 1):
+        store.submit(block_commit(log, "bitcoin", height))
+    answers.wait_in(blocks)
+    clock.now_s += 1_000.0
+    with store._file.writing.borrow() as connection:
+        store._upkeep.run(connection, idle=True)
+        store._upkeep.run(connection, idle=True)
+    assert store.bounds().earliest > 0
+    heights = [block.height for block in store.snapshot("bitcoin", blocks).blocks]
+    assert heights[0] == blocks - RESTART_SLACK_BLOCKS - 15
+    store.close()
