@@ -34,6 +34,7 @@ from sprint.tools.plugins import ChainCatalog, ChainNetwork
 from sprint.tools.relay.api import Api
 from sprint.tools.relay.commit import Committer
 from sprint.tools.relay.delivery import Delivery, HandOver
+from sprint.tools.relay.faults import SourceFaults
 from sprint.tools.relay.intake import Intake, Shared
 from sprint.tools.relay.listeners import Ports, admin_site, bind_all, metrics_site
 from sprint.tools.relay.proving import Prover
@@ -233,6 +234,7 @@ class _Running:
             host, port = listener.getsockname()[:2]
             self._listeners.append(await serve(api.site(tier, port, host), listener))
         registry = self._service.registry
+        registry.register(SourceFaults(self._chains))
         self._listeners.append(
             await serve(admin_site(_guard(admin), self._view, self._chains, registry), admin)
         )

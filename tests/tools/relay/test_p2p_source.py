@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import pytest
 
 from sprint.core.protocols.announcements import Announcement, BlockArrived, HeadersAnnounced
-from sprint.core.relay.gate import Ending
+from sprint.core.relay.gate import BLOCK_FIRST_S, Ending
 from sprint.core.relay.source_url import source_of
 from sprint.tools.devnet.edge import Devnet, DevnetOptions
 from sprint.tools.devnet.seeded_bits import SeededBits
@@ -16,6 +16,7 @@ from sprint.tools.plugins import ChainCatalog
 from sprint.tools.relay.intake import Upstream
 from sprint.tools.relay.sources.p2p import P2pSource
 from sprint.tools.relay.stages import Stage
+from tests.tools.relay.serving import until
 
 CHAIN = "bitcoin-regtest"
 WAIT_S = 10.0
@@ -130,6 +131,22 @@ def test_a_source_over_its_score_is_closed_and_says_why() -> None:
         assert source.view().state == "ready"
         intake.upstream.penalise(1, "merkle_root: false")
         assert await intake.next() == "lost: merkle_root: false (score 100, limit 100)"
+
+    against_a_devnet(scene)
+
+
+def test_faults_are_added_up_over_connections_and_one_shut_out_is_blocked_for_a_time() -> None:
+    async def scene(intake: SpyIntake, source: P2pSource, devnet: Devnet, port: int) -> None:
+        assert await intake.next() == "ready"
+        assert intake.upstream is not None
+        intake.upstream.penalise(1, "a small thing")
+        assert source.view().faults == {"invalid": 1}
+        intake.upstream.penalise(99, "merkle_root: false")
+        assert str(await intake.next()).startswith("lost: ")
+        await until(lambda: source.view().state == "blocked")
+        view = source.view()
+        assert view.faults == {"invalid": 2}
+        assert BLOCK_FIRST_S / 2 - 1 < view.retry_in_s <= BLOCK_FIRST_S
 
     against_a_devnet(scene)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from typing import Literal, cast
 
@@ -36,16 +37,22 @@ log = logging.getLogger(__name__)
 
 
 class SourceView(msgspec.Struct, frozen=True):
-    """What `/status` says of a source. Counters are since the relay's start."""
+    """What `/status` says of a source. Counters are since the relay's start.
+
+    `blocked`: it misbehaved and is shut out; it is tried again in `retry_in_s`, as one that is `waiting` is.
+    `faults` counts by kind what it sent that was not as it should be, also what costs it nothing.
+    """
 
     name: str
     url: str
     provider: str
-    state: Literal["connecting", "ready", "waiting"]
+    state: Literal["connecting", "ready", "waiting", "blocked"]
     reason: str
     user_agent: str
     connects: int
     blocks_received: int
+    retry_in_s: float
+    faults: dict[str, int]
 
 
 class P2pSource:
@@ -63,6 +70,9 @@ class P2pSource:
         self._connection: _Connection | None = None
         self._reason = "not tried yet"
         self._connects = 0
+        self._blocked = False
+        # Of connections that have ended; the kinds are those of the protocol's errors, so they are few.
+        self._faults: Counter[str] = Counter()
 
     def __repr__(self) -> str:
         return f"P2pSource({self.spec.name}, {self.spec.url})"
@@ -77,6 +87,7 @@ class P2pSource:
                 log.exception("source %s failed", self.spec.name)
                 self._reason = repr(error)
                 outcome, held_s = "failed", 0.0
+            self._blocked = outcome == "misbehaved"
             self._gate.record(outcome, held_s=held_s, now=clock(), jitter=jitter())
 
     async def _connect_once(self) -> tuple[Ending, float]:
@@ -108,6 +119,7 @@ class P2pSource:
         finally:
             self._connection = None
             connection.abort()
+            self._faults.update(connection.faults)
         held_s = clock() - connection.ready_at if connection.ready_at is not None else 0.0
         return ("misbehaved" if connection.misbehaved else "lost"), held_s
 
@@ -118,12 +130,23 @@ class P2pSource:
             name=self.spec.name,
             url=self.spec.url,
             provider=self.spec.provider,
-            state="ready" if ready else "waiting" if connection is None else "connecting",
+            state=self._state(ready=ready),
             reason="" if ready else self._reason,
             user_agent=connection.user_agent if connection is not None else "",
             connects=self._connects,
             blocks_received=self.blocks_received,
+            retry_in_s=round(self._gate.admit(clock()), 3) if connection is None else 0.0,
+            faults=dict(self.faults()),
         )
+
+    def faults(self) -> Counter[str]:
+        """Count by kind what was wrong in all connections so far."""
+        return self._faults + self._connection.faults if self._connection is not None else self._faults
+
+    def _state(self, *, ready: bool) -> Literal["connecting", "ready", "waiting", "blocked"]:
+        if self._connection is not None:
+            return "ready" if ready else "connecting"
+        return "blocked" if self._blocked else "waiting"
 
 
 class _Connection(asyncio.Protocol):
@@ -136,6 +159,7 @@ class _Connection(asyncio.Protocol):
         self.ready_at: float | None = None
         self.user_agent = ""
         self.misbehaved = False
+        self._invalid: Counter[str] = Counter()
         self._transport: asyncio.Transport | None = None
         self._timer = OneTimer(loop, self._on_timer)
         self._writable = True
@@ -143,6 +167,11 @@ class _Connection(asyncio.Protocol):
         settings = SessionSettings(user_agent=_user_agent(), unix_time_offset_s=wall_clock() - clock())
         nonce = int.from_bytes(random_bytes(8), "little")
         self._session = PeerSession(source.parameters, settings, nonce=nonce, now=clock())
+
+    @property
+    def faults(self) -> Counter[str]:
+        """What was wrong on this connection, by kind: of the protocol, and `invalid` of what was proved."""
+        return Counter(self._session.counts) + self._invalid
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are none of asyncio's classes, so the type is stated, not tested.
@@ -184,6 +213,7 @@ class _Connection(asyncio.Protocol):
         self._flush()
 
     def penalise(self, points: int, reason: str) -> None:
+        self._invalid["invalid"] += 1
         self._session.penalise(points, reason)
         self._flush()
 
