@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from sprint.core.chains import Chain, Processor
 from sprint.core.errors import ConfigError
+from sprint.core.relay.event_log import CHAIN_ID_LENGTH_MAX
 
 CHAIN_GROUP = "sprint.chains"
 MAIN = "main"
@@ -39,6 +40,7 @@ class ChainCatalog:
     def __init__(self, chains: dict[str, Chain]) -> None:
         self._by_name: dict[str, Chain] = {}
         for chain in chains.values():
+            _check_ids(chain)
             for name in (chain.name, *chain.aliases):
                 if name in self._by_name:
                     raise ConfigError(f"two chains are called {name!r}; uninstall one of their packages")
@@ -89,3 +91,14 @@ class ChainCatalog:
         if network:
             return ids.get(network)
         return ids.get(MAIN) or (next(iter(ids.values())) if len(ids) == 1 else None)
+
+
+def _check_ids(chain: Chain) -> None:
+    """Refuse an id that no cursor can carry; it stands in each of the chain's cursors, in ASCII."""
+    for network in chain.networks.values():
+        chain_id = str(network.chain_id)
+        if not chain_id.isascii() or not 0 < len(chain_id) <= CHAIN_ID_LENGTH_MAX:
+            raise ConfigError(
+                f"chain id {chain_id[: CHAIN_ID_LENGTH_MAX + 1]!a} of {chain.name}: "
+                f"{len(chain_id)} characters, want 1 to {CHAIN_ID_LENGTH_MAX} of ASCII"
+            )

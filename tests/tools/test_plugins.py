@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 import pytest
 
 from sprint.core.chains import bitcoin, litecoin
 from sprint.core.errors import ConfigError
+from sprint.core.relay.event_log import CHAIN_ID_LENGTH_MAX, Cursor, parse_cursor
 from sprint.tools.plugins import ChainCatalog
 
 CATALOG = ChainCatalog.installed()
@@ -81,6 +83,19 @@ def test_two_chains_of_one_name_or_alias_are_refused() -> None:
         ChainCatalog({"bitcoin": bitcoin.CHAIN, "other": _Renamed()})
 
 
+@pytest.mark.parametrize("chain_id", ["", "x" * (CHAIN_ID_LENGTH_MAX + 1), "bitc\u00f6in"])
+def test_an_id_that_no_cursor_can_carry_is_refused(chain_id: str) -> None:
+    with pytest.raises(ConfigError, match=f"want 1 to {CHAIN_ID_LENGTH_MAX} of ASCII"):
+        ChainCatalog({"other": _WithId(chain_id)})
+
+
+def test_an_id_of_the_longest_length_is_taken_and_its_cursor_is_read_again() -> None:
+    longest = "x" * CHAIN_ID_LENGTH_MAX
+    assert ChainCatalog({"other": _WithId(longest)}).find("other").chain_id == longest
+    log_id = "00" * 8
+    assert parse_cursor(Cursor(log_id, 2**64 - 1, longest).encode(), log_id).chain == longest
+
+
 class _Renamed:
     """A third party's chain that takes an alias which is taken."""
 
@@ -90,3 +105,13 @@ class _Renamed:
     networks = bitcoin.CHAIN.networks
     source_kinds = bitcoin.CHAIN.source_kinds
     processor = bitcoin.CHAIN.processor
+
+
+class _WithId(_Renamed):
+    """A third party's chain whose main network has an id of its own."""
+
+    aliases = ("oth",)
+
+    def __init__(self, chain_id: str) -> None:
+        main = bitcoin.CHAIN.networks["main"]
+        self.networks = {"main": msgspec.structs.replace(main, chain_id=chain_id)}

@@ -90,11 +90,6 @@ class RegtestLedger:
         """Hashes of the best branch from `height` up, at most `limit`."""
         return self._best[max(0, height) : max(0, height) + limit]
 
-    def height_of(self, block_hash: bytes) -> int | None:
-        """Height of any block of the tree."""
-        entry = self._entries.get(block_hash)
-        return entry.height if entry else None
-
     def header(self, block_hash: bytes) -> bytes | None:
         """Raw header of any block of the tree."""
         entry = self._entries.get(block_hash)

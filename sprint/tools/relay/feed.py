@@ -72,9 +72,6 @@ class Wish(msgspec.Struct, frozen=True):
     on_expired: str | None = None
 
 
-QUERY_KEYS = ("chains", "types", "from", "on_expired")
-
-
 def wish_of_query(query: dict[str, str], **fixed: tuple[str, ...]) -> Wish:
     """Read a wish from a query; `fixed` says what the path has decided already."""
     start = _names(query.get("from")) or ("latest",)

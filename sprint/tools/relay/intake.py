@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
@@ -70,7 +69,6 @@ class Intake:
         self._paused_at: float | None = None
         self._closed = False
         self._sending = False
-        self.decisions: Counter[str] = Counter()
 
     def __repr__(self) -> str:
         return f"Intake({self.chain}, {len(self._upstreams)} sources)"
@@ -117,7 +115,6 @@ class Intake:
         if self._closed:
             return
         decision = self.pipeline.admit(announcement, clock())
-        self.decisions[type(decision).__name__] += 1
         if isinstance(decision, Duplicate | Wait):
             return
         if isinstance(decision, Fetch):

@@ -67,7 +67,6 @@ class EventSession:
         self._connection: WebSocketConnection | None = None
         self._subscriber: OutgoingSubscriber | None = None
         self._following: asyncio.Task[None] | None = None
-        self.acknowledged = ""
 
     @property
     def window(self) -> FlushWindow | None:
@@ -109,7 +108,6 @@ class EventSession:
                     self._send(op="pong", id=message.id)
                 case "ack":
                     parse_cursor(message.cursor, self._feed.delivery.log_id)
-                    self.acknowledged = message.cursor
                     self._send(op="acked", id=message.id)
                 case other:
                     raise RequestError(

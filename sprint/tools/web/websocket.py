@@ -84,14 +84,6 @@ class WebSocketConnection(asyncio.Protocol):
 
     # What the session calls.
 
-    def offer(self, frame: bytes, cursor: str) -> bool:
-        """Send or queue an encoded frame; False where it was dropped. Never awaits."""
-        return self.outgoing.offer(frame, cursor)
-
-    async def drained(self) -> bool:
-        """Wait until more may be sent at leisure; False once nothing is taken any more."""
-        return await self.outgoing.drained()
-
     def send(self, payload: bytes) -> None:
         """Send an answer, within the same bounds as events."""
         self.outgoing.send(encode_text_frame(payload))
@@ -104,10 +96,6 @@ class WebSocketConnection(asyncio.Protocol):
         self._protocol.send_close(code, reason[:CLOSE_REASON_SIZE_MAX])
         self._write_protocol()
         self._ended()
-
-    def close_slow(self) -> None:
-        """Close as too slow, with the last queued cursor as the reason."""
-        self.outgoing.overflow()
 
     def count_malformed(self) -> None:
         """Count a message that was no use; at the limit the connection is closed."""

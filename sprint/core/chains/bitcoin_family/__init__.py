@@ -1,5 +1,5 @@
 """The Bitcoin family: 80-byte headers with proof of work, transactions under a merkle root.
 
 A chain of the family is constants (`parameters`) and this package. `family` is what a chain module
-instantiates; `processor` runs the rules of `header`, `proof_of_work`, `transaction` and `block`.
+instantiates; its processor runs the rules of `header`, `proof_of_work`, `transaction` and `block`.
 """
