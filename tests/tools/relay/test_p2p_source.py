@@ -96,11 +96,13 @@ def test_headers_and_bodies_come_as_they_are_asked_for() -> None:
         headers = await intake.next()
         assert isinstance(headers, HeadersAnnounced)
         assert len(headers.headers) == devnet.ledger(CHAIN).height()
+        assert source.view().awaited_s == 0.0
         intake.request(bodies=[devnet.ledger(CHAIN).tip])
         block = await intake.next()
         assert isinstance(block, BlockArrived)
         assert block.raw == devnet.ledger(CHAIN).body(devnet.ledger(CHAIN).tip, witness=True)
-        assert (source.view().state, source.view().blocks_received) == ("ready", 1)
+        view = source.view()
+        assert (view.state, view.blocks_received, view.awaited_s) == ("ready", 1, 0.0)
 
     against_a_devnet(scene)
 
@@ -131,6 +133,18 @@ def test_a_source_over_its_score_is_closed_and_says_why() -> None:
         assert source.view().state == "ready"
         intake.upstream.penalise(1, "merkle_root: false")
         assert await intake.next() == "lost: merkle_root: false (score 100, limit 100)"
+
+    against_a_devnet(scene)
+
+
+def test_a_block_that_does_not_come_is_seen_to_be_waited_for() -> None:
+    async def scene(intake: SpyIntake, source: P2pSource, devnet: Devnet, port: int) -> None:
+        assert await intake.next() == "ready"
+        assert source.view().awaited_s == 0.0
+        assert intake.upstream is not None
+        intake.upstream.pause(paused=True)
+        intake.request(bodies=[devnet.ledger(CHAIN).tip])
+        await until(lambda: source.view().awaited_s > 0.0)
 
     against_a_devnet(scene)
 

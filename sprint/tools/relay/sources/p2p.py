@@ -40,6 +40,7 @@ class SourceView(msgspec.Struct, frozen=True):
     """What `/status` says of a source. Counters are since the relay's start.
 
     `blocked`: it misbehaved and is shut out; it is tried again in `retry_in_s`, as one that is `waiting` is.
+    `awaited_s` is how long the block is waited for that was asked of it first, 0 where none is.
     `faults` counts by kind what it sent that was not as it should be, also what costs it nothing.
     """
 
@@ -52,6 +53,7 @@ class SourceView(msgspec.Struct, frozen=True):
     connects: int
     blocks_received: int
     retry_in_s: float
+    awaited_s: float
     faults: dict[str, int]
 
 
@@ -136,6 +138,7 @@ class P2pSource:
             connects=self._connects,
             blocks_received=self.blocks_received,
             retry_in_s=round(self._gate.admit(clock()), 3) if connection is None else 0.0,
+            awaited_s=round(connection.awaited_s(clock()), 3) if connection is not None else 0.0,
             faults=dict(self.faults()),
         )
 
@@ -172,6 +175,10 @@ class _Connection(asyncio.Protocol):
     def faults(self) -> Counter[str]:
         """What was wrong on this connection, by kind: of the protocol, and `invalid` of what was proved."""
         return Counter(self._session.counts) + self._invalid
+
+    def awaited_s(self, now: float) -> float:
+        asked_at = self._session.oldest_request_at
+        return 0.0 if asked_at is None else now - asked_at
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are none of asyncio's classes, so the type is stated, not tested.
