@@ -267,7 +267,7 @@ def test_the_relay_refuses_a_chain_with_the_same_magic_and_delivers_nothing_of_i
         litecoind.mine(3)
         (source,) = listener.client.status("bitcoin")["sources"]
         assert f"its chain begins at {LITECOIN_GENESIS}" in source["reason"]
-        assert source["state"] == "waiting"
+        assert source["state"] == "blocked"
         assert kinds_of(listener.events) == []
 
 
