@@ -94,6 +94,7 @@ class ServiceView:
             },
             "bodies_wanted": len(state.fetcher),
             "sources_ready": len(state.synced),
+            "sources_far_behind": sorted(state.far_behind),
             "sources": [source.view() for source in served.sources],
         }
 
