@@ -263,7 +263,7 @@ def test_the_relay_refuses_a_chain_with_the_same_magic_and_delivers_nothing_of_i
         RelayProcess(tmp_path, "--source", as_bitcoin(litecoind), "--data-dir", str(tmp_path)) as relay,
         Listener(relay.url) as listener,
     ):
-        listener.wait_for(lambda events: "lost" in statuses_of(events), "the source is given up")
+        listener.wait_for(lambda events: "blocked" in statuses_of(events), "the source is shut out")
         litecoind.mine(3)
         (source,) = listener.client.status("bitcoin")["sources"]
         assert f"its chain begins at {LITECOIN_GENESIS}" in source["reason"]
@@ -282,7 +282,7 @@ def test_a_foreign_chain_that_had_only_its_genesis_block_is_refused_at_its_first
         ):
             listener.wait_for(lambda events: "ready" in statuses_of(events), "the source is ready")
             node.mine(2)
-            listener.wait_for(lambda events: "lost" in statuses_of(events), "the source is given up")
+            listener.wait_for(lambda events: "blocked" in statuses_of(events), "the source is shut out")
             assert kinds_of(listener.events) == []
     finally:
         node.stop()

@@ -77,18 +77,26 @@ class Pipeline:
         self.state.synced[source] = False
         self.state.fetcher.source_ready(source)
         self.watchdog.sources_changed(len(self.state.synced), now)
-        outcome.drafts.append(SourceStatusData(source, "ready", "connected"))
+        if source in self.state.blocked:
+            self.state.blocked.discard(source)
+            outcome.drafts.append(
+                SourceStatusData(source, "re-admitted", "connected after its time was over")
+            )
+        else:
+            outcome.drafts.append(SourceStatusData(source, "ready", "connected"))
         outcome.requests.append(self.state.headers_request(source))
         return self._finish(outcome, now)
 
-    def source_lost(self, source: str, reason: str, now: float) -> Outcome:
-        """Give what was asked of a lost source to the others."""
+    def source_lost(self, source: str, reason: str, now: float, *, blocked: bool = False) -> Outcome:
+        """Give what was asked of a lost source to the others. `blocked`: it is shut out for a time."""
         outcome = Outcome()
         if self.state.synced.pop(source, None) is None:
             return outcome
         self.state.forget_source(source)
         self.watchdog.sources_changed(len(self.state.synced), now)
-        outcome.drafts.append(SourceStatusData(source, "lost", reason))
+        if blocked:
+            self.state.blocked.add(source)
+        outcome.drafts.append(SourceStatusData(source, "blocked" if blocked else "lost", reason))
         return self._finish(outcome, now)
 
     def stood_still(self, seconds: float, now: float) -> None:

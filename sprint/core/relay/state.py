@@ -31,6 +31,7 @@ class ChainState:
         self.fetcher = BodyFetcher(settings, self.book.proving_bodies)
         self.synced: dict[str, bool] = {}
         self.idle_answers: dict[str, int] = {}
+        self.blocked: set[str] = set()  # shut out for a time, by what they did
         self.far_behind: set[str] = set()  # of this chain, but forking off below the kept tree
         self.orphans: OrderedDict[bytes, BlockResult] = OrderedDict()
         self.hash_wants: set[bytes] = set()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple, Protocol
 
 from sprint.core.protocols.announcements import Announcement, BlockArrived
@@ -40,7 +41,7 @@ class Sink(Protocol):
     @property
     def chain(self) -> str: ...
     def source_ready(self, name: str, upstream: Upstream) -> None: ...
-    def source_lost(self, name: str, reason: str) -> None: ...
+    def source_lost(self, name: str, reason: str, *, blocked: bool = False) -> None: ...
     def announce(self, announcement: Announcement, framed_at: float) -> None: ...
 
 
@@ -101,14 +102,14 @@ class Intake:
         log_fields(log, logging.INFO, "source ready", chain=self.chain, source=name)
         self._act(self.pipeline.source_ready(name, clock()))
 
-    def source_lost(self, name: str, reason: str) -> None:
+    def source_lost(self, name: str, reason: str, *, blocked: bool = False) -> None:
         if self._sending:
             # A request ended the session; what the outcome that made it says comes first.
-            self._loop.call_soon(self.source_lost, name, reason)
+            self._loop.call_soon(partial(self.source_lost, name, reason, blocked=blocked))
             return
         if self._upstreams.pop(name, None) is not None and not self._closed:
             log_fields(log, logging.WARNING, "source lost", chain=self.chain, source=name, reason=reason)
-            self._act(self.pipeline.source_lost(name, reason, clock()))
+            self._act(self.pipeline.source_lost(name, reason, clock(), blocked=blocked))
 
     def announce(self, announcement: Announcement, framed_at: float) -> None:
         """Take an announcement from a source."""

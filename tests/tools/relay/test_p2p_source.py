@@ -40,9 +40,9 @@ class SpyIntake:
         self.upstream = upstream
         self.heard.put_nowait("ready")
 
-    def source_lost(self, name: str, reason: str) -> None:
+    def source_lost(self, name: str, reason: str, *, blocked: bool = False) -> None:
         self.upstream = None
-        self.heard.put_nowait(f"lost: {reason}")
+        self.heard.put_nowait(f"{'blocked' if blocked else 'lost'}: {reason}")
 
     def announce(self, announcement: Announcement, framed_at: float) -> None:
         self.heard.put_nowait(announcement)
@@ -132,7 +132,7 @@ def test_a_source_over_its_score_is_closed_and_says_why() -> None:
         intake.upstream.penalise(99, "a small thing")
         assert source.view().state == "ready"
         intake.upstream.penalise(1, "merkle_root: false")
-        assert await intake.next() == "lost: merkle_root: false (score 100, limit 100)"
+        assert await intake.next() == "blocked: merkle_root: false (score 100, limit 100)"
 
     against_a_devnet(scene)
 
@@ -156,7 +156,7 @@ def test_faults_are_added_up_over_connections_and_one_shut_out_is_blocked_for_a_
         intake.upstream.penalise(1, "a small thing")
         assert source.view().faults == {"invalid": 1}
         intake.upstream.penalise(99, "merkle_root: false")
-        assert str(await intake.next()).startswith("lost: ")
+        assert str(await intake.next()).startswith("blocked: ")
         await until(lambda: source.view().state == "blocked")
         view = source.view()
         assert view.faults == {"invalid": 2}
@@ -196,7 +196,7 @@ def test_a_source_that_meets_a_mistake_of_ours_backs_off_and_tries_again(
 
         source._connect_once = fail_first  # type: ignore[method-assign]  # what a mistake would do
         await devnet.stop()
-        assert str(await intake.next()).startswith("lost: ")
+        assert str(await intake.next()).startswith("blocked: ")
         again = new_devnet(port)
         await again.start()
         try:

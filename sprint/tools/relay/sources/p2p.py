@@ -281,7 +281,7 @@ class _Connection(asyncio.Protocol):
         if self.ended.done():
             return
         self.ended.set_result(reason)
-        self._source.intake.source_lost(self._source.spec.name, reason)
+        self._source.intake.source_lost(self._source.spec.name, reason, blocked=self.misbehaved)
 
 
 def _user_agent() -> str:
