@@ -196,7 +196,7 @@ def test_a_source_that_meets_a_mistake_of_ours_backs_off_and_tries_again(
 
         source._connect_once = fail_first  # type: ignore[method-assign]  # what a mistake would do
         await devnet.stop()
-        assert str(await intake.next()).startswith("blocked: ")
+        assert str(await intake.next()).startswith("lost: ")
         again = new_devnet(port)
         await again.start()
         try:
