@@ -20,6 +20,7 @@ from sprint.tools.runtime import log_fields
 from sprint.tools.store import CommitDone
 
 COMMITS_IN_FLIGHT_MAX = 1000
+HOLD_BACK_S_MAX = 0.002
 log = logging.getLogger(__name__)
 
 
@@ -54,6 +55,7 @@ class Committer:
         self._pausing = False
         # Filled by the writer's thread, emptied by the loop's; bounded by the commits in flight.
         self._reported: deque[tuple[Sequence[Commit], StoreError | None]] = deque()
+        self._held: asyncio.TimerHandle | None = None
         # Not the store's own count, which falls before its report is here.
         self._unreported = 0
         self._idle = asyncio.Event()
@@ -86,7 +88,27 @@ class Committer:
             log.debug("commits came in after the loop had ended")
 
     def _on_loop(self) -> None:
-        """Take all that the writer has reported, so that what came meanwhile is handed over in one go."""
+        """Take what the writer has reported; hold it back a moment where more commits are on their way.
+
+        A header is often logged just when its block has been submitted. Handed over at once, it would keep
+        the loop and the writer from the block for as long as it takes to write it to every subscriber.
+        """
+        if not self._reported:
+            return
+        if self._held is None and self._more_is_coming():
+            self._held = self._loop.call_later(HOLD_BACK_S_MAX, self._take_reports)
+        else:
+            self._take_reports()
+
+    def _more_is_coming(self) -> bool:
+        if any(error is not None for _, error in self._reported):
+            return False
+        return self._unreported > sum(len(commits) for commits, _ in self._reported)
+
+    def _take_reports(self) -> None:
+        if self._held is not None:
+            self._held.cancel()
+            self._held = None
         reports = [self._reported.popleft() for _ in range(len(self._reported))]
         for failed, group in groupby(reports, key=lambda report: report[1] is not None):
             if failed:
@@ -94,8 +116,7 @@ class Committer:
                     self._refused(str(error))
             else:
                 self._logged([commit for commits, _ in group for commit in commits])
-        if reports:
-            self._set_paused()
+        self._set_paused()
 
     def _refused(self, reason: str) -> None:
         if self.failing is None:

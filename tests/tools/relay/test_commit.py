@@ -10,6 +10,8 @@ from sprint.core.relay.event_log import Commit
 from sprint.tools.relay.commit import COMMITS_IN_FLIGHT_MAX, Committer
 from sprint.tools.store import CommitDone
 
+WAIT_S = 5.0
+
 
 class HeldStore:
     """A store that commits when the test says so."""
@@ -41,6 +43,7 @@ class Bench:
         self.store = HeldStore()
         self.handed_over: list[str] = []
         self.calls = 0
+        self.arrived = asyncio.Event()
         self.pauses: list[bool] = []
         self.committer = Committer(self.store, self._committed, self._pause)
         self.committer.start()
@@ -48,6 +51,7 @@ class Bench:
     def _committed(self, commits: Sequence[Commit]) -> None:
         self.handed_over += [commit.chain for commit in commits]
         self.calls += 1
+        self.arrived.set()
 
     def _pause(self, *, paused: bool) -> None:
         self.pauses.append(paused)
@@ -72,8 +76,42 @@ def test_nothing_is_handed_over_before_it_is_committed() -> None:
         await turn()
         assert bench.handed_over == []
         bench.store.finish(2)
-        await turn()
+        await asyncio.wait_for(bench.arrived.wait(), WAIT_S)
         assert bench.handed_over == ["a", "b"]
+
+    on_a_loop(scene)
+
+
+def test_what_is_in_waits_a_moment_for_what_is_on_its_way_and_goes_out_with_it() -> None:
+    async def scene(bench: Bench) -> None:
+        for name in ("header", "block", "next"):
+            bench.committer.submit(Commit(name))
+        bench.store.finish(1)
+        await turn()
+        assert bench.handed_over == []
+        bench.store.finish(1)
+        await turn()
+        assert (bench.handed_over, bench.calls) == (["header", "block"], 1)
+        bench.store.finish(1)
+        await turn()
+        assert bench.handed_over == ["header", "block", "next"]
+
+    on_a_loop(scene)
+
+
+def test_what_is_in_goes_out_at_once_where_nothing_is_on_its_way_or_the_store_refuses() -> None:
+    async def scene(bench: Bench) -> None:
+        bench.committer.submit(Commit("alone"))
+        bench.store.finish(1)
+        await turn()
+        assert bench.handed_over == ["alone"]
+        bench.committer.submit(Commit("in"))
+        bench.committer.submit(Commit("refused"))
+        bench.store.finish(1)
+        bench.store.finish(1, StoreFailing("disk full"))
+        await turn()
+        assert bench.handed_over == ["alone", "in"]
+        assert bench.committer.failing == "disk full"
 
     on_a_loop(scene)
 
