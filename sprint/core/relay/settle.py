@@ -185,6 +185,9 @@ class Settlement:
         change = state.tree.connect(node)
         if change is not None:
             outcome.move_head(change)
+        elif node.work > state.tree.head.work:
+            # Its body came by its hash alone; what lies between may have been of no matter until now.
+            self._want_branch(node, best=False)
 
     def _accept_late(self, node: Node, outcome: Outcome) -> None:
         """A gap had passed over this one: its children are out already."""

@@ -92,3 +92,15 @@ def test_a_source_that_is_shut_out_is_told_as_blocked_and_then_as_re_admitted() 
     driver.ready("a")
     told = [event.data.status for event in driver.told("source_status")]
     assert told == ["blocked", "re-admitted", "lost", "ready"]
+
+
+def test_a_body_that_came_by_its_hash_makes_the_bodies_below_it_wanted() -> None:
+    blocks = Blocks()
+    driver = begun(blocks)
+    driver.follow("a", blocks.mine(1, on=blocks.genesis))
+    side = blocks.mine(2, on=blocks.genesis)
+    driver.headers("a", side[:1])  # no more work than the head: only its header is kept
+    outcome = driver.body("a", side[1])
+    assert [request.bodies for request in outcome.requests if request.bodies] == [(side[0],)]
+    driver.body("a", side[0])
+    assert driver.delivered()[-2:] == shown(side)
