@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
 
@@ -32,5 +33,23 @@ def errors_end_the_command() -> Iterator[None]:
         raise typer.Exit(INTERRUPTED) from error
     except BrokenPipeError as error:
         # The reader of our output has gone, as `head` does; nothing more can be said there.
-        sys.stderr.close()
+        _give_up_stdout()
         raise typer.Exit(DONE) from error
+    except OSError as error:
+        _give_up_stdout()
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(COULD_NOT_RUN) from error
+
+
+def _give_up_stdout() -> None:
+    """Let what is still buffered for stdout go nowhere, so that the exit code is not changed at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def open_standard_streams() -> None:
+    """Open what was closed of descriptors 0 to 2, so that no socket and no database takes their place."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)

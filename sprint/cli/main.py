@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from sprint.cli import relay
+from sprint.cli.exits import open_standard_streams
 
 app = typer.Typer(
     name="sprint",
@@ -37,6 +38,7 @@ def sprint(
 
 def run() -> None:
     """Run the command line; the console script's entry point."""
+    open_standard_streams()
     app()
 
 

@@ -152,6 +152,8 @@ def _options(
         raise ConfigError("--port needs --tier: without it each tier has its own port")
     tiers = packaged_tiers(settings.tiers)
     names = (tier,) if tier is not None else settings.relay.tiers
+    if len({find_tier(tiers, name).name for name in names}) < len(names):
+        raise ConfigError(f"relay.tiers: {', '.join(names)}: a tier stands there twice")
     specs = sources_of(settings, sources)
     devnet_only = not specs
     return RelayOptions(
@@ -164,6 +166,7 @@ def _options(
             admin=settings.admin.port if ports[1] is None else ports[1],
             metrics=settings.metrics.port if ports[2] is None else ports[2],
             free_if_taken=devnet_only,
+            one_tier=len(names) == 1,
             tiers_set=frozenset(name for name, fields in settings.tiers.items() if "port" in fields),
         ),
         data_dir=resolve_data_dir(data_dir, settings, devnet_only=devnet_only),

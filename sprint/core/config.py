@@ -29,7 +29,7 @@ PortNumber = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 class RelaySection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[relay]`. `tiers` are served each on its port; `durability` is the store's."""
 
-    tiers: tuple[str, ...] = ("free", "business", "enterprise")
+    tiers: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("free", "business", "enterprise")
     host: str = "127.0.0.1"
     data_dir: str | None = None
     durability: Literal["process", "disk", "memory"] = "process"
@@ -148,6 +148,10 @@ def _check_keys(table: Mapping[str, Any], origin: str) -> None:
         if not isinstance(sources, list):
             raise ConfigError(f"{origin}: chains.{name}.sources is no list; want [[chains.{name}.sources]]")
         for source in sources:
+            if not isinstance(source, dict):
+                raise ConfigError(
+                    f"{origin}: a source of chains.{name} is no table; want [[chains.{name}.sources]]"
+                )
             _check_section(source, SourceSection, origin, f"chains.{name}.sources")
 
 

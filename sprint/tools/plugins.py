@@ -55,7 +55,10 @@ class ChainCatalog:
         return sorted({chain.name for chain in self._by_name.values()})
 
     def find(self, name: str, network: str | None = None) -> ChainNetwork:
-        """Return a network by chain name or alias; main where none is named."""
+        """Return a network by chain name or alias, main where none is named, or by its id."""
+        label, dash, rest = name.partition("-")
+        if dash and network is None and name.lower() not in self._by_name:
+            return self.find(label, rest)
         chain = self._by_name.get(name.lower())
         if chain is None:
             raise ConfigError(f"chain {name!r}: there are {', '.join(self.names)}")

@@ -29,6 +29,7 @@ jitter: Callable[[], float] = random.SystemRandom().random
 # A thread that proves a block holds the interpreter lock for at most this long before the loop has its turn.
 SWITCH_INTERVAL_S = 0.0005
 SIGINT_EXIT_CODE = 130
+SIGHUP_EXIT_CODE = 129
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -65,9 +66,13 @@ class StopSignal:
         self.exit_code = 0
 
     def install(self) -> None:
-        """Catch both signals on the running loop."""
+        """Catch the signals on the running loop."""
         loop = asyncio.get_running_loop()
-        for caught, exit_code in ((signal.SIGTERM, 0), (signal.SIGINT, SIGINT_EXIT_CODE)):
+        for caught, exit_code in (
+            (signal.SIGTERM, 0),
+            (signal.SIGINT, SIGINT_EXIT_CODE),
+            (signal.SIGHUP, SIGHUP_EXIT_CODE),  # the terminal has gone
+        ):
             loop.add_signal_handler(caught, self.stop, exit_code)
 
     def stop(self, exit_code: int) -> None:

@@ -92,6 +92,9 @@ CONFIGS = [
     ("[chains.litecoin]\nsources = 1\n", "sources"),
     ("[chains.litecoin]\ncatch_up_blocks_max = -1\n", "catch_up_blocks_max"),
     ("[chains.litecoin]\ngap_after_s = 0\n", "gap_after_s"),
+    ("[relay]\ntiers = []\n", "relay.tiers"),
+    ("[relay]\ntiers = ['free', 'free']\n", "a tier stands there twice"),
+    ("[chains.ltc]\nsources = ['p2p://127.0.0.1:1']\n", "want [[chains.ltc.sources]]"),
     ("[tiers.gold]\nport = 1\n", "tiers.gold: no such tier"),
     ("[tiers.free]\nprot = 1\n", "unknown key tiers.free.prot; did you mean tiers.free.port?"),
     ("[chains.bitconi]\n", "[chains.bitconi]: chain 'bitconi': there are bitcoin, litecoin"),
@@ -122,3 +125,33 @@ def test_tail_without_a_relay_says_how_to_start_one(tmp_path: Path) -> None:
     done = run("relay", "tail", "--url", "http://127.0.0.1:9", cwd=tmp_path)
     assert done.returncode == 3
     assert "Traceback" not in done.stderr
+
+
+def test_output_that_cannot_be_written_ends_with_one_line(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            "sh",
+            "-c",
+            f"{sys.executable} -m sprint.cli.main relay check --source ltc=p2p://127.0.0.1:1 >/dev/full",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        cwd=Path(sprint.__file__).parents[1],
+    )
+    assert done.returncode == 3
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_closed_stdout_does_not_end_the_command(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m sprint.cli.main relay check --source ltc=p2p://127.0.0.1:1 >&-"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        cwd=Path(sprint.__file__).parents[1],
+    )
+    assert done.returncode == 1, done.stderr

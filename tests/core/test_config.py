@@ -92,7 +92,7 @@ def test_the_environment_goes_over_the_file() -> None:
         ("chains = 1\n", "sprint.toml: chains is not a table; want [chains.bitcoin]"),
         ("[chains]\nbitcoin = 1\n", "sprint.toml: chains.bitcoin is not a table; want [chains.bitcoin]"),
         ("[chains.bitcoin]\nsources = 1\n", "want [[chains.bitcoin.sources]]"),
-        ("[chains.bitcoin]\nsources = ['x']\n", "chains.bitcoin.sources is not a table"),
+        ("[chains.bitcoin]\nsources = ['x']\n", "want [[chains.bitcoin.sources]]"),
         ("tiers = 1\n", "sprint.toml: Expected `object`, got `int` - at `$.tiers`"),
         ("[relay]\ntiers = 'free'\n", "Expected `array`, got `str` - at `$.relay.tiers`"),
         ("[relay]\ndurability = 'never'\n", "Invalid enum value 'never' - at `$.relay.durability`"),

@@ -115,3 +115,9 @@ class _WithId(_Renamed):
     def __init__(self, chain_id: str) -> None:
         main = bitcoin.CHAIN.networks["main"]
         self.networks = {"main": msgspec.structs.replace(main, chain_id=chain_id)}
+
+
+def test_a_source_may_name_its_chain_by_id() -> None:
+    catalog = ChainCatalog.installed()
+    assert catalog.find("litecoin-regtest").chain_id == "litecoin-regtest"
+    assert catalog.find("ltc-regtest").chain_id == "litecoin-regtest"

@@ -237,8 +237,7 @@ def block_answer(block: StoredBlock, confirmations: int) -> msgspec.Raw:
 
 
 def _events_session(feed: Feed, request: Request) -> EventSession:
-    asks = any(key in request.query for key in ("chains", "types", "from"))
-    return EventSession(feed, wish_of_query(request.query) if asks else None)
+    return EventSession(feed, wish_of_query(request.query) if request.query else None)
 
 
 def _blocks_session(feed: Feed, request: Request) -> EventSession:

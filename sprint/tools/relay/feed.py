@@ -5,6 +5,7 @@ The same on WebSocket and in a query. A `Feed` is what one listener offers to th
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -18,6 +19,7 @@ from sprint.tools.relay.place import CURSORS_MAX, Start, StartAsked
 from sprint.tools.web.outgoing import FlushWindow, Outgoing
 
 NAMES_MAX = 64
+QUERY_FIELDS = ("chains", "types", "from", "on_expired", "wait")
 
 Resolve = Callable[[str], str | None]
 
@@ -73,7 +75,18 @@ class Wish(msgspec.Struct, frozen=True):
 
 
 def wish_of_query(query: dict[str, str], **fixed: tuple[str, ...]) -> Wish:
-    """Read a wish from a query; `fixed` says what the path has decided already."""
+    """Read a wish from a query; `fixed` says what the path has decided already.
+
+    RequestError bad_query for a field that there is not, or one without a value: either would otherwise
+    stand for all chains, or for starting at the newest event, without a word.
+    """
+    for key, value in query.items():
+        if key not in QUERY_FIELDS:
+            near = difflib.get_close_matches(key, QUERY_FIELDS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(QUERY_FIELDS)}"
+            raise RequestError("bad_query", f"no query field {key[:64]!a}; {hint}")
+        if not value:
+            raise RequestError("bad_query", f"query field {key!a} is empty; leave it out for its default")
     start = _names(query.get("from")) or ("latest",)
     on_expired = query.get("on_expired")
     if on_expired not in (None, "skip"):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol
 
+from sprint.core.model import ChainStatusData, GapData, ReorgData
 from sprint.core.protocols.announcements import Announcement, BlockArrived
 from sprint.core.relay.admit import Duplicate, Fetch, Refused, Wait
 from sprint.core.relay.event_log import Commit, EventLog
@@ -153,12 +154,30 @@ class Intake:
             for draft in outcome.drafts:
                 if isinstance(draft, BlockDraft):
                     self._observer.mark("encoded", self.chain, draft.node.hash, now)
+                elif isinstance(draft, ReorgData | GapData | ChainStatusData):
+                    self._log_event(draft)
             self._submit(commit)
         for penalty in outcome.penalties:
             self._penalise(penalty)
         for announcement in outcome.readmit:
             self.announce(announcement, announcement.read_at)
         self._arm()
+
+    def _log_event(self, data: ReorgData | GapData | ChainStatusData) -> None:
+        """Say in the relay's own log what an operator would want to be woken for."""
+        match data:
+            case ReorgData():
+                fields: dict[str, object] = {
+                    "fork_height": data.fork_height,
+                    "removed": data.depth,
+                    "added": len(data.added),
+                }
+                log_fields(log, logging.WARNING, "reorg", chain=self.chain, **fields)
+            case GapData():
+                fields = {"from_height": data.from_height, "to_height": data.to_height, "reason": data.reason}
+                log_fields(log, logging.WARNING, "gap", chain=self.chain, **fields)
+            case ChainStatusData():
+                log_fields(log, logging.WARNING, f"chain {data.status}", chain=self.chain, reason=data.reason)
 
     def _send(self, requests: Sequence[Request]) -> None:
         self._sending = True

@@ -39,6 +39,7 @@ class Ports(msgspec.Struct, frozen=True):
     metrics: int | None
     free_if_taken: bool
     tiers_set: frozenset[str] = frozenset()
+    one_tier: bool = True
 
 
 def bind_all(tiers: tuple[TierPolicy, ...], ports: Ports) -> list[socket.socket]:
@@ -60,7 +61,8 @@ def _tier_port(tier: TierPolicy, ports: Ports) -> tuple[int | None, int, str]:
     """Return the port asked for, the default, and what it was or would be asked with."""
     if ports.tier is None and tier.name in ports.tiers_set:
         return tier.port, tier.port, f"tiers.{tier.name}.port"
-    return ports.tier, tier.port, "--port"
+    option = "--port" if ports.one_tier else f"[tiers.{tier.name}] port"
+    return ports.tier, tier.port, option
 
 
 def _bind_one(ports: Ports, asked: int | None, default: int, option: str) -> socket.socket:

@@ -29,8 +29,8 @@ MessageId = int | str | None
 logger = logging.getLogger("sprint.relay")
 
 
-class Message(msgspec.Struct, frozen=True):
-    """Any message of a client; `op` says which fields count."""
+class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Any message of a client; `op` says which fields count. A misspelt one is refused, not passed over."""
 
     op: str
     id: MessageId = None

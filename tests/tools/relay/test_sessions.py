@@ -122,7 +122,7 @@ def test_expired_cursor_is_refused_with_the_earliest_or_skipped_with_a_gap() -> 
 
 REFUSED = {
     "bad_json": "{",
-    "bad_json nested": '{"id":9,"x":' + "[" * 30_000,
+    "bad_op nested": '{"id":9,"x":' + "[" * 30_000,
     "bad_op": '{"op":"fly","id":9}',
     "bad_op missing": '{"id":9}',
     "bad_op id": json.dumps({"op": "ping", "id": "x" * 129}),
