@@ -244,8 +244,8 @@ def test_long_poll_from_a_list_keeps_each_chain_at_its_own_place() -> None:
 def test_a_misspelt_or_empty_query_field_is_refused_and_not_passed_over(query: str, said: str) -> None:
     async def run() -> None:
         relay = Relay()
-        async with relay.listening() as listener, httpx.AsyncClient(trust_env=False) as http:
-            answer = await http.get(f"{listener.url}/api/v1/events?{query}")
+        async with relay.listening() as listener, http_client(listener) as http:
+            answer = await http.get(f"{EVENTS}?{query}")
         assert (answer.status_code, answer.json()["code"]) == (400, "bad_query")
         assert said in answer.json()["detail"]
 
