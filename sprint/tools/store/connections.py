@@ -85,13 +85,18 @@ def open_writer(path: Path | None, settings: StoreSettings) -> sqlite3.Connectio
     """Open the connection that writes. The first transaction is synced; `relax` ends that."""
     connection = _connect(":memory:" if path is None else path.as_uri(), settings)
     # Checkpoints are the writer's own, made when nothing waits.
-    for pragma in (
+    pragmas = (
         "journal_mode = WAL",
         "wal_autocheckpoint = 0",
         f"journal_size_limit = {settings.wal_bytes_kept}",
         "synchronous = FULL",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
+    )
+    try:
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}")
+    except sqlite3.Error:
+        connection.close()  # a file that is no database is told by the first of them
+        raise
     return connection
 
 
