@@ -50,9 +50,6 @@ class Reader:
     def u16(self) -> int:
         return int(_U16.unpack(self.take(2))[0])
 
-    def u16_big_endian(self) -> int:
-        return int.from_bytes(self.take(2), "big")
-
     def u32(self) -> int:
         return int(_U32.unpack(self.take(4))[0])
 

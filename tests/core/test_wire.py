@@ -16,7 +16,6 @@ NO_LIMIT = 2**64 - 1
 INTEGERS: list[tuple[Callable[[Reader], int], int, bool, str]] = [
     (Reader.u8, 1, False, "little"),
     (Reader.u16, 2, False, "little"),
-    (Reader.u16_big_endian, 2, False, "big"),
     (Reader.u32, 4, False, "little"),
     (Reader.i32, 4, True, "little"),
     (Reader.u64, 8, False, "little"),

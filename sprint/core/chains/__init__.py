@@ -76,9 +76,6 @@ class Processor(Protocol):
     def validate_transaction(self, raw: bytes) -> Rejected | None:
         """Check one transaction by the rules that need no other transaction."""
 
-    def header_hash(self, raw: bytes) -> bytes:
-        """Hash of a raw header, without judging it."""
-
     def header_of(self, raw: bytes) -> tuple[bytes, bytes]:
         """Return (hash, parent) of the header that starts a raw block; WireError if it is too short."""
 
@@ -98,6 +95,8 @@ class Network(Protocol):
     @property
     def genesis(self) -> bytes: ...
     @property
+    def genesis_hash(self) -> bytes: ...
+    @property
     def block_interval_s(self) -> float: ...
     @property
     def no_block_alarm_s(self) -> float | None: ...
@@ -113,7 +112,7 @@ class Chain(Protocol):
     @property
     def family(self) -> str: ...
     @property
-    def networks(self) -> Mapping[str, Any]: ...
+    def networks(self) -> Mapping[str, Network]: ...
     @property
     def source_kinds(self) -> tuple[str, ...]: ...
 

@@ -173,8 +173,14 @@ def test_a_paused_source_reads_nothing_until_it_is_resumed() -> None:
         intake.upstream.pause(paused=True)
         devnet.mine(CHAIN)
         intake.request(locator=[genesis()])
-        await asyncio.sleep(0.05)
+        # The node answers in order of asking: once another connection has its answer, this one's is out too.
+        other = SpyIntake()
+        beside = asyncio.create_task(P2pSource(source.spec, source.parameters, other, Observer()).run())
+        assert await other.next() == "ready"
+        other.request(locator=[genesis()])
+        assert isinstance(await other.next(), HeadersAnnounced)
         assert intake.heard.empty()
+        beside.cancel()
         intake.upstream.pause(paused=False)
         assert isinstance(await intake.next(), HeadersAnnounced)
 

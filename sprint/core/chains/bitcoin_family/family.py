@@ -94,9 +94,6 @@ class BitcoinFamilyProcessor:
             return Rejected(error.check, str(error))
         return None
 
-    def header_hash(self, raw: bytes) -> bytes:
-        return sha256d(raw)
-
     def header_of(self, raw: bytes) -> tuple[bytes, bytes]:
         if len(raw) < HEADER_SIZE:
             raise WireError(f"block of {len(raw)} bytes, a header alone has {HEADER_SIZE}", kind="truncated")
