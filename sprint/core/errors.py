@@ -65,14 +65,16 @@ class RuleError(SprintError):
 
     `check` names the rule. `mutated` is true where the body does not belong to the header, so that
     another source may still have the true body; false where the block itself can never be valid.
+    `early` is true of a header that is only ahead of its time.
     """
 
     code = "rule"
 
-    def __init__(self, check: str, message: str, *, mutated: bool = False) -> None:
+    def __init__(self, check: str, message: str, *, mutated: bool = False, early: bool = False) -> None:
         super().__init__(message)
         self.check = check
         self.mutated = mutated
+        self.early = early
 
 
 class CursorError(SprintError):

@@ -23,7 +23,7 @@ from sprint.core.relay.prove import ProofResult
 from sprint.core.relay.restore import new_tree, restore_tree
 from sprint.core.relay.settings import ChainSettings
 from tests.simulator.clock import VirtualClock
-from tests.simulator.world import World
+from tests.simulator.world import FIRST_TIMESTAMP, World
 
 LOG_ID = "5e" * 8
 COMMIT_DELAY_MAX_S = 0.02
@@ -79,6 +79,7 @@ class SimulatedRelay:
             rows = list(disk.rows.values())
             tree = restore_tree(processor, rows, disk.head, settings.retained_blocks_max)
         self.pipeline = Pipeline(processor, settings, tree, genesis, clock.now)
+        self.pipeline.set_unix_time(FIRST_TIMESTAMP + clock.now, clock.now)
         self.pipeline.restore_stall(disk.stalled)
         position = disk.events[-1].position if disk.events else 0
         seq = disk.events[-1].seq if disk.events else 0

@@ -5,12 +5,12 @@ A rule that no mutant breaks would be a rule that the simulator does not test.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import count
 
 import pytest
 
-from sprint.core.chains import Block, Header, Processor, Rejected
+from sprint.core.chains import Ancestry, Block, Header, Processor, Rejected
 from sprint.core.chains.bitcoin_family.family import BitcoinFamilyProcessor
 from sprint.core.model import GapData, ReorgData
 from sprint.core.relay.event_log import BlockRow, Commit
@@ -82,9 +82,11 @@ class CredulousProcessor(BitcoinFamilyProcessor):
         true_header = header or self.process_header(raw[:80])
         if isinstance(verdict, Block) or isinstance(true_header, Rejected):
             return verdict
-        return Block(header=true_header, tx_count=1, size=len(raw), checks=(), height_claimed=None)
+        return Block(header=true_header, tx_count=1, size=len(raw), checks=())
 
-    def check_context(self, block: Block, height: int) -> Rejected | None:
+    def check_context(
+        self, block: Block, ancestry: Ancestry, identities_below: Iterable[bytes]
+    ) -> Rejected | None:
         return None
 
 

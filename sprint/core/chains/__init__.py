@@ -10,10 +10,14 @@ shortest example.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 import msgspec
+
+# What a family's rules need to know of a branch's headers up to one, to judge what stands on it: median
+# times, the start of a retarget period. A processor makes it and is handed it back; nobody else reads it.
+Ancestry = Any
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -30,39 +34,42 @@ class Header(msgspec.Struct, frozen=True):
 class Block(msgspec.Struct, frozen=True):
     """A body that passed every check that needs no other block.
 
-    `checks` names those checks. `height_claimed` is the height the block itself states, if it does.
-    `witness_absent` is set where the block commits to witness data and carries none, which its height
-    decides on.
+    `checks` names those checks. `identity` is what no other block of a branch may share (the id of the
+    first transaction), empty where a chain has no such thing. `facts` is what `check_context` wants to know
+    again: the family's own record, read by nobody else.
     """
 
     header: Header
     tx_count: int
     size: int
     checks: tuple[str, ...]
-    height_claimed: int | None = None
-    witness_absent: bool = False
+    identity: bytes = b""
+    facts: Any = None
 
 
 class Rejected(msgspec.Struct, frozen=True):
     """Why bytes are refused. `check` names the rule; `mutated`: the header may yet have a true body.
 
-    `internal` is a fault of this program: it says nothing of the bytes and costs nobody anything.
+    `early`: a header that is ahead of its time; it may be valid later. `internal` is a fault of this
+    program: it says nothing of the bytes and costs nobody anything.
     """
 
     check: str
     reason: str
     mutated: bool = False
     internal: bool = False
+    early: bool = False
 
 
 class Processor(Protocol):
-    """Judges the bytes of one network of one chain. `context_checks` names what `check_context` checks."""
+    """Judges the bytes of one network of one chain.
 
-    @property
-    def context_checks(self) -> tuple[str, ...]: ...
+    What needs no other block is judged from bytes alone (`process_…`), what depends on the branch below by
+    `check_header` and `check_context`, which are given the ancestry of the parent.
+    """
 
     def process_header(self, raw: bytes) -> Header | Rejected:
-        """Parse one header and check its proof of work."""
+        """Parse one header, with what belongs to it on the wire, and check its proof of work."""
 
     def read_header(self, raw: bytes) -> Header:
         """Parse a header that this relay itself proved and stored, without proving it again."""
@@ -70,14 +77,32 @@ class Processor(Protocol):
     def process_block(self, raw: bytes, header: Header | None = None) -> Block | Rejected:
         """Check a body by every rule that needs no other block; `header`: its proof was checked before."""
 
-    def check_context(self, block: Block, height: int) -> Rejected | None:
-        """Check what only the block's height decides."""
+    def begin_ancestry(self, header: Header, height: int) -> Ancestry:
+        """Return the ancestry of a branch that starts here: what lies below is unknown, but for genesis."""
+
+    def extend_ancestry(self, ancestry: Ancestry, header: Header) -> Ancestry:
+        """Return the ancestry up to `header`, given that up to its parent."""
+
+    def check_header(self, header: Header, ancestry: Ancestry, unix_time: float) -> Rejected | None:
+        """Check what the headers below and the network's time decide; `ancestry` is the parent's."""
+
+    def check_context(
+        self, block: Block, ancestry: Ancestry, identities_below: Iterable[bytes]
+    ) -> Rejected | None:
+        """Check what a body's place decides; `ancestry` is the parent's.
+
+        `identities_below` are those of the blocks below, newest first, as far as they are kept; it is read
+        only where a rule wants it.
+        """
+
+    def context_checks(self, ancestry: Ancestry) -> tuple[str, ...]:
+        """Name what `check_header` and `check_context` could check on this ancestry."""
 
     def validate_transaction(self, raw: bytes) -> Rejected | None:
         """Check one transaction by the rules that need no other transaction."""
 
     def header_of(self, raw: bytes) -> tuple[bytes, bytes]:
-        """Return (hash, parent) of the header that starts a raw block; WireError if it is too short."""
+        """Return (hash, parent) of the header that starts these bytes; WireError if they are too short."""
 
     def proof_cost_ms(self, headers: int, body_bytes: int) -> float:
         """Estimate the work of proving so much, to choose between the event loop and a thread."""

@@ -20,7 +20,7 @@ from sprint.core.protocols.announcements import (
 )
 from sprint.core.relay.fetch import Request
 from sprint.core.relay.outcome import Penalty
-from sprint.core.relay.prove import BlockProof, HeadersProof, Proof
+from sprint.core.relay.prove import BlockProof, HeadersProof, HeadersRun, Proof
 from sprint.core.relay.settings import FOREIGN_ANSWERS_MAX, UNCONNECTING_MAX
 from sprint.core.relay.state import ChainState
 
@@ -64,12 +64,12 @@ class Admission:
         if isinstance(announcement, BlockArrived):
             return self._block(announcement)
         if isinstance(announcement, HeadersAnnounced):
-            return self._headers(announcement)
+            return self._headers(announcement, now)
         if isinstance(announcement, HashesAnnounced):
             return self._hashes(announcement, now)
         return self._not_found(announcement, now)
 
-    def _headers(self, announcement: HeadersAnnounced) -> Decision:
+    def _headers(self, announcement: HeadersAnnounced, now: float) -> Decision:
         state, source = self._state, announcement.source
         try:
             pairs = [state.processor.header_of(raw) for raw in announcement.headers]
@@ -85,9 +85,9 @@ class Admission:
         if start > 0:
             state.book.connected(source)
         if start < len(hashes):
-            return self._new_headers(announcement, hashes, start, pairs[start][1])
+            return self._new_headers(announcement, hashes, start, pairs[start][1], now)
         if announcement.full or not state.synced.get(source, True):
-            return HeadersProof(state.processor, announcement, (), (), hashes[-1:])
+            return HeadersProof(state.processor, announcement, HeadersRun(), hashes[-1:])
         return Duplicate("headers known")
 
     def _skip_known(self, hashes: tuple[bytes, ...], source: str, read_at: float) -> int:
@@ -104,15 +104,22 @@ class Admission:
         return len(hashes)
 
     def _new_headers(
-        self, announcement: HeadersAnnounced, hashes: tuple[bytes, ...], start: int, parent: bytes
+        self,
+        announcement: HeadersAnnounced,
+        hashes: tuple[bytes, ...],
+        start: int,
+        parent: bytes,
+        now: float,
     ) -> Decision:
         state, source = self._state, announcement.source
         new = hashes[start:]
-        if state.tree.get(parent) is not None:
+        below = state.tree.get(parent)
+        if below is not None:
             state.book.connected(source)
             state.far_behind.discard(source)
             state.book.proving_headers.update(new)
-            return HeadersProof(state.processor, announcement, announcement.headers[start:], new, new[-1:])
+            run = HeadersRun(announcement.headers[start:], new, state.ground(below, now))
+            return HeadersProof(state.processor, announcement, run, new[-1:])
         if parent in state.book.proving_headers:
             state.book.connected(source)
             return Wait(state.book.wait(announcement))

@@ -13,20 +13,24 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from sprint.core.chains import Block, Header
+from sprint.core.chains import Ancestry, Block, Header
 from sprint.core.relay.settings import LOCATOR_DENSE, SIDE_HEADERS_MAX
 
 PRUNE_SLACK_BLOCKS = 512  # re-rooting costs a walk over the tree, so it is done once per so many blocks
 
 
 class BlockRecord(msgspec.Struct, frozen=True):
-    """What of a body is kept until the block is delivered. `late`: a gap has told of it meanwhile."""
+    """What of a body is kept until the block is delivered, and after it its `identity`.
+
+    `late`: a gap has told of it meanwhile.
+    """
 
     tx_count: int
     size: int
     checks: tuple[str, ...]
     source: str
     late: bool = False
+    identity: bytes = b""
 
 
 class Passed(msgspec.Struct, frozen=True):
@@ -38,9 +42,10 @@ class Passed(msgspec.Struct, frozen=True):
 
 
 class Node:
-    """One block in the tree. `work` is that of the whole chain up to it."""
+    """One block in the tree. `work` is that of the whole chain up to it, `ancestry` that up to its header."""
 
     __slots__ = (
+        "ancestry",
         "anchored",
         "children",
         "connected",
@@ -58,12 +63,15 @@ class Node:
         "work",
     )
 
-    def __init__(self, header: Header, parent: Node | None, height: int, work: int) -> None:
+    def __init__(
+        self, header: Header, parent: Node | None, height: int, work: int, ancestry: Ancestry
+    ) -> None:
         self.hash = header.hash
         self.header = header
         self.parent = parent
         self.height = height
         self.work = work
+        self.ancestry = ancestry
         self.children: list[Node] = []
         self.record: BlockRecord | None = None
         self.sources: dict[str, float] = {}
@@ -121,8 +129,8 @@ class HeadTracker:
     def get(self, block_hash: bytes) -> Node | None:
         return self._nodes.get(block_hash)
 
-    def add(self, header: Header) -> Node | None:
-        """Hang a proved header into the tree. Idempotent.
+    def add(self, header: Header, ancestry: Ancestry) -> Node | None:
+        """Hang a header into the tree whose proof and place were checked. Idempotent.
 
         None where its parent is not in it, or where the tree is full and this is no better branch.
         """
@@ -132,7 +140,7 @@ class HeadTracker:
         parent = self._nodes.get(header.parent)
         if parent is None or (self._full and parent.work + header.work <= self.best_header.work):
             return None
-        node = Node(header, parent, parent.height + 1, parent.work + header.work)
+        node = Node(header, parent, parent.height + 1, parent.work + header.work, ancestry)
         node.invalid = parent.invalid
         parent.children.append(node)
         self._nodes[node.hash] = node
@@ -147,7 +155,7 @@ class HeadTracker:
     def settle(self, node: Node, block: Block, checks: tuple[str, ...], source: str) -> None:
         """Note that a node's body is valid by `checks`, also where a gap had passed over it."""
         late = node.missing is not None and node.missing.told
-        node.record = BlockRecord(block.tx_count, block.size, checks, source, late)
+        node.record = BlockRecord(block.tx_count, block.size, checks, source, late, block.identity)
         node.missing = None
 
     def connect(self, node: Node) -> HeadChange | None:

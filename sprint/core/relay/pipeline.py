@@ -53,6 +53,10 @@ class Pipeline:
     def __repr__(self) -> str:
         return f"Pipeline({self.state!r})"
 
+    def set_unix_time(self, unix_time: float, now: float) -> None:
+        """Take note of the network's time, as the edge knows it at `now`."""
+        self.state.unix_time_offset_s = unix_time - now
+
     def restore_stall(self, reason: str) -> None:
         """Go on from a stall that the log told of last, so that its end is told too."""
         self.watchdog.stalled = reason or None
@@ -67,7 +71,7 @@ class Pipeline:
         if isinstance(result, HeadersResult):
             self._settlement.headers(result, outcome, now)
         else:
-            self._settlement.block(result, outcome)
+            self._settlement.block(result, outcome, now)
         outcome.readmit = self.state.book.release()
         return self._finish(outcome, now)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from sprint.core.chains import Block, Header, Processor, Rejected
+from sprint.core.chains import Ancestry, Block, Header, Processor, Rejected
 from sprint.core.protocols.announcements import BlockArrived, HeadersAnnounced
 
 INLINE_COST_MS_MAX = 0.5  # above this a proof would make the event loop late for everybody else
@@ -17,12 +17,14 @@ INLINE_COST_MS_MAX = 0.5  # above this a proof would make the event loop late fo
 class HeadersResult(msgspec.Struct, frozen=True):
     """The valid headers, oldest first, and why the next one after them was refused, if one was.
 
-    `hashes` are those that were to be proved; `last` is the last one announced, which may have been known.
+    `ancestries` has the branch up to each of them. `hashes` are those that were to be proved; `last` is the
+    last one announced, which may have been known.
     """
 
     source: str
     hashes: tuple[bytes, ...]
     headers: tuple[Header, ...]
+    ancestries: tuple[Ancestry, ...]
     rejected: Rejected | None
     read_at: float
     full: bool
@@ -36,53 +38,88 @@ class BlockResult(msgspec.Struct, frozen=True):
     read_at: float
 
 
-class HeadersProof:
-    """Proof of work of a run of headers, which `admit` found to hang together."""
+class Ground(msgspec.Struct, frozen=True):
+    """What a run of headers stands on: the ancestry of its first one's parent, and the network's time."""
 
-    __slots__ = ("_full", "_hashes", "_headers", "_last", "_processor", "_read_at", "cost_ms", "source")
+    ancestry: Ancestry
+    unix_time: float
+
+
+class HeadersRun(msgspec.Struct, frozen=True):
+    """Headers that hang together, with their hashes, and what the first stands on. None to prove: empty."""
+
+    headers: tuple[bytes, ...] = ()
+    hashes: tuple[bytes, ...] = ()
+    ground: Ground = Ground(None, 0.0)
+
+
+class HeadersProof:
+    """Proof of work and place of a run of headers."""
+
+    __slots__ = (
+        "_full",
+        "_last",
+        "_processor",
+        "_read_at",
+        "_run",
+        "cost_ms",
+        "source",
+    )
 
     def __init__(
         self,
         processor: Processor,
         announcement: HeadersAnnounced,
-        headers: tuple[bytes, ...],
-        hashes: tuple[bytes, ...],
+        run: HeadersRun,
         last: tuple[bytes, ...],
     ) -> None:
         self._processor = processor
-        self._headers = headers
-        self._hashes = hashes
+        self._run = run
         self._last = last[0] if last else None
         self._read_at = announcement.read_at
         self._full = announcement.full
         self.source = announcement.source
-        self.cost_ms = processor.proof_cost_ms(len(headers), 0)
+        self.cost_ms = processor.proof_cost_ms(len(run.headers), 0)
 
     def __repr__(self) -> str:
-        return f"HeadersProof({len(self._headers)} headers from {self.source})"
+        return f"HeadersProof({len(self._run.headers)} headers from {self.source})"
 
     @property
     def hashes(self) -> tuple[bytes, ...]:
-        return self._hashes
+        return self._run.hashes
 
     def run(self) -> HeadersResult:
         valid: list[Header] = []
+        ancestries: list[Ancestry] = []
         rejected: Rejected | None = None
-        for raw in self._headers:
-            verdict = self._processor.process_header(raw)
+        ground = self._run.ground
+        for raw in self._run.headers:
+            verdict = judge_header(self._processor, raw, ground)
             if isinstance(verdict, Rejected):
                 rejected = verdict
                 break
+            ancestry = self._processor.extend_ancestry(ground.ancestry, verdict)
+            ground = Ground(ancestry, ground.unix_time)
             valid.append(verdict)
+            ancestries.append(ancestry)
         return HeadersResult(
             source=self.source,
-            hashes=self._hashes,
+            hashes=self._run.hashes,
             headers=tuple(valid),
+            ancestries=tuple(ancestries),
             rejected=rejected,
             read_at=self._read_at,
             full=self._full,
             last=self._last,
         )
+
+
+def judge_header(processor: Processor, raw: bytes, ground: Ground) -> Header | Rejected:
+    """Check one header by itself and by what it stands on."""
+    verdict = processor.process_header(raw)
+    if isinstance(verdict, Rejected):
+        return verdict
+    return processor.check_header(verdict, ground.ancestry, ground.unix_time) or verdict
 
 
 class BlockProof:

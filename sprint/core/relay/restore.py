@@ -13,7 +13,8 @@ from sprint.core.relay.outcome import restore_state
 def new_tree(processor: Processor, genesis: bytes, retained_blocks_max: int) -> HeadTracker:
     """Return a tree of the genesis block alone."""
     header = processor.read_header(genesis)
-    return HeadTracker(Node(header, None, 0, header.work), retained_blocks_max)
+    ancestry = processor.begin_ancestry(header, 0)
+    return HeadTracker(Node(header, None, 0, header.work, ancestry), retained_blocks_max)
 
 
 def restore_tree(
@@ -42,7 +43,13 @@ def restore_tree(
 
 
 def _node_of(processor: Processor, row: BlockRow, parent: Node | None) -> Node:
-    node = Node(processor.read_header(row.header), parent, row.height, row.work)
+    header = processor.read_header(row.header)
+    ancestry = (
+        processor.begin_ancestry(header, row.height)
+        if parent is None
+        else processor.extend_ancestry(parent.ancestry, header)
+    )
+    node = Node(header, parent, row.height, row.work, ancestry)
     restore_state(node, row)
     node.connected = parent is None
     return node

@@ -7,8 +7,10 @@ moves, `header_withdrawn` when a body proves its header's block invalid.
 
 from __future__ import annotations
 
-from sprint.core.chains import Block, Rejected
-from sprint.core.relay.admit import INVALID_PENALTY
+from collections.abc import Iterator
+
+from sprint.core.chains import Block, Header, Rejected
+from sprint.core.relay.admit import DISORDER_PENALTY, INVALID_PENALTY
 from sprint.core.relay.fetch import Request
 from sprint.core.relay.head import Node
 from sprint.core.relay.outcome import HeaderDraft, Outcome, Penalty
@@ -47,7 +49,7 @@ class Settlement:
             if orphan is not None and isinstance(orphan.verdict, Block):
                 self._accept(node, orphan.verdict, orphan.source, outcome)
 
-    def block(self, result: BlockResult, outcome: Outcome) -> None:
+    def block(self, result: BlockResult, outcome: Outcome, now: float) -> None:
         """Take a body's verdict."""
         state, verdict = self._state, result.verdict
         state.book.proving_bodies.discard(result.hash)
@@ -56,7 +58,10 @@ class Settlement:
             self._refuse_body(result.hash, result.source, verdict, outcome)
             return
         known = state.tree.get(result.hash)
-        node = state.tree.add(verdict.header)
+        node = known or self._hang(verdict.header, now)
+        if isinstance(node, Rejected):
+            self._refuse_body(result.hash, result.source, node, outcome)
+            return
         if node is None:
             self._keep_orphan(result, outcome)
             return
@@ -82,11 +87,21 @@ class Settlement:
         outcome.head = below[0]
         self._want_bodies([], outcome)
 
+    def _hang(self, header: Header, now: float) -> Node | Rejected | None:
+        """Check the place of a header that came with its body, and hang it into the tree."""
+        state = self._state
+        parent = state.tree.get(header.parent)
+        if parent is None:
+            return None
+        ground = state.ground(parent, now)
+        refused = state.processor.check_header(header, ground.ancestry, ground.unix_time)
+        return refused or state.tree.add(header, state.processor.extend_ancestry(ground.ancestry, header))
+
     def _add_headers(self, result: HeadersResult) -> list[Node]:
         new: list[Node] = []
-        for header in result.headers:
+        for header, ancestry in zip(result.headers, result.ancestries, strict=True):
             known = self._state.tree.get(header.hash)
-            node = self._state.tree.add(header)
+            node = self._state.tree.add(header, ancestry)
             if node is None:
                 break
             node.sources.setdefault(result.source, result.read_at)
@@ -102,6 +117,10 @@ class Settlement:
             if result.rejected.internal:
                 return
             reason = f"{result.rejected.check}: {result.rejected.reason}"
+            if result.rejected.early:
+                outcome.penalties.append(Penalty(source, DISORDER_PENALTY, reason))
+                state.synced[source] = True
+                return
             state.book.reject(result.hashes[len(result.headers)], reason)
             outcome.penalties.append(Penalty(source, INVALID_PENALTY, reason))
         elif result.full and result.headers and result.last is not None:
@@ -168,7 +187,11 @@ class Settlement:
     def _accept(self, node: Node, block: Block, source: str, outcome: Outcome) -> None:
         """A body has passed: connect it if its parent is, and tell what follows from that."""
         state = self._state
-        rejected = state.processor.check_context(block, node.height)
+        if node.parent is None:  # the tree begins here by now; nothing more is owed
+            state.fetcher.done(node.hash)
+            return
+        below = node.parent.ancestry
+        rejected = state.processor.check_context(block, below, _identities_below(node))
         if rejected is not None:
             self._refuse_body(node.hash, source, rejected, outcome)
             return
@@ -176,7 +199,7 @@ class Settlement:
         if state.has_body(node) or node.invalid:
             return
         passed_over = node.missing is not None
-        checks = block.checks + state.processor.context_checks
+        checks = block.checks + state.processor.context_checks(below)
         state.tree.settle(node, block, checks, source)
         if passed_over:
             self._accept_late(node, outcome)
@@ -201,7 +224,11 @@ class Settlement:
         state = self._state
         reason = f"{rejected.check}: {rejected.reason}"
         if not rejected.internal:
-            outcome.penalties.append(Penalty(source, INVALID_PENALTY, reason))
+            points = DISORDER_PENALTY if rejected.early else INVALID_PENALTY
+            outcome.penalties.append(Penalty(source, points, reason))
+        if rejected.early:
+            state.fetcher.done(block_hash)
+            return
         if rejected.mutated:
             state.fetcher.failed(block_hash, source)
             return
@@ -215,3 +242,12 @@ class Settlement:
             state.book.reject(lost.hash, reason)
             withdraw(lost, reason, outcome)
         self._want_bodies([], outcome)
+
+
+def _identities_below(node: Node) -> Iterator[bytes]:
+    """Yield the identities of a node's ancestors, newest first, as far as they are kept."""
+    below = node.parent
+    while below is not None:
+        if below.record is not None and below.record.identity:
+            yield below.record.identity
+        below = below.parent

@@ -11,12 +11,15 @@ from sprint.core.chains import Processor
 from sprint.core.relay.book import AnnouncementBook
 from sprint.core.relay.fetch import BodyFetcher, Request
 from sprint.core.relay.head import HeadTracker, Node
-from sprint.core.relay.prove import BlockResult
+from sprint.core.relay.prove import BlockResult, Ground
 from sprint.core.relay.settings import ChainSettings
 
 
 class ChainState:
-    """`begun` is false until the log's first block is found; `synced` has the ready sources by name."""
+    """`begun` is false until the log's first block is found; `synced` has the ready sources by name.
+
+    `unix_time_offset_s` turns the pipeline's `now` into Unix time, which headers are held against.
+    """
 
     def __init__(
         self, processor: Processor, settings: ChainSettings, tree: HeadTracker, genesis_hash: bytes
@@ -35,6 +38,7 @@ class ChainState:
         self.far_behind: set[str] = set()  # of this chain, but forking off below the kept tree
         self.orphans: OrderedDict[bytes, BlockResult] = OrderedDict()
         self.hash_wants: set[bytes] = set()
+        self.unix_time_offset_s = 0.0
 
     def __repr__(self) -> str:
         return f"ChainState({self.tree!r}, begun={self.begun}, {self.fetcher!r})"
@@ -43,6 +47,10 @@ class ChainState:
         """Return hashes from the best header down, ending with the genesis block's."""
         hashes = self.tree.locator()
         return tuple(hashes if hashes[-1] == self.genesis_hash else [*hashes, self.genesis_hash])
+
+    def ground(self, parent: Node, now: float) -> Ground:
+        """Return what a header on `parent` stands on."""
+        return Ground(parent.ancestry, now + self.unix_time_offset_s)
 
     def headers_request(self, source: str) -> Request:
         return Request(source, locator=self.locator())

@@ -22,7 +22,7 @@ from sprint.core.relay.prove import BlockProof, BlockResult, ProofResult
 from sprint.tools.relay.one_timer import OneTimer
 from sprint.tools.relay.proving import Prover
 from sprint.tools.relay.stages import StageObserver
-from sprint.tools.runtime import clock, log_fields
+from sprint.tools.runtime import clock, log_fields, wall_clock
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +116,9 @@ class Intake:
         """Take an announcement from a source."""
         if self._closed:
             return
-        decision = self.pipeline.admit(announcement, clock())
+        now = clock()
+        self.pipeline.set_unix_time(wall_clock(), now)
+        decision = self.pipeline.admit(announcement, now)
         if isinstance(decision, Duplicate | Wait):
             return
         if isinstance(decision, Fetch):

@@ -59,6 +59,7 @@ def _run(proof: Proof) -> ProofResult:
             source=proof.source,
             hashes=proof.hashes,
             headers=(),
+            ancestries=(),
             rejected=rejected,
             read_at=0.0,
             full=False,

@@ -292,6 +292,7 @@ class _Running:
         else:
             tree = restore_tree(processor, snapshot.blocks, snapshot.head, retained)
         pipeline = Pipeline(processor, settings, tree, network.parameters.genesis_hash, clock())
+        pipeline.set_unix_time(wall_clock(), clock())
         pipeline.restore_stall(snapshot.stalled)
         return pipeline
 

@@ -27,6 +27,7 @@ from sprint.tools.devnet.seeded_bits import SeededBits
 from sprint.tools.plugins import ChainCatalog, ChainNetwork
 
 LOG_ID = "0f" * 8
+UNIX_TIME = 1_700_000_000.0
 NETWORK: ChainNetwork = ChainCatalog.installed().find("bitcoin", "regtest")
 PARAMETERS = NETWORK.parameters
 PROCESSOR = NETWORK.processor()
@@ -82,6 +83,7 @@ class Driver:
             else restore_tree(PROCESSOR, list(self.rows.values()), head, depth)
         )
         self.pipeline = Pipeline(PROCESSOR, self.settings, tree, PARAMETERS.genesis_hash, self.now)
+        self.pipeline.set_unix_time(UNIX_TIME, self.now)
         self.log = EventLog(LOG_ID, 0, {})
         self.events: list[Event] = []
 

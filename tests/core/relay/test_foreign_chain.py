@@ -14,6 +14,7 @@ from sprint.core.relay.prove import HeadersProof
 from sprint.core.relay.restore import new_tree
 from sprint.core.relay.settings import FOREIGN_ANSWERS_MAX, ChainSettings
 from sprint.tools.devnet.ledger import RegtestLedger
+from tests.core.relay.driving import UNIX_TIME
 
 NOW = 100.0
 
@@ -29,6 +30,7 @@ def pipeline() -> Pipeline:
     processor, settings = BitcoinFamilyProcessor(bitcoin.REGTEST), ChainSettings()
     tree = new_tree(processor, bitcoin.REGTEST.genesis, settings.retained_blocks_max)
     made = Pipeline(processor, settings, tree, bitcoin.REGTEST.genesis_hash, NOW)
+    made.set_unix_time(UNIX_TIME, NOW)
     made.source_ready("node", NOW)
     return made
 

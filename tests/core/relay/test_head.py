@@ -33,7 +33,7 @@ def header(number: int, parent: int, work: int = 1) -> Header:
 
 
 def root_node() -> Node:
-    return Node(header(0, 2**128), None, 0, 1)
+    return Node(header(0, 2**128), None, 0, 1, None)
 
 
 def settle(tree: HeadTracker, node: Node) -> HeadChange | None:
@@ -87,7 +87,7 @@ def play(actions: list[tuple[str, int, int]]) -> Iterator[tuple[HeadTracker, Mod
             model.parent[added], model.work[added] = number, model.work[number] + work
             if number in model.invalid:
                 model.invalid.add(added)
-            tree.add(header(added, number, work))
+            tree.add(header(added, number, work), None)
         elif kind == "s" and number and number not in model.settled | model.invalid:
             model.settled.add(number)
             change = settle(tree, node)
@@ -155,6 +155,7 @@ def test_a_tree_restored_from_its_rows_in_any_order_is_the_live_one(
             assert not node.connected
             continue
         assert (again.height, again.work, again.connected) == (node.height, node.work, node.connected)
+        assert again.ancestry == tuple(n.hash for n in reversed(list(again.ancestors())))
         assert (again.record, again.missing, again.delivered) == (node.record, node.missing, node.delivered)
         assert block_row(CHAIN, again, canonical=False) == block_row(CHAIN, node, canonical=False)
     assert {n.hash for n in restored.missing()} == {
@@ -164,15 +165,15 @@ def test_a_tree_restored_from_its_rows_in_any_order_is_the_live_one(
 
 def test_a_header_without_its_parent_is_refused_and_one_known_is_given_back() -> None:
     tree = HeadTracker(root_node(), RETAINED)
-    assert tree.add(header(2, 1)) is None
-    first = tree.add(header(1, 0))
-    assert tree.add(header(1, 0)) is first
+    assert tree.add(header(2, 1), None) is None
+    first = tree.add(header(1, 0), None)
+    assert tree.add(header(1, 0), None) is first
     assert len(tree) == 2
 
 
 def test_a_settled_block_waits_for_its_parent_and_then_both_move_the_head() -> None:
     tree = HeadTracker(root_node(), RETAINED)
-    first, second = (tree.add(header(n, n - 1)) for n in (1, 2))
+    first, second = (tree.add(header(n, n - 1), None) for n in (1, 2))
     assert first is not None
     assert second is not None
     assert settle(tree, second) is None
@@ -188,13 +189,13 @@ def test_the_tree_is_pruned_to_its_depth_and_what_hung_below_is_forgotten(
     monkeypatch.setattr(head_module, "PRUNE_SLACK_BLOCKS", 2)
     tree = HeadTracker(root_node(), 5)
     for number in range(1, 41):
-        node = tree.add(header(number, number - 1))
+        node = tree.add(header(number, number - 1), None)
         assert node is not None
         settle(tree, node)
         assert tree.head is node
         assert node.height - tree.root.height <= 5 + 2
     depth_kept = tree.head.height - tree.root.height
-    fork = tree.add(header(1000, 40 - fork_depth))
+    fork = tree.add(header(1000, 40 - fork_depth), None)
     assert (fork is not None) == (fork_depth <= depth_kept)
     assert len(tree) == depth_kept + 1 + (fork is not None)
     assert [n.height for n in tree.head.ancestors()][-1] == tree.root.height
@@ -208,7 +209,7 @@ def test_a_block_that_is_kept_somewhere_keeps_none_that_came_after_it(
     tree = HeadTracker(kept, 5)
     nodes = [kept]
     for number in range(1, 41):
-        node = tree.add(header(number, number - 1))
+        node = tree.add(header(number, number - 1), None)
         assert node is not None
         settle(tree, node)
         nodes.append(node)
@@ -222,9 +223,9 @@ def test_a_heavier_branch_of_headers_alone_does_not_outlive_the_block_it_hung_on
 ) -> None:
     monkeypatch.setattr(head_module, "PRUNE_SLACK_BLOCKS", 2)
     tree = HeadTracker(root_node(), 5)
-    tree.add(header(1000, 0, work=1000))
+    tree.add(header(1000, 0, work=1000), None)
     for number in range(1, 20):
-        node = tree.add(header(number, number - 1))
+        node = tree.add(header(number, number - 1), None)
         assert node is not None
         settle(tree, node)
     assert tree.get(name(1000)) is None
@@ -234,7 +235,7 @@ def test_a_heavier_branch_of_headers_alone_does_not_outlive_the_block_it_hung_on
 def test_a_locator_is_dense_at_the_tip_then_doubles_its_steps_and_ends_at_the_root() -> None:
     tree = HeadTracker(root_node(), RETAINED)
     for number in range(1, 101):
-        tree.add(header(number, number - 1))
+        tree.add(header(number, number - 1), None)
     heights = [int.from_bytes(h, "big") for h in tree.locator()]
     assert heights[:11] == list(range(100, 89, -1))
     gaps = [a - b for a, b in pairwise(heights[10:-1])]
@@ -245,7 +246,7 @@ def test_a_locator_is_dense_at_the_tip_then_doubles_its_steps_and_ends_at_the_ro
 
 def test_the_log_begins_at_a_tip_with_all_below_it_connected() -> None:
     tree = HeadTracker(root_node(), RETAINED)
-    nodes = [tree.add(header(n, n - 1)) for n in (1, 2, 3)]
+    nodes = [tree.add(header(n, n - 1), None) for n in (1, 2, 3)]
     tip = nodes[-1]
     assert tip is not None
     below = tree.anchor_below(tip)
@@ -271,13 +272,19 @@ class _Reader:
         number, parent = int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:64], "big")
         return header(number, parent, int.from_bytes(raw[64:], "big"))
 
+    def begin_ancestry(self, header: Header, height: int) -> tuple[bytes, ...]:
+        return (header.hash,)
+
+    def extend_ancestry(self, ancestry: tuple[bytes, ...], header: Header) -> tuple[bytes, ...]:
+        return (*ancestry, header.hash)
+
 
 def _reading() -> Processor:
     return cast("Processor", _Reader())
 
 
 def test_rows_tell_of_their_state() -> None:
-    node = Node(header(1, 0), root_node(), 1, 2)
+    node = Node(header(1, 0), root_node(), 1, 2, None)
     states: list[BlockRow] = []
     for change in (
         {},

@@ -45,7 +45,7 @@ def test_a_fault_of_ours_costs_no_source_and_condemns_no_block() -> None:
     proof = driver.admit(driver.headers_of("a", hashes))
     assert isinstance(proof, HeadersProof)
     ours = Rejected("internal", "MemoryError()", mutated=True, internal=True)
-    failed = msgspec.structs.replace(proof.run(), headers=(), rejected=ours)
+    failed = msgspec.structs.replace(proof.run(), headers=(), ancestries=(), rejected=ours)
     assert driver.take(driver.pipeline.settle(failed, driver.now)).penalties == []
     driver.headers("b", hashes)
     body = driver.admit(driver.block_of("b", hashes[0]))

@@ -31,6 +31,7 @@ from sprint.core.protocols.bitcoin_p2p.session import PeerSession
 from sprint.tools.devnet import node as node_module
 from sprint.tools.devnet.edge import Devnet, DevnetAddress, DevnetOptions
 from sprint.tools.devnet.seeded_bits import SeededBits
+from tests.core.chains.bitcoin_family.building import at
 
 CHAIN_OF = {"bitcoin-regtest": bitcoin.CHAIN, "litecoin-regtest": litecoin.CHAIN}
 WHEN_TOLD = DevnetOptions(block_interval_s=0)
@@ -132,7 +133,7 @@ def test_a_peer_syncs_headers_and_every_body_it_gets_is_valid(chain_id: str) -> 
                 block = CHAIN_OF[chain_id].processor("regtest").process_block(raw)
                 assert isinstance(block, Block), block
                 assert block.header.hash == wanted
-                assert CHAIN_OF[chain_id].processor("regtest").check_context(block, height) is None
+                assert CHAIN_OF[chain_id].processor("regtest").check_context(block, at(height), ()) is None
 
     asyncio.run(scenario())
 

@@ -20,6 +20,7 @@ from sprint.tools.devnet import ledger as ledger_module
 from sprint.tools.devnet.block_maker import TRANSACTIONS_MAX, Recipe, make_body
 from sprint.tools.devnet.genesis import genesis_body
 from sprint.tools.devnet.ledger import RegtestLedger
+from tests.core.chains.bitcoin_family.building import at
 
 both_chains = pytest.mark.parametrize("chain", [bitcoin.CHAIN, litecoin.CHAIN], ids=["bitcoin", "litecoin"])
 START = 1_700_000_000
@@ -57,8 +58,8 @@ def test_every_mined_body_passes_all_checks_at_its_height(
         assert isinstance(block, Block), block
         assert block.header.hash == block_hash
         assert block.tx_count == transactions + 1
-        assert block.height_claimed == ledger.height()
-        assert processor.check_context(block, ledger.height()) is None
+        assert block.facts.height_claimed == ledger.height()
+        assert processor.check_context(block, at(ledger.height()), ()) is None
 
 
 @both_chains
@@ -96,8 +97,8 @@ def test_a_stripped_body_has_the_same_hash_and_no_witness() -> None:
     assert stripped[:80] == full[:80]
     block = processor.process_block(stripped)
     assert isinstance(block, Block)
-    assert block.witness_absent
-    refused = processor.check_context(block, ledger.height())
+    assert block.facts.witness_absent
+    refused = processor.check_context(block, at(ledger.height()), ())
     assert refused is not None
     assert refused.mutated
 

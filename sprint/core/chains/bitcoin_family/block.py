@@ -33,15 +33,20 @@ _SIGN_BIT = 0x80  # of the last byte of a number in a script
 
 
 class BodyFacts(msgspec.Struct, frozen=True):
-    """What the checks found on their way."""
+    """What the checks found on their way and a block's place decides on.
+
+    `height_claimed` is the height that the coinbase states, if it does. `witness_absent` is set where the
+    block commits to witness data and carries none.
+    """
 
     tx_count: int
+    coinbase_txid: bytes
     height_claimed: int | None
     witness_absent: bool
 
 
-def check_body(raw: bytes, parameters: NetworkParameters) -> BodyFacts:
-    """Check a raw block's body against its own header.
+def check_body(raw: bytes, body_start: int, parameters: NetworkParameters) -> BodyFacts:
+    """Check a raw block's body, which starts at `body_start`, against its own header.
 
     Raises WireError where the bytes do not parse and RuleError where a rule is broken; a RuleError with
     `mutated` says that the body is not the one the header commits to.
@@ -49,7 +54,7 @@ def check_body(raw: bytes, parameters: NetworkParameters) -> BodyFacts:
     if len(raw) > BLOCK_SIZE_MAX:
         raise WireError(f"block of {len(raw)} bytes, limit {BLOCK_SIZE_MAX}", kind="oversized")
     header = parse_header(raw[:HEADER_SIZE])
-    reader = Reader(raw, HEADER_SIZE)
+    reader = Reader(raw, body_start)
     count = reader.compact_size(len(raw) // TRANSACTION_SIZE_MIN + 1, "transactions")
     first = reader.position
     txids, wtxids, stripped_size, coinbases = _ids(raw, first, count)
@@ -60,7 +65,20 @@ def check_body(raw: bytes, parameters: NetworkParameters) -> BodyFacts:
     check_transaction(coinbase, parameters.money_max, coinbase=True)
     witness_absent = _check_commitment(coinbase, txids, wtxids)
     _check_weight(len(raw), stripped_size, parameters.weight_max)
-    return BodyFacts(count, height_claimed(coinbase.inputs[0].script), witness_absent)
+    return BodyFacts(count, txids[0], height_claimed(coinbase.inputs[0].script), witness_absent)
+
+
+def check_place(parameters: NetworkParameters, facts: BodyFacts, height: int) -> None:
+    """Check what a body's height decides. A body stripped of its witness data is not the true body."""
+    if height >= parameters.bip34_height and facts.height_claimed != height:
+        raise RuleError(
+            "coinbase_height", f"coinbase states height {facts.height_claimed}, the block is at {height}"
+        )
+    binds = parameters.witness_height is not None and height >= parameters.witness_height
+    if facts.witness_absent and binds:
+        raise RuleError(
+            "witness_commitment", "committed witness data was stripped from the body", mutated=True
+        )
 
 
 def _ids(raw: bytes, position: int, count: int) -> tuple[list[bytes], list[bytes], int, int]:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from sprint.core.chains import Block, Header, Rejected
-from sprint.core.chains.bitcoin_family.block import BODY_CHECKS, check_body
+from sprint.core.chains.bitcoin_family.ancestry import (
+    Ancestry,
+    ancestry_checks,
+    begin_ancestry,
+    check_ancestry,
+    extend_ancestry,
+)
+from sprint.core.chains.bitcoin_family.auxpow import header_size
+from sprint.core.chains.bitcoin_family.block import BODY_CHECKS, check_body, check_place
 from sprint.core.chains.bitcoin_family.header import BlockHeader, parse_header
 from sprint.core.chains.bitcoin_family.parameters import HEADER_SIZE, NetworkParameters
 from sprint.core.chains.bitcoin_family.proof_of_work import target_of, work_of
@@ -28,8 +38,6 @@ _BODY_COST_MS_PER_BYTE = 2.0e-5
 class BitcoinFamilyProcessor:
     """Judges headers, blocks and transactions of one network."""
 
-    context_checks = ("coinbase_height",)
-
     def __init__(self, parameters: NetworkParameters) -> None:
         self.parameters = parameters
         self._proof_hash = sha256d if parameters.proof_of_work == "sha256d" else scrypt_1024_1_1
@@ -37,49 +45,44 @@ class BitcoinFamilyProcessor:
     def __repr__(self) -> str:
         return f"BitcoinFamilyProcessor({self.parameters.chain_id})"
 
+    # What bytes alone decide.
+
     def process_header(self, raw: bytes) -> Header | Rejected:
         try:
             return self._checked_header(raw)
         except WireError as error:
             return Rejected("header", str(error))
         except RuleError as error:
-            return Rejected(error.check, str(error))
+            return _rejected(error)
 
     def read_header(self, raw: bytes) -> Header:
         fields = parse_header(raw)
         return _described(raw, fields, target_of(fields.bits, self.parameters.target_limit))
 
     def process_block(self, raw: bytes, header: Header | None = None) -> Block | Rejected:
+        try:
+            body_start = header_size(raw, 0, self.parameters)
+        except WireError as error:
+            return Rejected("header", str(error))
         if header is None or header.raw != raw[:HEADER_SIZE]:
-            verdict = self.process_header(raw[:HEADER_SIZE])
+            verdict = self.process_header(raw[:body_start])
             if isinstance(verdict, Rejected):
                 return verdict
             header = verdict
         try:
-            facts = check_body(raw, self.parameters)
+            facts = check_body(raw, body_start, self.parameters)
         except WireError as error:
             return Rejected("parse", str(error), mutated=True)
         except RuleError as error:
-            return Rejected(error.check, str(error), mutated=error.mutated)
+            return _rejected(error)
         return Block(
             header=header,
             tx_count=facts.tx_count,
             size=len(raw),
             checks=HEADER_CHECKS + BODY_CHECKS,
-            height_claimed=facts.height_claimed,
-            witness_absent=facts.witness_absent,
+            identity=facts.coinbase_txid,
+            facts=facts,
         )
-
-    def check_context(self, block: Block, height: int) -> Rejected | None:
-        """Check what the height decides. A body stripped of its witness data is not the true body."""
-        claimed = block.height_claimed
-        if height >= self.parameters.bip34_height and claimed != height:
-            return Rejected("coinbase_height", f"coinbase states height {claimed}, the block is at {height}")
-        if block.witness_absent and height >= self.parameters.witness_height:
-            return Rejected(
-                "witness_commitment", "committed witness data was stripped from the body", mutated=True
-            )
-        return None
 
     def validate_transaction(self, raw: bytes) -> Rejected | None:
         try:
@@ -91,7 +94,7 @@ class BitcoinFamilyProcessor:
         except WireError as error:
             return Rejected("parse", str(error))
         except RuleError as error:
-            return Rejected(error.check, str(error))
+            return _rejected(error)
         return None
 
     def header_of(self, raw: bytes) -> tuple[bytes, bytes]:
@@ -102,9 +105,41 @@ class BitcoinFamilyProcessor:
     def proof_cost_ms(self, headers: int, body_bytes: int) -> float:
         return headers * _HEADER_COST_MS[self.parameters.proof_of_work] + body_bytes * _BODY_COST_MS_PER_BYTE
 
+    # What the branch below decides.
+
+    def begin_ancestry(self, header: Header, height: int) -> Ancestry:
+        return begin_ancestry(self.parameters, header, height)
+
+    def extend_ancestry(self, ancestry: Ancestry, header: Header) -> Ancestry:
+        return extend_ancestry(self.parameters, ancestry, header)
+
+    def check_header(self, header: Header, ancestry: Ancestry, unix_time: float) -> Rejected | None:
+        try:
+            check_ancestry(self.parameters, ancestry, header, unix_time)
+        except RuleError as error:
+            return _rejected(error)
+        return None
+
+    def check_context(
+        self, block: Block, ancestry: Ancestry, identities_below: Iterable[bytes]
+    ) -> Rejected | None:
+        del identities_below
+        try:
+            check_place(self.parameters, block.facts, ancestry.height + 1)
+        except RuleError as error:
+            return _rejected(error)
+        return None
+
+    def context_checks(self, ancestry: Ancestry) -> tuple[str, ...]:
+        return (*ancestry_checks(self.parameters, ancestry), "coinbase_height")
+
     def _checked_header(self, raw: bytes) -> Header:
-        fields = parse_header(raw)
         parameters = self.parameters
+        size = header_size(raw, 0, parameters)
+        if len(raw) != size:
+            raise WireError(f"header of {len(raw)} bytes, it has {size}", kind="trailing")
+        raw = raw[:HEADER_SIZE]
+        fields = parse_header(raw)
         if parameters.fixed_bits is not None and fields.bits != parameters.fixed_bits:
             wanted = f"{parameters.fixed_bits:#010x}"
             raise RuleError("target", f"compact target {fields.bits:#010x}, this network has only {wanted}")
@@ -113,6 +148,10 @@ class BitcoinFamilyProcessor:
         if proof > target:
             raise RuleError("proof_of_work", f"proof {proof:#066x} is above the target {target:#066x}")
         return _described(raw, fields, target)
+
+
+def _rejected(error: RuleError) -> Rejected:
+    return Rejected(error.check, str(error), mutated=error.mutated, early=error.early)
 
 
 def _described(raw: bytes, fields: BlockHeader, target: int) -> Header:

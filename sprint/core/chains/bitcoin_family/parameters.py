@@ -13,12 +13,33 @@ HEADER_SIZE = 80
 ZERO_HASH = bytes(32)
 
 
+class AuxpowRules(msgspec.Struct, frozen=True, kw_only=True):
+    """Merged mining: this chain's id among those that share a parent's work, and from which height on.
+
+    From `height` on every header states the chain id in its version. `strict_chain_id`: one that states
+    another id is refused, also as the id of a parent.
+    """
+
+    chain_id: int
+    height: int
+    strict_chain_id: bool = True
+
+
+class Checkpoint(msgspec.Struct, frozen=True):
+    """A header that a new log may start from instead of genesis: its height and its 80 bytes."""
+
+    height: int
+    header: bytes
+
+
 class NetworkParameters(msgspec.Struct, frozen=True, kw_only=True):
     """Constants of one network.
 
-    `magic` starts every P2P message. `target_limit` is the easiest target allowed. `bip34_height` and
-    `witness_height` are where the height in the coinbase and the witness commitment (BIP 141) start to
-    bind. `fixed_bits` is the one compact target a network without retargeting uses. `no_block_alarm_s` is
+    `magic` starts every P2P message. `target_limit` is the easiest target allowed. `bip34_height`,
+    `bip65_height` and `bip66_height` are where versions 2, 4 and 3 start to bind, and with version 2 the
+    height in the coinbase; `witness_height` is where the witness commitment (BIP 141) does, None on a
+    network without witness data; `mweb_height` where extension blocks (LIP 2) do, None where there are
+    none. `fixed_bits` is the one compact target a network without retargeting uses. `no_block_alarm_s` is
     how long without a block is worth an alarm; None where blocks are made on demand. `weight_max` is
     BIP 141's limit in weight units.
     """
@@ -31,7 +52,12 @@ class NetworkParameters(msgspec.Struct, frozen=True, kw_only=True):
     target_limit: int
     proof_of_work: Literal["sha256d", "scrypt"]
     bip34_height: int
-    witness_height: int
+    bip65_height: int = 0
+    bip66_height: int = 0
+    witness_height: int | None
+    mweb_height: int | None = None
+    auxpow: AuxpowRules | None = None
+    checkpoint: Checkpoint | None = None
     block_interval_s: float
     money_max: int
     fixed_bits: int | None = None

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from sprint.core.chains import Block, Header, Rejected, bitcoin
+from sprint.core.chains.bitcoin_family.ancestry import Ancestry
 from sprint.core.chains.bitcoin_family.block import COMMITMENT_PREFIX
 from sprint.core.chains.bitcoin_family.header import BlockHeader
 from sprint.core.chains.bitcoin_family.transaction import (
@@ -18,6 +21,19 @@ from sprint.core.wire import compact_size
 
 REGTEST = bitcoin.CHAIN.processor("regtest")
 RESERVED = bytes(range(32))
+
+
+def at(height: int) -> Ancestry:
+    """Return the ancestry that a block at `height` stands on, of which no more than that is known."""
+    return Ancestry(height - 1)
+
+
+def claiming(block: Block, height: int | None) -> Block:
+    """Return a block that states another height."""
+    facts = msgspec.structs.replace(block.facts, height_claimed=height)
+    return msgspec.structs.replace(block, facts=facts)
+
+
 COINBASE_INPUT = TransactionInput(bytes(32), NULL_INDEX, b"\x51\x00", 0xFFFF_FFFF)
 
 

@@ -17,7 +17,9 @@ from tests.core.chains.bitcoin_family.building import (
     REGTEST,
     RESERVED,
     accepted,
+    at,
     block,
+    claiming,
     coinbase,
     commitment,
     mined,
@@ -137,13 +139,13 @@ def shortest_push(number: int) -> bytes:
 
 def test_another_height_than_the_coinbase_states_is_refused_from_where_the_rule_binds() -> None:
     stated = accepted(block([coinbase(script=b"\x51\x00")]))  # height 1
-    assert REGTEST.check_context(stated, 1) is None
-    verdict = REGTEST.check_context(stated, 2)
+    assert REGTEST.check_context(stated, at(1), ()) is None
+    verdict = REGTEST.check_context(stated, at(2), ())
     assert verdict is not None
     assert (verdict.check, verdict.mutated) == ("coinbase_height", False)
     later = msgspec.structs.replace(REGTEST.parameters, bip34_height=3)
-    assert type(REGTEST)(later).check_context(stated, 2) is None
-    assert type(REGTEST)(later).check_context(stated, 3) is not None
+    assert type(REGTEST)(later).check_context(stated, at(2), ()) is None
+    assert type(REGTEST)(later).check_context(stated, at(3), ()) is not None
 
 
 # The witness commitment (BIP 141).
@@ -151,7 +153,7 @@ def test_another_height_than_the_coinbase_states_is_refused_from_where_the_rule_
 
 def test_a_right_commitment_is_accepted() -> None:
     verdict = accepted(block([coinbase(RIGHT, stack=(RESERVED,)), *WITNESSED]))
-    assert not verdict.witness_absent
+    assert not verdict.facts.witness_absent
 
 
 def test_witness_data_without_a_commitment_is_refused() -> None:
@@ -209,10 +211,10 @@ def test_a_body_stripped_whole_is_marked_and_only_its_height_decides() -> None:
     transactions = [coinbase(RIGHT, stack=(RESERVED,)), *WITNESSED]
     full, stripped = accepted(block(transactions)), accepted(block(transactions, witness=False))
     assert full.header.hash == stripped.header.hash
-    assert stripped.witness_absent
+    assert stripped.facts.witness_absent
     from_two = type(REGTEST)(msgspec.structs.replace(REGTEST.parameters, witness_height=2))
-    assert from_two.check_context(stripped, 1) is None
-    verdict = from_two.check_context(msgspec.structs.replace(stripped, height_claimed=2), 2)
+    assert from_two.check_context(stripped, at(1), ()) is None
+    verdict = from_two.check_context(claiming(stripped, 2), at(2), ())
     assert verdict is not None
     assert (verdict.check, verdict.mutated) == ("witness_commitment", True)
 

@@ -17,6 +17,7 @@ from sprint.core.chains.bitcoin_family.header import BlockHeader
 from sprint.core.chains.bitcoin_family.transaction import parse_transaction
 from sprint.core.kernels import merkle_root
 from sprint.core.wire import Reader, compact_size
+from tests.core.chains.bitcoin_family.building import at, claiming
 from tests.vectors import bitcoin_family as vectors
 
 BITCOIN = bitcoin.CHAIN.processor("main")
@@ -69,8 +70,8 @@ def test_a_recorded_block_agrees_with_its_nodes_answer(processor: BitcoinFamilyP
     assert block.header.native["nonce"] == answer["nonce"]
     assert block.tx_count == len(answer["tx"])
     assert block.size == answer["size"]
-    assert block.height_claimed == answer["height"]
-    assert processor.check_context(block, answer["height"]) is None
+    assert block.facts.height_claimed == answer["height"]
+    assert processor.check_context(block, at(answer["height"]), ()) is None
 
 
 def test_ids_and_stripped_size_agree_with_the_nodes_answer() -> None:
@@ -88,9 +89,9 @@ def test_a_full_mainnet_block_is_accepted() -> None:
     known = "0000000000000000001602407ac49862a7bca9d00f7f402db20b7be2f5de59d2"
     assert display_hash(block.header.hash) == known
     assert (block.tx_count, block.size) == (3315, len(raw))
-    assert block.height_claimed is not None
-    assert BITCOIN.check_context(block, block.height_claimed) is None
-    wrong = BITCOIN.check_context(block, block.height_claimed + 1)
+    assert block.facts.height_claimed is not None
+    assert BITCOIN.check_context(block, at(block.facts.height_claimed), ()) is None
+    wrong = BITCOIN.check_context(block, at(block.facts.height_claimed + 1), ())
     assert wrong is not None
     assert (wrong.check, wrong.mutated) == ("coinbase_height", False)
 
@@ -101,8 +102,8 @@ def test_the_first_blocks_of_bitcoin_are_one_chain_of_valid_blocks() -> None:
     for height, raw in enumerate(blocks, 1):
         block = judged(BITCOIN, raw)
         assert block.header.parent == parent
-        assert not block.witness_absent
-        assert BITCOIN.check_context(block, height) is None
+        assert not block.facts.witness_absent
+        assert BITCOIN.check_context(block, at(height), ()) is None
         parent = block.header.hash
     assert len(blocks) == 255
     assert display_hash(parent) == "00000000d0a75c861fabf9ff7b92022f60e4afeed9331fe5aa073d8e4706fe3c"
@@ -248,11 +249,12 @@ def test_a_block_stripped_of_its_witness_data_is_refused_from_the_height_that_de
     transactions = [parse_transaction(reader) for _ in range(REAL_COUNT)]
     stripped = REAL[:FIRST_TRANSACTION] + b"".join(t.encode(witness=False) for t in transactions)
     block = judged(BITCOIN, stripped)
-    assert block.witness_absent
-    verdict = BITCOIN.check_context(block, 951_658)
+    assert block.facts.witness_absent
+    verdict = BITCOIN.check_context(block, at(951_658), ())
     assert verdict is not None
     assert (verdict.check, verdict.mutated) == ("witness_commitment", True)
-    at = bitcoin.MAIN.witness_height
-    for height, outcome in ((at - 1, None), (at, "witness_commitment")):
-        found = BITCOIN.check_context(msgspec.structs.replace(block, height_claimed=height), height)
+    first = bitcoin.MAIN.witness_height
+    assert first is not None
+    for height, outcome in ((first - 1, None), (first, "witness_commitment")):
+        found = BITCOIN.check_context(claiming(block, height), at(height), ())
         assert (found.check if found else None) == outcome
