@@ -50,8 +50,8 @@ def test_every_id_finds_the_network_that_is_served_under_it(chain_id: str) -> No
 @pytest.mark.parametrize(
     ("chain_id", "said"),
     [
-        ("dogecoin", "chain 'dogecoin': there are bitcoin, litecoin"),
-        ("", "chain '': there are bitcoin, litecoin"),
+        ("solana", "chain 'solana': there are bitcoin, dogecoin, litecoin"),
+        ("", "chain '': there are bitcoin, dogecoin, litecoin"),
         ("bitcoin-testnet9", "network 'testnet9' of bitcoin: there are main, regtest"),
     ],
 )
