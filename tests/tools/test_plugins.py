@@ -16,7 +16,7 @@ CATALOG = ChainCatalog.installed()
 
 
 def test_the_built_in_chains_are_registered_as_any_other() -> None:
-    assert CATALOG.names == ["bitcoin", "litecoin"]
+    assert CATALOG.names == ["bitcoin", "dogecoin", "litecoin"]
     assert CATALOG.find("bitcoin").chain is bitcoin.CHAIN
     assert CATALOG.find("litecoin").chain is litecoin.CHAIN
 
@@ -42,7 +42,7 @@ def test_a_network_is_found_by_name_or_alias_in_any_case_main_by_default(
     )
 
 
-@pytest.mark.parametrize("chain_id", ["bitcoin", "bitcoin-regtest", "litecoin", "litecoin-regtest"])
+@pytest.mark.parametrize("chain_id", ["bitcoin", "bitcoin-regtest", "dogecoin", "litecoin", "litecoin-regtest"])
 def test_every_id_finds_the_network_that_is_served_under_it(chain_id: str) -> None:
     assert CATALOG.find_id(chain_id).chain_id == chain_id
 
