@@ -68,6 +68,10 @@ class Processor(Protocol):
     `check_header` and `check_context`, which are given the ancestry of the parent.
     """
 
+    @property
+    def ancestry_blocks(self) -> int:
+        """How many headers up to a block its ancestry is made from at most."""
+
     def process_header(self, raw: bytes) -> Header | Rejected:
         """Parse one header, with what belongs to it on the wire, and check its proof of work."""
 
@@ -108,6 +112,13 @@ class Processor(Protocol):
         """Estimate the work of proving so much, to choose between the event loop and a thread."""
 
 
+class Checkpoint(msgspec.Struct, frozen=True):
+    """A header that a new log may start from instead of genesis: its height and its bytes."""
+
+    height: int
+    header: bytes
+
+
 class Network(Protocol):
     """One network of a chain: the parameters that its family needs, under these common names."""
 
@@ -121,6 +132,8 @@ class Network(Protocol):
     def genesis(self) -> bytes: ...
     @property
     def genesis_hash(self) -> bytes: ...
+    @property
+    def checkpoint(self) -> Checkpoint | None: ...
     @property
     def block_interval_s(self) -> float: ...
     @property

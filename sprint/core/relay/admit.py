@@ -186,6 +186,7 @@ class Admission:
         state.fetcher.arrived(block_hash, source)
         refusal = self._refusal(block_hash) or self._refusal(parent)
         if refusal is not None:
+            state.tally.verdicts_known += 1
             return _refused(source, INVALID_PENALTY, f"a body of a refused block: {refusal}")
         node = state.tree.get(block_hash)
         if node is not None:
@@ -193,12 +194,14 @@ class Admission:
         else:
             state.book.note(block_hash, source, announcement.read_at)
         if (node is not None and state.has_body(node)) or block_hash in state.book.proving_bodies:
+            state.tally.verdicts_known += 1
             return Duplicate("body known or being proved")
         if not state.begun:
             return Wait("headers are still being fetched; the body will be asked for")
         if not requested and len(state.book.proving_bodies) >= state.settings.proofs_in_work_max:
             return Wait(f"{state.settings.proofs_in_work_max} bodies are being proved; dropped")
         state.book.proving_bodies.add(block_hash)
+        state.tally.verdicts_missed += 1
         return BlockProof(state.processor, announcement, block_hash, node.header if node else None)
 
     def _not_found(self, announcement: BodiesNotFound, now: float) -> Decision:

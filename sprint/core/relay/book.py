@@ -42,8 +42,9 @@ class AnnouncementBook:
         """Hand over who announced a hash that now enters the tree."""
         return self._announced.pop(block_hash, {})
 
-    def announcers(self, block_hash: bytes) -> tuple[str, ...]:
-        return tuple(self._announced.get(block_hash, ()))
+    def arrivals(self, block_hash: bytes) -> dict[str, float]:
+        """Return who announced a hash that is not in the tree, and when; to read only."""
+        return self._announced.get(block_hash, {})
 
     def wait(self, announcement: Announcement) -> str:
         """Keep an announcement until the proofs under way have ended; drop it at the bound. Says which."""

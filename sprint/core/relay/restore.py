@@ -10,11 +10,11 @@ from sprint.core.relay.head import HeadTracker, Node
 from sprint.core.relay.outcome import restore_state
 
 
-def new_tree(processor: Processor, genesis: bytes, retained_blocks_max: int) -> HeadTracker:
-    """Return a tree of the genesis block alone."""
-    header = processor.read_header(genesis)
-    ancestry = processor.begin_ancestry(header, 0)
-    return HeadTracker(Node(header, None, 0, header.work, ancestry), retained_blocks_max)
+def new_tree(processor: Processor, start: bytes, retained_blocks_max: int, *, height: int = 0) -> HeadTracker:
+    """Return a tree of one block alone, by its header: genesis, or a checkpoint at its height."""
+    header = processor.read_header(start)
+    ancestry = processor.begin_ancestry(header, height)
+    return HeadTracker(Node(header, None, height, header.work, ancestry), retained_blocks_max)
 
 
 def restore_tree(

@@ -32,6 +32,7 @@ class Settlement:
         """Take proved headers into the tree, and ask for what they lead to."""
         state = self._state
         state.book.proving_headers.difference_update(result.hashes)
+        state.tally.headers_accepted += len(result.headers)
         new = self._add_headers(result)
         self._note_progress(result, outcome)
         if not state.begun:
@@ -117,6 +118,7 @@ class Settlement:
             if result.rejected.internal:
                 return
             reason = f"{result.rejected.check}: {result.rejected.reason}"
+            state.tally.refuse_header(result.rejected.check)
             if result.rejected.early:
                 outcome.penalties.append(Penalty(source, DISORDER_PENALTY, reason))
                 state.synced[source] = True
@@ -201,6 +203,7 @@ class Settlement:
         passed_over = node.missing is not None
         checks = block.checks + state.processor.context_checks(below)
         state.tree.settle(node, block, checks, source)
+        state.tally.blocks_accepted += 1
         if passed_over:
             self._accept_late(node, outcome)
             return
@@ -224,6 +227,7 @@ class Settlement:
         state = self._state
         reason = f"{rejected.check}: {rejected.reason}"
         if not rejected.internal:
+            state.tally.refuse_block(rejected.check)
             points = DISORDER_PENALTY if rejected.early else INVALID_PENALTY
             outcome.penalties.append(Penalty(source, points, reason))
         if rejected.early:

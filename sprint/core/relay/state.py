@@ -13,6 +13,7 @@ from sprint.core.relay.fetch import BodyFetcher, Request
 from sprint.core.relay.head import HeadTracker, Node
 from sprint.core.relay.prove import BlockResult, Ground
 from sprint.core.relay.settings import ChainSettings
+from sprint.core.relay.tally import Tally
 
 
 class ChainState:
@@ -38,6 +39,7 @@ class ChainState:
         self.far_behind: set[str] = set()  # of this chain, but forking off below the kept tree
         self.orphans: OrderedDict[bytes, BlockResult] = OrderedDict()
         self.hash_wants: set[bytes] = set()
+        self.tally = Tally()
         self.unix_time_offset_s = 0.0
 
     def __repr__(self) -> str:

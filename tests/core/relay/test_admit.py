@@ -212,11 +212,11 @@ def test_announced_and_rejected_hashes_are_remembered_up_to_their_bounds() -> No
     book = AnnouncementBook()
     for number in range(HASHES_ANNOUNCED_MAX + 1):
         book.note(made_up(number), "a", float(number))
-    assert book.announcers(made_up(0)) == ()
-    assert book.announcers(made_up(1)) == ("a",)
+    assert book.arrivals(made_up(0)) == {}
+    assert tuple(book.arrivals(made_up(1))) == ("a",)
     assert book.take_announcers(made_up(1)) == {"a": 1.0}
     for number in range(REJECTED_HASHES_MAX + 1):
         book.reject(made_up(number), f"reason {number}")
     assert book.rejected(made_up(0)) is None
     assert book.rejected(made_up(REJECTED_HASHES_MAX)) == f"reason {REJECTED_HASHES_MAX}"
-    assert book.announcers(made_up(2)) == ()
+    assert book.arrivals(made_up(2)) == {}

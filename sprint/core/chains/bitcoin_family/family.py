@@ -30,6 +30,9 @@ from sprint.core.wire import Reader
 
 HEADER_CHECKS = ("target", "proof_of_work", "parent")
 
+# A retarget period of Bitcoin and Litecoin, the block before it, and eleven times below that.
+ANCESTRY_BLOCKS = 2_016 + 1 + 11
+
 # Measured on the plain twins; they choose between the event loop and a thread, nothing else.
 _HEADER_COST_MS = {"sha256d": 0.006, "scrypt": 0.22}
 _BODY_COST_MS_PER_BYTE = 2.0e-5
@@ -44,6 +47,10 @@ class BitcoinFamilyProcessor:
 
     def __repr__(self) -> str:
         return f"BitcoinFamilyProcessor({self.parameters.chain_id})"
+
+    @property
+    def ancestry_blocks(self) -> int:
+        return ANCESTRY_BLOCKS
 
     # What bytes alone decide.
 

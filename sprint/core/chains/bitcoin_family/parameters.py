@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from sprint.core.chains import Checkpoint
 from sprint.core.kernels import sha256d
 from sprint.core.wire import i32, u32
 
@@ -23,13 +24,6 @@ class AuxpowRules(msgspec.Struct, frozen=True, kw_only=True):
     chain_id: int
     height: int
     strict_chain_id: bool = True
-
-
-class Checkpoint(msgspec.Struct, frozen=True):
-    """A header that a new log may start from instead of genesis: its height and its 80 bytes."""
-
-    height: int
-    header: bytes
 
 
 class NetworkParameters(msgspec.Struct, frozen=True, kw_only=True):

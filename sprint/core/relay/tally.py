@@ -1,0 +1,42 @@
+"""What one chain has judged since the start, in numbers. The edge turns them into metrics.
+
+The keys of `refusals` are names of checks, which a chain's processor has few of; never a peer's choice.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+
+class Tally:
+    """Counts of one chain; each only grows."""
+
+    __slots__ = (
+        "blocks_accepted",
+        "blocks_refused",
+        "headers_accepted",
+        "headers_refused",
+        "refusals",
+        "verdicts_known",
+        "verdicts_missed",
+    )
+
+    def __init__(self) -> None:
+        self.headers_accepted = 0
+        self.headers_refused = 0
+        self.blocks_accepted = 0
+        self.blocks_refused = 0
+        self.verdicts_known = 0  # bodies that came and whose verdict was there, or being made, already
+        self.verdicts_missed = 0  # bodies that had to be judged
+        self.refusals: Counter[str] = Counter()
+
+    def __repr__(self) -> str:
+        return f"Tally({self.blocks_accepted} blocks accepted, {self.blocks_refused} refused)"
+
+    def refuse_header(self, check: str) -> None:
+        self.headers_refused += 1
+        self.refusals[check] += 1
+
+    def refuse_block(self, check: str) -> None:
+        self.blocks_refused += 1
+        self.refusals[check] += 1
