@@ -12,7 +12,9 @@ from typing import Any, Protocol
 
 import msgspec
 
+from sprint.core.chains import internal_hash
 from sprint.core.errors import RequestError
+from sprint.core.relay.status import BlockStatus
 from sprint.core.relay.tiers import TierPolicy
 from sprint.tools.relay.delivery import Delivery
 from sprint.tools.relay.feed import Feed, Resolve, wish_of_query
@@ -57,6 +59,9 @@ class RelayView(Protocol):
 
     def latest(self, chain: str) -> StoredBlock | None:
         """Return the head as it was delivered. The same object until the head changes."""
+
+    def block_statuses(self, block_hash: bytes) -> Sequence[BlockStatus]:
+        """Return where a block is, for each chain that knows its hash."""
 
     def health(self) -> Mapping[str, Any]:
         """Return `status` and the parts it comes from."""
@@ -120,6 +125,7 @@ class Api:
             ("/api/v1/chains/{chain}/blocks", self._chain_blocks),
             ("/api/v1/blocks/latest", self._blocks_latest),
             ("/api/v1/blocks/{hash}", self._block_by_hash),
+            ("/api/v1/blocks/{hash}/status", self._block_status),
             ("/api/v1/{chain}/latest", self._chain_latest),
             ("/api/v1/{chain}/block/{block}", self._chain_block),
             ("/api/v1/health", self._health),
@@ -158,6 +164,24 @@ class Api:
         if len(blocks) == 1:
             return Response(bytes(self._answer(blocks[0])))
         return Response(_encode({"blocks": [self._answer(block) for block in blocks]}), status=300)
+
+    async def _block_status(self, request: Request) -> Response:
+        """Answer from memory, and of a block that has left it from the store: then it was relayed."""
+        named = _hash(request.parameters["hash"])
+        try:
+            found = list(self._view.block_statuses(internal_hash(named)))
+        except ValueError as error:
+            raise RequestError("bad_query", f"{named[:80]!a} is no block hash: {error}") from error
+        if not found:
+            found = [
+                BlockStatus(chain=block.chain, hash=block.hash, state="relayed", height=block.height)
+                for block in await self._delivery.read(self._store.block_by_hash, named)
+            ]
+        if not found:
+            raise RequestError("block_not_found", f"nothing is known of block {named[:80]!a}")
+        if len(found) == 1:
+            return Response(_encode(found[0]))
+        return Response(_encode({"blocks": found}), status=300)
 
     async def _chain_latest(self, request: Request) -> Response:
         return self._latest_of(self._chain(request))

@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from sprint.core.chains import internal_hash
+from sprint.core.chains import Checkpoint, internal_hash
 from sprint.core.config import ChainSection
 from sprint.core.errors import ConfigError, StoreFailing
 from sprint.core.relay.event_log import Commit, EventLog
@@ -40,6 +40,7 @@ from sprint.tools.relay.listeners import Ports, admin_site, bind_all, metrics_si
 from sprint.tools.relay.proving import Prover
 from sprint.tools.relay.sources.p2p import P2pSource
 from sprint.tools.relay.stages import StageObserver, StageTimes
+from sprint.tools.relay.validation_counts import ValidationCounts
 from sprint.tools.relay.view import ServedChain, ServiceView
 from sprint.tools.runtime import (
     StopSignal,
@@ -235,6 +236,7 @@ class _Running:
             self._listeners.append(await serve(api.site(tier, port, host), listener))
         registry = self._service.registry
         registry.register(SourceFaults(self._chains))
+        registry.register(ValidationCounts(self._chains))
         self._listeners.append(
             await serve(admin_site(_guard(admin), self._view, self._chains, registry), admin)
         )
@@ -272,7 +274,9 @@ class _Running:
 
     def _snapshot(self, network: ChainNetwork) -> ChainSnapshot:
         self._store.bind_chain(network.chain_id, network.parameters.genesis_hash)
-        return self._store.snapshot(network.chain_id, self._settings(network).retained_blocks_max)
+        # A restart must know of the headers below its head all that judging the next one takes.
+        depth = max(self._settings(network).retained_blocks_max, network.processor().ancestry_blocks)
+        return self._store.snapshot(network.chain_id, depth)
 
     def _settings(self, network: ChainNetwork) -> ChainSettings:
         section = self._service.options.chain_sections.get(network.chain_id, ChainSection())
@@ -288,7 +292,8 @@ class _Running:
         processor, settings = network.processor(), self._settings(network)
         retained = settings.retained_blocks_max
         if snapshot.head is None:
-            tree = new_tree(processor, network.parameters.genesis, retained)
+            start = network.parameters.checkpoint or Checkpoint(0, network.parameters.genesis)
+            tree = new_tree(processor, start.header, retained, height=start.height)
         else:
             tree = restore_tree(processor, snapshot.blocks, snapshot.head, retained)
         pipeline = Pipeline(processor, settings, tree, network.parameters.genesis_hash, clock())

@@ -11,6 +11,7 @@ import msgspec
 from sprint import __version__
 from sprint.core.chains import display_hash, internal_hash
 from sprint.core.relay.event_log import Commit
+from sprint.core.relay.status import BlockStatus, block_status
 from sprint.tools.plugins import ChainNetwork
 from sprint.tools.relay.api import ChainView
 from sprint.tools.relay.commit import Committer
@@ -85,7 +86,7 @@ class ServiceView:
             "status": _status(served),
             "reason": served.intake.pipeline.watchdog.stalled or "",
             "log": self._store.log_id,
-            "anchor": "first_use" if state.begun else None,
+            "anchor": _anchor(served) if state.begun else None,
             "validation": "full",
             "head": {"height": latest.height, "hash": latest.hash} if latest else None,
             "best_header": {
@@ -93,6 +94,11 @@ class ServiceView:
                 "hash": display_hash(state.tree.best_header.hash),
             },
             "bodies_wanted": len(state.fetcher),
+            "validated": {
+                "headers": state.tally.headers_accepted,
+                "blocks": state.tally.blocks_accepted,
+                "refused": dict(sorted(state.tally.refusals.items())),
+            },
             "sources_ready": len(state.synced),
             "sources_far_behind": sorted(state.far_behind),
             "sources": [source.view() for source in served.sources],
@@ -100,6 +106,13 @@ class ServiceView:
 
     def latest(self, chain: str) -> StoredBlock | None:
         return self._latest.get(chain)
+
+    def block_statuses(self, block_hash: bytes) -> Sequence[BlockStatus]:
+        found = (
+            block_status(chain.intake.pipeline.state, chain_id, block_hash)
+            for chain_id, chain in self._chains.items()
+        )
+        return [status for status in found if status is not None]
 
     def health(self) -> Mapping[str, Any]:
         failing = self.committer.failing if self.committer is not None else "starting"
@@ -129,6 +142,16 @@ def _status(chain: ServedChain) -> str:
     if chain.intake.pipeline.watchdog.stalled is not None:
         return "stalled"
     return "following" if chain.intake.pipeline.state.begun else "starting"
+
+
+def _anchor(chain: ServedChain) -> str:
+    """Say what the first block followed was taken by: a packaged checkpoint below it, or as it was found.
+
+    A header at a checkpoint's height must be the checkpoint, so whatever lies above it stands on it.
+    """
+    checkpoint = chain.network.parameters.checkpoint
+    above = checkpoint is not None and chain.intake.pipeline.state.tree.head.height >= checkpoint.height
+    return "checkpoint" if above else "first_use"
 
 
 def _health_of(chain: ServedChain) -> dict[str, str]:

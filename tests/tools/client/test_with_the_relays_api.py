@@ -11,6 +11,7 @@ import pytest
 from sprint.core.errors import ClientError, CursorExpired, CursorForeign, CursorUnknown
 from sprint.core.model import BlockData, BlockEvent, CheckSlip, Event, GapEvent, decode_event
 from sprint.core.relay.event_log import Cursor, EventLog, LoggedEvent
+from sprint.core.relay.status import BlockStatus
 from sprint.core.relay.tiers import TierPolicy
 from sprint.tools.client import AsyncClient, ClientSettings
 from sprint.tools.net import bind
@@ -118,6 +119,9 @@ class Relay:
 
     def latest(self, chain: str) -> StoredBlock | None:
         return next((block for block in reversed(self.blocks) if block.chain == chain), None)
+
+    def block_statuses(self, block_hash: bytes) -> Sequence[BlockStatus]:
+        return []
 
     def health(self) -> Mapping[str, Any]:
         return {"status": "ok"}

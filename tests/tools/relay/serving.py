@@ -9,8 +9,10 @@ from typing import Any
 
 import httpx
 
+from sprint.core.chains import display_hash
 from sprint.core.model import BlockData, ChainStatusData, CheckSlip, EventData
 from sprint.core.relay.event_log import EventLog, LoggedEvent
+from sprint.core.relay.status import BlockStatus
 from sprint.core.relay.tiers import TierPolicy
 from sprint.tools.net import bind
 from sprint.tools.relay.api import Api, ChainView
@@ -114,6 +116,7 @@ class MemoryView:
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
         self.missing: str | None = None
+        self.statuses: list[BlockStatus] = []
 
     def chains(self) -> Sequence[ChainView]:
         return [ChainView(chain, chain.partition("-")[0], "main", (), "ok") for chain in CHAINS]
@@ -126,6 +129,9 @@ class MemoryView:
     def latest(self, chain: str) -> StoredBlock | None:
         blocks = [block for block in self._store.blocks if block.chain == chain and block.canonical]
         return max(blocks, key=lambda block: block.height, default=None)
+
+    def block_statuses(self, block_hash: bytes) -> Sequence[BlockStatus]:
+        return [status for status in self.statuses if status.hash == display_hash(block_hash)]
 
     def health(self) -> Mapping[str, Any]:
         return {"status": "ok", "parts": {}}

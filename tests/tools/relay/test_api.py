@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sprint.core.relay.event_log import Cursor
+from sprint.core.relay.status import BlockStatus
 from sprint.tools.store import StoredBlock
 from sprint.tools.web.problems import PROBLEMS
 from tests.tools.relay.serving import LOG_ID, Relay, block_data, http_client
@@ -37,6 +38,7 @@ ANSWERS: dict[str, Callable[[Any], bool]] = {
     ),
     "/api/v1/blocks/latest?chain=ltc": lambda a: a["height"] == 2,
     f"/api/v1/blocks/{block_data(5).hash}": lambda a: a["height"] == 5,
+    f"/api/v1/blocks/{block_data(5).hash}/status": lambda a: (a["state"], a["height"]) == ("relayed", 5),
     "/api/v1/btc/latest": lambda a: (a["height"], a["confirmations"], a["seq"]) == (5, 1, 5),
     "/api/v1/btc/block/3": lambda a: (a["height"], a["confirmations"], a["canonical"]) == (3, 3, True),
     f"/api/v1/ltc/block/{HASH_OF_2}": lambda a: a["chain"] == "litecoin-regtest",
@@ -197,3 +199,29 @@ def test_other_methods_are_refused_with_allow_and_head_has_no_body() -> None:
             assert head.headers["content-length"] == str(len(whole.content))
 
     asyncio.run(run())
+
+
+async def _status_of(relay: Relay, named: str) -> tuple[int, Any]:
+    async with relay.listening() as listener, http_client(listener) as client:
+        answer = await client.get(f"/api/v1/blocks/{named}/status")
+        return answer.status_code, answer.json()
+
+
+def test_a_refused_blocks_status_says_why_and_a_hash_on_two_chains_is_told_of_both() -> None:
+    relay = served_relay()
+    refused = BlockStatus(chain="bitcoin", hash="ab" * 32, state="rejected", reason="merkle_root: not it")
+    relay.view.statuses = [refused]
+    code, answer = asyncio.run(_status_of(relay, "ab" * 32))
+    assert (code, answer["state"], answer["reason"]) == (200, "rejected", "merkle_root: not it")
+    relay.view.statuses = [refused, BlockStatus(chain="litecoin", hash="ab" * 32, state="proving")]
+    code, answer = asyncio.run(_status_of(relay, "ab" * 32))
+    assert (code, [block["chain"] for block in answer["blocks"]]) == (300, ["bitcoin", "litecoin"])
+
+
+@pytest.mark.parametrize(
+    ("named", "code", "status"),
+    [("cd" * 32, "block_not_found", 404), ("cd", "bad_query", 400), ("x" * 64, "bad_query", 400)],
+)
+def test_a_status_of_nothing_known_says_so(named: str, code: str, status: int) -> None:
+    found, answer = asyncio.run(_status_of(served_relay(), named))
+    assert (found, answer["code"]) == (status, code)
