@@ -120,8 +120,10 @@ class Settlement:
             reason = f"{result.rejected.check}: {result.rejected.reason}"
             state.tally.refuse_header(result.rejected.check)
             if result.rejected.early:
+                # It may be valid later and is not remembered; the next poll of the source brings it again.
                 outcome.penalties.append(Penalty(source, DISORDER_PENALTY, reason))
-                state.synced[source] = True
+                if source in state.synced:
+                    state.synced[source] = True
                 return
             state.book.reject(result.hashes[len(result.headers)], reason)
             outcome.penalties.append(Penalty(source, INVALID_PENALTY, reason))
