@@ -262,6 +262,7 @@ class _Running:
         for task in self._tasks:
             task.cancel()
         # A proof that runs is left to its end; nobody waits for its result.
+        self._prover.cancel()
         proving = asyncio.create_task(asyncio.to_thread(self._prover.close))
         await asyncio.gather(*self._tasks, return_exceptions=True)
         with contextlib.suppress(TimeoutError):
