@@ -14,7 +14,13 @@ from sprint.core.chains.bitcoin_family.ancestry import (
     check_ancestry,
     extend_ancestry,
 )
-from sprint.core.chains.bitcoin_family.auxpow import header_size
+from sprint.core.chains.bitcoin_family.auxpow import (
+    Auxpow,
+    chain_id_of,
+    check_auxpow,
+    check_version,
+    read_auxpow,
+)
 from sprint.core.chains.bitcoin_family.block import BODY_CHECKS, check_body, check_place
 from sprint.core.chains.bitcoin_family.header import BlockHeader, parse_header
 from sprint.core.chains.bitcoin_family.parameters import HEADER_SIZE, NetworkParameters
@@ -56,9 +62,13 @@ class BitcoinFamilyProcessor:
 
     def process_header(self, raw: bytes) -> Header | Rejected:
         try:
-            return self._checked_header(raw)
+            reader = Reader(raw)
+            auxpow, size = read_auxpow(raw, 0, self.parameters)
+            reader.take(size)
+            reader.finish()
+            return self._checked_header(raw[:HEADER_SIZE], auxpow)
         except WireError as error:
-            return Rejected("header", str(error))
+            return self._unreadable(error)
         except RuleError as error:
             return _rejected(error)
 
@@ -68,14 +78,14 @@ class BitcoinFamilyProcessor:
 
     def process_block(self, raw: bytes, header: Header | None = None) -> Block | Rejected:
         try:
-            body_start = header_size(raw, 0, self.parameters)
+            auxpow, body_start = read_auxpow(raw, 0, self.parameters)
+            # Each body brings its own AuxPoW, and the hash does not say that it is the one checked before.
+            if header is None or header.raw != raw[:HEADER_SIZE] or auxpow is not None:
+                header = self._checked_header(raw[:HEADER_SIZE], auxpow)
         except WireError as error:
-            return Rejected("header", str(error))
-        if header is None or header.raw != raw[:HEADER_SIZE]:
-            verdict = self.process_header(raw[:body_start])
-            if isinstance(verdict, Rejected):
-                return verdict
-            header = verdict
+            return self._unreadable(error)
+        except RuleError as error:
+            return _rejected(error)
         try:
             facts = check_body(raw, body_start, self.parameters)
         except WireError as error:
@@ -86,7 +96,7 @@ class BitcoinFamilyProcessor:
             header=header,
             tx_count=facts.tx_count,
             size=len(raw),
-            checks=HEADER_CHECKS + BODY_CHECKS,
+            checks=(*HEADER_CHECKS, *(() if auxpow is None else ("auxpow",)), *BODY_CHECKS),
             identity=facts.coinbase_txid,
             facts=facts,
         )
@@ -110,6 +120,8 @@ class BitcoinFamilyProcessor:
         return sha256d(raw[:HEADER_SIZE]), raw[4:36]
 
     def proof_cost_ms(self, headers: int, body_bytes: int) -> float:
+        if body_bytes and self.parameters.auxpow is not None:
+            headers = max(headers, 1)  # each body's AuxPoW is checked, also where the header was before
         return headers * _HEADER_COST_MS[self.parameters.proof_of_work] + body_bytes * _BODY_COST_MS_PER_BYTE
 
     # What the branch below decides.
@@ -140,21 +152,32 @@ class BitcoinFamilyProcessor:
     def context_checks(self, ancestry: Ancestry) -> tuple[str, ...]:
         return (*ancestry_checks(self.parameters, ancestry), "coinbase_height")
 
-    def _checked_header(self, raw: bytes) -> Header:
-        parameters = self.parameters
-        size = header_size(raw, 0, parameters)
-        if len(raw) != size:
-            raise WireError(f"header of {len(raw)} bytes, it has {size}", kind="trailing")
-        raw = raw[:HEADER_SIZE]
+    def _checked_header(self, raw: bytes, auxpow: Auxpow | None) -> Header:
+        """Check 80 bytes by their own proof of work, or by that of the block they were mined with."""
+        parameters, rules = self.parameters, self.parameters.auxpow
         fields = parse_header(raw)
         if parameters.fixed_bits is not None and fields.bits != parameters.fixed_bits:
             wanted = f"{parameters.fixed_bits:#010x}"
             raise RuleError("target", f"compact target {fields.bits:#010x}, this network has only {wanted}")
         target = target_of(fields.bits, parameters.target_limit)
-        proof = int.from_bytes(self._proof_hash(raw), "little")
+        described = _described(raw, fields, target)
+        if rules is not None:
+            check_version(fields, rules)
+            if auxpow is not None:
+                check_auxpow(auxpow, described.hash, chain_id_of(fields.version), rules)
+        proof = int.from_bytes(self._proof_hash(raw if auxpow is None else auxpow.parent), "little")
         if proof > target:
-            raise RuleError("proof_of_work", f"proof {proof:#066x} is above the target {target:#066x}")
-        return _described(raw, fields, target)
+            # The same header may come with another parent that has done the work.
+            raise RuleError(
+                "proof_of_work",
+                f"proof {proof:#066x} is above the target {target:#066x}",
+                mutated=auxpow is not None,
+            )
+        return described
+
+    def _unreadable(self, error: WireError) -> Rejected:
+        """Refuse what does not parse; an AuxPoW that does not says nothing of the header before it."""
+        return Rejected("header", str(error), mutated=self.parameters.auxpow is not None)
 
 
 def _rejected(error: RuleError) -> Rejected:

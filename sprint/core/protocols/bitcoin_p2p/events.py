@@ -24,7 +24,10 @@ class Ready(msgspec.Struct, frozen=True):
 
 
 class HeadersReceived(msgspec.Struct, frozen=True):
-    """Raw headers of 80 bytes, each the parent of the next; an answer or an announcement. May be empty."""
+    """Raw headers, each the parent of the next; an answer or an announcement. May be empty.
+
+    Each has 80 bytes and, where its version says so, its AuxPoW behind them.
+    """
 
     headers: tuple[bytes, ...]
 

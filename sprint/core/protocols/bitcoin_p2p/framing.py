@@ -7,7 +7,7 @@ Whatever a header claims is held against a limit before a byte of its payload is
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -48,6 +48,8 @@ PAYLOAD_SIZE_MAX_BY_COMMAND = {
     "block": PAYLOAD_SIZE_MAX,
     "blocktxn": PAYLOAD_SIZE_MAX,
 }
+# Merge-mined headers have no fixed size. Dogecoin Core sends as many of them and cuts by nothing else.
+PAYLOAD_SIZE_MAX_WITH_AUXPOW = {**PAYLOAD_SIZE_MAX_BY_COMMAND, "headers": PAYLOAD_SIZE_MAX}
 
 # Bitcoin Core passes over a frame whose checksum is wrong. A few are forgiven here; the stream stays in
 # step, as the length was right.
@@ -70,8 +72,11 @@ class FrameReader:
     on; after any other the stream is out of step for good.
     """
 
-    def __init__(self, magic: bytes) -> None:
+    def __init__(
+        self, magic: bytes, payload_size_max: Mapping[str, int] = PAYLOAD_SIZE_MAX_BY_COMMAND
+    ) -> None:
         self._magic = magic
+        self._payload_size_max = payload_size_max
         self._buffer = bytearray()
         self._header: tuple[str, int, bytes] | None = None
 
@@ -92,7 +97,9 @@ class FrameReader:
         if self._header is None:
             if len(self._buffer) < FRAME_HEADER_SIZE:
                 return None
-            self._header = parse_frame_header(bytes(self._buffer[:FRAME_HEADER_SIZE]), self._magic)
+            self._header = parse_frame_header(
+                bytes(self._buffer[:FRAME_HEADER_SIZE]), self._magic, self._payload_size_max
+            )
         command, size, checksum = self._header
         end = FRAME_HEADER_SIZE + size
         if len(self._buffer) < end:
@@ -110,13 +117,15 @@ class FrameReader:
         return Frame(command, payload)
 
 
-def parse_frame_header(raw: bytes, magic: bytes) -> tuple[str, int, bytes]:
+def parse_frame_header(
+    raw: bytes, magic: bytes, payload_size_max: Mapping[str, int] = PAYLOAD_SIZE_MAX_BY_COMMAND
+) -> tuple[str, int, bytes]:
     """Return (command, payload size, checksum) of a header, with all that it claims checked."""
     found_magic, padded, size, checksum = _LAYOUT.unpack(raw)
     if found_magic != magic:
         raise WireError(f"magic {found_magic.hex()}, this network has {magic.hex()}", kind="magic")
     command = _parse_command(padded)
-    limit = PAYLOAD_SIZE_MAX_BY_COMMAND.get(command, PAYLOAD_SIZE_DEFAULT_MAX)
+    limit = payload_size_max.get(command, PAYLOAD_SIZE_DEFAULT_MAX)
     if size > limit:
         raise WireError(f"{command} of {size} bytes, limit {limit}", kind="oversized")
     return command, size, checksum

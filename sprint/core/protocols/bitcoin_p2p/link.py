@@ -15,7 +15,13 @@ from sprint.core.chains.bitcoin_family.parameters import NetworkParameters
 from sprint.core.errors import ProtocolError, WireError
 from sprint.core.kernels import sha256d
 from sprint.core.protocols.bitcoin_p2p.events import Ready, SessionEvent
-from sprint.core.protocols.bitcoin_p2p.framing import Frame, FrameReader, encode_frame
+from sprint.core.protocols.bitcoin_p2p.framing import (
+    PAYLOAD_SIZE_MAX_BY_COMMAND,
+    PAYLOAD_SIZE_MAX_WITH_AUXPOW,
+    Frame,
+    FrameReader,
+    encode_frame,
+)
 from sprint.core.protocols.bitcoin_p2p.messages import NODE_WITNESS, Message, Ping, Pong, Version
 from sprint.core.protocols.bitcoin_p2p.outbox import Outbox
 from sprint.core.wire import u64
@@ -31,10 +37,11 @@ _PREFERENCES = ("sendcmpct", "feefilter")
 class SessionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What a session says of itself, what it demands of the peer, and its limits.
 
-    `services_required` are the bits that a node must offer to be a source. `output_bytes_max` is what may
-    wait for a peer that asks and does not read; `output_chunk_bytes` about what one `data_to_send` gives.
-    `blocks_in_flight_max` is how many requested blocks are remembered, `replies_waiting_max` how many
-    requested items a peer may have waiting, `headers_announced_max` how many blocks at once are announced
+    `services` are offered and `services_required` demanded of a node to be a source, witness data only where
+    the network has any. `output_bytes_max` is what may wait for a peer that asks and does not read;
+    `output_chunk_bytes` about what one `data_to_send` gives. `blocks_in_flight_max` is how many requested
+    blocks are remembered, `replies_waiting_max` how many requested items a peer may have waiting,
+    `headers_announced_max` how many blocks at once are announced
     by their headers. `unix_time_offset_s` turns `now` into Unix time, which the version message carries;
     0 where `now` is Unix time.
     """
@@ -83,7 +90,10 @@ class Link(ABC):
         self.counts: dict[str, int] = {}
         self.ping_latency_ms: float | None = None
         self._unix_time = int(now + settings.unix_time_offset_s)
-        self._reader = FrameReader(parameters.magic)
+        self._reader = FrameReader(
+            parameters.magic,
+            PAYLOAD_SIZE_MAX_BY_COMMAND if parameters.auxpow is None else PAYLOAD_SIZE_MAX_WITH_AUXPOW,
+        )
         self._outbox = Outbox()
         self._deadlines: dict[Timer, float] = {Timer.HANDSHAKE: now + settings.handshake_timeout_s}
         self._pings_sent = 0
@@ -203,11 +213,15 @@ class Link(ABC):
         self._send_ping(now)
         return [Ready(version.protocol_version, version.services, version.user_agent, version.start_height)]
 
+    def _known_to_network(self, services: int) -> int:
+        """Take off the bits that mean nothing on this network."""
+        return services if self.parameters.witness_height is not None else services & ~NODE_WITNESS
+
     def _send_version(self, services: int, start_height: int) -> None:
         self._send(
             Version(
                 protocol_version=self.settings.protocol_version,
-                services=services,
+                services=self._known_to_network(services),
                 timestamp=self._unix_time,
                 nonce=self.nonce,
                 user_agent=self.settings.user_agent,

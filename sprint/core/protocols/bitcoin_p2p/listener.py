@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Protocol
 
-from sprint.core.chains.bitcoin_family.parameters import NetworkParameters
+from sprint.core.chains.bitcoin_family.parameters import HEADER_SIZE, NetworkParameters
 from sprint.core.errors import ProtocolError
 from sprint.core.kernels import sha256d
 from sprint.core.protocols.bitcoin_p2p.events import SessionEvent
@@ -67,7 +67,7 @@ class ServingSession(Link):
         if self.peer_prefers_headers and len(headers) <= self.settings.headers_announced_max:
             self._send(Headers(tuple(headers)))
         else:
-            self.announce_hashes([sha256d(headers[-1])])
+            self.announce_hashes([sha256d(headers[-1][:HEADER_SIZE])])
 
     def announce_hashes(self, hashes: Sequence[bytes]) -> None:
         """Announce blocks by inv. Does nothing before the handshake is done."""
@@ -82,7 +82,7 @@ class ServingSession(Link):
         super()._accept_version()
 
     def _on_message(self, frame: Frame) -> list[SessionEvent]:
-        match decode_message(frame.command, frame.payload):
+        match decode_message(frame.command, frame.payload, self.parameters):
             case GetHeaders(locator=locator, stop=stop):
                 headers = self._ledger.headers_after(locator, stop, HEADERS_MAX)
                 self._send(Headers(tuple(headers[:HEADERS_MAX])))

@@ -12,7 +12,8 @@ from typing import ClassVar
 
 import msgspec
 
-from sprint.core.chains.bitcoin_family.parameters import HEADER_SIZE
+from sprint.core.chains.bitcoin_family.auxpow import header_size
+from sprint.core.chains.bitcoin_family.parameters import HEADER_SIZE, NetworkParameters
 from sprint.core.errors import WireError
 from sprint.core.protocols.bitcoin_p2p.framing import HEADERS_MAX, INVENTORY_MAX, LOCATOR_MAX
 from sprint.core.wire import Reader, compact_size, i32, i64, u32, u64, var_bytes
@@ -20,13 +21,15 @@ from sprint.core.wire import Reader, compact_size, i32, i64, u32, u64, var_bytes
 NODE_NETWORK = 1
 NODE_WITNESS = 1 << 3
 NODE_NETWORK_LIMITED = 1 << 10
+NODE_MWEB = 1 << 24  # Litecoin's extension blocks
 
 MSG_TX = 1
 MSG_BLOCK = 2
 MSG_WTX = 5
 MSG_WITNESS_FLAG = 1 << 30
-MSG_MWEB_FLAG = 1 << 29  # Litecoin's extension blocks
+MSG_MWEB_FLAG = 1 << 29
 MSG_WITNESS_BLOCK = MSG_BLOCK | MSG_WITNESS_FLAG
+MSG_MWEB_BLOCK = MSG_WITNESS_BLOCK | MSG_MWEB_FLAG
 MSG_FLAGS = MSG_WITNESS_FLAG | MSG_MWEB_FLAG
 
 USER_AGENT_SIZE_MAX = 256
@@ -125,7 +128,7 @@ class GetHeaders(msgspec.Struct, frozen=True):
 
 
 class Headers(msgspec.Struct, frozen=True):
-    """Raw headers of 80 bytes each, oldest first."""
+    """Raw headers, oldest first: 80 bytes each, and behind them an AuxPoW where the version says so."""
 
     command: ClassVar[str] = "headers"
     headers: tuple[bytes, ...]
@@ -134,10 +137,11 @@ class Headers(msgspec.Struct, frozen=True):
         return compact_size(len(self.headers)) + b"".join(header + b"\0" for header in self.headers)
 
     @classmethod
-    def decode(cls, payload: bytes) -> Headers:
+    def decode(cls, payload: bytes, parameters: NetworkParameters | None = None) -> Headers:
+        """Read headers of a network; without one, of a network that has no merged mining."""
         reader = Reader(payload)
         count = reader.compact_size(HEADERS_MAX, "headers")
-        headers = tuple(_decode_header(reader) for _ in range(count))
+        headers = tuple(_decode_header(reader, parameters) for _ in range(count))
         reader.finish()
         return cls(headers)
 
@@ -202,15 +206,21 @@ _DECODERS: dict[str, Callable[[bytes], Message]] = {
     Ping.command: Ping.decode,
     Pong.command: Pong.decode,
     GetHeaders.command: GetHeaders.decode,
-    Headers.command: Headers.decode,
     Inventory.command: Inventory.decode,
     GetData.command: GetData.decode,
     NotFound.command: NotFound.decode,
 }
 
 
-def decode_message(command: str, payload: bytes) -> Message | None:
-    """Read a payload. None for a command that has no record; WireError if the bytes do not parse."""
+def decode_message(
+    command: str, payload: bytes, parameters: NetworkParameters | None = None
+) -> Message | None:
+    """Read a payload. None for a command that has no record; WireError if the bytes do not parse.
+
+    `parameters` are the network's, which say how its headers look; None: each has 80 bytes.
+    """
+    if command == Headers.command:
+        return Headers.decode(payload, parameters)
     decode = _DECODERS.get(command)
     return decode(payload) if decode else None
 
@@ -222,8 +232,9 @@ def _decode_nonce(payload: bytes) -> int:
     return nonce
 
 
-def _decode_header(reader: Reader) -> bytes:
-    header = reader.take(HEADER_SIZE)
+def _decode_header(reader: Reader, parameters: NetworkParameters | None) -> bytes:
+    size = HEADER_SIZE if parameters is None else header_size(reader.data, reader.position, parameters)
+    header = reader.take(size)
     if reader.u8():
         raise WireError("a header in a headers message claims transactions", kind="malformed")
     return header

@@ -23,7 +23,9 @@ from sprint.core.protocols.bitcoin_p2p.framing import INVENTORY_MAX, LOCATOR_MAX
 from sprint.core.protocols.bitcoin_p2p.link import Link, SessionSettings, Timer
 from sprint.core.protocols.bitcoin_p2p.messages import (
     MSG_BLOCK,
+    MSG_MWEB_BLOCK,
     MSG_WITNESS_BLOCK,
+    NODE_MWEB,
     NODE_NETWORK,
     NODE_NETWORK_LIMITED,
     GetData,
@@ -62,15 +64,18 @@ class PeerSession(Link):
         self._deadlines.setdefault(Timer.HEADERS, now + self.settings.headers_timeout_s)
 
     def request_blocks(self, hashes: Sequence[bytes], now: float) -> None:
-        """Ask for whole blocks with their witness data. Does nothing before `Ready` and after closing.
+        """Ask for whole blocks, with all that the network has beside their transactions.
+
+        Does nothing before `Ready` and after closing.
 
         Beyond `blocks_in_flight_max` the oldest requests are forgotten: their blocks would be unwanted.
         """
         if not self.ready or self.closed:
             return
+        kind = self._block_kind()
         for start in range(0, len(hashes), INVENTORY_MAX):
             part = hashes[start : start + INVENTORY_MAX]
-            self._send(GetData(tuple(InventoryItem(MSG_WITNESS_BLOCK, digest) for digest in part)))
+            self._send(GetData(tuple(InventoryItem(kind, digest) for digest in part)))
         for digest in hashes:
             self._blocks_in_flight.pop(digest, None)  # so that the oldest request stays first
             self._blocks_in_flight[digest] = now
@@ -83,7 +88,7 @@ class PeerSession(Link):
         return next(iter(self._blocks_in_flight.values()), None)
 
     def _refusal(self, version: Version) -> str | None:
-        missing = self.settings.services_required & ~version.services
+        missing = self._known_to_network(self.settings.services_required) & ~version.services
         offer = f"{version.user_agent} offers services {version.services:#x}"
         if refusal := super()._refusal(version):
             return refusal
@@ -93,6 +98,15 @@ class PeerSession(Link):
             return f"{offer}: it serves no blocks"
         return None
 
+    def _block_kind(self) -> int:
+        """Return the kind of inventory that gives a block whole: a plain request leaves data out."""
+        parameters, peer = self.parameters, self.peer_version
+        if parameters.witness_height is None:
+            return MSG_BLOCK
+        if parameters.mweb_height is not None and peer is not None and peer.services & NODE_MWEB:
+            return MSG_MWEB_BLOCK
+        return MSG_WITNESS_BLOCK
+
     def _on_verack(self, version: Version, now: float) -> list[SessionEvent]:
         events = super()._on_verack(version, now)
         self._send_payload("sendheaders")
@@ -101,7 +115,7 @@ class PeerSession(Link):
     def _on_message(self, frame: Frame) -> list[SessionEvent]:
         if frame.command == "block":
             return self._on_block(frame.payload)
-        match decode_message(frame.command, frame.payload):
+        match decode_message(frame.command, frame.payload, self.parameters):
             case Headers(headers=headers):
                 return self._on_headers(headers)
             case Inventory(items=items):
@@ -121,7 +135,7 @@ class PeerSession(Link):
     def _on_headers(self, headers: tuple[bytes, ...]) -> list[SessionEvent]:
         self._deadlines.pop(Timer.HEADERS, None)
         for parent, child in pairwise(headers):
-            if child[4:36] != sha256d(parent):
+            if child[4:36] != sha256d(parent[:HEADER_SIZE]):
                 raise ProtocolError("headers that do not follow one another", penalty=NON_CONTINUOUS_PENALTY)
         return [HeadersReceived(headers)]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from sprint.core.chains.bitcoin import REGTEST
+from sprint.core.chains.bitcoin_family.parameters import HEADER_SIZE, NetworkParameters
 from sprint.core.kernels import sha256d
 from sprint.core.protocols.bitcoin_p2p.events import SessionEvent
 from sprint.core.protocols.bitcoin_p2p.framing import Frame, FrameReader, encode_frame
@@ -45,14 +46,14 @@ class MemoryLedger:
         return len(self.headers)
 
     def headers_after(self, locator: Sequence[bytes], stop: bytes, limit: int) -> list[bytes]:
-        hashes = [sha256d(header) for header in self.headers]
+        hashes = [sha256d(header[:HEADER_SIZE]) for header in self.headers]
         start = next((hashes.index(digest) + 1 for digest in locator if digest in hashes), 0)
         end = hashes.index(stop) + 1 if stop in hashes else len(hashes)
         return self.headers[start:end][:limit]
 
     def body(self, digest: bytes, *, witness: bool) -> bytes | None:
         for header in self.headers:
-            if sha256d(header) == digest:
+            if sha256d(header[:HEADER_SIZE]) == digest:
                 self.bodies_made += 1
                 return body_of(header, witness=witness, size=self.body_size)
         return None
@@ -62,8 +63,10 @@ def body_of(header: bytes, *, witness: bool = True, size: int = 100) -> bytes:
     return header + (b"w" if witness else b"s") * (size - len(header))
 
 
-def peer_session(settings: SessionSettings = SETTINGS, now: float = 0.0) -> PeerSession:
-    return PeerSession(REGTEST, settings, nonce=OWN_NONCE, now=now)
+def peer_session(
+    settings: SessionSettings = SETTINGS, now: float = 0.0, network: NetworkParameters = REGTEST
+) -> PeerSession:
+    return PeerSession(network, settings, nonce=OWN_NONCE, now=now)
 
 
 def serving_session(
@@ -90,21 +93,26 @@ def version(
     )
 
 
-def frame(message: Message) -> bytes:
-    return encode_frame(REGTEST.magic, message.command, message.encode())
+def frame(message: Message, network: NetworkParameters = REGTEST) -> bytes:
+    return encode_frame(network.magic, message.command, message.encode())
 
 
-def bare(command: str, payload: bytes = b"") -> bytes:
-    return encode_frame(REGTEST.magic, command, payload)
+def bare(command: str, payload: bytes = b"", network: NetworkParameters = REGTEST) -> bytes:
+    return encode_frame(network.magic, command, payload)
 
 
 HANDSHAKE = frame(version()) + bare("verack")
 
 
-def ready_peer_session(settings: SessionSettings = SETTINGS, now: float = 0.0) -> PeerSession:
+def ready_peer_session(
+    settings: SessionSettings = SETTINGS,
+    now: float = 0.0,
+    network: NetworkParameters = REGTEST,
+    services: int = NODE_NETWORK | NODE_WITNESS,
+) -> PeerSession:
     """A session whose handshake is done and whose own words are taken."""
-    session = peer_session(settings, now)
-    session.receive_data(HANDSHAKE, now)
+    session = peer_session(settings, now, network)
+    session.receive_data(frame(version(services=services), network) + bare("verack", b"", network), now)
     taken(session)
     return session
 
@@ -120,7 +128,7 @@ def ready_serving_session(
 
 def taken(session: Link) -> list[Frame]:
     """All that a session has to say, as frames."""
-    reader = FrameReader(REGTEST.magic)
+    reader = FrameReader(session.parameters.magic)
     return [each for data in drained(session) for each in reader.feed(data)]
 
 
@@ -135,7 +143,7 @@ def drained(session: Link) -> Iterator[bytes]:
 
 def said(session: Link) -> list[Message]:
     """The messages with a record among what a session has to say."""
-    messages = (decode_message(each.command, each.payload) for each in taken(session))
+    messages = (decode_message(each.command, each.payload, session.parameters) for each in taken(session))
     return [message for message in messages if message is not None]
 
 

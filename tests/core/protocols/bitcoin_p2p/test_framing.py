@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from sprint.core.protocols.bitcoin_p2p.framing import (
     PAYLOAD_SIZE_DEFAULT_MAX,
     PAYLOAD_SIZE_MAX,
     PAYLOAD_SIZE_MAX_BY_COMMAND,
+    PAYLOAD_SIZE_MAX_WITH_AUXPOW,
     Frame,
     FrameReader,
     encode_frame,
@@ -70,6 +72,16 @@ def test_a_payload_at_its_commands_limit_is_waited_for_and_one_over_is_refused_b
     with pytest.raises(WireError, match=f"{command} of {limit + 1} bytes, limit {limit}") as caught:
         list(FrameReader(MAGIC).feed(claim(command, limit + 1)))
     assert (caught.value.kind, caught.value.penalty) == ("oversized", 100)
+
+
+def test_headers_with_auxpow_may_fill_a_frame_and_nothing_else_may_be_larger_for_it() -> None:
+    limits = PAYLOAD_SIZE_MAX_WITH_AUXPOW
+    assert {command for command in limits if limits[command] != PAYLOAD_SIZE_MAX_BY_COMMAND[command]} == {
+        "headers"
+    }
+    assert list(FrameReader(MAGIC, limits).feed(claim("headers", PAYLOAD_SIZE_MAX))) == []
+    with pytest.raises(WireError, match=r"headers of 4000001 bytes, limit 4000000"):
+        list(FrameReader(MAGIC, limits).feed(claim("headers", PAYLOAD_SIZE_MAX + 1)))
 
 
 def test_no_command_has_a_limit_above_that_of_the_protocol() -> None:
@@ -127,9 +139,9 @@ def test_a_header_is_parsed_once_however_many_pieces_its_payload_comes_in(
 ) -> None:
     parsed: list[bytes] = []
 
-    def spy(raw: bytes, magic: bytes) -> tuple[str, int, bytes]:
+    def spy(raw: bytes, magic: bytes, payload_size_max: Mapping[str, int]) -> tuple[str, int, bytes]:
         parsed.append(raw)
-        return parse_frame_header(raw, magic)
+        return parse_frame_header(raw, magic, payload_size_max)
 
     monkeypatch.setattr(framing, "parse_frame_header", spy)
     stream = encode_frame(MAGIC, "block", bytes(10_000))

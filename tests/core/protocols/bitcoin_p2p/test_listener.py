@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sprint.core.chains import dogecoin
 from sprint.core.chains.bitcoin import REGTEST
 from sprint.core.kernels import sha256d
 from sprint.core.protocols.bitcoin_p2p.events import (
@@ -56,6 +57,7 @@ from tests.core.protocols.bitcoin_p2p.peers import (
     taken,
     version,
 )
+from tests.vectors import bitcoin_family as vectors
 
 HEADERS = make_headers(10)
 HASHES = [sha256d(header) for header in HEADERS]
@@ -110,6 +112,15 @@ def test_no_more_headers_are_given_than_one_message_holds() -> None:
     session = ready_serving_session(Generous())
     session.receive_data(frame(GetHeaders(70_016, (), bytes(32))), 0.0)
     assert said(session) == [Headers((bytes(80),) * HEADERS_MAX)]
+
+
+def test_a_merge_mined_header_is_announced_by_its_hash_where_headers_are_not_wanted() -> None:
+    (block,) = vectors.headers("dogecoin/mainnet_371337.hex")
+    session = ServingSession(dogecoin.MAIN, MemoryLedger(), SETTINGS, nonce=1, now=0.0)
+    session.receive_data(frame(version(), dogecoin.MAIN) + bare("verack", b"", dogecoin.MAIN), 0.0)
+    taken(session)
+    session.announce([block[:535]], 0.0)
+    assert said(session) == [Inventory((InventoryItem(MSG_BLOCK, sha256d(block[:80])),))]
 
 
 # Blocks.

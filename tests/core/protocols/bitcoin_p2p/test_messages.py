@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sprint.core.chains import bitcoin, dogecoin
 from sprint.core.errors import WireError
 from sprint.core.protocols.bitcoin_p2p.framing import (
     HEADERS_MAX,
@@ -37,7 +38,9 @@ from sprint.core.protocols.bitcoin_p2p.messages import (
 )
 from sprint.core.wire import compact_size
 from tests.core.protocols.bitcoin_p2p.peers import version
+from tests.vectors import bitcoin_family as family_vectors
 
+MERGED_SIZE = 535  # of the first merge-mined header of Dogecoin, with its AuxPoW
 VECTORS = Path(__file__).resolve().parents[3] / "vectors" / "bitcoin"
 
 # The version message that Bitcoin's protocol documentation prints, byte for byte.
@@ -141,6 +144,26 @@ def test_real_headers_are_carried_unchanged() -> None:
     payload = Headers(headers).encode()
     assert len(payload) == 1 + 11 * 81
     assert Headers.decode(payload) == Headers(headers)
+
+
+def test_headers_with_and_without_auxpow_stand_in_one_message() -> None:
+    (block,) = family_vectors.headers("dogecoin/mainnet_371337.hex")
+    merged, plain = block[:MERGED_SIZE], dogecoin.MAIN.genesis
+    message = Headers((plain, merged, plain, merged))
+    payload = message.encode()
+    assert len(payload) == 1 + 2 * 81 + 2 * (MERGED_SIZE + 1)
+    assert decode_message("headers", payload, dogecoin.MAIN) == message
+    for network in (None, bitcoin.MAIN):  # there, bit 8 of a version means nothing
+        with pytest.raises(WireError):
+            decode_message("headers", payload, network)
+
+
+@pytest.mark.parametrize("size", [80, 81, 200, MERGED_SIZE - 1])
+def test_a_headers_message_cut_inside_an_auxpow_is_truncated(size: int) -> None:
+    (block,) = family_vectors.headers("dogecoin/mainnet_371337.hex")
+    with pytest.raises(WireError) as caught:
+        Headers.decode(b"\x01" + block[:size], dogecoin.MAIN)
+    assert caught.value.kind == "truncated"
 
 
 ITEM = InventoryItem(MSG_BLOCK, bytes(32))

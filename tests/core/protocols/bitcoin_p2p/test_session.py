@@ -5,12 +5,16 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from sprint.core.chains import bitcoin, dogecoin, litecoin
+from sprint.core.chains.bitcoin_family.parameters import NetworkParameters
 from sprint.core.kernels import sha256d
+from sprint.core.protocols.announcements import HeadersAnnounced
 from sprint.core.protocols.bitcoin_p2p.events import (
     BlockReceived,
     BlocksAnnounced,
     BlocksNotFound,
     HeadersReceived,
+    announcement_of,
 )
 from sprint.core.protocols.bitcoin_p2p.framing import HEADERS_MAX, INVENTORY_MAX, LOCATOR_MAX
 from sprint.core.protocols.bitcoin_p2p.messages import (
@@ -18,12 +22,16 @@ from sprint.core.protocols.bitcoin_p2p.messages import (
     MSG_TX,
     MSG_WITNESS_BLOCK,
     MSG_WTX,
+    NODE_MWEB,
+    NODE_NETWORK,
+    NODE_WITNESS,
     GetData,
     GetHeaders,
     Headers,
     Inventory,
     InventoryItem,
     NotFound,
+    Version,
 )
 from sprint.core.protocols.bitcoin_p2p.session import NON_CONTINUOUS_PENALTY, UNWANTED_PENALTY
 from tests.core.protocols.bitcoin_p2p.peers import (
@@ -37,8 +45,11 @@ from tests.core.protocols.bitcoin_p2p.peers import (
     peer_session,
     ready_peer_session,
     said,
+    version,
 )
+from tests.vectors import bitcoin_family as vectors
 
+MERGED_SIZE = 535  # of the first merge-mined header of Dogecoin, with its AuxPoW
 HEADERS = make_headers(5)
 HASHES = [sha256d(header) for header in HEADERS]
 
@@ -115,6 +126,60 @@ def test_blocks_are_asked_for_with_witness_data() -> None:
     assert said(session) == [
         GetData((InventoryItem(MSG_WITNESS_BLOCK, HASHES[0]), InventoryItem(MSG_WITNESS_BLOCK, HASHES[1])))
     ]
+
+
+@pytest.mark.parametrize(
+    ("network", "services", "kind"),
+    [
+        (bitcoin.REGTEST, NODE_NETWORK | NODE_WITNESS | NODE_MWEB, MSG_WITNESS_BLOCK),
+        (litecoin.REGTEST, NODE_NETWORK | NODE_WITNESS | NODE_MWEB, 0x60000002),
+        (litecoin.REGTEST, NODE_NETWORK | NODE_WITNESS, MSG_WITNESS_BLOCK),
+        (dogecoin.REGTEST, NODE_NETWORK, MSG_BLOCK),
+        (dogecoin.REGTEST, NODE_NETWORK | NODE_WITNESS | NODE_MWEB, MSG_BLOCK),
+    ],
+)
+def test_a_block_is_asked_for_whole_as_its_network_and_the_peer_have_it(
+    network: NetworkParameters, services: int, kind: int
+) -> None:
+    if network.chain_id == "litecoin-regtest":
+        network = msgspec.structs.replace(network, mweb_height=432)
+    session = ready_peer_session(network=network, services=services)
+    session.request_blocks(HASHES[:1], 0.0)
+    assert said(session) == [GetData((InventoryItem(kind, HASHES[0]),))]
+
+
+def test_a_network_without_witness_data_neither_demands_nor_offers_it() -> None:
+    session = peer_session(network=dogecoin.REGTEST)
+    (own,) = said(session)
+    assert isinstance(own, Version)
+    assert own.services == 0
+    session.receive_data(frame(version(services=NODE_NETWORK), dogecoin.REGTEST), 0.0)
+    assert is_open(session)
+
+
+def test_merge_mined_headers_follow_one_another_by_their_first_80_bytes() -> None:
+    (block,) = vectors.headers("dogecoin/mainnet_371337.hex")
+    merged = block[:MERGED_SIZE]
+    child = merged[:4] + sha256d(merged[:80]) + merged[36:]
+    session = ready_peer_session(network=dogecoin.MAIN, services=NODE_NETWORK)
+    answer = frame(Headers((merged, child)), dogecoin.MAIN)
+    assert session.receive_data(answer, 0.0) == [HeadersReceived((merged, child))]
+    stranger = merged[:4] + sha256d(merged) + merged[36:]
+    session.receive_data(frame(Headers((merged, stranger)), dogecoin.MAIN), 0.0)
+    assert session.score == NON_CONTINUOUS_PENALTY
+
+
+def test_a_full_message_of_merge_mined_headers_is_told() -> None:
+    (block,) = vectors.headers("dogecoin/mainnet_371337.hex")
+    headers = [block[:MERGED_SIZE]]
+    for _ in range(HEADERS_MAX - 1):
+        headers.append(block[:4] + sha256d(headers[-1][:80]) + block[36:MERGED_SIZE])
+    session = ready_peer_session(network=dogecoin.MAIN, services=NODE_NETWORK)
+    (told,) = session.receive_data(frame(Headers(tuple(headers)), dogecoin.MAIN), 0.0)
+    assert told == HeadersReceived(tuple(headers))
+    announcement = announcement_of(told, "peer", 0.0)
+    assert isinstance(announcement, HeadersAnnounced)
+    assert announcement.full
 
 
 def test_more_blocks_than_one_message_holds_are_asked_for_in_two() -> None:
