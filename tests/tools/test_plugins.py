@@ -42,7 +42,9 @@ def test_a_network_is_found_by_name_or_alias_in_any_case_main_by_default(
     )
 
 
-@pytest.mark.parametrize("chain_id", ["bitcoin", "bitcoin-regtest", "dogecoin", "litecoin", "litecoin-regtest"])
+@pytest.mark.parametrize(
+    "chain_id", ["bitcoin", "bitcoin-regtest", "dogecoin", "litecoin", "litecoin-regtest"]
+)
 def test_every_id_finds_the_network_that_is_served_under_it(chain_id: str) -> None:
     assert CATALOG.find_id(chain_id).chain_id == chain_id
 
@@ -52,7 +54,10 @@ def test_every_id_finds_the_network_that_is_served_under_it(chain_id: str) -> No
     [
         ("solana", "chain 'solana': there are bitcoin, dogecoin, litecoin"),
         ("", "chain '': there are bitcoin, dogecoin, litecoin"),
-        ("bitcoin-testnet9", "network 'testnet9' of bitcoin: there are main, regtest"),
+        (
+            "bitcoin-testnet9",
+            "network 'testnet9' of bitcoin: there are main, testnet, testnet4, signet, regtest",
+        ),
     ],
 )
 def test_an_unknown_chain_or_network_is_refused_with_those_there_are(chain_id: str, said: str) -> None:

@@ -7,13 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from sprint.core.chains import Block, Header, Rejected
-from sprint.core.chains.bitcoin_family.ancestry import (
-    Ancestry,
-    ancestry_checks,
-    begin_ancestry,
-    check_ancestry,
-    extend_ancestry,
-)
+from sprint.core.chains.bitcoin_family.ancestry import Ancestry, begin_ancestry, extend_ancestry
 from sprint.core.chains.bitcoin_family.auxpow import (
     Auxpow,
     chain_id_of,
@@ -23,6 +17,7 @@ from sprint.core.chains.bitcoin_family.auxpow import (
 )
 from sprint.core.chains.bitcoin_family.block import BODY_CHECKS, check_body, check_place
 from sprint.core.chains.bitcoin_family.header import BlockHeader, parse_header
+from sprint.core.chains.bitcoin_family.header_rules import ancestry_checks, check_ancestry
 from sprint.core.chains.bitcoin_family.parameters import HEADER_SIZE, NetworkParameters
 from sprint.core.chains.bitcoin_family.proof_of_work import target_of, work_of
 from sprint.core.chains.bitcoin_family.transaction import (

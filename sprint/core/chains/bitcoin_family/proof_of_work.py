@@ -29,6 +29,20 @@ def target_of(bits: int, target_limit: int) -> int:
     return target
 
 
+def bits_of(target: int) -> int:
+    """Return the compact form of a target below 2**256: its leading bytes, rounded down.
+
+    Where the highest bit of the three leading bytes is set, which would be the sign, two of them are kept
+    (`arith_uint256::GetCompact`).
+    """
+    length = (target.bit_length() + 7) // 8
+    mantissa = target >> 8 * (length - 3) if length > 3 else target << 8 * (3 - length)
+    if mantissa & _SIGN:
+        mantissa >>= 8
+        length += 1
+    return length << 24 | mantissa
+
+
 def work_of(target: int) -> int:
     """Return the expected number of hashes to meet a target: 2**256 / (target + 1)."""
     return (1 << 256) // (target + 1)
