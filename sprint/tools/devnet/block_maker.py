@@ -12,7 +12,6 @@ import hashlib
 import msgspec
 
 from sprint.core.chains import Header, Processor
-from sprint.core.chains.bitcoin_family.block import COMMITMENT_PREFIX
 from sprint.core.chains.bitcoin_family.header import BlockHeader
 from sprint.core.chains.bitcoin_family.parameters import ZERO_HASH
 from sprint.core.chains.bitcoin_family.transaction import (
@@ -21,6 +20,7 @@ from sprint.core.chains.bitcoin_family.transaction import (
     TransactionInput,
     TransactionOutput,
 )
+from sprint.core.chains.bitcoin_family.witness import COMMITMENT_PREFIX
 from sprint.core.errors import ConfigError, RuleError
 from sprint.core.kernels import merkle_root, sha256d
 from sprint.core.wire import compact_size, u32, u64, var_bytes

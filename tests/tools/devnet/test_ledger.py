@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sprint.core.chains import Block, bitcoin, litecoin
-from sprint.core.chains.bitcoin_family.block import height_claimed
+from sprint.core.chains.bitcoin_family.coinbase import height_claimed
 from sprint.core.chains.bitcoin_family.family import BitcoinFamilyChain
 from sprint.core.chains.bitcoin_family.parameters import ZERO_HASH
 from sprint.core.chains.bitcoin_family.transaction import parse_transaction
@@ -97,7 +97,7 @@ def test_a_stripped_body_has_the_same_hash_and_no_witness() -> None:
     assert stripped[:80] == full[:80]
     block = processor.process_block(stripped)
     assert isinstance(block, Block)
-    assert block.facts.witness_absent
+    assert block.facts.witness.absent
     refused = processor.check_context(block, at(ledger.height()), ())
     assert refused is not None
     assert refused.mutated

@@ -1,48 +1,47 @@
 """A whole block's body against its header: the checks of level `full` that need no other block.
 
-The checks run in the order of their cost, and each has a name that stands in the event's proof and in a
-refusal. What is not checked: scripts, signatures and the UTXO set.
+The checks run in the order of Bitcoin Core's `CheckBlock`, each under a name that stands in the event's
+proof and in a refusal: first what shows whether this body is the one that the header commits to, since a
+false body says nothing of the block. What is not checked: scripts, signatures and the UTXO set.
 """
 
 from __future__ import annotations
 
 import msgspec
 
+from sprint.core.chains.bitcoin_family.coinbase import height_claimed
 from sprint.core.chains.bitcoin_family.header import BlockHeader, parse_header
 from sprint.core.chains.bitcoin_family.parameters import HEADER_SIZE, NetworkParameters
+from sprint.core.chains.bitcoin_family.scan import ScannedTransaction, scan_transaction
 from sprint.core.chains.bitcoin_family.transaction import (
     TRANSACTION_SIZE_MIN,
-    Transaction,
     check_transaction,
     parse_transaction,
-    scan_transaction,
-    starts_as_coinbase,
 )
+from sprint.core.chains.bitcoin_family.witness import WitnessFacts, check_witness
 from sprint.core.errors import RuleError, WireError
-from sprint.core.kernels import merkle_root, sha256d
+from sprint.core.kernels import merkle_root
 from sprint.core.wire import Reader
 
 BLOCK_SIZE_MAX = 4_000_000
-COMMITMENT_PREFIX = bytes.fromhex("6a24aa21a9ed")  # OP_RETURN, push 36, BIP 141's tag
-COMMITMENT_SIZE_MIN = 38
-BODY_CHECKS = ("merkle_root", "coinbase", "witness_commitment", "weight")
-_OP_1 = 0x51
-_OP_16 = 0x60
-_HEIGHT_BYTES_MAX = 4
-_SIGN_BIT = 0x80  # of the last byte of a number in a script
+BODY_CHECKS = ("merkle_root", "size", "coinbase", "transactions", "witness_commitment", "weight")
+LOCK_TIME_THRESHOLD = 500_000_000  # a lock time below is a height, one from here on a Unix time
+_WITNESS_SCALE = 4
 
 
 class BodyFacts(msgspec.Struct, frozen=True):
     """What the checks found on their way and a block's place decides on.
 
-    `height_claimed` is the height that the coinbase states, if it does. `witness_absent` is set where the
-    block commits to witness data and carries none.
+    `height_claimed` is the height that the coinbase states, if it does. `locked_until_height` and
+    `locked_until_time` are the greatest lock times that bind in a transaction of this body, else 0.
     """
 
     tx_count: int
     coinbase_txid: bytes
     height_claimed: int | None
-    witness_absent: bool
+    witness: WitnessFacts
+    locked_until_height: int
+    locked_until_time: int
 
 
 def check_body(raw: bytes, body_start: int, parameters: NetworkParameters) -> BodyFacts:
@@ -53,49 +52,41 @@ def check_body(raw: bytes, body_start: int, parameters: NetworkParameters) -> Bo
     """
     if len(raw) > BLOCK_SIZE_MAX:
         raise WireError(f"block of {len(raw)} bytes, limit {BLOCK_SIZE_MAX}", kind="oversized")
-    header = parse_header(raw[:HEADER_SIZE])
-    reader = Reader(raw, body_start)
-    count = reader.compact_size(len(raw) // TRANSACTION_SIZE_MIN + 1, "transactions")
-    first = reader.position
-    txids, wtxids, stripped_size, coinbases = _ids(raw, first, count)
-    _check_merkle_root(header, txids)
-    if coinbases > 1:
-        raise RuleError("coinbase", f"{coinbases} coinbases in one block, limit 1")
+    first, scanned = _scan(raw, body_start, parameters)
+    txids = [transaction.txid for transaction in scanned]
+    _check_merkle_root(parse_header(raw[:HEADER_SIZE]), txids)
+    stripped_size = len(raw) - sum(transaction.witness_size for transaction in scanned)
+    _check_size(stripped_size, len(scanned), parameters.weight_max)
     coinbase = parse_transaction(Reader(raw, first))
     check_transaction(coinbase, parameters.money_max, coinbase=True)
-    witness_absent = _check_commitment(coinbase, txids, wtxids)
+    _check_transactions(raw, first, scanned, parameters)
+    witness = check_witness(parameters, coinbase, txids, [t.wtxid for t in scanned])
     _check_weight(len(raw), stripped_size, parameters.weight_max)
-    return BodyFacts(count, txids[0], height_claimed(coinbase.inputs[0].script), witness_absent)
+    locks = [transaction.locked_until for transaction in scanned]
+    return BodyFacts(
+        tx_count=len(scanned),
+        coinbase_txid=txids[0],
+        height_claimed=height_claimed(coinbase.inputs[0].script),
+        witness=witness,
+        locked_until_height=max((lock for lock in locks if lock < LOCK_TIME_THRESHOLD), default=0),
+        locked_until_time=max((lock for lock in locks if lock >= LOCK_TIME_THRESHOLD), default=0),
+    )
 
 
-def check_place(parameters: NetworkParameters, facts: BodyFacts, height: int) -> None:
-    """Check what a body's height decides. A body stripped of its witness data is not the true body."""
-    if height >= parameters.bip34_height and facts.height_claimed != height:
-        raise RuleError(
-            "coinbase_height", f"coinbase states height {facts.height_claimed}, the block is at {height}"
-        )
-    binds = parameters.witness_height is not None and height >= parameters.witness_height
-    if facts.witness_absent and binds:
-        raise RuleError(
-            "witness_commitment", "committed witness data was stripped from the body", mutated=True
-        )
-
-
-def _ids(raw: bytes, position: int, count: int) -> tuple[list[bytes], list[bytes], int, int]:
-    """All txids and wtxids, the block's size without witness data, and how many coinbases it has."""
-    txids: list[bytes] = []
-    wtxids: list[bytes] = []
-    stripped_size = len(raw)
-    coinbases = 0
+def _scan(raw: bytes, position: int, parameters: NetworkParameters) -> tuple[int, list[ScannedTransaction]]:
+    """Return where the first transaction starts, and what a scan finds of each."""
+    reader = Reader(raw, position)
+    count = reader.compact_size(len(raw) // TRANSACTION_SIZE_MIN + 1, "transactions")
+    first = position = reader.position
+    money_max = parameters.money_max
+    scanned = []
     for _ in range(count):
-        coinbases += starts_as_coinbase(raw, position)
-        position, txid, wtxid, witness_size = scan_transaction(raw, position)
-        txids.append(txid)
-        wtxids.append(wtxid)
-        stripped_size -= witness_size
+        transaction = scan_transaction(raw, position, money_max)
+        scanned.append(transaction)
+        position = transaction.stop
     if position != len(raw):
         raise WireError(f"{len(raw) - position} bytes after the last transaction", kind="trailing")
-    return txids, wtxids, stripped_size, coinbases
+    return first, scanned
 
 
 def _check_merkle_root(header: BlockHeader, txids: list[bytes]) -> None:
@@ -111,57 +102,28 @@ def _check_merkle_root(header: BlockHeader, txids: list[bytes]) -> None:
         )
 
 
-def _check_commitment(coinbase: Transaction, txids: list[bytes], wtxids: list[bytes]) -> bool:
-    """BIP 141: the coinbase commits to all witness data. Returns whether there should be some and is none."""
-    found = [o.script for o in coinbase.outputs if _is_commitment(o.script)]
-    if not found:
-        if txids != wtxids:
-            raise RuleError("witness_commitment", "witness data without a commitment", mutated=True)
-        return False
-    if not coinbase.witnesses:
-        if txids != wtxids:
-            raise RuleError("witness_commitment", "the coinbase's reserved value is missing", mutated=True)
-        return True
-    stack = coinbase.witnesses[0]
-    if len(stack) != 1 or len(stack[0]) != 32:
-        raise RuleError("witness_commitment", "the reserved value is not one item of 32 bytes", mutated=True)
-    root, _ = merkle_root([bytes(32), *wtxids[1:]])
-    if sha256d(root + stack[0]) != found[-1][6:38]:
-        raise RuleError(
-            "witness_commitment", "witness data is not what the coinbase commits to", mutated=True
-        )
-    return False
+def _check_size(stripped_size: int, count: int, weight_max: int) -> None:
+    size_max = weight_max // _WITNESS_SCALE
+    if stripped_size > size_max:
+        raise RuleError("size", f"{stripped_size} bytes without witness data, limit {size_max}")
+    if count > size_max:
+        raise RuleError("size", f"{count} transactions, limit {size_max}")
 
 
-def _is_commitment(script: bytes) -> bool:
-    return len(script) >= COMMITMENT_SIZE_MIN and script.startswith(COMMITMENT_PREFIX)
+def _check_transactions(
+    raw: bytes, first: int, scanned: list[ScannedTransaction], parameters: NetworkParameters
+) -> None:
+    """Check every transaction but the first; one that the scan doubts is read again to say what is wrong."""
+    coinbases = sum(transaction.is_coinbase for transaction in scanned)
+    if coinbases > 1:
+        raise RuleError("coinbase", f"{coinbases} coinbases in one block, limit 1")
+    starts = [first, *(transaction.stop for transaction in scanned)]
+    for start, transaction in zip(starts[1:], scanned[1:], strict=False):
+        if not transaction.sound:
+            check_transaction(parse_transaction(Reader(raw, start)), parameters.money_max, coinbase=False)
 
 
 def _check_weight(size: int, stripped_size: int, weight_max: int) -> None:
-    weight = 3 * stripped_size + size
+    weight = (_WITNESS_SCALE - 1) * stripped_size + size
     if weight > weight_max:
         raise RuleError("weight", f"weight {weight}, limit {weight_max}")
-
-
-def height_claimed(script: bytes) -> int | None:
-    """Return the height that BIP 34 puts first into the coinbase script.
-
-    None where the script starts with anything else than a number from 0 up, pushed in its shortest form,
-    the only one the rule allows.
-    """
-    if not script:
-        return None
-    length = script[0]
-    if length == 0:
-        return 0
-    if _OP_1 <= length <= _OP_16:
-        return length - _OP_1 + 1
-    if length > _HEIGHT_BYTES_MAX or len(script) < 1 + length:
-        return None
-    pushed = script[1 : 1 + length]
-    height = int.from_bytes(pushed, "little")
-    negative = pushed[-1] >= _SIGN_BIT
-    padded = pushed[-1] == 0 and (length == 1 or pushed[-2] < _SIGN_BIT)
-    if negative or padded or height <= _OP_16 - _OP_1 + 1:
-        return None
-    return height

@@ -15,10 +15,11 @@ from sprint.core.chains.bitcoin_family.auxpow import (
     check_version,
     read_auxpow,
 )
-from sprint.core.chains.bitcoin_family.block import BODY_CHECKS, check_body, check_place
+from sprint.core.chains.bitcoin_family.block import BODY_CHECKS, check_body
 from sprint.core.chains.bitcoin_family.header import BlockHeader, parse_header
 from sprint.core.chains.bitcoin_family.header_rules import ancestry_checks, check_ancestry
 from sprint.core.chains.bitcoin_family.parameters import HEADER_SIZE, NetworkParameters
+from sprint.core.chains.bitcoin_family.place import check_place, place_checks
 from sprint.core.chains.bitcoin_family.proof_of_work import target_of, work_of
 from sprint.core.chains.bitcoin_family.transaction import (
     check_transaction,
@@ -137,15 +138,14 @@ class BitcoinFamilyProcessor:
     def check_context(
         self, block: Block, ancestry: Ancestry, identities_below: Iterable[bytes]
     ) -> Rejected | None:
-        del identities_below
         try:
-            check_place(self.parameters, block.facts, ancestry.height + 1)
+            check_place(self.parameters, block, ancestry, identities_below)
         except RuleError as error:
             return _rejected(error)
         return None
 
     def context_checks(self, ancestry: Ancestry) -> tuple[str, ...]:
-        return (*ancestry_checks(self.parameters, ancestry), "coinbase_height")
+        return ancestry_checks(self.parameters, ancestry) + place_checks(self.parameters, ancestry)
 
     def _checked_header(self, raw: bytes, auxpow: Auxpow | None) -> Header:
         """Check 80 bytes by their own proof of work, or by that of the block they were mined with."""

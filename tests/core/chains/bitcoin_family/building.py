@@ -8,7 +8,6 @@ import msgspec
 
 from sprint.core.chains import Block, Header, Rejected, bitcoin
 from sprint.core.chains.bitcoin_family.ancestry import Ancestry
-from sprint.core.chains.bitcoin_family.block import COMMITMENT_PREFIX
 from sprint.core.chains.bitcoin_family.header import BlockHeader
 from sprint.core.chains.bitcoin_family.transaction import (
     NULL_INDEX,
@@ -16,6 +15,7 @@ from sprint.core.chains.bitcoin_family.transaction import (
     TransactionInput,
     TransactionOutput,
 )
+from sprint.core.chains.bitcoin_family.witness import COMMITMENT_PREFIX
 from sprint.core.kernels import merkle_root, sha256d
 from sprint.core.wire import compact_size
 

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sprint.core.chains.bitcoin_family import block as block_module
-from sprint.core.chains.bitcoin_family.block import COMMITMENT_PREFIX, height_claimed
+from sprint.core.chains.bitcoin_family.coinbase import height_claimed
 from sprint.core.chains.bitcoin_family.transaction import Transaction, TransactionOutput
+from sprint.core.chains.bitcoin_family.witness import COMMITMENT_PREFIX
 from sprint.core.kernels import merkle_root
 from sprint.core.wire import compact_size
 from tests.core.chains.bitcoin_family.building import (
@@ -153,7 +154,7 @@ def test_another_height_than_the_coinbase_states_is_refused_from_where_the_rule_
 
 def test_a_right_commitment_is_accepted() -> None:
     verdict = accepted(block([coinbase(RIGHT, stack=(RESERVED,)), *WITNESSED]))
-    assert not verdict.facts.witness_absent
+    assert not verdict.facts.witness.absent
 
 
 def test_witness_data_without_a_commitment_is_refused() -> None:
@@ -211,7 +212,7 @@ def test_a_body_stripped_whole_is_marked_and_only_its_height_decides() -> None:
     transactions = [coinbase(RIGHT, stack=(RESERVED,)), *WITNESSED]
     full, stripped = accepted(block(transactions)), accepted(block(transactions, witness=False))
     assert full.header.hash == stripped.header.hash
-    assert stripped.facts.witness_absent
+    assert stripped.facts.witness.absent
     from_two = type(REGTEST)(msgspec.structs.replace(REGTEST.parameters, witness_height=2))
     assert from_two.check_context(stripped, at(1), ()) is None
     verdict = from_two.check_context(claiming(stripped, 2), at(2), ())
@@ -239,9 +240,9 @@ def with_filling(size: int) -> Transaction:
     return Transaction(1, (COINBASE_INPUT,), (TransactionOutput(0, bytes(size)),), (), 0)
 
 
-def test_a_block_of_the_weight_limit_is_accepted_and_one_byte_more_refused() -> None:
+def test_a_block_of_the_size_limit_is_accepted_and_one_byte_more_refused() -> None:
     accepted(filled(1_000_000))
-    assert verdict_of(filled(1_000_001)) == ("weight", False)
+    assert verdict_of(filled(1_000_001)) == ("size", False)
 
 
 def test_witness_data_weighs_a_quarter() -> None:

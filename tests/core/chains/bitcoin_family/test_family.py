@@ -92,7 +92,8 @@ def test_an_accepted_block_names_every_check_it_passed() -> None:
     verdict = REGTEST.process_block(VALID)
     assert isinstance(verdict, Block)
     assert verdict.checks == (
-        "target", "proof_of_work", "parent", "merkle_root", "coinbase", "witness_commitment", "weight",
+        "target", "proof_of_work", "parent",
+        "merkle_root", "size", "coinbase", "transactions", "witness_commitment", "weight",
     )  # fmt: skip
     assert (verdict.tx_count, verdict.size, verdict.header.raw) == (3, len(VALID), VALID[:80])
 

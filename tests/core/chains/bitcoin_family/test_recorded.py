@@ -17,7 +17,7 @@ from sprint.core.chains.bitcoin_family.header import BlockHeader
 from sprint.core.chains.bitcoin_family.transaction import parse_transaction
 from sprint.core.kernels import merkle_root
 from sprint.core.wire import Reader, compact_size
-from tests.core.chains.bitcoin_family.building import at, claiming
+from tests.core.chains.bitcoin_family.building import at
 from tests.vectors import bitcoin_family as vectors
 
 BITCOIN = bitcoin.CHAIN.processor("main")
@@ -76,11 +76,13 @@ def test_a_recorded_block_agrees_with_its_nodes_answer(processor: BitcoinFamilyP
 
 def test_ids_and_stripped_size_agree_with_the_nodes_answer() -> None:
     answer = vectors.answer("bitcoin/mainnet_951658.json")
-    txids, _, stripped_size, coinbases = block_module._ids(REAL, FIRST_TRANSACTION, REAL_COUNT)
-    assert [display_hash(txid) for txid in txids] == answer["tx"]
+    first, scanned = block_module._scan(REAL, 80, bitcoin.MAIN)
+    assert first == FIRST_TRANSACTION
+    assert [display_hash(transaction.txid) for transaction in scanned] == answer["tx"]
+    stripped_size = len(REAL) - sum(transaction.witness_size for transaction in scanned)
     assert stripped_size == answer["strippedsize"]
     assert 3 * stripped_size + len(REAL) == answer["weight"]
-    assert coinbases == 1
+    assert [transaction.is_coinbase for transaction in scanned] == [True] + [False] * (REAL_COUNT - 1)
 
 
 def test_a_full_mainnet_block_is_accepted() -> None:
@@ -102,7 +104,7 @@ def test_the_first_blocks_of_bitcoin_are_one_chain_of_valid_blocks() -> None:
     for height, raw in enumerate(blocks, 1):
         block = judged(BITCOIN, raw)
         assert block.header.parent == parent
-        assert not block.facts.witness_absent
+        assert not block.facts.witness.absent
         assert BITCOIN.check_context(block, at(height), ()) is None
         parent = block.header.hash
     assert len(blocks) == 255
@@ -249,12 +251,14 @@ def test_a_block_stripped_of_its_witness_data_is_refused_from_the_height_that_de
     transactions = [parse_transaction(reader) for _ in range(REAL_COUNT)]
     stripped = REAL[:FIRST_TRANSACTION] + b"".join(t.encode(witness=False) for t in transactions)
     block = judged(BITCOIN, stripped)
-    assert block.facts.witness_absent
+    assert block.facts.witness.absent
     verdict = BITCOIN.check_context(block, at(951_658), ())
     assert verdict is not None
     assert (verdict.check, verdict.mutated) == ("witness_commitment", True)
     first = bitcoin.MAIN.witness_height
     assert first is not None
     for height, outcome in ((first - 1, None), (first, "witness_commitment")):
-        found = BITCOIN.check_context(claiming(block, height), at(height), ())
+        unlocked = msgspec.structs.replace(block.facts, height_claimed=height, locked_until_height=0)
+        placed = msgspec.structs.replace(block, facts=unlocked)
+        found = BITCOIN.check_context(placed, at(height), ())
         assert (found.check if found else None) == outcome
