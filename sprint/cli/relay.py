@@ -1,4 +1,4 @@
-"""`sprint relay`, `sprint relay check` and `sprint relay tail`: options in, a tool called, lines out."""
+"""`sprint relay` with `check` and `tail`: options in, a tool called, lines out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sprint.cli import exits
+from sprint.cli import exits, relay_verify
 
 if TYPE_CHECKING:
     from sprint.core.config import Config
@@ -256,3 +256,6 @@ def tail(
 
         for event in follow(relay_url, chain, event_type, start, new_log):
             print(msgspec.json.encode(event).decode() if json_output else line_of(event), flush=True)
+
+
+app.command(help=relay_verify.VERIFY_HELP)(relay_verify.verify)
