@@ -162,7 +162,7 @@ def test_a_block_that_breaks_a_rule_is_withdrawn_and_refused_for_good_with_all_a
     assert "value" in withdrawn.data.reason or "money" in withdrawn.data.reason
     assert [(p.source, p.points) for p in outcome.penalties] == [("a", INVALID_PENALTY)]
     assert driver.state.fetcher.get(bad) is None
-    child = mine_header(PROCESSOR, bad, bytes(32), bad.timestamp + 1, 0x207F_FFFF).raw
+    child = mine_header(PROCESSOR, bad, bytes(32), 1_700_000_001, 0x207F_FFFF).raw
     for announcement in (
         announced,
         BlockArrived("b", raw, driver.now),
@@ -181,7 +181,7 @@ def test_a_header_above_a_block_that_breaks_a_rule_is_withdrawn_too() -> None:
     blocks = Blocks()
     driver = begun(blocks)
     bad, raw = overpaying(blocks, blocks.genesis, 1)
-    child = mine_header(PROCESSOR, bad, bytes(32), bad.timestamp + 1, 0x207F_FFFF)
+    child = mine_header(PROCESSOR, bad, bytes(32), 1_700_000_001, 0x207F_FFFF)
     for header in (raw[:80], child.raw):
         driver.settle(driver.admit(HeadersAnnounced("a", (header,), driver.now)))
     assert driver.told_types() == ["header", "header"]
