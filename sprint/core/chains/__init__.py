@@ -48,7 +48,8 @@ class Block(msgspec.Struct, frozen=True):
 
 
 class Rejected(msgspec.Struct, frozen=True):
-    """Why bytes are refused. `check` names the rule; `mutated`: the header may yet have a true body.
+    """Why bytes are refused. `check` names the rule; `mutated`: the same hash may yet have a true body, or a
+    true proof where that is not covered by the hash.
 
     `early`: a header that is ahead of its time; it may be valid later. `internal` is a fault of this
     program: it says nothing of the bytes and costs nobody anything.

@@ -115,18 +115,7 @@ class Settlement:
         """Refuse, go on asking, or note that the source has no more."""
         state, source = self._state, result.source
         if result.rejected is not None:
-            if result.rejected.internal:
-                return
-            reason = f"{result.rejected.check}: {result.rejected.reason}"
-            state.tally.refuse_header(result.rejected.check)
-            if result.rejected.early:
-                # It may be valid later and is not remembered; the next poll of the source brings it again.
-                outcome.penalties.append(Penalty(source, DISORDER_PENALTY, reason))
-                if source in state.synced:
-                    state.synced[source] = True
-                return
-            state.book.reject(result.hashes[len(result.headers)], reason)
-            outcome.penalties.append(Penalty(source, INVALID_PENALTY, reason))
+            self._refuse_header(result, result.rejected, outcome)
         elif result.full and result.headers and result.last is not None:
             state.idle_answers.pop(source, None)
             outcome.requests.append(Request(source, locator=(result.last, *state.locator())))
@@ -136,6 +125,28 @@ class Settlement:
             outcome.requests.append(state.headers_request(source))
         elif source in state.synced:
             state.synced[source] = True
+
+    def _refuse_header(self, result: HeadersResult, rejected: Rejected, outcome: Outcome) -> None:
+        """Penalise; remember what can never be valid."""
+        state, source = self._state, result.source
+        if rejected.internal:
+            return
+        reason = f"{rejected.check}: {rejected.reason}"
+        state.tally.refuse_header(rejected.check)
+        if rejected.early:
+            # It may be valid later and is not remembered; the next poll of the source brings it again.
+            outcome.penalties.append(Penalty(source, DISORDER_PENALTY, reason))
+            if source in state.synced:
+                state.synced[source] = True
+            return
+        outcome.penalties.append(Penalty(source, INVALID_PENALTY, reason))
+        refused = result.hashes[len(result.headers)]
+        if rejected.mutated:
+            # Its hash does not cover all of its proof: another source may have the true one.
+            others = [other for other in state.book.arrivals(refused) if other != source]
+            outcome.requests += map(state.headers_request, others)
+        else:
+            state.book.reject(refused, reason)
 
     def _credit(self, node: Node) -> None:
         """Take over who announced a node's hash before its header was known; the earliest one won."""
