@@ -7,14 +7,26 @@ false body says nothing of the block. What is not checked: scripts, signatures a
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 import msgspec
 
 from sprint.core.chains.bitcoin_family.coinbase import height_claimed
 from sprint.core.chains.bitcoin_family.header import BlockHeader, parse_header
+from sprint.core.chains.bitcoin_family.mweb import (
+    PEGIN_PREFIX,
+    ExtensionFacts,
+    Integration,
+    Pegin,
+    check_extension,
+    pegins_of,
+)
+from sprint.core.chains.bitcoin_family.mweb_format import EXTENSION_SIZE_MAX
 from sprint.core.chains.bitcoin_family.parameters import HEADER_SIZE, NetworkParameters
 from sprint.core.chains.bitcoin_family.scan import ScannedTransaction, scan_transaction
 from sprint.core.chains.bitcoin_family.transaction import (
     TRANSACTION_SIZE_MIN,
+    Transaction,
     check_transaction,
     parse_transaction,
 )
@@ -42,6 +54,7 @@ class BodyFacts(msgspec.Struct, frozen=True):
     witness: WitnessFacts
     locked_until_height: int
     locked_until_time: int
+    extension: ExtensionFacts | None
 
 
 def check_body(raw: bytes, body_start: int, parameters: NetworkParameters) -> BodyFacts:
@@ -50,18 +63,19 @@ def check_body(raw: bytes, body_start: int, parameters: NetworkParameters) -> Bo
     Raises WireError where the bytes do not parse and RuleError where a rule is broken; a RuleError with
     `mutated` says that the body is not the one the header commits to.
     """
-    if len(raw) > BLOCK_SIZE_MAX:
-        raise WireError(f"block of {len(raw)} bytes, limit {BLOCK_SIZE_MAX}", kind="oversized")
-    first, scanned = _scan(raw, body_start, parameters)
+    size_max = BLOCK_SIZE_MAX + (0 if parameters.mweb_height is None else EXTENSION_SIZE_MAX)
+    if len(raw) > size_max:
+        raise WireError(f"block of {len(raw)} bytes, limit {size_max}", kind="oversized")
+    body = _scan(raw, body_start, parameters)
+    scanned = body.transactions
     txids = [transaction.txid for transaction in scanned]
     _check_merkle_root(parse_header(raw[:HEADER_SIZE]), txids)
-    stripped_size = len(raw) - sum(transaction.witness_size for transaction in scanned)
-    _check_size(stripped_size, len(scanned), parameters.weight_max)
-    coinbase = parse_transaction(Reader(raw, first))
+    _check_sizes(body, parameters.weight_max)
+    coinbase = parse_transaction(Reader(raw, body.starts[0]), mweb=parameters.mweb_height is not None)
     check_transaction(coinbase, parameters.money_max, coinbase=True)
-    _check_transactions(raw, first, scanned, parameters)
+    _check_transactions(raw, body, parameters)
     witness = check_witness(parameters, coinbase, txids, [t.wtxid for t in scanned])
-    _check_weight(len(raw), stripped_size, parameters.weight_max)
+    _check_weight(body, parameters.weight_max)
     locks = [transaction.locked_until for transaction in scanned]
     return BodyFacts(
         tx_count=len(scanned),
@@ -70,23 +84,44 @@ def check_body(raw: bytes, body_start: int, parameters: NetworkParameters) -> Bo
         witness=witness,
         locked_until_height=max((lock for lock in locks if lock < LOCK_TIME_THRESHOLD), default=0),
         locked_until_time=max((lock for lock in locks if lock >= LOCK_TIME_THRESHOLD), default=0),
+        extension=_check_extension(raw, body, parameters, coinbase),
     )
 
 
-def _scan(raw: bytes, position: int, parameters: NetworkParameters) -> tuple[int, list[ScannedTransaction]]:
-    """Return where the first transaction starts, and what a scan finds of each."""
+def body_checks(facts: BodyFacts) -> tuple[str, ...]:
+    """Name what `check_body` checked of a body that it passed."""
+    return BODY_CHECKS if facts.extension is None else (*BODY_CHECKS, "mweb")
+
+
+class _Body(msgspec.Struct, frozen=True):
+    """A body's transactions and where each starts; `end` is where the last one ends."""
+
+    transactions: list[ScannedTransaction]
+    starts: list[int]
+    end: int
+
+    @property
+    def has_hogex(self) -> bool:
+        """Whether the last transaction, and not the only one, is marked to integrate an extension block."""
+        return len(self.transactions) > 1 and self.transactions[-1].mark_size > 0
+
+
+def _scan(raw: bytes, position: int, parameters: NetworkParameters) -> _Body:
+    """Scan all transactions. WireError where they, or an extension block, are not all that there is."""
     reader = Reader(raw, position)
     count = reader.compact_size(len(raw) // TRANSACTION_SIZE_MIN + 1, "transactions")
-    first = position = reader.position
-    money_max = parameters.money_max
-    scanned = []
+    position = reader.position
+    money_max, mweb = parameters.money_max, parameters.mweb_height is not None
+    scanned, starts = [], []
     for _ in range(count):
-        transaction = scan_transaction(raw, position, money_max)
+        transaction = scan_transaction(raw, position, money_max, mweb=mweb)
         scanned.append(transaction)
+        starts.append(position)
         position = transaction.stop
-    if position != len(raw):
+    body = _Body(scanned, starts, position)
+    if position != len(raw) and not body.has_hogex:
         raise WireError(f"{len(raw) - position} bytes after the last transaction", kind="trailing")
-    return first, scanned
+    return body
 
 
 def _check_merkle_root(header: BlockHeader, txids: list[bytes]) -> None:
@@ -102,28 +137,58 @@ def _check_merkle_root(header: BlockHeader, txids: list[bytes]) -> None:
         )
 
 
-def _check_size(stripped_size: int, count: int, weight_max: int) -> None:
+def _check_sizes(body: _Body, weight_max: int) -> None:
     size_max = weight_max // _WITNESS_SCALE
+    stripped_size = _stripped_size(body)
     if stripped_size > size_max:
         raise RuleError("size", f"{stripped_size} bytes without witness data, limit {size_max}")
-    if count > size_max:
-        raise RuleError("size", f"{count} transactions, limit {size_max}")
+    if len(body.transactions) > size_max:
+        raise RuleError("size", f"{len(body.transactions)} transactions, limit {size_max}")
 
 
-def _check_transactions(
-    raw: bytes, first: int, scanned: list[ScannedTransaction], parameters: NetworkParameters
-) -> None:
-    """Check every transaction but the first; one that the scan doubts is read again to say what is wrong."""
-    coinbases = sum(transaction.is_coinbase for transaction in scanned)
-    if coinbases > 1:
-        raise RuleError("coinbase", f"{coinbases} coinbases in one block, limit 1")
-    starts = [first, *(transaction.stop for transaction in scanned)]
-    for start, transaction in zip(starts[1:], scanned[1:], strict=False):
-        if not transaction.sound:
-            check_transaction(parse_transaction(Reader(raw, start)), parameters.money_max, coinbase=False)
-
-
-def _check_weight(size: int, stripped_size: int, weight_max: int) -> None:
-    weight = (_WITNESS_SCALE - 1) * stripped_size + size
+def _check_weight(body: _Body, weight_max: int) -> None:
+    stripped_size = _stripped_size(body)
+    weight = _WITNESS_SCALE * stripped_size + sum(t.witness_size for t in body.transactions)
     if weight > weight_max:
         raise RuleError("weight", f"weight {weight}, limit {weight_max}")
+
+
+def _stripped_size(body: _Body) -> int:
+    """The size without witness data and without whatever belongs to an extension block."""
+    return body.end - sum(t.witness_size + t.mark_size for t in body.transactions)
+
+
+def _check_transactions(raw: bytes, body: _Body, parameters: NetworkParameters) -> None:
+    """Check every transaction but the first; one that the scan doubts is read again to say what is wrong."""
+    coinbases = sum(transaction.is_coinbase for transaction in body.transactions)
+    if coinbases > 1:
+        raise RuleError("coinbase", f"{coinbases} coinbases in one block, limit 1")
+    for start, transaction in zip(body.starts[1:], body.transactions[1:], strict=True):
+        if not transaction.sound:
+            read = parse_transaction(Reader(raw, start), mweb=parameters.mweb_height is not None)
+            check_transaction(read, parameters.money_max, coinbase=False)
+
+
+def _check_extension(
+    raw: bytes, body: _Body, parameters: NetworkParameters, coinbase: Transaction
+) -> ExtensionFacts | None:
+    """Check the mark of a HogEx, which no id covers, and the extension block where there is one."""
+    marked = sum(transaction.mark_size > 0 for transaction in body.transactions)
+    if marked > body.has_hogex:
+        raise RuleError("mweb", f"{marked} transactions marked as HogEx, only the last may be", mutated=True)
+    if not body.has_hogex:
+        return None
+    hogex = parse_transaction(Reader(raw, body.starts[-1]), mweb=True)
+    integration = Integration(coinbase, hogex, _pegins(raw, body))
+    return check_extension(raw, body.end, parameters, integration)
+
+
+def _pegins(raw: bytes, body: _Body) -> list[Pegin]:
+    """Find the pegins between coinbase and HogEx, reading only transactions that seem to have one."""
+    pegins = []
+    found = raw.find(PEGIN_PREFIX, body.starts[1], body.starts[-1])
+    while found >= 0:
+        number = bisect_right(body.starts, found) - 1
+        pegins += pegins_of(parse_transaction(Reader(raw, body.starts[number]), mweb=True))
+        found = raw.find(PEGIN_PREFIX, body.starts[number + 1], body.starts[-1])
+    return pegins

@@ -15,7 +15,7 @@ from sprint.core.chains.bitcoin_family.auxpow import (
     check_version,
     read_auxpow,
 )
-from sprint.core.chains.bitcoin_family.block import BODY_CHECKS, check_body
+from sprint.core.chains.bitcoin_family.block import body_checks, check_body
 from sprint.core.chains.bitcoin_family.header import BlockHeader, parse_header
 from sprint.core.chains.bitcoin_family.header_rules import ancestry_checks, check_ancestry
 from sprint.core.chains.bitcoin_family.parameters import HEADER_SIZE, NetworkParameters
@@ -92,7 +92,7 @@ class BitcoinFamilyProcessor:
             header=header,
             tx_count=facts.tx_count,
             size=len(raw),
-            checks=(*HEADER_CHECKS, *(() if auxpow is None else ("auxpow",)), *BODY_CHECKS),
+            checks=(*HEADER_CHECKS, *(() if auxpow is None else ("auxpow",)), *body_checks(facts)),
             identity=facts.coinbase_txid,
             facts=facts,
         )

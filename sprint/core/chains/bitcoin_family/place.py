@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from sprint.core.chains import Block, internal_hash
 from sprint.core.chains.bitcoin_family.ancestry import Ancestry, median_time
 from sprint.core.chains.bitcoin_family.block import BodyFacts
+from sprint.core.chains.bitcoin_family.mweb import check_extension_place
 from sprint.core.chains.bitcoin_family.parameters import NetworkParameters
 from sprint.core.chains.bitcoin_family.witness import check_witness_place
 from sprint.core.errors import RuleError
@@ -30,6 +31,7 @@ def check_place(
     facts: BodyFacts = block.facts
     height = ancestry.height + 1
     check_witness_place(parameters, facts.witness, height)
+    check_extension_place(parameters, facts.extension, height)
     _check_lock_times(facts, height, _lock_time_cutoff(parameters, block, ancestry))
     if height >= parameters.bip34_height:
         _check_coinbase_height(facts, height)

@@ -76,8 +76,9 @@ def test_a_recorded_block_agrees_with_its_nodes_answer(processor: BitcoinFamilyP
 
 def test_ids_and_stripped_size_agree_with_the_nodes_answer() -> None:
     answer = vectors.answer("bitcoin/mainnet_951658.json")
-    first, scanned = block_module._scan(REAL, 80, bitcoin.MAIN)
-    assert first == FIRST_TRANSACTION
+    body = block_module._scan(REAL, 80, bitcoin.MAIN)
+    scanned = body.transactions
+    assert body.starts[0] == FIRST_TRANSACTION
     assert [display_hash(transaction.txid) for transaction in scanned] == answer["tx"]
     stripped_size = len(REAL) - sum(transaction.witness_size for transaction in scanned)
     assert stripped_size == answer["strippedsize"]
