@@ -123,7 +123,8 @@ def _without_envelope(answer: object) -> object:
         return answer
     error = answer.get("error")
     if error is not None:
-        raise WireError(f"the node answered with an error: {_shown(error)}")
+        said = error.get("message") if isinstance(error, dict) else error
+        raise WireError(f"the node answered with an error: {_shown(said)}")
     return answer.get("result")
 
 
