@@ -22,9 +22,22 @@ def withdraw_overdue(state: ChainState, now: float, outcome: Outcome) -> None:
             state.hash_wants.discard(want.hash)
             state.fetcher.done(want.hash)
             continue
-        withdraw(node, f"body not had within {state.settings.body_timeout_s:.0f} s", outcome)
+        _withdraw_branch(node, f"body not had within {state.settings.body_timeout_s:.0f} s", outcome)
         if not want.best and want.rounds > SIDE_ROUNDS_MAX:
             state.fetcher.done(want.hash)
+
+
+def _withdraw_branch(node: Node, reason: str, outcome: Outcome) -> None:
+    """Withdraw a header, and those above it whose bodies are here and cannot go out without this one.
+
+    The walk stops at a body that is wanted itself, so no node is visited for two of them.
+    """
+    withdraw(node, reason, outcome)
+    waiting = [child for child in node.children if child.settled and not child.connected]
+    while waiting:
+        above = waiting.pop()
+        withdraw(above, f"of a block below it: {reason}", outcome)
+        waiting += [child for child in above.children if child.settled and not child.connected]
 
 
 def withdraw(node: Node, reason: str, outcome: Outcome) -> None:

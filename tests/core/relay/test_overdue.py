@@ -41,6 +41,17 @@ def test_a_withdrawn_headers_block_goes_out_when_its_body_comes_after_all() -> N
     assert not block.data.late
 
 
+def test_a_header_whose_body_came_is_withdrawn_when_one_below_it_cannot_be_had() -> None:
+    blocks = Blocks()
+    driver, hashes = begun(blocks, SETTINGS), blocks.mine(2)
+    driver.headers("a", hashes)
+    driver.body("a", hashes[1])
+    wait(driver, 3.5)
+    header, withdrawn = driver.told()
+    assert header.data.hash == withdrawn.data.hash == shown(hashes)[1]
+    assert withdrawn.data.reason == "of a block below it: body not had within 3 s"
+
+
 def test_a_body_that_holds_others_up_and_cannot_be_had_is_passed_over_and_comes_late() -> None:
     blocks = Blocks()
     driver, hashes = begun(blocks, SETTINGS), blocks.mine(3)
