@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from tests.simulator.run import CATALOG, Simulation
-from tests.simulator.sweep import DEFAULT_CHAIN, sweep
+from tests.simulator.networks import network_of
+from tests.simulator.run import DEFAULT_CHAIN, Simulation
+from tests.simulator.sweep import sweep
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _replay(seed: int, chain: str) -> int:
     """Print the events as the log has them, one a line, then the verdict; 1 if a promise was broken."""
-    simulation = Simulation(seed, CATALOG.find_id(chain))
+    simulation = Simulation(seed, network_of(chain))
     verdict, broken = None, None
     try:
         verdict = simulation.run()

@@ -26,12 +26,14 @@ RULES = (
     "parent before child",
     "reorg before its blocks",
     "nothing invalid",
+    "refused for its reason",
     "head = most work",
     "a header told ends",
     "a stall told ends",
 )
 
 CATCH_UP = "catch_up_blocks_max"
+NOT_HAD = "not had within"
 
 
 class Violation(AssertionError):
@@ -89,17 +91,28 @@ class Checker:
     def _advice(self, event: Event) -> None:
         """Headers and statuses: each that begins has an end, and none begins twice."""
         if isinstance(event, HeaderEvent):
+            if self._hashes[event.data.hash] in self._world.false_headers:
+                raise Violation("nothing invalid", f"the header {event.data.hash} breaks a rule by itself")
             if event.data.hash in self._headers or event.data.hash in self.delivered:
                 raise Violation("a header told ends", f"{event.data.hash} is told again")
             self._headers.add(event.data.hash)
         elif isinstance(event, HeaderWithdrawnEvent):
             if event.data.hash not in self._headers:
                 raise Violation("a header told ends", f"{event.data.hash} is withdrawn and was not told")
+            self._check_reason(event)
             self._headers.discard(event.data.hash)
         elif isinstance(event, ChainStatusEvent):
             if (event.data.status == "stalled") == self._stalled:
                 raise Violation("a stall told ends", f"{event.data.status} is told again")
             self._stalled = not self._stalled
+
+    def _check_reason(self, event: HeaderWithdrawnEvent) -> None:
+        """A header is withdrawn because its body could not be had, or else for the very rule it breaks."""
+        reason = event.data.reason
+        check = self._world.refused.get(self._hashes[event.data.hash])
+        if NOT_HAD in reason or CATCH_UP in reason or (check and reason.startswith(f"{check}: ")):
+            return
+        raise Violation("refused for its reason", f"{event.data.hash} breaks {check!r}, withdrawn: {reason}")
 
     def _block(self, event: BlockEvent) -> None:
         data = event.data
@@ -207,7 +220,7 @@ class Checker:
             raise Violation(
                 "reorg before its blocks", f"removed {removed}, the branch ends {self.branch[-3:]}"
             )
-        old_height = self._height(removed[0])
+        old_work = self._work(removed[0])
         del self.branch[max(0, len(self.branch) - len(removed)) :]
         below = self._parent(data.added[0])
         for block in data.added:
@@ -215,8 +228,8 @@ class Checker:
             if self._parent(block) != below:
                 raise Violation("reorg before its blocks", f"added {block} does not follow {below}")
             below = block
-        if self._height(below) <= old_height:
-            raise Violation("head = most work", f"left height {old_height} for {self._height(below)}")
+        if self._work(below) <= old_work:
+            raise Violation("head = most work", f"left work {old_work} for {self._work(below)}")
         if self._height(data.added[0]) != data.fork_height + 1:
             raise Violation("reorg before its blocks", f"fork_height {data.fork_height} is not below added")
         self.branch += data.added
@@ -230,12 +243,12 @@ class Checker:
 
     def finish(self, tips: list[bytes]) -> None:
         """At the end, when all is quiet: the branch is a best one, and all of it was delivered."""
-        best = max(self._world.height[t] for t in tips)
+        best = max(self._world.work(t) for t in tips)
         if not self.branch:
-            raise Violation("head = most work", f"nothing was delivered, the world's best height is {best}")
-        height = self._height(self.branch[-1])
-        if height != best:
-            raise Violation("head = most work", f"the head is at {height}, the world's best is {best}")
+            raise Violation("head = most work", f"nothing was delivered, the world's best has work {best}")
+        work = self._work(self.branch[-1])
+        if work != best:
+            raise Violation("head = most work", f"the head has work {work}, the world's best {best}")
         owed = [h for h in self.branch if self._owed(h)]
         if owed or self._expected:
             raise Violation("once", f"never delivered: {owed or self._expected}")
@@ -243,9 +256,15 @@ class Checker:
             raise Violation("a stall told ends", "all is well, and the last word is stalled")
         if self._headers.intersection(self.branch):
             raise Violation("a header told ends", f"never ended: {self._headers.intersection(self.branch)}")
+        believed = {h for h in self._headers if self._hashes[h] in self._world.refused}
+        if believed:
+            raise Violation("a header told ends", f"refused and never withdrawn: {believed}")
 
     def _height(self, block: str) -> int:
         return self._world.height[self._hashes[block]]
+
+    def _work(self, block: str) -> int:
+        return self._world.work(self._hashes[block])
 
     def _parent(self, block: str) -> str:
         return display_hash(self._world.parent[self._hashes[block]])

@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
 from random import Random
 
 import msgspec
 
-from sprint.core.chains import Processor
+from sprint.core.chains import Processor, display_hash
+from sprint.core.relay.event_log import LoggedEvent
 from sprint.core.relay.settings import ChainSettings
-from sprint.tools.plugins import ChainCatalog, ChainNetwork
-from tests.simulator.checker import Checker
+from sprint.tools.plugins import ChainNetwork
+from tests.simulator.checker import Checker, Violation
 from tests.simulator.clock import VirtualClock
 from tests.simulator.links import Links
+from tests.simulator.networks import network_of
 from tests.simulator.relay import COMMIT_DELAY_MAX_S, LOG_ID, Disk, SimulatedRelay
 from tests.simulator.subscriber import Subscriber
 from tests.simulator.weather import Weather
-from tests.simulator.world import NodeView, World
+from tests.simulator.world import AHEAD_S, NodeView, World
 
 FAULTY_S = 90.0
 QUIET_S = 400.0
 DEEP_REORG_MAX = 12
 DROP_MAX = 6
-REFUSED_BRANCH_MAX = 2  # less than the least catch_up_blocks_max: a gap needs proof of work above it
+RIPENS_S_MAX = 60
+DEFAULT_CHAIN = "bitcoin-regtest"
 STALL_S_MAX = 40.0
-CATALOG = ChainCatalog.installed()
+LIGHTER_AHEAD_S = 6_000  # under the two hours that a header may be ahead
+NO_BODY = "no body"
+GAP_LATE_S = 60.0
+BORDER_AHEAD_S = 1_500
+SELDOM_POSSIBLE = ("easier bits", "easier bits at the border", "warped time")
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -39,6 +49,7 @@ class Verdict(msgspec.Struct, frozen=True):
     lies: int
     refused: int
     kills: int
+    forged: dict[str, int]
     weather: Weather
 
 
@@ -55,7 +66,7 @@ class Simulation:
         self.rng = Random(seed)
         self.clock = VirtualClock()
         self.weather = Weather.draw(self.rng)
-        self.world = World(network or CATALOG.find("bitcoin", "regtest"), self.rng)
+        self.world = World(network or network_of(DEFAULT_CHAIN), self.rng)
         lie, withhold = self.weather.lie, self.weather.withhold
         self.nodes = {
             f"node-{i}": NodeView(self.world, self.rng, lie_probability=lie, withhold=withhold)
@@ -67,6 +78,7 @@ class Simulation:
         self.disk = Disk()
         self.subscriber = Subscriber(LOG_ID)
         self.kills = 0
+        self.forged: Counter[str] = Counter()
         self._transcript = hashlib.sha256()
         self._links = Links(self.world, self.clock, self.rng, self.weather, self.nodes, self._transcript)
         self._relay: SimulatedRelay | None = None
@@ -98,6 +110,8 @@ class Simulation:
             (weather.deep_reorgs, self._reorganise),
             (weather.drops, self._drop),
             (weather.refused, self._mine_refused),
+            (weather.ahead, self._mine_ahead),
+            (weather.lighter, self._mine_lighter),
             (self.rng.randint(0, 3), self._leave),
         ):
             for _ in range(count):
@@ -110,7 +124,7 @@ class Simulation:
         for name, node in self.nodes.items():
             self._links.stall(name, 0.0)
             node.calm_down()
-        best = max(self.nodes.values(), key=lambda n: self.world.height[n.tip])
+        best = max(self.nodes.values(), key=lambda n: self.world.work(n.tip))
         last = self.world.mine(best.tip, self.clock.now, 0)
         for name in self.nodes:
             self._learn(name, last)
@@ -137,7 +151,9 @@ class Simulation:
 
     def _mine(self, name: str, parent: bytes, count: int) -> None:
         for _ in range(count):
-            parent = self.world.mine(parent, self.clock.now, self.rng.choice((0, 0, 1, 3)))
+            parent = self.world.mine(
+                parent, self.clock.now, self.rng.choice((0, 0, 1, 2)), ahead_s=self._skew_s()
+            )
             self._learn(name, parent)
             for other in self.nodes:
                 if other != name:
@@ -161,12 +177,68 @@ class Simulation:
         self.clock.call_later(self.rng.random() * 5.0, lambda: self._mine(name, fork, depth + 1))
 
     def _mine_refused(self) -> None:
-        """A node takes blocks that break a rule or have no body for its tip, until the calm."""
+        """A node takes a block that breaks a rule or has no body, or a true one above it, for its tip."""
+        name, now = self._some_node(), self.clock.now
+        if self.rng.random() < 0.3:
+            self._mine_to_the_border(name)
+        parent = self._honest_tip(name)
+        lies = self.world.forger.lies_at(self.world.spot(parent, now))
+        seldom = [lie for lie in lies if lie in SELDOM_POSSIBLE]
+        lie = self.rng.choice(seldom if seldom and self.rng.random() < 0.7 else [*lies, NO_BODY])
+        self.forged[lie] += 1
+        if lie == NO_BODY:
+            block = self.world.mine_without_body(parent, now)
+        else:
+            block = self.world.forge(lie, parent, now)
+        self._learn(name, block)
+        if self.world.refused[block] and block not in self.world.false_headers and self._bodies_come():
+            self._learn(name, self.world.mine(block, now, 0))
+
+    def _mine_to_the_border(self, name: str) -> None:
+        """Mine until the next block has a new target, the last one by a clock that is ahead."""
+        while not self.world.spot(tip := self._honest_tip(name), self.clock.now).first_of_period:
+            if self.world.parameters.fixed_bits is not None:
+                return
+            block = self.world.mine(tip, self.clock.now, 0, ahead_s=self.rng.choice((0, BORDER_AHEAD_S)))
+            self._learn(name, block)
+            if self.nodes[name].tip != block:
+                return
+
+    def _bodies_come(self) -> bool:
+        """Whether no body can be late enough for a gap, which would pass over a false one unseen."""
+        weather = self.weather
+        return not (weather.loss or weather.withhold or weather.stalls) and weather.gap_after_s >= GAP_LATE_S
+
+    def _mine_ahead(self) -> None:
+        """A node takes a block from the future; the others hear of it when its time has come."""
+        name, ripens_s = self._some_node(), self.rng.randint(1, RIPENS_S_MAX)
+        ahead_s = AHEAD_S + ripens_s
+        block = self.world.mine(self._honest_tip(name), self.clock.now, 0, ahead_s=ahead_s)
+        self.forged["ahead of its time"] += 1
+        self._learn(name, block)
+        for other in self.nodes:
+            if other != name:
+                self.clock.call_later(ripens_s + 1.0, partial(self._learn, other, block))
+
+    def _mine_lighter(self) -> None:
+        """A node takes a true chain of less work for its best: of fewer blocks, or of ever easier ones."""
         name = self._some_node()
-        parent, with_body = self._honest_tip(name), self.rng.random() < 0.5
-        for _ in range(self.rng.randint(1, REFUSED_BRANCH_MAX)):
-            parent = self.world.mine_refused(parent, self.clock.now, with_body=with_body)
-            self._learn(name, parent)
+        node, tip = self.nodes[name], self._honest_tip(name)
+        parent = self.world.below(tip, self.rng.randint(1, DEEP_REORG_MAX))
+        for ahead_s in range(0, LIGHTER_AHEAD_S, LIGHTER_AHEAD_S // (DEEP_REORG_MAX + 4)):
+            block = self.world.mine(parent, self.clock.now, 0, ahead_s=ahead_s)
+            if self.world.work(block) >= self.world.work(tip):
+                break
+            node.learn(block)
+            parent = block
+        self.forged["less work"] += 1
+        if self.world.height[parent] > self.world.height[tip]:
+            self.forged["less work in more blocks"] += 1
+        old_tip, node.tip = node.tip, parent
+        self._links.announce(name, old_tip)
+
+    def _skew_s(self) -> int:
+        return self.rng.randint(0, self.weather.skew_s)
 
     def _gossip(self, name: str, block_hash: bytes) -> None:
         self.clock.call_later(
@@ -188,10 +260,18 @@ class Simulation:
         self._relay = self.relay_type(
             self.world, self.processor(), self.clock, self.rng, self.disk, self.settings
         )
-        self._relay.hand_over = self.subscriber.take
+        self._relay.hand_over = self._hand_over
         if self.subscriber.online:
             self.subscriber.resume(self.disk.events)
         self._links.attach(self._relay)
+
+    def _hand_over(self, events: Sequence[LoggedEvent]) -> None:
+        """Give events to the subscriber, none of them of a block from the future."""
+        for block_hash, ripe_at in self.world.ripe_at.items():
+            told = display_hash(block_hash).encode()
+            if self.clock.now < ripe_at and any(told in event.body for event in events):
+                raise Violation("nothing invalid", f"{told.decode()} is told of before its time")
+        self.subscriber.take(events)
 
     def _kill(self) -> None:
         """Kill the relay now, or where it hurts: while its next commit is on its way to the disk."""
@@ -242,5 +322,6 @@ class Simulation:
             lies=sum(node.lies for node in self.nodes.values()),
             refused=len(self.world.refused),
             kills=self.kills,
+            forged=dict(self.forged),
             weather=self.weather,
         )

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 
 import msgspec
 
 from sprint.core.errors import SprintError
-from tests.simulator.run import CATALOG, Simulation, Verdict
+from tests.simulator.networks import network_of
+from tests.simulator.run import DEFAULT_CHAIN, Simulation, Verdict
 
-DEFAULT_CHAIN = "bitcoin-regtest"
 SEEDS_PER_TASK = 25
 FAILURES_SHOWN_MAX = 10
 # A broken promise, a session's or a store's refusal that nobody expected, or a plain mistake in the core.
@@ -42,6 +43,7 @@ class Tally(msgspec.Struct, frozen=True):
     lies: int
     refused: int
     kills: int
+    forged: dict[str, int]
     digest: str
     elapsed_s: float
     failures: tuple[Failure, ...]
@@ -54,6 +56,7 @@ class Tally(msgspec.Struct, frozen=True):
         lines = [
             f"simulator {self.chain}: {self.seeds} seeds from {self.first_seed} in {self.elapsed_s:.0f} s",
             f"  violations {len(self.failures)}, {figures}",
+            f"  forged: {', '.join(f'{lie} {count}' for lie, count in sorted(self.forged.items()))}",
             f"  digest over all {self.digest}",
             *map(str, self.failures[:FAILURES_SHOWN_MAX]),
         ]
@@ -77,6 +80,7 @@ def sweep(first_seed: int, count: int, *, chain: str = DEFAULT_CHAIN, processes:
         lies=sum(v.lies for v in verdicts),
         refused=sum(v.refused for v in verdicts),
         kills=sum(v.kills for v in verdicts),
+        forged=dict(sum((Counter(v.forged) for v in verdicts), Counter())),
         digest=digest,
         elapsed_s=time.monotonic() - started,
         failures=tuple(r for r in results if isinstance(r, Failure)),
@@ -86,7 +90,7 @@ def sweep(first_seed: int, count: int, *, chain: str = DEFAULT_CHAIN, processes:
 def run_seed(seed: int, chain: str = DEFAULT_CHAIN) -> Verdict | Failure:
     """Run one seed. Whatever is raised is a finding, in the core or in the simulator."""
     try:
-        return Simulation(seed, CATALOG.find_id(chain)).run()
+        return Simulation(seed, network_of(chain)).run()
     except FINDINGS as error:
         return Failure(seed, chain, f"seed {seed}: {type(error).__name__}: {error}")
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from itertools import count
 
+import msgspec
 import pytest
 
 from sprint.core.chains import Ancestry, Block, Header, Processor, Rejected
+from sprint.core.chains.bitcoin_family import header_rules
 from sprint.core.chains.bitcoin_family.family import BitcoinFamilyProcessor
 from sprint.core.model import GapData, ReorgData
 from sprint.core.relay.event_log import BlockRow, Commit
@@ -19,10 +21,12 @@ from sprint.core.relay.outcome import Outcome, restore_state
 from sprint.core.relay.pipeline import Pipeline
 from tests.simulator import subscriber
 from tests.simulator.checker import RULES, Violation
+from tests.simulator.networks import RETARGETING, network_of
 from tests.simulator.relay import SimulatedRelay
-from tests.simulator.run import Simulation
+from tests.simulator.run import DEFAULT_CHAIN, Simulation
 
 SEEDS_MAX = 40
+FAR_AHEAD_S = 86_400
 
 true_move_head = Outcome.move_head
 true_connect = HeadTracker.connect
@@ -90,9 +94,51 @@ class CredulousProcessor(BitcoinFamilyProcessor):
         return None
 
 
-class CredulousSimulation(Simulation):
-    def processor(self) -> Processor:
-        return CredulousProcessor(self.world.parameters)
+class RootlessProcessor(BitcoinFamilyProcessor):
+    """Holds no header against those below it."""
+
+    def check_header(self, header: Header, ancestry: Ancestry, unix_time: float) -> Rejected | None:
+        return None
+
+
+class TimelessProcessor(BitcoinFamilyProcessor):
+    """Takes headers from the future."""
+
+    def check_header(self, header: Header, ancestry: Ancestry, unix_time: float) -> Rejected | None:
+        return super().check_header(header, ancestry, unix_time + FAR_AHEAD_S)
+
+
+class UnforgivingProcessor(BitcoinFamilyProcessor):
+    """Holds it against a header for good that it came before its time."""
+
+    def check_header(self, header: Header, ancestry: Ancestry, unix_time: float) -> Rejected | None:
+        refused = super().check_header(header, ancestry, unix_time)
+        return None if refused is None else msgspec.structs.replace(refused, early=False)
+
+
+class PlacelessProcessor(BitcoinFamilyProcessor):
+    """Asks no body where it stands."""
+
+    def check_context(
+        self, block: Block, ancestry: Ancestry, identities_below: Iterable[bytes]
+    ) -> Rejected | None:
+        return None
+
+
+class ConfusedProcessor(BitcoinFamilyProcessor):
+    """Refuses what it should, for another reason."""
+
+    def process_block(self, raw: bytes, header: Header | None = None) -> Block | Rejected:
+        verdict = super().process_block(raw, header)
+        return msgspec.structs.replace(verdict, check="size") if isinstance(verdict, Rejected) else verdict
+
+
+def with_processor(kind: type[BitcoinFamilyProcessor], chain: str) -> Callable[[int], Simulation]:
+    class Mutant(Simulation):
+        def processor(self) -> Processor:
+            return kind(self.world.parameters)
+
+    return lambda seed: Mutant(seed, network_of(chain))
 
 
 class HastyRelay(SimulatedRelay):
@@ -133,8 +179,36 @@ def test_a_mutant_of_the_core_is_caught_by_its_rule(
     seeds_until_caught(rule, Simulation)
 
 
-def test_a_processor_that_accepts_any_body_is_caught() -> None:
-    seeds_until_caught("nothing invalid", CredulousSimulation)
+@pytest.mark.parametrize(
+    ("rule", "kind"),
+    [
+        ("nothing invalid", CredulousProcessor),
+        ("nothing invalid", RootlessProcessor),
+        ("nothing invalid", TimelessProcessor),
+        ("head = most work", UnforgivingProcessor),
+        ("nothing invalid", PlacelessProcessor),
+        ("refused for its reason", ConfusedProcessor),
+    ],
+    ids=lambda value: getattr(value, "__name__", str(value)),
+)
+@pytest.mark.parametrize("chain", [DEFAULT_CHAIN, RETARGETING])
+def test_a_processor_that_leaves_out_a_check_is_caught(
+    rule: str, kind: type[BitcoinFamilyProcessor], chain: str
+) -> None:
+    seeds_until_caught(rule, with_processor(kind, chain))
+
+
+@pytest.mark.parametrize("check", ["difficulty", "median_time", "time_warp", "version"])
+def test_a_rule_of_the_branch_that_is_not_applied_is_caught(
+    check: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(header_rules, f"_check_{check}", lambda *_: None)
+    seeds_until_caught("nothing invalid", lambda seed: Simulation(seed, network_of(RETARGETING)))
+
+
+def test_a_header_that_stays_told_when_its_body_is_refused_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sprint.core.relay.settle.withdraw", lambda *_: None)
+    seeds_until_caught("a header told ends", Simulation)
 
 
 def test_handing_over_before_the_commit_is_caught() -> None:
@@ -167,7 +241,7 @@ def test_a_restart_that_forgets_a_stall_is_caught(monkeypatch: pytest.MonkeyPatc
 
 
 def test_every_rule_has_a_mutant() -> None:
-    by_itself = {"nothing invalid", "a header told ends", "a stall told ends"}
+    by_itself = {"nothing invalid", "refused for its reason", "a header told ends", "a stall told ends"}
     assert {rule for rule, *_ in MUTANTS} | by_itself == set(RULES)
 
 

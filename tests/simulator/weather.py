@@ -13,8 +13,11 @@ class Weather(msgspec.Struct, frozen=True, kw_only=True):
     """Drawn from the seed. Probabilities are per frame or per body, counts are per run.
 
     `deep_reorgs` fork up to 12 blocks below a tip; `drops` make a node leave its branch for a lower block,
-    as `invalidateblock` does, and then mine a longer one; `refused` are branches of blocks that break a rule
-    or have no body. `down_s_max` is how long the relay may stay down after a kill. A small
+    as `invalidateblock` does, and then mine a longer one; `refused` are branches that begin with a block that
+    breaks a rule, each time another one, or that has no body; `ahead` are blocks whose time is more than two
+    hours ahead, which a node tells of at once and all others once it is not; `lighter` are chains that are
+    true but have less work, which a node takes for its best. Honest clocks are up to `skew_s` ahead.
+    `down_s_max` is how long the relay may stay down after a kill. A small
     `catch_up_blocks_max` turns what was missed meanwhile into a gap.
     """
 
@@ -30,6 +33,9 @@ class Weather(msgspec.Struct, frozen=True, kw_only=True):
     deep_reorgs: int
     drops: int
     refused: int
+    ahead: int
+    lighter: int
+    skew_s: int
     gossip_s: float
     withhold: float
     gap_after_s: float
@@ -49,9 +55,12 @@ class Weather(msgspec.Struct, frozen=True, kw_only=True):
             stalls=rng.choice((0, 0, 1, 3)),
             deep_reorgs=rng.choice((0, 0, 1, 2)),
             drops=rng.choice((0, 0, 1, 2)),
-            refused=rng.choice((0, 0, 1, 3)),
+            refused=rng.choice((0, 1, 3, 6)),
             gossip_s=rng.choice((0.1, 3.0, 15.0)),
             withhold=rng.choice((0.0, 0.0, 0.0, 0.2)),
             gap_after_s=rng.choice((5.0, 60.0)),
             catch_up_blocks_max=rng.choice((NO_CATCH_UP_LIMIT, NO_CATCH_UP_LIMIT, 3, 8)),
+            ahead=rng.choice((0, 0, 0, 1, 2)),
+            lighter=rng.choice((0, 0, 1, 2)),
+            skew_s=rng.choice((0, 0, 10, 1500)),
         )

@@ -8,69 +8,144 @@ from random import Random
 import msgspec
 
 from sprint.core.chains import display_hash
+from sprint.core.chains.bitcoin_family.header import BlockHeader, parse_header
 from sprint.core.chains.bitcoin_family.parameters import NetworkParameters
-from sprint.core.chains.bitcoin_family.transaction import TransactionOutput, parse_transaction
-from sprint.core.wire import Reader, compact_size
-from sprint.tools.devnet.block_maker import Recipe, make_body, mine_header
-from sprint.tools.devnet.ledger import RegtestLedger
+from sprint.core.kernels import sha256d
+from sprint.tools.devnet.block_maker import Body, Recipe, make_body
 from sprint.tools.plugins import ChainNetwork
+from tests.simulator.forgery import BLOCK_VERSION, Forger, Mutated, Spot, mutations_of
+from tests.simulator.networks import TIME_WARP_S, begins_period, next_bits, target_of
 
 FIRST_TIMESTAMP = 1_700_000_000
+MEDIAN_TIMES = 11
+AHEAD_S = 2 * 3600
+BURST_AHEAD_S_MAX = 7_000  # as far as the time of a burst of blocks gets ahead of the clocks
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A block of the world. `work` is that of its whole branch, `times_and_bits` those of all its headers."""
+
+    header: bytes
+    full: bytes
+    stripped: bytes
+    transactions: int
+    work: int
+    times_and_bits: tuple[tuple[int, int], ...]
 
 
 class World:
-    """Every block ever mined, by any node. Work is equal per block on regtest, so height tells it.
+    """Every block ever mined, by any node.
 
-    `refused` are those that no honest node takes: their proof of work is true, their body breaks a rule
-    or does not exist.
+    `refused` are those that no honest node takes, by the check that refuses them, or "" where there is no
+    body; `false_headers` are those of them whose header alone shows it. `ripe_at`: when a block's time is no
+    longer too far ahead.
     """
 
     def __init__(self, network: ChainNetwork, rng: Random) -> None:
         self.parameters: NetworkParameters = network.parameters
         self.processor = network.processor()
         self.rng = rng
-        self.ledger = RegtestLedger(self.parameters, self.processor, rng)
-        self.genesis = self.ledger.tip
+        self.forger = Forger(self.parameters, rng)
+        self.genesis: bytes = self.parameters.genesis_hash
+        first = parse_header(self.parameters.genesis)
+        work = _work_of(first.bits)
+        times_and_bits = ((first.timestamp, first.bits),)
+        self._entries = {self.genesis: Entry(self.parameters.genesis, b"", b"", 1, work, times_and_bits)}
         self.parent: dict[bytes, bytes] = {}
         self.height: dict[bytes, int] = {self.genesis: 0}
-        self.refused: set[bytes] = set()
-        self._refused_headers: dict[bytes, bytes] = {}
-        self._refused_bodies: dict[bytes, bytes] = {}
+        self.refused: dict[bytes, str] = {}
+        self.false_headers: set[bytes] = set()
+        self.ripe_at: dict[bytes, float] = {}
 
-    def mine(self, parent: bytes, now: float, transactions: int) -> bytes:
-        block_hash = self.ledger.mine(FIRST_TIMESTAMP + int(now), parent=parent, transactions=transactions)
-        self._place(block_hash, parent)
+    def spot(self, parent: bytes, now: float, *, timestamp: int = 0) -> Spot:
+        """Where an honest block on `parent` stands; its time is at least `timestamp`."""
+        below = self._entries[parent].times_and_bits
+        times = [time for time, _ in below[-MEDIAN_TIMES:]]
+        median_time = sorted(times)[len(times) // 2]
+        unix_time = FIRST_TIMESTAMP + int(now)
+        fixed_bits, height = self.parameters.fixed_bits, self.height[parent] + 1
+        first_of_period = fixed_bits is None and begins_period(height)
+        floors = [unix_time, timestamp, median_time + 1]
+        if fixed_bits is None:
+            floors.append(min(times[-1] + 1, unix_time + BURST_AHEAD_S_MAX))
+        if first_of_period:
+            floors.append(times[-1] - TIME_WARP_S)
+        return Spot(
+            parent=parent,
+            height=height,
+            bits=next_bits(below, self.parameters.target_limit) if fixed_bits is None else fixed_bits,
+            timestamp=max(floors),
+            median_time=median_time,
+            parent_time=times[-1],
+            unix_time=unix_time,
+            first_of_period=first_of_period,
+        )
+
+    def mine(self, parent: bytes, now: float, transactions: int, *, ahead_s: int = 0) -> bytes:
+        """Mine an honest block. Its time is `ahead_s` ahead of the clocks, where the rules allow less."""
+        spot = self.spot(parent, now, timestamp=FIRST_TIMESTAMP + int(now) + ahead_s)
+        body = make_body(Recipe(spot.height, self.rng.getrandbits(64), transactions))
+        header = BlockHeader(BLOCK_VERSION, parent, body.merkle_root, spot.timestamp, spot.bits, 0)
+        block_hash = self._place(self.forger.mined(header), body, 1 + transactions)
+        if parent in self.refused:
+            self.refused[block_hash] = self.refused[parent]
+        if spot.timestamp > spot.unix_time + AHEAD_S:
+            self.ripe_at[block_hash] = float(spot.timestamp - AHEAD_S - FIRST_TIMESTAMP)
         return block_hash
 
-    def mine_refused(self, parent: bytes, now: float, *, with_body: bool) -> bytes:
-        """Mine a block whose coinbase pays more than there is, or a header to which there is no body."""
-        recipe = Recipe(self.height[parent] + 1, self.rng.getrandbits(64), 0)
-        coinbase = parse_transaction(Reader(make_body(recipe).full, 1))
-        too_much = TransactionOutput(self.parameters.money_max + 1, b"\x51")
-        coinbase = msgspec.structs.replace(coinbase, outputs=(too_much, *coinbase.outputs[1:]))
-        bits = self.parameters.fixed_bits
-        assert bits is not None
-        header = mine_header(self.processor, parent, coinbase.txid, FIRST_TIMESTAMP + int(now), bits)
-        self._refused_headers[header.hash] = header.raw
-        if with_body:
-            self._refused_bodies[header.hash] = header.raw + compact_size(1) + coinbase.encode()
-        self._place(header.hash, parent)
-        self.refused.add(header.hash)
-        return header.hash
+    def forge(self, lie: str, parent: bytes, now: float) -> bytes:
+        """Make a false block."""
+        forged = self.forger.forge(lie, self.spot(parent, now))
+        body = forged.body[len(forged.header) :]
+        block_hash = self._place(forged.header, Body(body, body, b""), 1)
+        self.refused[block_hash] = forged.check
+        if not forged.in_body:
+            self.false_headers.add(block_hash)
+        return block_hash
 
-    def _place(self, block_hash: bytes, parent: bytes) -> None:
-        self.parent[block_hash] = parent
-        self.height[block_hash] = self.height[parent] + 1
+    def mine_without_body(self, parent: bytes, now: float) -> bytes:
+        """Mine a header to which there is no body."""
+        spot = self.spot(parent, now)
+        root = self.rng.randbytes(32)
+        header = BlockHeader(BLOCK_VERSION, parent, root, spot.timestamp, spot.bits, 0)
+        block_hash = self._place(self.forger.mined(header), Body(b"", b"", b""), 0)
+        self.refused[block_hash] = ""
+        return block_hash
+
+    def _place(self, raw_header: bytes, body: Body, transactions: int) -> bytes:
+        header, block_hash = parse_header(raw_header), sha256d(raw_header)
+        below = self._entries[header.parent]
+        # A false target is worth what a true one is: its node believes in it.
+        work = _work_of(header.bits if _is_plain(header.bits) else below.times_and_bits[-1][1])
+        self._entries[block_hash] = Entry(
+            header=raw_header,
+            full=raw_header + body.full if body.full else b"",
+            stripped=raw_header + body.stripped if body.stripped else b"",
+            transactions=transactions,
+            work=below.work + work,
+            times_and_bits=(*below.times_and_bits, (header.timestamp, header.bits)),
+        )
+        self.parent[block_hash] = header.parent
+        self.height[block_hash] = self.height[header.parent] + 1
+        return block_hash
 
     def header(self, block_hash: bytes) -> bytes:
-        raw = self._refused_headers.get(block_hash) or self.ledger.header(block_hash)
-        assert raw is not None
-        return raw
+        return self._entries[block_hash].header
+
+    def work(self, block_hash: bytes) -> int:
+        """Work of the whole branch up to a block."""
+        return self._entries[block_hash].work
 
     def body(self, block_hash: bytes, *, witness: bool) -> bytes | None:
-        if block_hash in self.refused:
-            return self._refused_bodies.get(block_hash)
-        return self.ledger.body(block_hash, witness=witness)
+        entry = self._entries[block_hash]
+        return (entry.full if witness else entry.stripped) or None
+
+    def mutations(self, block_hash: bytes, rng: Random) -> list[Mutated]:
+        """Return false bodies of a block."""
+        entry = self._entries[block_hash]
+        others = [e.full for e in self._entries.values() if e.full and e is not entry]
+        other = rng.choice(others) if others else entry.full + b"\x00"
+        return mutations_of(entry.full, entry.stripped, other, entry.transactions, rng)
 
     def branch(self, tip: bytes) -> list[bytes]:
         """Hashes from above genesis up to `tip`."""
@@ -106,10 +181,11 @@ class NodeView:
     def calm_down(self) -> None:
         """From here on be honest and complete."""
         self._lie_probability = self._withhold = 0.0
-        self.drop(self.world.refused)
+        self.drop(set(self.world.refused))
         for block_hash in self.world.parent:
             if block_hash not in self.known and block_hash not in self.world.refused:
                 self.learn(block_hash)
+        self.tip = self._best()
 
     def learn(self, block_hash: bytes) -> None:
         """Take in a block; it counts once its parent is known. First seen stays at equal work."""
@@ -118,7 +194,7 @@ class NodeView:
             self._waiting.setdefault(parent, []).append(block_hash)
             return
         self.known.add(block_hash)
-        if self.world.height[block_hash] > self.world.height[self.tip]:
+        if self.world.work(block_hash) > self.world.work(self.tip):
             self.tip = block_hash
         for child in self._waiting.pop(block_hash, ()):
             self.learn(child)
@@ -130,12 +206,16 @@ class NodeView:
             if parent in gone:
                 gone.add(block_hash)
         self.known -= gone
+        if self.tip not in self.known:
+            self.tip = self._best()
+
+    def _best(self) -> bytes:
+        """The known block of most work, of equal ones the one that was mined first."""
         tip = self.world.genesis
         for block_hash in self.world.parent:
-            if block_hash in self.known and self.world.height[block_hash] > self.world.height[tip]:
+            if block_hash in self.known and self.world.work(block_hash) > self.world.work(tip):
                 tip = block_hash
-        if self.tip not in self.known:
-            self.tip = tip
+        return tip
 
     def connected_since(self, old_tip: bytes) -> list[bytes]:
         """Raw headers of our branch above its fork with the old tip's."""
@@ -167,10 +247,18 @@ class NodeView:
 
     def _lie(self, raw: bytes, digest: bytes) -> bytes:
         """Serve a body that is not the one the header commits to."""
-        kind = self._rng.randrange(3)
-        if kind == 0:  # one bit of a transaction
-            place = self._rng.randrange(90, len(raw))
-            return raw[:place] + bytes((raw[place] ^ 1,)) + raw[place + 1 :]
-        if kind == 1:  # stripped of its witness data
-            return self.world.body(digest, witness=False) or raw
-        return raw[: self._rng.randrange(81, len(raw))]  # cut short
+        mutations = self.world.mutations(digest, self._rng)
+        kind = self._rng.randrange(len(mutations) + 1)
+        if kind < len(mutations):
+            return mutations[kind].body
+        place = self._rng.randrange(90, len(raw))  # one bit anywhere in a transaction
+        return raw[:place] + bytes((raw[place] ^ 1,)) + raw[place + 1 :]
+
+
+def _work_of(bits: int) -> int:
+    return (1 << 256) // (target_of(bits) + 1)
+
+
+def _is_plain(bits: int) -> bool:
+    """Whether a compact target is positive and within 256 bits."""
+    return not bits & 0x80_0000 and 0 < target_of(bits) < 1 << 256
