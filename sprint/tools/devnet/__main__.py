@@ -1,9 +1,10 @@
 """One devnet node as a process: `python -m sprint.tools.devnet --chain litecoin-regtest --interval-ms 50`.
 
 Prints one JSON line with its address, then answers each line on standard input by one JSON line:
-`mine N` and `reorg N` by the hashes of the new blocks; `hashes HEIGHT` by those of the best branch from
-there up, at most 1,000; `invalidate HASH`, `reconsider HASH`, `tip` and `height` by the tip. It ends on
-`quit` and with its standard input (a pipe), so it never outlives who started it.
+`mine N` and `reorg N` by the hashes of the new blocks; `lie KIND` by that of a merge-mined block that is
+false; `hashes HEIGHT` by those of the best branch from there up, at most 1,000; `invalidate HASH`,
+`reconsider HASH`, `tip` and `height` by the tip. It ends on `quit` and with its standard input (a pipe), so
+it never outlives who started it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from collections.abc import Callable
 from sprint.core.chains import display_hash, internal_hash
 from sprint.core.errors import ConfigError, SprintError
 from sprint.tools.devnet.edge import CHAIN_IDS, Devnet, DevnetOptions
+from sprint.tools.devnet.merged_mining import Lie
 from sprint.tools.devnet.seeded_bits import SeededBits
 
 LINE_LENGTH_MAX = 1_024
@@ -92,12 +94,13 @@ def _answer(devnet: Devnet, chain_id: str, words: list[str]) -> dict[str, object
     changes: dict[str, Callable[[str], list[bytes]]] = {
         "mine": lambda count: devnet.mine(chain_id, int(count)),
         "reorg": lambda depth: devnet.reorg(chain_id, int(depth)),
+        "lie": lambda kind: devnet.tell(chain_id, _lie(kind)),
         "hashes": lambda height: ledger.best_chain_from(int(height), HASHES_PER_ANSWER_MAX),
     }
     marks = {"invalidate": devnet.invalidate, "reconsider": devnet.reconsider}
     match words:
-        case [("mine" | "reorg" | "hashes") as word, number]:
-            return {"hashes": [display_hash(h) for h in changes[word](number)]}
+        case [("mine" | "reorg" | "lie" | "hashes") as word, argument]:
+            return {"hashes": [display_hash(h) for h in changes[word](argument)]}
         case [("invalidate" | "reconsider") as word, block_hash]:
             marks[word](chain_id, internal_hash(block_hash))
             return {"tip": display_hash(ledger.tip), "height": ledger.height()}
@@ -105,9 +108,16 @@ def _answer(devnet: Devnet, chain_id: str, words: list[str]) -> dict[str, object
             return {"tip": display_hash(ledger.tip), "height": ledger.height()}
         case _:
             raise ConfigError(
-                f"no command {' '.join(words)[:80]!r}; there is mine N, reorg N, hashes HEIGHT,"
-                " invalidate HASH, reconsider HASH, tip, height, quit"
+                f"no command {' '.join(words)[:80]!r}; there is mine N, reorg N, lie KIND,"
+                " hashes HEIGHT, invalidate HASH, reconsider HASH, tip, height, quit"
             )
+
+
+def _lie(kind: str) -> Lie:
+    try:
+        return Lie(kind)
+    except ValueError:
+        raise ConfigError(f"no lie {kind[:80]!r}; there is {', '.join(Lie)}") from None
 
 
 def _say(answer: dict[str, object]) -> None:

@@ -1,8 +1,9 @@
 """Makes a valid block out of a recipe, and the same bytes again from the same recipe.
 
 A block's body is a coinbase with its height (BIP 34), an extra nonce and a witness commitment (BIP 141),
-and made-up segwit transactions that spend outputs nobody has: no one here keeps a UTXO set. All of it
-follows from the recipe, so a node can keep the recipe and forget the body.
+and made-up segwit transactions that spend outputs nobody has: no one here keeps a UTXO set. On a network
+without witness data it has neither commitment nor witnesses. All of it follows from the recipe, so a node
+can keep the recipe and forget the body.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ from sprint.core.wire import compact_size, u32, u64, var_bytes
 TRANSACTIONS_MAX = 8_000  # of 437 weight units each, under the 4,000,000 that a block may weigh
 NONCE_ATTEMPTS_MAX = 1_024  # at regtest difficulty every second one fits
 
-_BLOCK_VERSION = 0x2000_0000
+BLOCK_VERSION = 0x2000_0000  # of a network without merged mining
+
 _REWARD = 50 * 100_000_000
 _HALVING_BLOCKS = 150  # of both regtests; with it a real node accepts our blocks without transactions
 _RESERVED_VALUE = bytes(32)
@@ -55,10 +57,14 @@ class Recipe(msgspec.Struct, frozen=True):
     height: int
     extra_nonce: int
     transactions: int
+    witness: bool = True
 
 
 class Body(msgspec.Struct, frozen=True):
-    """The transactions of a block, with their count before them, in both formats, and their root."""
+    """The transactions of a block, with their count before them, in both formats, and their root.
+
+    Both are the same where the network has no witness data.
+    """
 
     full: bytes
     stripped: bytes
@@ -71,20 +77,21 @@ def make_body(recipe: Recipe) -> Body:
         raise ConfigError(f"{recipe.transactions} transactions in a block, limit {TRANSACTIONS_MAX}")
     seed = u64(recipe.extra_nonce)
     pairs = [_made_up_transaction(seed, index) for index in range(recipe.transactions)]
-    witness_root, _ = merkle_root([ZERO_HASH, *(sha256d(full) for full, _ in pairs)])
-    coinbase = _coinbase(recipe, witness_root)
+    coinbase = _coinbase(recipe, pairs)
     root, _ = merkle_root([coinbase.txid, *(sha256d(stripped) for _, stripped in pairs)])
     count = compact_size(1 + len(pairs))
-    full = count + coinbase.encode() + b"".join(full for full, _ in pairs)
     stripped = count + coinbase.encode(witness=False) + b"".join(stripped for _, stripped in pairs)
+    if not recipe.witness:
+        return Body(stripped, stripped, root)
+    full = count + coinbase.encode() + b"".join(full for full, _ in pairs)
     return Body(full, stripped, root)
 
 
-def mine_header(processor: Processor, parent: bytes, merkle_root: bytes, timestamp: int, bits: int) -> Header:
+def mine_header(processor: Processor, fields: BlockHeader) -> Header:
     """Find a nonce. RuleError if none of NONCE_ATTEMPTS_MAX fits or another rule refuses the header."""
     refusal = ""
     for nonce in range(NONCE_ATTEMPTS_MAX):
-        raw = BlockHeader(_BLOCK_VERSION, parent, merkle_root, timestamp, bits, nonce).encode()
+        raw = msgspec.structs.replace(fields, nonce=nonce).encode()
         verdict = processor.process_header(raw)
         if isinstance(verdict, Header):
             return verdict
@@ -94,15 +101,18 @@ def mine_header(processor: Processor, parent: bytes, merkle_root: bytes, timesta
     raise RuleError("proof_of_work", f"none of {NONCE_ATTEMPTS_MAX} nonces fits: {refusal}")
 
 
-def _coinbase(recipe: Recipe, witness_root: bytes) -> Transaction:
-    reward = _REWARD >> recipe.height // _HALVING_BLOCKS
-    commitment = COMMITMENT_PREFIX + sha256d(witness_root + _RESERVED_VALUE)
+def _coinbase(recipe: Recipe, pairs: list[tuple[bytes, bytes]]) -> Transaction:
+    """Make the coinbase over the other transactions, each given with its witness and without."""
+    outputs = [TransactionOutput(_REWARD >> recipe.height // _HALVING_BLOCKS, _OP_TRUE_SCRIPT)]
+    if recipe.witness:
+        witness_root, _ = merkle_root([ZERO_HASH, *(sha256d(full) for full, _ in pairs)])
+        outputs.append(TransactionOutput(0, COMMITMENT_PREFIX + sha256d(witness_root + _RESERVED_VALUE)))
     script = _pushed_height(recipe.height) + var_bytes(u64(recipe.extra_nonce))
     return Transaction(
         version=2,
         inputs=(TransactionInput(ZERO_HASH, NULL_INDEX, script, NULL_INDEX),),
-        outputs=(TransactionOutput(reward, _OP_TRUE_SCRIPT), TransactionOutput(0, commitment)),
-        witnesses=((_RESERVED_VALUE,),),
+        outputs=tuple(outputs),
+        witnesses=((_RESERVED_VALUE,),) if recipe.witness else (),
         lock_time=0,
     )
 

@@ -14,12 +14,13 @@ from typing import NamedTuple, cast
 
 import msgspec
 
-from sprint.core.chains import bitcoin, litecoin
+from sprint.core.chains import bitcoin, dogecoin, litecoin
 from sprint.core.chains.bitcoin_family.family import BitcoinFamilyChain
 from sprint.core.chains.bitcoin_family.parameters import NetworkParameters
 from sprint.core.errors import ConfigError, ListenError, SprintError
 from sprint.core.protocols.bitcoin_p2p.listener import ServingSession
-from sprint.tools.devnet.ledger import RandomBits, RegtestLedger
+from sprint.tools.devnet.ledger import AHEAD_S_MAX, RandomBits, RegtestLedger
+from sprint.tools.devnet.merged_mining import Lie
 from sprint.tools.devnet.node import DevnetNode
 
 LOOPBACK = "127.0.0.1"
@@ -61,6 +62,7 @@ _CHAINS = {
     for row in (
         _Chain(bitcoin.CHAIN, bitcoin.REGTEST, 2.0),
         _Chain(litecoin.CHAIN, litecoin.REGTEST, 1.5),
+        _Chain(dogecoin.CHAIN, dogecoin.REGTEST, 1.0),
     )
 }
 CHAIN_IDS = tuple(_CHAINS)
@@ -114,6 +116,10 @@ class Devnet:
     def reorg(self, chain_id: str, depth: int) -> list[bytes]:
         """Replace the newest `depth` blocks by a longer branch now and announce it."""
         return self._node(chain_id).reorg(depth)
+
+    def tell(self, chain_id: str, lie: Lie) -> list[bytes]:
+        """Mine one false block now and announce it as any other. ConfigError where there is no such lie."""
+        return [self._node(chain_id).tell(lie)]
 
     def invalidate(self, chain_id: str, block_hash: bytes) -> None:
         """Drop a block and its descendants now."""
@@ -199,6 +205,11 @@ class _Node:
         self._flush()
         return hashes
 
+    def tell(self, lie: Lie) -> bytes:
+        block_hash = self.core.tell(lie, self._timestamp(), self._now())
+        self._flush()
+        return block_hash
+
     def invalidate(self, block_hash: bytes) -> None:
         self.core.invalidate(block_hash, self._now())
         self._flush()
@@ -208,13 +219,17 @@ class _Node:
         self._flush()
 
     async def _mine_by_clock(self) -> None:
-        """Mine one block each interval; a late block does not delay the next ones."""
+        """Mine one block each interval; a late block does not delay the next ones.
+
+        One whose time would be too far ahead of the clock is left out.
+        """
         due = self._now()
         try:
             while True:
                 due = max(due + self._interval_s, self._now())
                 await asyncio.sleep(due - self._now())
-                self.mine(1)
+                if self.core.ledger.time_ahead_s(self._timestamp()) <= AHEAD_S_MAX:
+                    self.mine(1)
         except SprintError as error:
             _log.error("the devnet's %s node stops mining: %s", self.core.parameters.chain_id, error)
 

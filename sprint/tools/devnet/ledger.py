@@ -1,9 +1,10 @@
 """A regtest chain held by one node: a tree of valid blocks, its best branch, and their bytes on demand.
 
 The best tip is a function of the tree: of all valid blocks the one with most work, and of those with equal
-work the one that came first. A block is kept as its header and its recipe (about 0.5 KB); bodies are made
-again when asked for, and the last ones made are kept in a cache bounded in bytes, so every body can be
-served at any depth while memory grows only with the number of blocks, up to `BLOCKS_MAX`.
+work the one that came first. A block is kept as its header and its recipe (about 0.5 KB, 0.9 KB where it is
+merge-mined); bodies are made again when asked for, and the last ones made are kept in a cache bounded in
+bytes, so every body can be served at any depth while memory grows only with the number of blocks, up to
+`BLOCKS_MAX`.
 
 Nothing here knows a clock or makes randomness.
 """
@@ -17,15 +18,21 @@ from typing import Protocol
 import msgspec
 
 from sprint.core.chains import Header, Processor, display_hash
-from sprint.core.chains.bitcoin_family.parameters import ZERO_HASH, NetworkParameters
-from sprint.core.errors import ConfigError
+from sprint.core.chains.bitcoin_family.header import BlockHeader
+from sprint.core.chains.bitcoin_family.parameters import HEADER_SIZE, ZERO_HASH, NetworkParameters
+from sprint.core.errors import ConfigError, RuleError
 from sprint.tools.devnet.block_maker import Recipe, make_body, mine_header
 from sprint.tools.devnet.genesis import genesis_body
+from sprint.tools.devnet.merged_mining import Lie, block_version, merge_mine
 
 BLOCKS_MAX = 500_000
 BODY_CACHE_BYTES_MAX = 8 << 20
+# A chain's time moves by a second in six blocks at least: mined faster for long it runs ahead of the clock.
+# Two hours ahead its blocks are refused; this stays below that.
+AHEAD_S_MAX = 7_000
 MEDIAN_TIME_BLOCKS = 11
 EXTRA_NONCE_BITS = 64
+_NONCE_MASK = 0xFFFF_FFFF
 
 
 class RandomBits(Protocol):
@@ -36,7 +43,10 @@ class RandomBits(Protocol):
 
 
 class _Entry(msgspec.Struct, frozen=True, gc=False):
-    """A block of the tree. `recipe` is None for the genesis block alone; `work` is that of the branch."""
+    """A block of the tree. `recipe` is None for the genesis block alone; `work` is that of the branch.
+
+    `raw_header` is as it stands on the wire: 80 bytes, and its AuxPoW where it is merge-mined.
+    """
 
     hash: bytes
     parent: bytes
@@ -48,7 +58,7 @@ class _Entry(msgspec.Struct, frozen=True, gc=False):
 
 
 class RegtestLedger:
-    """The tree of one network. Hashes are in wire order."""
+    """The tree of one network. Hashes are in wire order, raw headers as they stand on the wire."""
 
     def __init__(self, parameters: NetworkParameters, processor: Processor, rng: RandomBits) -> None:
         if parameters.fixed_bits is None:
@@ -61,7 +71,7 @@ class RegtestLedger:
         genesis = processor.process_header(parameters.genesis)
         if not isinstance(genesis, Header):
             raise ConfigError(f"genesis of {parameters.chain_id} is refused: {genesis.reason}")
-        self._genesis = _entry_of(genesis, None, None)
+        self._genesis = _entry_of(genesis, genesis.raw, None, None)
         self._entries = {self._genesis.hash: self._genesis}
         self._best = [self._genesis.hash]
         self._invalidated: set[bytes] = set()  # by invalidate()
@@ -95,20 +105,35 @@ class RegtestLedger:
         entry = self._entries.get(block_hash)
         return entry.raw_header if entry else None
 
-    def mine(self, timestamp: int, *, parent: bytes | None = None, transactions: int = 0) -> bytes:
+    def mine(
+        self,
+        timestamp: int,
+        *,
+        parent: bytes | None = None,
+        transactions: int = 0,
+        lie: Lie | None = None,
+    ) -> bytes:
         """Add a block on `parent` (the tip by default) and return its hash.
 
         Its time is `timestamp`, or one second over the median of the eleven blocks before it where that is
-        later, as a node's own miner does it. ConfigError if the tree is full or the parent unknown.
+        later, as a node's own miner does it. `lie` makes a false block of it, which this ledger takes for
+        valid. ConfigError if the tree is full, the parent unknown, that time over AHEAD_S_MAX ahead, or the
+        lie cannot be told here.
         """
         if len(self._entries) >= BLOCKS_MAX:
             raise ConfigError(f"the devnet holds {len(self._entries)} blocks, limit {BLOCKS_MAX}; restart it")
         below = self._known(self.tip if parent is None else parent)
-        recipe = Recipe(below.height + 1, self._rng.getrandbits(EXTRA_NONCE_BITS), transactions)
-        body = make_body(recipe)
         time = max(timestamp, self._median_time(below) + 1)
-        header = mine_header(self._processor, below.hash, body.merkle_root, time, self._bits)
-        entry = _entry_of(header, below, recipe)
+        if time - timestamp > AHEAD_S_MAX:
+            raise ConfigError(
+                f"the next block is {time - timestamp} s ahead of the clock, limit {AHEAD_S_MAX}"
+            )
+        extra_nonce = self._rng.getrandbits(EXTRA_NONCE_BITS)
+        witness = self.parameters.witness_height is not None
+        recipe = Recipe(below.height + 1, extra_nonce, transactions, witness)
+        body = make_body(recipe)
+        header, raw_header = self._mine_header(below, body.merkle_root, time, recipe, lie)
+        entry = _entry_of(header, raw_header, below, recipe)
         self._entries[entry.hash] = entry
         self._remember(entry.hash, entry.raw_header + body.full)
         if below.hash in self._invalid:
@@ -116,6 +141,10 @@ class RegtestLedger:
         elif entry.work > self._known(self.tip).work:
             self._adopt(entry)
         return entry.hash
+
+    def time_ahead_s(self, timestamp: int) -> int:
+        """Return by how much the next block's time must be ahead of `timestamp`; 0 if it need not be."""
+        return max(0, self._median_time(self._known(self.tip)) + 1 - timestamp)
 
     def invalidate(self, block_hash: bytes) -> None:
         """Treat a block and its descendants as invalid, as a node's `invalidateblock` does."""
@@ -169,6 +198,33 @@ class RegtestLedger:
         raw = entry.raw_header + make_body(entry.recipe).full
         self._remember(block_hash, raw)
         return raw
+
+    def _mine_header(
+        self, below: _Entry, merkle_root: bytes, time: int, recipe: Recipe, lie: Lie | None
+    ) -> tuple[Header, bytes]:
+        """Mine a header, alone or with a parent block; return it judged, and as it stands on the wire."""
+        rules, processor = self.parameters.auxpow, self._processor
+        version = block_version(self.parameters, recipe.height, lie)
+        fields = BlockHeader(version, below.hash, merkle_root, time, self._bits, 0)
+        if rules is None or recipe.height < rules.height:
+            if lie is not None:
+                raise ConfigError(
+                    f"{lie.value}: {self.parameters.chain_id} has no merged mining at height {recipe.height}"
+                )
+            header = mine_header(processor, fields)
+            return header, header.raw
+        raw = fields.encode()
+        if lie is Lie.REUSED:
+            if len(below.raw_header) == HEADER_SIZE:
+                raise ConfigError(f"{lie.value}: the block below, at height {below.height}, has no AuxPoW")
+            return processor.read_header(raw), raw + below.raw_header[HEADER_SIZE:]
+        raw_header = raw + merge_mine(fields, rules, recipe.extra_nonce & _NONCE_MASK, lie).encode()
+        if lie is not None:
+            return processor.read_header(raw), raw_header
+        verdict = processor.process_header(raw_header)
+        if not isinstance(verdict, Header):
+            raise RuleError(verdict.check, verdict.reason)
+        return verdict, raw_header
 
     def _known(self, block_hash: bytes) -> _Entry:
         entry = self._entries.get(block_hash)
@@ -227,11 +283,11 @@ class RegtestLedger:
             self._bodies_size -= len(dropped)
 
 
-def _entry_of(header: Header, below: _Entry | None, recipe: Recipe | None) -> _Entry:
+def _entry_of(header: Header, raw_header: bytes, below: _Entry | None, recipe: Recipe | None) -> _Entry:
     return _Entry(
         hash=header.hash,
         parent=below.hash if below else header.parent,  # the same object: a hash is kept once
-        raw_header=header.raw,
+        raw_header=raw_header,
         timestamp=header.timestamp,
         height=below.height + 1 if below else 0,
         work=header.work + (below.work if below else 0),

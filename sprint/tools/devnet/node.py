@@ -14,6 +14,7 @@ from sprint.core.errors import ConfigError
 from sprint.core.protocols.bitcoin_p2p.link import SessionSettings
 from sprint.core.protocols.bitcoin_p2p.listener import ServingSession
 from sprint.tools.devnet.ledger import RegtestLedger
+from sprint.tools.devnet.merged_mining import Lie
 
 SESSIONS_MAX = 64
 BLOCKS_PER_CALL_MAX = 10_000
@@ -54,12 +55,23 @@ class DevnetNode:
             self.sessions.remove(session)
 
     def mine(self, count: int, timestamp: int, now: float, *, transactions: int = 0) -> list[bytes]:
-        """Mine `count` blocks on the tip, then announce them. Returns their hashes, oldest first."""
+        """Mine `count` blocks on the tip, then announce them. Returns their hashes, oldest first.
+
+        If a later one cannot be mined, those before it are announced, and its ConfigError is raised.
+        """
         _check_count(count)
         old_tip = self.ledger.tip
-        hashes = [self.ledger.mine(timestamp, transactions=transactions) for _ in range(count)]
+        try:
+            return [self.ledger.mine(timestamp, transactions=transactions) for _ in range(count)]
+        finally:
+            self._announce(old_tip, now)
+
+    def tell(self, lie: Lie, timestamp: int, now: float) -> bytes:
+        """Mine one false block on the tip and announce it as any other. Returns its hash."""
+        old_tip = self.ledger.tip
+        block_hash = self.ledger.mine(timestamp, lie=lie)
         self._announce(old_tip, now)
-        return hashes
+        return block_hash
 
     def reorg(self, depth: int, timestamp: int, now: float, *, transactions: int = 0) -> list[bytes]:
         """Replace the newest `depth` blocks by a branch one block longer; returns the branch's hashes."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sprint.core.chains import Block, bitcoin, litecoin
+from sprint.core.chains import Block, bitcoin, dogecoin, litecoin
 from sprint.core.chains.bitcoin_family.coinbase import height_claimed
 from sprint.core.chains.bitcoin_family.family import BitcoinFamilyChain
 from sprint.core.chains.bitcoin_family.parameters import ZERO_HASH
@@ -22,7 +22,8 @@ from sprint.tools.devnet.genesis import genesis_body
 from sprint.tools.devnet.ledger import RegtestLedger
 from tests.core.chains.bitcoin_family.building import at
 
-both_chains = pytest.mark.parametrize("chain", [bitcoin.CHAIN, litecoin.CHAIN], ids=["bitcoin", "litecoin"])
+CHAINS = [bitcoin.CHAIN, litecoin.CHAIN, dogecoin.CHAIN]
+all_chains = pytest.mark.parametrize("chain", CHAINS, ids=[chain.name for chain in CHAINS])
 START = 1_700_000_000
 
 
@@ -46,7 +47,7 @@ def time_of(ledger: RegtestLedger, block_hash: bytes) -> int:
     return int.from_bytes(header_of(ledger, block_hash)[68:72], "little")
 
 
-@both_chains
+@all_chains
 @pytest.mark.parametrize("transactions", [0, 1, 2, 252, 253, 1_000])
 def test_every_mined_body_passes_all_checks_at_its_height(
     chain: BitcoinFamilyChain, transactions: int
@@ -62,7 +63,7 @@ def test_every_mined_body_passes_all_checks_at_its_height(
         assert processor.check_context(block, at(ledger.height()), ()) is None
 
 
-@both_chains
+@all_chains
 def test_the_fullest_block_keeps_the_weight_limit(chain: BitcoinFamilyChain) -> None:
     ledger = make_ledger(chain)
     block_hash = ledger.mine(START, transactions=TRANSACTIONS_MAX)
@@ -72,7 +73,7 @@ def test_the_fullest_block_keeps_the_weight_limit(chain: BitcoinFamilyChain) -> 
 
 
 @pytest.mark.parametrize("network", ["main", "regtest"])
-@both_chains
+@all_chains
 def test_genesis_bodies_are_the_real_ones(chain: BitcoinFamilyChain, network: str) -> None:
     parameters = chain.networks[network]
     raw = genesis_body(parameters)
@@ -82,7 +83,7 @@ def test_genesis_bodies_are_the_real_ones(chain: BitcoinFamilyChain, network: st
     assert block.tx_count == 1
 
 
-@both_chains
+@all_chains
 def test_a_new_ledger_serves_its_genesis_block(chain: BitcoinFamilyChain) -> None:
     ledger = make_ledger(chain)
     assert (ledger.height(), ledger.tip) == (0, chain.networks["regtest"].genesis_hash)
