@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sprint.core.chains import Header, display_hash
 from sprint.core.chains.bitcoin_family.ancestry import Ancestry, median_time, median_time_min
+from sprint.core.chains.bitcoin_family.auxpow import AUXPOW_VERSION_FLAG
 from sprint.core.chains.bitcoin_family.difficulty import permitted_targets, required_bits
 from sprint.core.chains.bitcoin_family.parameters import AuxpowRules, NetworkParameters
 from sprint.core.chains.bitcoin_family.proof_of_work import target_of
@@ -15,7 +16,7 @@ from sprint.core.errors import RuleError
 
 FUTURE_TIME_MAX_S = 2 * 60 * 60
 _BASE_VERSIONS = 256  # of a version that also states a merged-mining chain's id
-_AUXPOW_FLAG = 1 << 8
+_LATEST_LEAST_VERSION = 4
 
 
 def check_ancestry(
@@ -67,43 +68,37 @@ def _check_version(parameters: NetworkParameters, version: int, height: int) -> 
     if parameters.auxpow is not None:
         _check_merged_mining(parameters.auxpow, version, height)
         version = base_version(version)
-    least = max(
-        (
-            least
-            for least, from_height in (
-                (2, parameters.bip34_height),
-                (3, parameters.bip66_height),
-                (4, parameters.bip65_height),
+    if version >= _LATEST_LEAST_VERSION:
+        return
+    for least, from_height in (
+        (4, parameters.bip65_height),
+        (3, parameters.bip66_height),
+        (2, parameters.bip34_height),
+    ):
+        if version < least and height >= from_height:
+            raise RuleError("version", f"version {version} at height {height}, least is {least}")
+
+
+def _check_merged_mining(rules: AuxpowRules, version: int, height: int) -> None:
+    """Merged mining wants a chain id from one height on and is not allowed below it.
+
+    A version without one is 1, or 2 with nothing else set (Dogecoin Core's `IsLegacy`).
+    """
+    if height >= rules.height:
+        if version in {1, 2}:
+            raise RuleError(
+                "version",
+                f"version {version} without a chain id at height {height}, last {rules.height - 1}",
             )
-            if height >= from_height
-        ),
-        default=version,
-    )
-    if version < least:
-        raise RuleError("version", f"version {version} at height {height}, least is {least}")
+    elif version & AUXPOW_VERSION_FLAG:
+        raise RuleError(
+            "version", f"version {version:#x} is merged mined at height {height}, first at {rules.height}"
+        )
 
 
 def base_version(version: int) -> int:
     """Return a version without chain id and flags; of a negative one the remainder is negative, as in C++."""
     return version % _BASE_VERSIONS if version >= 0 else -(-version % _BASE_VERSIONS)
-
-
-def is_legacy(version: int) -> bool:
-    """Whether a version states no chain id (Dogecoin Core's `IsLegacy`: 1, or 2 without one)."""
-    return version in {1, 2}
-
-
-def _check_merged_mining(rules: AuxpowRules, version: int, height: int) -> None:
-    if height >= rules.height:
-        if is_legacy(version):
-            raise RuleError(
-                "version",
-                f"version {version:#x} states no chain id at height {height}, wanted from {rules.height} on",
-            )
-    elif version & _AUXPOW_FLAG:
-        raise RuleError(
-            "version", f"version {version:#x} is merged mined at height {height}, allowed from {rules.height}"
-        )
 
 
 def _check_difficulty(parameters: NetworkParameters, ancestry: Ancestry, header: Header) -> None:
