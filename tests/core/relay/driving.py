@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from sprint.core.chains import display_hash
 from sprint.core.model import Event, decode_event
@@ -31,6 +31,13 @@ UNIX_TIME = 1_700_000_000.0
 NETWORK: ChainNetwork = ChainCatalog.installed().find("bitcoin", "regtest")
 PARAMETERS = NETWORK.parameters
 PROCESSOR = NETWORK.processor()
+
+
+class BlockBytes(Protocol):
+    """Where a driver takes headers and bodies from."""
+
+    def header(self, block_hash: bytes) -> bytes: ...
+    def body(self, block_hash: bytes, *, witness: bool = True) -> bytes: ...
 
 
 class Blocks:
@@ -65,24 +72,27 @@ class Driver:
 
     def __init__(
         self,
-        blocks: Blocks,
+        blocks: BlockBytes,
         settings: ChainSettings | None = None,
         *,
+        network: ChainNetwork = NETWORK,
         rows: dict[bytes, BlockRow] | None = None,
         head: bytes | None = None,
     ) -> None:
         self.blocks = blocks
         self.settings = settings or ChainSettings()
+        self.chain_id = network.chain_id
         self.now = 1_000.0
         self.rows = dict(rows or {})
         self.head = head
         depth = self.settings.retained_blocks_max
+        processor, parameters = network.processor(), network.parameters
         tree = (
-            new_tree(PROCESSOR, PARAMETERS.genesis, depth)
+            new_tree(processor, parameters.genesis, depth)
             if head is None
-            else restore_tree(PROCESSOR, list(self.rows.values()), head, depth)
+            else restore_tree(processor, list(self.rows.values()), head, depth)
         )
-        self.pipeline = Pipeline(PROCESSOR, self.settings, tree, PARAMETERS.genesis_hash, self.now)
+        self.pipeline = Pipeline(processor, self.settings, tree, parameters.genesis_hash, self.now)
         self.pipeline.set_unix_time(UNIX_TIME, self.now)
         self.log = EventLog(LOG_ID, 0, {})
         self.events: list[Event] = []
@@ -96,7 +106,7 @@ class Driver:
 
     def take(self, outcome: Outcome) -> Outcome:
         """Commit an outcome."""
-        commit = number(outcome, PARAMETERS.chain_id, self.log, self.now)
+        commit = number(outcome, self.chain_id, self.log, self.now)
         if commit is not None:
             self.events += [decode_event(event.body) for event in commit.events]
             self.rows |= {row.hash: row for row in commit.blocks}
@@ -161,9 +171,14 @@ class Driver:
         return [event.data.hash for event in self.told("block")]
 
 
-def begun(blocks: Blocks, settings: ChainSettings | None = None, *sources: str) -> Driver:
+def begun(
+    blocks: BlockBytes,
+    settings: ChainSettings | None = None,
+    *sources: str,
+    network: ChainNetwork = NETWORK,
+) -> Driver:
     """A pipeline whose log has begun at the genesis block; its sources are ready and asked nothing."""
-    driver = Driver(blocks, settings)
+    driver = Driver(blocks, settings, network=network)
     names = sources or ("a",)
     for source in names:
         driver.ready(source)
