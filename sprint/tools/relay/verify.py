@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +20,8 @@ FILE_SIZE_MAX = 256 << 20  # bytes, unpacked; a node's blk files have 128 MiB
 TOTAL_SIZE_MAX = 512 << 20  # bytes of all files together, unpacked: they are judged in memory
 STDIN = "-"
 FAMILY = "bitcoin"
-_BZIP2_START = b"BZh"
+# A file of one or more streams, or of an empty one; three letters alone may also begin a raw block.
+_BZIP2_START = re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)")
 _READ_SIZE = 1 << 20
 
 
@@ -68,7 +70,7 @@ def _read(file: Path, size_max: int) -> bytes | Unreadable:
         else:
             with file.open("rb") as opened:
                 data = _bounded(opened, size_max)
-        return _unpacked(data, size_max) if data.startswith(_BZIP2_START) else data
+        return _unpacked(data, size_max) if _BZIP2_START.match(data) else data
     except _TooLarge:
         return Unreadable(str(file), 0, f"more than {size_max} bytes, the limit")
     except EOFError:
