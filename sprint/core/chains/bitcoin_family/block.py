@@ -90,7 +90,10 @@ def check_body(raw: bytes, body_start: int, parameters: NetworkParameters) -> Bo
 
 def body_checks(facts: BodyFacts) -> tuple[str, ...]:
     """Name what `check_body` checked of a body that it passed."""
-    return BODY_CHECKS if facts.extension is None else (*BODY_CHECKS, "mweb")
+    if facts.extension is None:
+        return BODY_CHECKS
+    signatures = ("mweb_signatures",) if facts.extension.signatures_checked else ()
+    return (*BODY_CHECKS, "mweb", *signatures)
 
 
 class _Body(msgspec.Struct, frozen=True):

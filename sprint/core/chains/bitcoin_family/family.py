@@ -38,6 +38,8 @@ ANCESTRY_BLOCKS = 2_016 + 1 + 11
 # Measured on the plain twins; they choose between the event loop and a thread, nothing else.
 _HEADER_COST_MS = {"sha256d": 0.006, "scrypt": 0.22}
 _BODY_COST_MS_PER_BYTE = 2.0e-5
+_EXTENSION_COST_MS_PER_BYTE = 3.0e-3  # its signatures; until it is read a body may be nothing else
+_BODY_SIZE_WITH_EXTENSION_MIN = 500  # with anything in it that is signed
 
 
 class BitcoinFamilyProcessor:
@@ -118,7 +120,12 @@ class BitcoinFamilyProcessor:
     def proof_cost_ms(self, headers: int, body_bytes: int) -> float:
         if body_bytes and self.parameters.auxpow is not None:
             headers = max(headers, 1)  # each body's AuxPoW is checked, also where the header was before
-        return headers * _HEADER_COST_MS[self.parameters.proof_of_work] + body_bytes * _BODY_COST_MS_PER_BYTE
+        cost_ms = (
+            headers * _HEADER_COST_MS[self.parameters.proof_of_work] + body_bytes * _BODY_COST_MS_PER_BYTE
+        )
+        if self.parameters.mweb_height is not None:
+            cost_ms += max(0, body_bytes - _BODY_SIZE_WITH_EXTENSION_MIN) * _EXTENSION_COST_MS_PER_BYTE
+        return cost_ms
 
     # What the branch below decides.
 

@@ -1,7 +1,7 @@
 """An extension block (MWEB; LIP 2, LIP 3) against its block: the rules that need no other block.
 
 The last transaction, the HogEx, commits to the extension block's header; that header commits to the kernels.
-Nothing but signatures and sums binds inputs and outputs without the set of all outputs. Litecoin Core's
+Inputs and outputs are bound by signatures and a sum of keys, see `mweb_signatures`. Litecoin Core's
 `MWEB::Node::ContextualCheckBlock`, `BlockValidator` and `TxBody::Validate` are the reference.
 
 What only the extension block's own bytes show to be wrong says nothing of the block: the body is refused as
@@ -22,6 +22,11 @@ from sprint.core.chains.bitcoin_family.mweb_format import (
     ExtensionKernel,
     hash_of,
     parse_extension,
+)
+from sprint.core.chains.bitcoin_family.mweb_signatures import (
+    SIGNATURES_MAX,
+    check_signatures,
+    signature_count,
 )
 from sprint.core.chains.bitcoin_family.parameters import NetworkParameters
 from sprint.core.chains.bitcoin_family.transaction import Transaction
@@ -65,13 +70,14 @@ class ExtensionFacts(msgspec.Struct, frozen=True):
     `inputs_before` is how many inputs the HogEx has before those that take in the block's pegins.
     `held_before` is what the extension blocks held before this one, in the chain's smallest unit, by the
     HogEx's own account. `fault` is what is wrong with the transactions themselves, where the height makes
-    it wrong; it comes with them in any body.
+    it wrong; it comes with them in any body. `signatures_checked` is false where there were too many.
     """
 
     height: int
     inputs_before: int
     held_before: int
     fault: str
+    signatures_checked: bool
 
 
 def check_extension(
@@ -99,11 +105,15 @@ def check_extension(
     _check_order(extension)
     _check_amounts(extension, parameters.money_max)
     _check_pegs(hogex, pegins, extension.kernels)
+    signatures_checked = signature_count(extension) <= SIGNATURES_MAX
+    if signatures_checked:
+        check_signatures(extension)
     return ExtensionFacts(
         height=extension.header.height,
         inputs_before=len(hogex.inputs) - len(pegins),
         held_before=hogex.outputs[0].value - sum(kernel.supply_change for kernel in extension.kernels),
         fault=fault,
+        signatures_checked=signatures_checked,
     )
 
 
