@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from sprint.core.chains import dogecoin
+from sprint.core.chains import Rejected, dogecoin
 from sprint.core.chains.bitcoin_family.auxpow import Auxpow
+from sprint.core.chains.bitcoin_family.family import BitcoinFamilyProcessor
 from sprint.core.chains.bitcoin_family.header import BlockHeader
 from sprint.core.chains.bitcoin_family.parameters import ZERO_HASH
 from sprint.core.chains.bitcoin_family.transaction import (
@@ -18,6 +19,8 @@ from sprint.core.chains.bitcoin_family.transaction import (
 )
 from sprint.core.kernels import scrypt_1024_1_1, sha256d
 
+PROCESSOR = dogecoin.CHAIN.processor("regtest")
+NO_COMMITMENT = "the parent's coinbase does not commit to this block by the chain branch"
 TAG = b"\xfa\xbe\x6d\x6d"
 CHAIN_ID = 0x62
 VERSION = CHAIN_ID << 16 | 0x104
@@ -118,4 +121,7 @@ def reworked(auxpow: Auxpow, version: int) -> Auxpow:
     return msgspec.structs.replace(auxpow, parent=worked(fields, meets=True))
 
 
-PROCESSOR = dogecoin.CHAIN.processor("regtest")
+def refusal(raw: bytes, processor: BitcoinFamilyProcessor = PROCESSOR) -> Rejected:
+    verdict = processor.process_header(raw)
+    assert isinstance(verdict, Rejected), verdict
+    return verdict
