@@ -73,6 +73,15 @@ class DevnetProcess:
         """Replace the newest `depth` blocks by one more; return the branch, oldest first."""
         return list(self.ask(f"reorg {depth}")["hashes"])
 
+    def lie(self, kind: str) -> str:
+        """Mine one merge-mined block that is false and return its hash."""
+        (block_hash,) = self.ask(f"lie {kind}")["hashes"]
+        return str(block_hash)
+
+    def invalidate(self, block_hash: str) -> None:
+        """Let it go on below a block."""
+        self.ask(f"invalidate {block_hash}")
+
     def hashes(self, from_height: int = 0) -> list[str]:
         """Return the hashes of its best branch from a height up to its tip."""
         found: list[str] = []
