@@ -9,8 +9,9 @@ import msgspec
 
 from sprint.core.chains import display_hash
 from sprint.core.chains.bitcoin_family.header import BlockHeader, parse_header
-from sprint.core.chains.bitcoin_family.parameters import NetworkParameters
+from sprint.core.chains.bitcoin_family.parameters import HEADER_SIZE, NetworkParameters
 from sprint.core.kernels import sha256d
+from sprint.core.wire import Reader
 from sprint.tools.devnet.block_maker import Body, Recipe, make_body
 from sprint.tools.plugins import ChainNetwork
 from tests.simulator.forgery import BLOCK_VERSION, Forger, Mutated, Spot, mutations_of
@@ -112,6 +113,12 @@ class World:
         self.refused[block_hash] = ""
         return block_hash
 
+    def adopt(self, raw: bytes) -> bytes:
+        """Take in an honest block that was mined elsewhere."""
+        body = raw[HEADER_SIZE:]
+        count = Reader(body).compact_size(len(body), "transactions")
+        return self._place(raw[:HEADER_SIZE], Body(body, body, b""), count)
+
     def _place(self, raw_header: bytes, body: Body, transactions: int) -> bytes:
         header, block_hash = parse_header(raw_header), sha256d(raw_header)
         below = self._entries[header.parent]
@@ -128,6 +135,14 @@ class World:
         self.parent[block_hash] = header.parent
         self.height[block_hash] = self.height[header.parent] + 1
         return block_hash
+
+    @property
+    def tip(self) -> bytes:
+        """The honest block of most work, of equal ones the first."""
+        return max((h for h in self.height if h not in self.refused), key=self.work)
+
+    def hash_of(self, raw_header: bytes) -> bytes:
+        return sha256d(raw_header[:HEADER_SIZE])
 
     def header(self, block_hash: bytes) -> bytes:
         return self._entries[block_hash].header
