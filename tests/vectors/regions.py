@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sprint.core.chains.bitcoin_family.auxpow import read_auxpow
+from sprint.core.chains.bitcoin_family.mweb_format import parse_extension
 from sprint.core.chains.bitcoin_family.parameters import NetworkParameters
 from sprint.core.chains.bitcoin_family.transaction import Transaction, parse_transaction
 from sprint.core.wire import Reader, compact_size
@@ -65,8 +66,21 @@ def _body_regions(raw: bytes, body_start: int, parameters: NetworkParameters) ->
         where = found["coinbase" if number == 0 else "transaction"]
         where += [range(start, lock_time - witness), range(lock_time, reader.position)]
         found["witness"].append(range(lock_time - witness, lock_time))
-    found["extension block"] = [range(reader.position, len(raw))]
+    found.update(_extension_regions(raw, reader.position))
     return found
+
+
+def _extension_regions(raw: bytes, start: int) -> dict[str, list[range]]:
+    """Tell the commitments of an extension block's inputs from the rest of it."""
+    if start == len(raw):
+        return {}
+    spent, rest, position = [], [], start
+    for each in parse_extension(Reader(raw, start)).inputs:
+        at = raw.index(each.commitment, position)
+        rest.append(range(position, at))
+        position = at + len(each.commitment)
+        spent.append(range(at, position))
+    return {"extension block": [*rest, range(position, len(raw))], "extension input's commitment": spent}
 
 
 def _witness_size(transaction: Transaction) -> int:

@@ -14,6 +14,7 @@ import msgspec
 
 from sprint.core.chains.bitcoin_family.auxpow import header_size
 from sprint.core.chains.bitcoin_family.block import BLOCK_SIZE_MAX
+from sprint.core.chains.bitcoin_family.mweb_format import EXTENSION_SIZE_MAX
 from sprint.core.chains.bitcoin_family.node_answer import Candidate, read_answer
 from sprint.core.chains.bitcoin_family.parameters import HEADER_SIZE, NetworkParameters
 from sprint.core.errors import RuleError, WireError
@@ -22,6 +23,7 @@ JSON_SIZE_MAX = 64 << 20  # decoded it takes several times as much
 BLOCKS_MAX = 200_000  # of one file; a node's blk files hold 120,000 at most
 NUL_WITHIN = 200
 FRAME_HEADER_SIZE = 8
+FRAME_SIZE_MAX = BLOCK_SIZE_MAX + EXTENSION_SIZE_MAX  # of any chain; the rules know the exact limit
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _JSON_STARTS = (b"{", b"[", b'"')
 _HEX_DIGITS = frozenset(b"0123456789abcdefABCDEF")
@@ -147,8 +149,8 @@ def _split_frames(file: str, data: bytes, parameters: NetworkParameters) -> Spli
         start = position + FRAME_HEADER_SIZE
         length = int.from_bytes(data[position + 4 : start], "little")
         left = max(0, len(data) - start)
-        if not HEADER_SIZE <= length <= min(left, BLOCK_SIZE_MAX):
-            limits = f"want {HEADER_SIZE} to {BLOCK_SIZE_MAX}, {left} bytes are left"
+        if not HEADER_SIZE <= length <= min(left, FRAME_SIZE_MAX):
+            limits = f"want {HEADER_SIZE} to {FRAME_SIZE_MAX}, {left} bytes are left"
             yield Unreadable(file, position, f"a block of {length} bytes: {limits}")
             return
         yield Found(file, position, "framed", of_bytes(data[start : start + length], parameters))

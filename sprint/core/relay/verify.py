@@ -32,7 +32,17 @@ IDENTITIES_BELOW_MAX = 2_016  # blocks; a block is held against the coinbases of
 CHECK_ORDER = (
     *("header", "target", "proof_of_work", "auxpow", "parent", "checkpoint", "version", "difficulty"),
     *("median_time", "time_warp", "future_time"),
-    *("parse", "merkle_root", "coinbase", "transactions", "witness_commitment", "size", "weight", "mweb"),
+    *(
+        "parse",
+        "merkle_root",
+        "coinbase",
+        "transactions",
+        "witness_commitment",
+        "size",
+        "weight",
+        "mweb",
+        "mweb_signatures",
+    ),
     *("coinbase_height", "lock_time", "duplicate_coinbase"),
 )
 BODY_CHECKS = {"merkle_root", "coinbase", "transactions", "size", "weight"}

@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 
 from sprint.core.chains import bitcoin, dogecoin
 from sprint.core.chains.bitcoin_family.auxpow import header_size
-from sprint.core.chains.bitcoin_family.block import BLOCK_SIZE_MAX
 from sprint.core.chains.bitcoin_family.node_answer import Candidate
 from sprint.core.relay import block_file
-from sprint.core.relay.block_file import Found, Unreadable, split_file
+from sprint.core.relay.block_file import FRAME_SIZE_MAX, Found, Unreadable, split_file
 from tests.vectors import bitcoin_family as vectors
 
 MAIN = bitcoin.MAIN
@@ -128,10 +127,13 @@ def test_what_is_no_block_says_where_and_what_would_be_right(data: bytes, offset
         (b"\x01\x02\x03\x04", "01020304: want the magic f9beb4d9, or zeros to the end"),
         (bytes.fromhex("fbc0b6db") + bytes(200), "fbc0b6db: want the magic"),
         (MAIN.magic, "a block of 0 bytes: want 80 to"),
-        (MAIN.magic + b"\x01\x01\x00", "a block of 257 bytes: want 80 to 4000000, 0 bytes are left"),
+        (
+            MAIN.magic + b"\x01\x01\x00",
+            f"a block of 257 bytes: want 80 to {FRAME_SIZE_MAX}, 0 bytes are left",
+        ),
         (
             MAIN.magic + (500).to_bytes(4, "little") + bytes(499),
-            "500 bytes: want 80 to 4000000, 499 bytes are left",
+            f"500 bytes: want 80 to {FRAME_SIZE_MAX}, 499 bytes are left",
         ),
         (MAIN.magic + (79).to_bytes(4, "little") + bytes(79), "79 bytes: want 80 to"),
         (MAIN.magic + b"\xff" * 4 + bytes(100), "a block of 4294967295 bytes"),
@@ -147,7 +149,7 @@ def test_what_follows_the_last_frame_must_be_zeros(tail: bytes, said: str) -> No
 
 
 def test_the_largest_frame_is_taken_and_one_byte_more_is_not() -> None:
-    for size, kind in ((BLOCK_SIZE_MAX, Found), (BLOCK_SIZE_MAX + 1, Unreadable)):
+    for size, kind in ((FRAME_SIZE_MAX, Found), (FRAME_SIZE_MAX + 1, Unreadable)):
         data = MAIN.magic + size.to_bytes(4, "little") + bytes(size)
         assert [type(each) for each in split(data)] == [kind]
 
