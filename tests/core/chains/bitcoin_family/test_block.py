@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 
 from sprint.core.chains.bitcoin_family import block as block_module
 from sprint.core.chains.bitcoin_family.coinbase import height_claimed
-from sprint.core.chains.bitcoin_family.transaction import Transaction, TransactionOutput
+from sprint.core.chains.bitcoin_family.transaction import (
+    NULL_INDEX,
+    Transaction,
+    TransactionInput,
+    TransactionOutput,
+)
 from sprint.core.chains.bitcoin_family.witness import COMMITMENT_PREFIX
 from sprint.core.kernels import merkle_root
 from sprint.core.wire import compact_size
@@ -147,6 +152,52 @@ def test_another_height_than_the_coinbase_states_is_refused_from_where_the_rule_
     later = msgspec.structs.replace(REGTEST.parameters, bip34_height=3)
     assert type(REGTEST)(later).check_context(stated, at(2), ()) is None
     assert type(REGTEST)(later).check_context(stated, at(3), ()) is not None
+
+
+# The other transactions.
+
+
+def spending(*outpoints: tuple[bytes, int], values: tuple[int, ...] = (1,)) -> Transaction:
+    inputs = tuple(TransactionInput(txid, index, b"", 0) for txid, index in outpoints)
+    return Transaction(2, inputs, tuple(TransactionOutput(value, b"") for value in values), (), 0)
+
+
+ONE, OTHER, NULL = (b"\x01" * 32, 0), (b"\x02" * 32, 0), (bytes(32), NULL_INDEX)
+MONEY_MAX = REGTEST.parameters.money_max
+
+
+@pytest.mark.parametrize(
+    "transaction",
+    [
+        spending(ONE, OTHER, ONE),  # CVE-2018-17144
+        spending(ONE, NULL),
+        spending(ONE, values=(-1,)),
+        spending(ONE, values=(MONEY_MAX + 1,)),
+        spending(ONE, values=(MONEY_MAX, 1)),
+        spending(ONE, values=(2**63 - 1, 2**63 - 1, 2)),  # CVE-2010-5139: the sum passes 64 bits
+    ],
+    ids=["spent twice", "null outpoint", "negative", "too large", "total too large", "total overflows"],
+)
+@pytest.mark.parametrize("place", [1, 2])
+def test_a_transaction_that_breaks_a_rule_of_its_own_makes_the_block_invalid(
+    transaction: Transaction, place: int
+) -> None:
+    transactions = [coinbase(), payment(1), payment(2)]
+    transactions[place] = transaction
+    assert verdict_of(block(transactions)) == ("transactions", False)
+    assert verdict_of(block(transactions, root=bytes(32))) == ("merkle_root", True)
+
+
+def test_a_coinbase_keeps_the_rules_of_values_too() -> None:
+    outputs = (TransactionOutput(MONEY_MAX, b""), TransactionOutput(1, b""))
+    assert verdict_of(block([msgspec.structs.replace(coinbase(), outputs=outputs)])) == (
+        "transactions",
+        False,
+    )
+
+
+def test_a_block_of_transactions_at_every_limit_is_accepted() -> None:
+    accepted(block([coinbase(), spending(ONE, OTHER, values=(0, MONEY_MAX)), spending((bytes(32), 0))]))
 
 
 # The witness commitment (BIP 141).
