@@ -40,9 +40,7 @@ def required_bits(parameters: NetworkParameters, ancestry: Ancestry, timestamp: 
     return scaled_bits(parameters, era, base_bits, elapsed_s)
 
 
-def permitted_targets(
-    parameters: NetworkParameters, ancestry: Ancestry, timestamp: int
-) -> tuple[int, int] | None:
+def permitted_targets(parameters: NetworkParameters, ancestry: Ancestry) -> tuple[int, int] | None:
     """Return the hardest and the easiest target that can follow where `required_bits` cannot say which.
 
     It knows the target that is scaled, but not the time taken (`PermittedDifficultyTransition` in Bitcoin
@@ -55,8 +53,6 @@ def permitted_targets(
     era = rules.era_at(height)
     base_bits = _base_bits(rules, ancestry)
     if base_bits is None or height % era.blocks != 0:
-        return None
-    if era.easy_at_retarget and _is_late(era, ancestry, timestamp) is not False:
         return None
     limit = parameters.target_limit
     hardest = scaled_bits(parameters, era, base_bits, _elapsed_s_extreme(era, era.timespan_s_min))
