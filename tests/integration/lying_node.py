@@ -50,7 +50,13 @@ class LyingView(NodeView):
         super().__init__(world, Random(0), lie_probability=0.0, withhold=0.0)
         self.false_bodies: dict[bytes, bytes] = {}
         self.asked_for: list[str] = []
+        self.answers: list[int] = []  # how many headers each answer held
         self.lowest_told = 1 << 32  # of the headers that were asked for and given, their least height
+
+    def take_for_best(self, tip: bytes) -> None:
+        """Know the branch of a block, false ones included, and take it for the best."""
+        self.known.update(self.world.branch(tip))
+        self.tip = tip
 
     def body(self, digest: bytes, *, witness: bool) -> bytes | None:
         self.asked_for.append(display_hash(digest))
@@ -58,6 +64,7 @@ class LyingView(NodeView):
 
     def headers_after(self, locator: Sequence[bytes], stop: bytes, limit: int) -> list[bytes]:
         found = super().headers_after(locator, stop, limit)
+        self.answers.append(len(found))
         if found:
             first = self.world.height[self.world.hash_of(found[0])]
             self.lowest_told = min(self.lowest_told, first)
