@@ -75,7 +75,7 @@ def _extension_regions(raw: bytes, start: int) -> dict[str, list[range]]:
     if start == len(raw):
         return {}
     spent, rest, position = [], [], start
-    for each in parse_extension(Reader(raw, start)).inputs:
+    for each in parse_extension(Reader(raw, start + 1)).inputs:  # behind the byte that says it is there
         at = raw.index(each.commitment, position)
         rest.append(range(position, at))
         position = at + len(each.commitment)

@@ -29,7 +29,7 @@ FLIPS = 2_000 if os.environ.get("SPRINT_SOAK") == "1" else 50
 COMMAND_TIMEOUT_S = 60.0
 WHOLE = fixtures("full", "header")
 
-# What may become of a block with one bit turned there. A bit in a count or a length makes the rest unreadable.
+# What may become of a block with one bit turned there. One in a count or length makes the rest unreadable.
 REASONS = {
     **{field: {"proof_of_work"} for field in HEADER_FIELDS},
     "header bits": {"proof_of_work", "target"},
