@@ -56,11 +56,11 @@ def scan_transaction(raw: bytes, start: int, money_max: int, *, mweb: bool = Fal
         if raw[start + 4] == 0 and (not flags or flags & ~(WITNESS_FLAG | mweb * MWEB_FLAG)):
             raise no_such("input")
         body = start + 6 if flags else start + 4
-        position, inputs, outpoints, final = _pass_inputs(raw, body)
+        position, outpoints, final = _pass_inputs(raw, body)
         position, values_sound = _pass_outputs(raw, position, money_max)
         witness = position
         if flags & WITNESS_FLAG:
-            position = _pass_witnesses(raw, position, inputs)
+            position = _pass_witnesses(raw, position, len(outpoints))
         lock = position
         if flags & MWEB_FLAG:
             if raw[position]:
@@ -73,37 +73,42 @@ def scan_transaction(raw: bytes, start: int, money_max: int, *, mweb: bool = Fal
         raise _truncated(stop, end)
     null = _NULL_OUTPOINT in outpoints
     locked_until = 0 if final else int.from_bytes(raw[lock:stop], "little")
-    sound = values_sound and not null and len(outpoints) == inputs
+    inputs = len(outpoints)
+    sound = values_sound and not null and (inputs == 1 or len(set(outpoints)) == inputs)
     coinbase = null and inputs == 1
     if not flags:
         txid = sha256d(raw[start:stop])
         return ScannedTransaction(stop, txid, txid, 0, 0, coinbase, sound, locked_until)
-    parts = raw[start : start + 4], raw[body:witness], raw[witness:position], raw[lock:stop]
-    txid = sha256d(parts[0] + parts[1] + parts[3])
-    if not flags & WITNESS_FLAG:
+    version, stripped, lock_time = raw[start : start + 4], raw[body:witness], raw[lock:stop]
+    txid = sha256d(version + stripped + lock_time)
+    if flags == WITNESS_FLAG:
+        witness_size = stop - start - len(stripped) - 8
+        wtxid = sha256d(raw[start:stop])
+        return ScannedTransaction(stop, txid, wtxid, witness_size, 0, coinbase, sound, locked_until)
+    if flags == MWEB_FLAG:
         return ScannedTransaction(stop, txid, txid, 0, 3, coinbase, sound, locked_until)
-    wtxid = sha256d(parts[0] + b"\x00\x01" + parts[1] + parts[2] + parts[3])
+    wtxid = sha256d(version + b"\x00\x01" + raw[body:position] + lock_time)
     witness_size = 2 + position - witness
-    return ScannedTransaction(stop, txid, wtxid, witness_size, lock - position, coinbase, sound, locked_until)
+    return ScannedTransaction(stop, txid, wtxid, witness_size, 1, coinbase, sound, locked_until)
 
 
-def _pass_inputs(raw: bytes, position: int) -> tuple[int, int, set[bytes], bool]:
-    """Pass over the inputs: (where they end, how many, what they spend, whether every sequence is final)."""
+def _pass_inputs(raw: bytes, position: int) -> tuple[int, list[bytes], bool]:
+    """Pass over the inputs: (where they end, what they spend, whether every sequence is final)."""
     count, position = _count(raw, position)
     if not count:
         raise no_such("input")
-    outpoints = set()
+    outpoints = []
     final = True
     for _ in range(count):
         outpoint, length = _INPUT_START.unpack_from(raw, position)
-        outpoints.add(outpoint)
+        outpoints.append(outpoint)
         position += 37
         if length >= _LONG_COUNT:
             length, position = _count(raw, position - 1)
         position += length + 4
         if final and raw[position - 4 : position] != _SEQUENCE_FINAL:
             final = False
-    return position, count, outpoints, final
+    return position, outpoints, final
 
 
 def _pass_outputs(raw: bytes, position: int, money_max: int) -> tuple[int, bool]:
