@@ -1,6 +1,6 @@
 """Garbage against the P2P parsers and sessions: only a ProtocolError may come out, never another exception.
 
-Each case runs for its share of SPRINT_FUZZ_S seconds (20 by default). A failure prints its round;
+Each case runs for its share of SPRINT_FUZZ_S seconds (20 by default, 300 in the soak run). A failure prints its round;
 SPRINT_SEED repeats it.
 """
 
@@ -44,7 +44,8 @@ from tests.core.protocols.bitcoin_p2p.peers import (
     version,
 )
 
-FUZZ_S = float(os.environ.get("SPRINT_FUZZ_S", "20"))
+SOAK = os.environ.get("SPRINT_SOAK") == "1"
+FUZZ_S = float(os.environ.get("SPRINT_FUZZ_S", "300" if SOAK else "20"))
 CASES = 8
 GARBAGE_SIZE_MAX = 400
 CHUNKS_MAX = 12
