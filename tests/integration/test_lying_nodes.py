@@ -30,13 +30,13 @@ from tests.integration.real_servers import wait_until
 from tests.integration.relay_metrics import fetch
 from tests.integration.relay_process import RelayProcess
 from tests.integration.subscribers import Listener, blocks_of
-from tests.simulator.forgery import FORGERIES
+from tests.simulator.forgery import FORGERIES, MERGED_MINING
 from tests.simulator.networks import network_of
 from tests.simulator.world import AHEAD_S
 
 CHAIN = "bitcoin-regtest"
-# Where one target is all there is, none is easier, and no period begins.
-IMPOSSIBLE = {"easier bits", "easier bits at the border", "warped time"}
+# Where one target is all there is, none is easier, no period begins, and nothing is merge-mined.
+IMPOSSIBLE = MERGED_MINING | {"easier bits", "easier bits at the border", "warped time"}
 LIES = tuple(lie for lie in FORGERIES if lie not in IMPOSSIBLE)
 MUTATIONS = (
     "one bit",

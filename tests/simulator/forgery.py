@@ -12,6 +12,7 @@ from random import Random
 
 import msgspec
 
+from sprint.core.chains.bitcoin_family.auxpow import AUXPOW_VERSION_FLAG
 from sprint.core.chains.bitcoin_family.header import BlockHeader
 from sprint.core.chains.bitcoin_family.parameters import HEADER_SIZE, NetworkParameters
 from sprint.core.chains.bitcoin_family.transaction import (
@@ -24,9 +25,9 @@ from sprint.core.chains.bitcoin_family.transaction import (
 from sprint.core.kernels import merkle_root, scrypt_1024_1_1, sha256d
 from sprint.core.wire import Reader, compact_size, var_bytes
 from sprint.tools.devnet.block_maker import Recipe, make_body
+from sprint.tools.devnet.merged_mining import Lie, block_version, merge_mine
 from tests.simulator.networks import TIME_WARP_S, bits_of, target_of
 
-BLOCK_VERSION = 0x2000_0000
 NONCES_MAX = 200_000
 EASIER_BY_BITS = 1
 _OP_TRUE = b"\x51"
@@ -62,7 +63,7 @@ class Forged(msgspec.Struct, frozen=True):
 
     @property
     def hash(self) -> bytes:
-        return sha256d(self.header)
+        return sha256d(self.header[:HEADER_SIZE])
 
 
 class Forger:
@@ -86,8 +87,8 @@ class Forger:
         return Forged(lie, check, in_body, header, header + body)
 
     def honest(self, spot: Spot, *others: Transaction) -> tuple[BlockHeader, list[Transaction]]:
-        """An honest block of these transactions, but for its nonce. None of them has witness data."""
-        made = make_body(Recipe(spot.height, self.rng.getrandbits(64), 0))
+        """An honest block of these transactions, but for its work. None of them has witness data."""
+        made = make_body(Recipe(spot.height, self.rng.getrandbits(64), 0, witness=False))
         coinbase = parse_transaction(Reader(made.full, 1))
         coinbase = msgspec.structs.replace(coinbase, witnesses=(), outputs=coinbase.outputs[:1])
         return self.over(spot, [coinbase, *others])
@@ -95,11 +96,20 @@ class Forger:
     def over(self, spot: Spot, transactions: list[Transaction]) -> tuple[BlockHeader, list[Transaction]]:
         """A header that commits to transactions."""
         root, _ = merkle_root([t.txid for t in transactions])
-        header = BlockHeader(BLOCK_VERSION, spot.parent, root, spot.timestamp, spot.bits, 0)
-        return header, transactions
+        return self.header(spot, root), transactions
+
+    def header(self, spot: Spot, merkle_root: bytes) -> BlockHeader:
+        """An honest header, but for its work."""
+        version = block_version(self.parameters, spot.height)
+        return BlockHeader(version, spot.parent, merkle_root, spot.timestamp, spot.bits, 0)
 
     def mined(self, header: BlockHeader, *, proved: bool = True, target: int | None = None) -> bytes:
-        """Find a nonce by which a header meets its target, or does not."""
+        """Do a header's work, or just not; return it as it stands on the wire.
+
+        It is done by a parent block where the version says so.
+        """
+        if self.parameters.auxpow is not None and header.version & AUXPOW_VERSION_FLAG:
+            return self.merge_mined(header, None if proved else Lie.IDLE_PARENT)
         wanted = target_of(header.bits) if target is None else target
         proof_hash = sha256d if self.parameters.proof_of_work == "sha256d" else scrypt_1024_1_1
         for nonce in range(NONCES_MAX):
@@ -107,6 +117,12 @@ class Forger:
             if (int.from_bytes(proof_hash(raw), "little") <= wanted) == proved:
                 return raw
         raise AssertionError(f"none of {NONCES_MAX} nonces for target {wanted:#x}")
+
+    def merge_mined(self, header: BlockHeader, lie: Lie | None = None) -> bytes:
+        """Do a header's work by a parent block, of which a lie may be told."""
+        rules = self.parameters.auxpow
+        assert rules is not None
+        return header.encode() + merge_mine(header, rules, self.rng.getrandbits(32), lie).encode()
 
     def _possible(self, lie: str, spot: Spot) -> bool:
         parameters, rules = self.parameters, self.parameters.difficulty
@@ -121,9 +137,11 @@ class Forger:
             return spot.height >= parameters.bip34_height
         if lie == "version 1":
             return spot.height >= parameters.bip34_height
-        if lie == "pinned height":
-            return spot.height in parameters.pinned
-        return True
+        merge_mined = parameters.auxpow is not None and spot.height >= parameters.auxpow.height
+        if lie in MERGED_MINING:
+            return merge_mined
+        # A parent's work is done for the target that the header states, which must be one.
+        return not (merge_mined and lie in TARGETS_OF_NONE)
 
 
 Made = tuple[bytes, list[Transaction]]
@@ -171,6 +189,15 @@ def _time_of_median(forger: Forger, spot: Spot) -> Made:
 
 def _warped_time(forger: Forger, spot: Spot) -> Made:
     return _with_header(forger, spot, timestamp=spot.parent_time - TIME_WARP_S - 1)
+
+
+def _merged(lie: Lie) -> Maker:
+    def make(forger: Forger, spot: Spot) -> Made:
+        header, transactions = forger.honest(spot)
+        version = block_version(forger.parameters, spot.height, lie)
+        return forger.merge_mined(msgspec.structs.replace(header, version=version), lie), transactions
+
+    return make
 
 
 def _version_1(forger: Forger, spot: Spot) -> Made:
@@ -244,6 +271,11 @@ FORGERIES: dict[str, tuple[str, bool, Maker]] = {
     "time of the median": ("median_time", False, _time_of_median),
     "warped time": ("time_warp", False, _warped_time),
     "version 1": ("version", False, _version_1),
+    "a chain branch that leads elsewhere": ("auxpow", False, _merged(Lie.CHAIN_BRANCH)),
+    "a coinbase branch that leads elsewhere": ("auxpow", False, _merged(Lie.COINBASE_BRANCH)),
+    "a parent of this chain": ("auxpow", False, _merged(Lie.OWN_PARENT)),
+    "another chain's id": ("version", False, _merged(Lie.CHAIN_ID)),
+    "a parent without work": ("proof_of_work", False, _merged(Lie.IDLE_PARENT)),
     "too much money": ("transactions", True, _too_much_money),
     "two coinbases": ("coinbase", True, _two_coinbases),
     "no coinbase": ("coinbase", True, _no_coinbase),
@@ -255,6 +287,10 @@ FORGERIES: dict[str, tuple[str, bool, Maker]] = {
 }
 
 
+MERGED_MINING = {lie for lie, (_, _, make) in FORGERIES.items() if make.__qualname__.startswith("_merged")}
+TARGETS_OF_NONE = {"target of zero", "negative target", "target over 256 bits"}
+
+
 class Mutated(msgspec.Struct, frozen=True):
     """A false body behind a true header. `check` is what refuses it."""
 
@@ -263,21 +299,24 @@ class Mutated(msgspec.Struct, frozen=True):
     body: bytes
 
 
-def mutations_of(full: bytes, stripped: bytes, other: bytes, transactions: int, rng: Random) -> list[Mutated]:
-    """Return the false bodies that can be made of a true block.
+def mutations_of(
+    header: bytes, body: bytes, stripped: bytes, other: bytes, transactions: int, rng: Random
+) -> list[Mutated]:
+    """Return the false bodies that can be made of a true block, each behind its header.
 
-    `full` and `stripped` are its bytes with and without witness data, `other` is another block,
-    `transactions` is how many it has.
+    `body` and `stripped` are what follows the header, with and without witness data, `other` is another
+    block's; `transactions` is how many it has.
     """
-    header, body, place = full[:HEADER_SIZE], full[HEADER_SIZE:], HEADER_SIZE + _IN_FIRST_OUTPOINT
+    place = _IN_FIRST_OUTPOINT
+    flipped = body[:place] + bytes((body[place] ^ 1,)) + body[place + 1 :]
     found = [
-        Mutated("one bit", "merkle_root", full[:place] + bytes((full[place] ^ 1,)) + full[place + 1 :]),
-        Mutated("cut short", "parse", full[: rng.randrange(HEADER_SIZE + 1, len(full))]),
-        Mutated("a byte more", "parse", full + b"\x00"),
-        Mutated("another block's body", "merkle_root", header + other[HEADER_SIZE:]),
+        Mutated("one bit", "merkle_root", header + flipped),
+        Mutated("cut short", "parse", header + body[: rng.randrange(1, len(body))]),
+        Mutated("a byte more", "parse", header + body + b"\x00"),
+        Mutated("another block's body", "merkle_root", header + other),
     ]
-    if stripped != full:
-        found.append(Mutated("stripped of its witness", "witness_commitment", stripped))
+    if stripped != body:
+        found.append(Mutated("stripped of its witness", "witness_commitment", header + stripped))
     if transactions > 1 and transactions % 2 == 1:
         found.append(Mutated("its end repeated", "merkle_root", header + _with_last_repeated(body)))
     return found

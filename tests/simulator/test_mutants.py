@@ -27,6 +27,7 @@ from tests.simulator.run import DEFAULT_CHAIN, Simulation
 
 SEEDS_MAX = 40
 FAR_AHEAD_S = 86_400
+DOGECOIN = "dogecoin-regtest"
 
 true_move_head = Outcome.move_head
 true_connect = HeadTracker.connect
@@ -116,6 +117,14 @@ class UnforgivingProcessor(BitcoinFamilyProcessor):
         return None if refused is None else msgspec.structs.replace(refused, early=False)
 
 
+class VengefulProcessor(BitcoinFamilyProcessor):
+    """Takes a header for refused for good where only what its hash does not cover is false."""
+
+    def process_header(self, raw: bytes) -> Header | Rejected:
+        verdict = super().process_header(raw)
+        return msgspec.structs.replace(verdict, mutated=False) if isinstance(verdict, Rejected) else verdict
+
+
 class PlacelessProcessor(BitcoinFamilyProcessor):
     """Asks no body where it stands."""
 
@@ -196,6 +205,15 @@ def test_a_processor_that_leaves_out_a_check_is_caught(
     rule: str, kind: type[BitcoinFamilyProcessor], chain: str
 ) -> None:
     seeds_until_caught(rule, with_processor(kind, chain))
+
+
+def test_a_parent_block_that_nobody_looks_at_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sprint.core.chains.bitcoin_family.family.check_auxpow", lambda *_: None)
+    seeds_until_caught("nothing invalid", lambda seed: Simulation(seed, network_of(DOGECOIN)))
+
+
+def test_a_false_parent_block_that_is_held_against_the_header_for_good_is_caught() -> None:
+    seeds_until_caught("head = most work", with_processor(VengefulProcessor, DOGECOIN))
 
 
 @pytest.mark.parametrize("check", ["difficulty", "median_time", "time_warp", "version"])

@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulator.forgery import FORGERIES
+from tests.simulator.forgery import FORGERIES, MERGED_MINING
 from tests.simulator.networks import RETARGETING
 from tests.simulator.run import DEFAULT_CHAIN, Simulation
 from tests.simulator.sweep import Tally, run_seed, sweep
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SEEDS = 500
-RETARGETING_SEEDS = 300
+RETARGETING_SEEDS = 200
+DOGECOIN_SEEDS = 60
 LITECOIN_SEEDS = 40
 SOAK_SEEDS = 10_000
 SOAK_LITECOIN_SEEDS = 500
@@ -42,18 +43,24 @@ def check_lies(tally: Tally, impossible: set[str]) -> None:
 def test_no_promise_is_broken_in_any_of_the_fixed_seeds() -> None:
     tally = sweep(0, SEEDS)
     check(tally)
-    check_lies(tally, {"easier bits", "easier bits at the border", "warped time"})
+    check_lies(tally, MERGED_MINING | {"easier bits", "easier bits at the border", "warped time"})
 
 
 def test_no_promise_is_broken_where_targets_move() -> None:
     tally = sweep(0, RETARGETING_SEEDS, chain=RETARGETING)
     check(tally)
-    check_lies(tally, set())
+    check_lies(tally, MERGED_MINING)
     assert tally.forged["less work in more blocks"] > 0
 
 
 def test_no_promise_is_broken_on_a_scrypt_chain() -> None:
     check(sweep(0, LITECOIN_SEEDS, chain="litecoin-regtest"))
+
+
+def test_no_promise_is_broken_where_blocks_are_merge_mined() -> None:
+    tally = sweep(0, DOGECOIN_SEEDS, chain="dogecoin-regtest")
+    check(tally)
+    assert set(tally.forged) >= MERGED_MINING
 
 
 @pytest.mark.soak
@@ -64,6 +71,11 @@ def test_no_promise_is_broken_in_ten_thousand_seeds(seed: int) -> None:
 @pytest.mark.soak
 def test_no_promise_is_broken_where_targets_move_in_ten_thousand_seeds(seed: int) -> None:
     check(sweep(seed, SOAK_SEEDS, chain=RETARGETING, processes=SOAK_PROCESSES))
+
+
+@pytest.mark.soak
+def test_no_promise_is_broken_where_blocks_are_merge_mined_in_many_seeds(seed: int) -> None:
+    check(sweep(seed, SOAK_LITECOIN_SEEDS, chain="dogecoin-regtest", processes=SOAK_PROCESSES))
 
 
 @pytest.mark.soak

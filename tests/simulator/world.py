@@ -8,23 +8,28 @@ from random import Random
 import msgspec
 
 from sprint.core.chains import display_hash
-from sprint.core.chains.bitcoin_family.header import BlockHeader, parse_header
+from sprint.core.chains.bitcoin_family.auxpow import header_size
+from sprint.core.chains.bitcoin_family.header import parse_header
 from sprint.core.chains.bitcoin_family.parameters import HEADER_SIZE, NetworkParameters
 from sprint.core.kernels import sha256d
 from sprint.core.wire import Reader
 from sprint.tools.devnet.block_maker import Body, Recipe, make_body
 from sprint.tools.plugins import ChainNetwork
-from tests.simulator.forgery import BLOCK_VERSION, Forger, Mutated, Spot, mutations_of
+from tests.simulator.forgery import Forger, Mutated, Spot, mutations_of
 from tests.simulator.networks import TIME_WARP_S, begins_period, next_bits, target_of
 
 FIRST_TIMESTAMP = 1_700_000_000
 MEDIAN_TIMES = 11
+_MERKLE_ROOT_OFFSET = 36  # of a header
 AHEAD_S = 2 * 3600
 BURST_AHEAD_S_MAX = 7_000  # as far as the time of a burst of blocks gets ahead of the clocks
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """A block of the world. `work` is that of its whole branch, `times_and_bits` those of all its headers."""
+    """A block of the world: its header as it stands on the wire, and what follows it.
+
+    `work` is that of its whole branch, `times_and_bits` those of all its headers.
+    """
 
     header: bytes
     full: bytes
@@ -85,9 +90,10 @@ class World:
     def mine(self, parent: bytes, now: float, transactions: int, *, ahead_s: int = 0) -> bytes:
         """Mine an honest block. Its time is `ahead_s` ahead of the clocks, where the rules allow less."""
         spot = self.spot(parent, now, timestamp=FIRST_TIMESTAMP + int(now) + ahead_s)
-        body = make_body(Recipe(spot.height, self.rng.getrandbits(64), transactions))
-        header = BlockHeader(BLOCK_VERSION, parent, body.merkle_root, spot.timestamp, spot.bits, 0)
-        block_hash = self._place(self.forger.mined(header), body, 1 + transactions)
+        witness = self.parameters.witness_height is not None
+        body = make_body(Recipe(spot.height, self.rng.getrandbits(64), transactions, witness))
+        header = self.forger.mined(self.forger.header(spot, body.merkle_root))
+        block_hash = self._place(header, body, 1 + transactions)
         if parent in self.refused:
             self.refused[block_hash] = self.refused[parent]
         if spot.timestamp > spot.unix_time + AHEAD_S:
@@ -107,27 +113,26 @@ class World:
     def mine_without_body(self, parent: bytes, now: float) -> bytes:
         """Mine a header to which there is no body."""
         spot = self.spot(parent, now)
-        root = self.rng.randbytes(32)
-        header = BlockHeader(BLOCK_VERSION, parent, root, spot.timestamp, spot.bits, 0)
-        block_hash = self._place(self.forger.mined(header), Body(b"", b"", b""), 0)
+        header = self.forger.mined(self.forger.header(spot, self.rng.randbytes(32)))
+        block_hash = self._place(header, Body(b"", b"", b""), 0)
         self.refused[block_hash] = ""
         return block_hash
 
     def adopt(self, raw: bytes) -> bytes:
         """Take in an honest block that was mined elsewhere."""
-        body = raw[HEADER_SIZE:]
+        header, body = _parted(self.parameters, raw)
         count = Reader(body).compact_size(len(body), "transactions")
-        return self._place(raw[:HEADER_SIZE], Body(body, body, b""), count)
+        return self._place(header, Body(body, body, b""), count)
 
     def _place(self, raw_header: bytes, body: Body, transactions: int) -> bytes:
-        header, block_hash = parse_header(raw_header), sha256d(raw_header)
+        header, block_hash = parse_header(raw_header[:HEADER_SIZE]), self.hash_of(raw_header)
         below = self._entries[header.parent]
         # A false target is worth what a true one is: its node believes in it.
         work = _work_of(header.bits if _is_plain(header.bits) else below.times_and_bits[-1][1])
         self._entries[block_hash] = Entry(
             header=raw_header,
-            full=raw_header + body.full if body.full else b"",
-            stripped=raw_header + body.stripped if body.stripped else b"",
+            full=body.full,
+            stripped=body.stripped,
             transactions=transactions,
             work=below.work + work,
             times_and_bits=(*below.times_and_bits, (header.timestamp, header.bits)),
@@ -153,14 +158,15 @@ class World:
 
     def body(self, block_hash: bytes, *, witness: bool) -> bytes | None:
         entry = self._entries[block_hash]
-        return (entry.full if witness else entry.stripped) or None
+        body = entry.full if witness else entry.stripped
+        return entry.header + body if body else None
 
     def mutations(self, block_hash: bytes, rng: Random) -> list[Mutated]:
         """Return false bodies of a block."""
         entry = self._entries[block_hash]
         others = [e.full for e in self._entries.values() if e.full and e is not entry]
-        other = rng.choice(others) if others else entry.full + b"\x00"
-        return mutations_of(entry.full, entry.stripped, other, entry.transactions, rng)
+        other = rng.choice(others) if others else b"\x00"
+        return mutations_of(entry.header, entry.full, entry.stripped, other, entry.transactions, rng)
 
     def branch(self, tip: bytes) -> list[bytes]:
         """Hashes from above genesis up to `tip`."""
@@ -235,7 +241,7 @@ class NodeView:
     def connected_since(self, old_tip: bytes) -> list[bytes]:
         """Raw headers of our branch above its fork with the old tip's."""
         old = {self.world.genesis, *self.world.branch(old_tip)}
-        return [self.world.header(h) for h in self.world.branch(self.tip) if h not in old]
+        return [self._told_header(h) for h in self.world.branch(self.tip) if h not in old]
 
     def height(self) -> int:
         return self.world.height[self.tip]
@@ -247,7 +253,16 @@ class NodeView:
         hashes = branch[start : start + limit]
         if stop in hashes:
             hashes = hashes[: hashes.index(stop) + 1]
-        return [self.world.header(h) for h in hashes]
+        return [self._told_header(h) for h in hashes]
+
+    def _told_header(self, block_hash: bytes) -> bytes:
+        """A header; a liar's may be false in what the hash does not cover: the proof by a parent block."""
+        raw = self.world.header(block_hash)
+        if len(raw) == HEADER_SIZE or self._rng.random() >= self._lie_probability:
+            return raw
+        self.lies += 1
+        place = len(raw) - HEADER_SIZE + _MERKLE_ROOT_OFFSET
+        return raw[:place] + bytes((raw[place] ^ 1,)) + raw[place + 1 :]
 
     def body(self, digest: bytes, *, witness: bool) -> bytes | None:
         if digest not in self.known or digest[0] < 256 * self._withhold:
@@ -266,8 +281,14 @@ class NodeView:
         kind = self._rng.randrange(len(mutations) + 1)
         if kind < len(mutations):
             return mutations[kind].body
-        place = self._rng.randrange(90, len(raw))  # one bit anywhere in a transaction
+        place = self._rng.randrange(HEADER_SIZE, len(raw))  # one bit anywhere behind what the hash covers
         return raw[:place] + bytes((raw[place] ^ 1,)) + raw[place + 1 :]
+
+
+def _parted(parameters: NetworkParameters, raw: bytes) -> tuple[bytes, bytes]:
+    """Return a block's header, as it stands on the wire, and what follows it."""
+    size = header_size(raw, 0, parameters)
+    return raw[:size], raw[size:]
 
 
 def _work_of(bits: int) -> int:

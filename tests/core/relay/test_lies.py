@@ -15,12 +15,15 @@ from sprint.core.protocols.announcements import BlockArrived, HeadersAnnounced
 from sprint.core.relay.admit import DISORDER_PENALTY, INVALID_PENALTY, Refused
 from sprint.core.relay.outcome import Outcome
 from sprint.core.relay.status import BlockStatus, block_status
+from sprint.tools.plugins import ChainNetwork
 from tests.core.relay.driving import UNIX_TIME, begun
-from tests.simulator.forgery import FORGERIES
+from tests.simulator.forgery import FORGERIES, MERGED_MINING
 from tests.simulator.networks import PERIOD_BLOCKS, RETARGETING, network_of
 from tests.simulator.world import AHEAD_S, FIRST_TIMESTAMP, World
 
 NETWORK = network_of(RETARGETING)
+MERGE_MINING_NETWORK = network_of("dogecoin-regtest")
+LIES = [lie for lie in FORGERIES if lie not in MERGED_MINING]
 MUTATIONS = (
     "one bit",
     "cut short",
@@ -35,9 +38,11 @@ BEYOND_A_BORDER_S = 1_500
 class Scene:
     """A world, a relay that follows its honest chain, a source that lies and one that does not."""
 
-    def __init__(self, blocks: int = PERIOD_BLOCKS + 2, *, last_ahead_s: int = 0) -> None:
-        self.world = World(NETWORK, Random(1))
-        self.driver = begun(self, None, "liar", "honest", network=NETWORK)
+    def __init__(
+        self, blocks: int = PERIOD_BLOCKS + 2, *, last_ahead_s: int = 0, network: ChainNetwork = NETWORK
+    ) -> None:
+        self.world = World(network, Random(1))
+        self.driver = begun(self, None, "liar", "honest", network=network)
         self.tip = self.world.genesis
         for number in range(blocks):
             self.grow(ahead_s=last_ahead_s if number == blocks - 1 else 0)
@@ -79,7 +84,7 @@ def scene_for(lie: str) -> Scene:
     return Scene(PERIOD_BLOCKS * 2 + 2)
 
 
-@pytest.mark.parametrize("lie", FORGERIES)
+@pytest.mark.parametrize("lie", LIES)
 def test_a_false_block_is_refused_for_its_rule_and_the_honest_source_is_followed(lie: str) -> None:
     scene, (check, in_body, _) = scene_for(lie), FORGERIES[lie]
     assert lie in scene.world.forger.lies_at(scene.world.spot(scene.tip, 0.0))
@@ -105,6 +110,22 @@ def test_a_false_block_is_refused_for_its_rule_and_the_honest_source_is_followed
     assert scene.driver.delivered() == [display_hash(honest)]
 
 
+@pytest.mark.parametrize("lie", sorted(MERGED_MINING))
+def test_a_false_proof_by_a_parent_block_is_refused_for_what_is_false(lie: str) -> None:
+    auxpow = MERGE_MINING_NETWORK.parameters.auxpow
+    scene, check = Scene(auxpow.height, network=MERGE_MINING_NETWORK), FORGERIES[lie][0]
+    false, head = scene.world.forge(lie, scene.tip, 0.0), scene.head
+    (penalty,) = scene.announce(false).penalties
+    assert (penalty.source, penalty.points) == ("liar", INVALID_PENALTY)
+    assert penalty.reason.startswith(f"{check}: ")
+    (by_body,) = scene.driver.body("second", false).penalties if check != "version" else [penalty]
+    assert by_body.reason.startswith(f"{check}: ")
+    assert scene.driver.told() == []
+    assert scene.head == head
+    honest = scene.grow()
+    assert scene.driver.delivered() == [display_hash(honest)]
+
+
 @pytest.mark.parametrize("lie", ["no work", "easier bits", "too much money"])
 def test_a_lie_told_again_is_refused_without_being_proved(lie: str) -> None:
     scene = scene_for(lie)
@@ -122,7 +143,7 @@ def test_a_lie_told_again_is_refused_without_being_proved(lie: str) -> None:
     assert isinstance(child, Refused)
 
 
-@pytest.mark.parametrize("lie", [lie for lie, (_, in_body, _) in FORGERIES.items() if not in_body])
+@pytest.mark.parametrize("lie", [lie for lie in LIES if not FORGERIES[lie][1]])
 def test_a_false_header_is_refused_with_its_body_too(lie: str) -> None:
     scene, check = scene_for(lie), FORGERIES[lie][0]
     false, head = scene.world.forge(lie, scene.tip, 0.0), scene.head
