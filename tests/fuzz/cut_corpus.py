@@ -22,68 +22,59 @@ TRANSACTIONS_KEPT = 6
 IDS_KEPT = 3
 
 
+BITCOIN, LITECOIN, DOGECOIN = (
+    bytes((NETWORKS.index(chain.MAIN),)) for chain in (bitcoin, litecoin, dogecoin)
+)
+CHAIN = vectors.block_file("bitcoin/mainnet_blocks_1_256.bz2")
+HEADERS = vectors.headers("bitcoin/mainnet_headers_1_11.txt")
+LEGACY = bytes.fromhex(vectors.raw_block("dogecoin/testnet_99999.hex").decode())
+MERGED = vectors.json_block("dogecoin/mainnet_371337_electrumx.json")
+MERGED_HEADER = MERGED[: header_size(MERGED, 0, dogecoin.MAIN)]
+SMALL = vectors.json_block("litecoin/mainnet_900000.json")
+EXTENDED = [
+    vectors.raw_block(f"litecoin/regtest_{name}.blk")
+    for name in ("432_mweb_first", "433_mweb_empty", "435_mweb_mixed")
+]
+
+
 def main() -> None:
-    chain = vectors.block_file("bitcoin/mainnet_blocks_1_256.bz2")
-    headers = vectors.headers("bitcoin/mainnet_headers_1_11.txt")
-    bare = bytes.fromhex(vectors.raw_block("dogecoin/testnet_99999.hex").decode())
-    merged = vectors.json_block("dogecoin/mainnet_371337_electrumx.json")
+    _cut_headers()
+    _cut_bodies()
+    _cut_answers()
+    _cut_files()
+
+
+def _cut_headers() -> None:
+    entries = b"".join(header + b"\0" for header in (MERGED_HEADER, LEGACY[:80]))
+    _write("auxpow", [MERGED_HEADER])
+    _write("header", [BITCOIN + HEADERS[0], LITECOIN + SMALL[:80], DOGECOIN + MERGED_HEADER])
+    headers = b"".join(header + b"\0" for header in HEADERS)
+    _write("headers_message", [BITCOIN + b"\x0b" + headers, DOGECOIN + b"\x02" + entries])
+    branch = b"".join(raw[:80] for raw in CHAIN[:40])
+    _write("ancestry", [_number(each) + bytes(3) + branch for each in NETWORKS])
+
+
+def _cut_bodies() -> None:
+    """Extension blocks with signatures stand in their own corpora only: each costs many other inputs' time."""
     real = vectors.json_block("bitcoin/mainnet_951658.json")
-    small = vectors.json_block("litecoin/mainnet_900000.json")
-    merged_end = header_size(merged, 0, dogecoin.MAIN)
-    extended = [
-        vectors.raw_block(f"litecoin/regtest_{name}.blk")
-        for name in ("432_mweb_first", "433_mweb_empty", "435_mweb_mixed")
-    ]
-    main_btc, main_ltc, main_doge = (_number(chain.MAIN) for chain in (bitcoin, litecoin, dogecoin))
-    regtest_ltc = _number(litecoin.REGTEST)
-    _write(
-        "header",
-        [
-            main_btc + headers[0],
-            main_ltc + small[:80],
-            main_doge + merged[:merged_end],
-            main_doge + bare[:80],
-        ],
-    )
-    entries = [merged[:merged_end] + b"\0", bare[:80] + b"\0"]
-    _write(
-        "headers_message",
-        [
-            main_btc + b"\x0b" + b"".join(header + b"\0" for header in headers),
-            main_doge + b"\x02" + b"".join(entries),
-        ],
-    )
-    _write("auxpow", [merged[:merged_end]])
-    _write(
-        "transaction",
-        _transactions(real, 80, bitcoin.MAIN) + _transactions(extended[2], 80, litecoin.REGTEST),
-    )
-    blocks = [
-        main_btc + chain[0],
-        main_btc + chain[169],
-        main_ltc + small,
-        main_doge + merged,
-        regtest_ltc + extended[1],
-    ]
+    regtest = _number(litecoin.REGTEST)
+    signed = _transactions(real, 80, bitcoin.MAIN)
+    _write("transaction", signed + _transactions(EXTENDED[2], 80, litecoin.REGTEST))
+    blocks = [BITCOIN + CHAIN[0], BITCOIN + CHAIN[169], LITECOIN + SMALL, DOGECOIN + MERGED]
+    blocks.append(regtest + EXTENDED[1])
     _write("block", blocks)
     _write("framed_body", blocks)
-    _write("extension", [_extension(raw) for raw in extended])
-    _write("framed_extension", extended)
-    _write_json()
-    framed = b"".join(bitcoin.MAIN.magic + len(raw).to_bytes(4, "little") + raw for raw in chain[:5])
-    lines = b"\n".join(header.hex().encode() for header in headers)
-    spoken = [
-        framed + bytes(40),
-        lines,
-        chain[0].hex().encode(),
-        json.dumps([chain[0].hex()]).encode(),
-        headers[3],
-    ]
-    _write(
-        "file", [main_btc + each for each in spoken] + [main_doge + merged, main_doge + merged.hex().encode()]
-    )
-    long = [raw[:80] for raw in chain[:40]]
-    _write("ancestry", [_number(each) + bytes(3) + b"".join(long) for each in NETWORKS])
+    _write("extension", [_extension(raw) for raw in EXTENDED])
+    _write("framed_extension", EXTENDED)
+
+
+def _cut_files() -> None:
+    framed = b"".join(bitcoin.MAIN.magic + len(raw).to_bytes(4, "little") + raw for raw in CHAIN[:5])
+    lines = b"\n".join(header.hex().encode() for header in HEADERS)
+    answers = json.dumps([CHAIN[0].hex()]).encode()
+    forms = [framed + bytes(40), lines, CHAIN[0].hex().encode(), answers, HEADERS[3]]
+    merged = [DOGECOIN + MERGED, DOGECOIN + MERGED.hex().encode()]
+    _write("file", [BITCOIN + each for each in forms] + merged)
 
 
 def _number(parameters: NetworkParameters) -> bytes:
@@ -116,7 +107,7 @@ def _write(name: str, inputs: list[bytes]) -> None:
         (folder / f"{number:02}.hex").write_text(data.hex() + "\n")
 
 
-def _write_json() -> None:
+def _cut_answers() -> None:
     with_ids = vectors.answer("bitcoin/mainnet_626472_getblock_v1.json")
     with_ids["tx"] = with_ids["tx"][:IDS_KEPT]
     recorded = vectors.answer("litecoin/mainnet_900000.json")

@@ -1,7 +1,7 @@
 """Garbage against the P2P parsers and sessions: only a ProtocolError may come out, never another exception.
 
-Each case runs for its share of SPRINT_FUZZ_S seconds (20 by default, 300 in the soak run). A failure prints its round;
-SPRINT_SEED repeats it.
+Each case runs for its share of SPRINT_FUZZ_S seconds (20 by default, 300 in the soak run). A failure prints
+its round; SPRINT_SEED repeats it.
 """
 
 from __future__ import annotations
