@@ -140,7 +140,7 @@ class Walk:
         pause_s = self.rng.expovariate(1 / (self.parameters.block_interval_s * self.pace))
         kind = self.rng.random()
         if self.headers.next_height % 2_016 == 2_015:
-            kind /= 10  # a period that ends with a testnet's exception tells its first target from its last
+            kind = 0.05  # a period that ends with a testnet's exception tells its first target from its last
         least = least_time(self.parameters.chain_id, self.headers)
         if kind < 0.03:
             return max(least, last - int(pause_s))
@@ -222,6 +222,23 @@ def test_dogecoins_testnet_excepts_late_headers_between_retargets_and_from_157_5
     late = ancestry.times[-1] + 121
     assert (required_bits(parameters, ancestry, late) == easiest) == excepted
     assert required_bits(parameters, ancestry, late - 1) != easiest
+
+
+@pytest.mark.parametrize(
+    ("chain_id", "wanted"), [("bitcoin-testnet4", 0x1B0F_FFF0), ("bitcoin-testnet", 0x1D00_FFFF)]
+)
+def test_testnet4_scales_the_first_target_of_a_period_and_testnet3_the_last(
+    chain_id: str, wanted: int
+) -> None:
+    """The last header is an exception; on testnet3 it makes the next period easy, which BIP 94 ended."""
+    parameters = unpinned(chain_id)
+    time = 1_600_000_000
+    ancestry = begin_ancestry(parameters, header(time, 0x1B0F_FFF0), 42_336)
+    for height in range(42_337, 42_336 + 2_016):
+        bits = 0x1D00_FFFF if height % 2_016 == 2_015 else 0x1B0F_FFF0
+        ancestry = extend_ancestry(parameters, ancestry, header(time + 600 * (height - 42_336), bits))
+    ancestry = msgspec.structs.replace(ancestry, period_time=ancestry.times[-1] - 1_209_600)
+    assert required_bits(parameters, ancestry, ancestry.times[-1] + 1) == wanted
 
 
 RETARGETS = [
