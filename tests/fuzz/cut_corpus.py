@@ -55,7 +55,7 @@ def _cut_headers() -> None:
 
 
 def _cut_bodies() -> None:
-    """Extension blocks with signatures stand in their own corpora only: each costs many other inputs' time."""
+    """Extension blocks with signatures stand in their own corpora only: one costs many others' time."""
     real = vectors.json_block("bitcoin/mainnet_951658.json")
     regtest = _number(litecoin.REGTEST)
     signed = _transactions(real, 80, bitcoin.MAIN)
