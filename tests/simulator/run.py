@@ -16,6 +16,7 @@ from sprint.core.relay.settings import ChainSettings
 from sprint.tools.plugins import ChainNetwork
 from tests.simulator.checker import Checker, Violation
 from tests.simulator.clock import VirtualClock
+from tests.simulator.forgery import MERGED_MINING
 from tests.simulator.links import Links
 from tests.simulator.networks import network_of
 from tests.simulator.relay import COMMIT_DELAY_MAX_S, LOG_ID, Disk, SimulatedRelay
@@ -34,7 +35,7 @@ LIGHTER_AHEAD_S = 6_000  # under the two hours that a header may be ahead
 NO_BODY = "no body"
 GAP_LATE_S = 60.0
 BORDER_AHEAD_S = 1_500
-SELDOM_POSSIBLE = ("easier bits", "easier bits at the border", "warped time")
+SELDOM_POSSIBLE = MERGED_MINING | {"easier bits", "easier bits at the border", "warped time"}
 
 
 class Verdict(msgspec.Struct, frozen=True):
