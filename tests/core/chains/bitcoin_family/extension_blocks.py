@@ -6,12 +6,16 @@ under test and not by the merkle root, the witness commitment or the proof of wo
 
 from __future__ import annotations
 
+import hashlib
+
 import msgspec
+from blake3 import blake3
 
 from sprint.core.chains import Block, Rejected, litecoin
 from sprint.core.chains.bitcoin_family import mweb_format
 from sprint.core.chains.bitcoin_family.ancestry import Ancestry
 from sprint.core.chains.bitcoin_family.header import BlockHeader, parse_header
+from sprint.core.chains.bitcoin_family.mweb import mountain_root
 from sprint.core.chains.bitcoin_family.mweb_format import ExtensionBlock, parse_extension
 from sprint.core.chains.bitcoin_family.transaction import (
     Transaction,
@@ -21,6 +25,7 @@ from sprint.core.chains.bitcoin_family.transaction import (
 )
 from sprint.core.chains.bitcoin_family.witness import COMMITMENT_PREFIX
 from sprint.core.kernels import merkle_root, scrypt_1024_1_1, sha256d
+from sprint.core.kernels.secp256k1 import GENERATOR, ORDER, square_y, sum_of_multiples
 from sprint.core.wire import Reader, compact_size
 from tests.vectors import bitcoin_family as vectors
 
@@ -105,6 +110,50 @@ def rebuilt_extension(raw: bytes, outputs: list[bytes], inputs: list[bytes]) -> 
     new = compact_size(len(inputs)) + b"".join(inputs) + compact_size(len(outputs)) + b"".join(outputs)
     assert extension.count(old) == 1
     return raw[: -len(extension)] + extension.replace(old, new)
+
+
+def with_kernels(parts: Parts, *kernels: bytes) -> Parts:
+    """Put kernels in instead of all there is; the extension header counts them and commits to them."""
+    old = parse_extension(Reader(parts.extension)).header
+    head = varint(old.height) + old.output_root + mountain_root(kernels) + old.leafset_root
+    head += old.kernel_offset + bytes(32) + varint(old.output_count) + varint(len(kernels))
+    return recommitted(parts, head + b"\x00\x00" + compact_size(len(kernels)) + b"".join(kernels))
+
+
+def recommitted(parts: Parts, extension: bytes) -> Parts:
+    """Change an extension block and let the HogEx commit to its header."""
+    header = parse_extension(Reader(extension)).header
+    committing = TransactionOutput(parts.hogex.outputs[0].value, b"\x58\x20" + header.hash)
+    changed = parts.with_outputs(committing, *parts.hogex.outputs[1:])
+    return msgspec.structs.replace(changed, extension=extension)
+
+
+def signed_kernel(features: int, middle: bytes, *, secret: int = 2, nonce: int = 3) -> bytes:
+    """Make a kernel and sign it: R = nonce G, its y a square; s = nonce + H(R, key, message) secret."""
+    x, y = _multiple(secret)
+    excess = (b"\x08" if y == square_y(x) else b"\x09") + x.to_bytes(32, "big")
+    key = bytes((2 + y % 2,)) + x.to_bytes(32, "big")
+    message = blake3(bytes((features,)) + excess + middle).digest()
+    nonce_x, nonce_y = _multiple(nonce)
+    point = nonce_x.to_bytes(32, "big")
+    challenge = int.from_bytes(hashlib.sha256(point + key + message).digest(), "big")
+    s = ((nonce if nonce_y == square_y(nonce_x) else -nonce) + challenge * secret) % ORDER
+    return bytes((features,)) + middle + excess + point + s.to_bytes(32, "big")
+
+
+def _multiple(scalar: int) -> tuple[int, int]:
+    point = sum_of_multiples([(scalar, GENERATOR)])
+    assert point is not None
+    return point
+
+
+def varint(value: int) -> bytes:
+    """Write Bitcoin Core's VARINT, from its last byte back."""
+    out = [value & 0x7F]
+    while value > 0x7F:
+        value = (value >> 7) - 1
+        out.append(value & 0x7F | 0x80)
+    return bytes(reversed(out))
 
 
 def inputs_of(raw: bytes) -> list[bytes]:

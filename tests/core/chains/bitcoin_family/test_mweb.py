@@ -7,12 +7,13 @@ import pytest
 from blake3 import blake3
 
 from sprint.core.chains import Rejected, bitcoin
+from sprint.core.chains.bitcoin_family import block as block_module
 from sprint.core.chains.bitcoin_family import mweb
 from sprint.core.chains.bitcoin_family.family import BitcoinFamilyProcessor
-from sprint.core.chains.bitcoin_family.mweb_format import ExtensionBlock, parse_extension
+from sprint.core.chains.bitcoin_family.mweb_format import ExtensionBlock
 from sprint.core.chains.bitcoin_family.transaction import Transaction, TransactionOutput
 from sprint.core.errors import RuleError
-from sprint.core.wire import Reader, compact_size
+from sprint.core.wire import compact_size
 from tests.core.chains.bitcoin_family.building import at
 from tests.core.chains.bitcoin_family.extension_blocks import (
     BY_HEIGHT,
@@ -30,7 +31,11 @@ from tests.core.chains.bitcoin_family.extension_blocks import (
     outputs_of,
     parts_of,
     rebuilt_extension,
+    recommitted,
     refusal,
+    signed_kernel,
+    varint,
+    with_kernels,
 )
 
 REFUSED_BODY = ("mweb", True)
@@ -123,14 +128,6 @@ def test_an_extension_block_of_another_height_makes_the_block_itself_invalid() -
     parts = parts_of(EMPTY)
     assert parts.extension[:2] == b"\x82\x31"  # 433
     assert refusal(built(recommitted(parts, b"\x82\x32" + parts.extension[2:])), 433) == REFUSED_BLOCK
-
-
-def recommitted(parts: Parts, extension: bytes) -> Parts:
-    """Change an extension block and let the HogEx commit to its header."""
-    header = parse_extension(Reader(extension)).header
-    committing = TransactionOutput(parts.hogex.outputs[0].value, b"\x58\x20" + header.hash)
-    changed = parts.with_outputs(committing, *parts.hogex.outputs[1:])
-    return msgspec.structs.replace(changed, extension=extension)
 
 
 # Pegins and pegouts.
@@ -236,9 +233,57 @@ def test_kernels_are_those_the_header_counts_and_commits_to() -> None:
     joined = compact_size(2) + b"".join(kernels)
     assert parts_of(WITHIN).extension.endswith(joined)
     before = WITHIN[: -len(joined)]
-    assert refusal(before + compact_size(1) + kernels[0], 434) == REFUSED_BODY
-    assert refusal(before + compact_size(2) + kernels[1] + kernels[0], 434) == REFUSED_BODY
-    assert refusal(before + compact_size(3) + b"".join(kernels) + kernels[0], 434) == REFUSED_BODY
+    for wrong, said in (
+        (compact_size(1) + kernels[0], "1 kernels, the extension header says 2"),
+        (compact_size(3) + b"".join(kernels) + kernels[0], "3 kernels, the extension header says 2"),
+        (compact_size(2) + kernels[1] + kernels[0], "kernels give"),
+    ):
+        verdict = judged(before + wrong, 434)
+        assert verdict is not None
+        assert (verdict.check, verdict.mutated) == REFUSED_BODY
+        assert said in verdict.reason
+
+
+def test_kernels_fall_by_what_they_bring_and_then_rise_by_id() -> None:
+    parts = parts_of(EMPTY)
+    dear, cheap = signed_kernel(1, varint(9)), signed_kernel(1, varint(5))
+    one, other = sorted((signed_kernel(1, varint(7)), signed_kernel(1, varint(7), nonce=5)), key=blake3_of)
+    accepted(built(with_kernels(parts, cheap, one, other, dear)))
+    for wrong in ((dear, cheap), (other, one), (one, one)):
+        verdict = judged(built(with_kernels(parts, *wrong)), 433)
+        assert verdict is not None
+        assert (verdict.check, verdict.mutated) == REFUSED_BODY
+        assert "kernels are not sorted, or one comes twice" in verdict.reason
+
+
+def blake3_of(kernel: bytes) -> bytes:
+    return blake3(kernel).digest()
+
+
+def test_a_signed_fee_of_more_than_all_the_money_is_refused() -> None:
+    parts = parts_of(EMPTY)
+    accepted(built(with_kernels(parts, signed_kernel(1, varint(litecoin_money())))))
+    verdict = judged(built(with_kernels(parts, signed_kernel(1, varint(litecoin_money() + 1)))), 433)
+    assert verdict is not None
+    assert (verdict.check, verdict.mutated) == REFUSED_BODY
+    assert f"moves more than {litecoin_money()}" in verdict.reason
+
+
+def test_a_block_over_the_weight_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    weight = 18 * len(extension_of(WITHIN).outputs) + 3 * len(extension_of(WITHIN).kernels)
+    monkeypatch.setattr(mweb, "WEIGHT_MAX", weight)
+    accepted(WITHIN)
+    monkeypatch.setattr(mweb, "WEIGHT_MAX", weight - 1)
+    assert refusal(WITHIN, 434) == REFUSED_BODY
+
+
+@pytest.mark.parametrize("raw", BY_HEIGHT.values(), ids=BY_HEIGHT)
+def test_neither_extension_block_nor_mark_weighs_in_the_block(raw: bytes) -> None:
+    body = block_module._scan(raw, 80, LITECOIN.parameters)
+    parts = parts_of(raw)
+    stripped = sum(len(t.encode(witness=False, mark=False)) for t in parts.transactions)
+    assert block_module._stripped_size(body) == 81 + stripped
+    assert body.end == len(raw) - len(parts.extension) - 1
 
 
 def test_inputs_and_outputs_are_sorted_and_none_comes_twice() -> None:

@@ -20,18 +20,10 @@ from tests.core.chains.bitcoin_family.extension_blocks import (
     judged,
     parts_of,
     refusal,
+    varint,
 )
 
 REFUSED_BODY = ("mweb", True)
-
-
-def varint(value: int) -> bytes:
-    """Write Bitcoin Core's VARINT, from its last byte back."""
-    out = [value & 0x7F]
-    while value > 0x7F:
-        value = (value >> 7) - 1
-        out.append(value & 0x7F | 0x80)
-    return bytes(reversed(out))
 
 
 @given(st.integers(0, 2**63 - 1) | st.integers(0, 70_000))
