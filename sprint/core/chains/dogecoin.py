@@ -108,8 +108,6 @@ MAIN = NetworkParameters(
             3_606_083: "954c7c66dee51f0a3fb1edb26200b735f5275fe54d9505c76ebd2bcabac36f1e",
             3_854_173: "e4b4ecda4c022406c502a247c0525480268ce7abbbef632796e8ca1646425e75",
             3_963_597: "2b6927cfaa5e82353d45f02be8aadd3bfd165ece5ce24b9bfa4db20432befb5d",
-            4_303_965: "ed7d266dcbd8bb8af80f9ccb8deb3e18f9cc3f6972912680feeb37b090f8cee0",
-            5_050_000: "e7d4577405223918491477db725a393bcfc349d8ee63b0a4fde23cbfbfd81dea",
         }
     ),
     money_max=_MONEY_MAX,
@@ -160,8 +158,6 @@ TESTNET = NetworkParameters(
             3_062_910: "113c41c00934f940a41f99d18b2ad9aefd183a4b7fe80527e1e6c12779bd0246",
             3_286_675: "07fef07a255d510297c9189dc96da5f4e41a8184bc979df8294487f07fee1cf3",
             3_445_426: "70574db7856bd685abe7b0a8a3e79b29882620645bd763b01459176bceb58cd1",
-            3_976_284: "af23c3e750bb4f2ce091235f006e7e4e2af453d4c866282e7870471dcfeb4382",
-            5_900_000: "199bea6a442310589cbb50a193a30b097c228bd5a0f21af21e4e53dd57c382d3",
         }
     ),
     money_max=_MONEY_MAX,
