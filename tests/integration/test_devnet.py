@@ -14,7 +14,8 @@ from tests.integration.real_servers import HOST, Litecoind
 
 pytestmark = pytest.mark.real("litecoind")
 
-BLOCKS = 320  # beyond two halvings of the reward; the real node's MWEB starts at 432
+BLOCKS = 425  # beyond two halvings of the reward, and a little below the first extension block
+MWEB_HEIGHT = 432
 
 
 @contextmanager
@@ -53,5 +54,6 @@ def test_a_real_node_syncs_and_follows_announcements_bursts_and_reorgs(litecoind
         for line in ("mine 1", "mine 1", "mine 8", "reorg 1", "mine 9", "reorg 5", "mine 1"):
             litecoind.wait_for_tip(last_of(answer_of(process, line)))
         assert litecoind.height == answer_of(process, "height")["height"]
+        assert litecoind.height > MWEB_HEIGHT
         (peer,) = litecoind.rpc("getpeerinfo")
         assert peer["subver"] == "/sprint-devnet/"

@@ -2,8 +2,8 @@
 
 A block's body is a coinbase with its height (BIP 34), an extra nonce and a witness commitment (BIP 141),
 and made-up segwit transactions that spend outputs nobody has: no one here keeps a UTXO set. On a network
-without witness data it has neither commitment nor witnesses. All of it follows from the recipe, so a node
-can keep the recipe and forget the body.
+without witness data it has neither commitment nor witnesses; where there are extension blocks it ends in an
+empty one. All of it follows from the recipe, so a node can keep the recipe and forget the body.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ from sprint.core.chains.bitcoin_family.transaction import (
     Transaction,
     TransactionInput,
     TransactionOutput,
+    parse_transaction,
 )
 from sprint.core.chains.bitcoin_family.witness import COMMITMENT_PREFIX
 from sprint.core.errors import ConfigError, RuleError
 from sprint.core.kernels import merkle_root, sha256d
-from sprint.core.wire import compact_size, u32, u64, var_bytes
+from sprint.core.wire import Reader, compact_size, u32, u64, var_bytes
+from sprint.tools.devnet.extension_blocks import Integration, extension_bytes, integrating_transactions
 
 TRANSACTIONS_MAX = 8_000  # of 437 weight units each, under the 4,000,000 that a block may weigh
 NONCE_ATTEMPTS_MAX = 1_024  # at regtest difficulty every second one fits
@@ -52,18 +54,22 @@ _LOCK_TIME = u32(0)
 
 
 class Recipe(msgspec.Struct, frozen=True):
-    """All that a body is made from. `extra_nonce` of 64 bits keeps two blocks of one height apart."""
+    """All that a body is made from. `extra_nonce` of 64 bits keeps two blocks of one height apart.
+
+    `integration` is None where there are no extension blocks.
+    """
 
     height: int
     extra_nonce: int
     transactions: int
     witness: bool = True
+    integration: Integration | None = None
 
 
 class Body(msgspec.Struct, frozen=True):
     """The transactions of a block, with their count before them, in both formats, and their root.
 
-    Both are the same where the network has no witness data.
+    `full` is with witness data and extension block, `stripped` without either.
     """
 
     full: bytes
@@ -77,14 +83,38 @@ def make_body(recipe: Recipe) -> Body:
         raise ConfigError(f"{recipe.transactions} transactions in a block, limit {TRANSACTIONS_MAX}")
     seed = u64(recipe.extra_nonce)
     pairs = [_made_up_transaction(seed, index) for index in range(recipe.transactions)]
+    integrating = _integrating(recipe)
+    pairs += [(transaction.encode(mark=False),) * 2 for transaction in integrating]
     coinbase = _coinbase(recipe, pairs)
     root, _ = merkle_root([coinbase.txid, *(sha256d(stripped) for _, stripped in pairs)])
     count = compact_size(1 + len(pairs))
     stripped = count + coinbase.encode(witness=False) + b"".join(stripped for _, stripped in pairs)
     if not recipe.witness:
         return Body(stripped, stripped, root)
-    full = count + coinbase.encode() + b"".join(full for full, _ in pairs)
+    full = count + coinbase.encode() + b"".join(full for full, _ in pairs[: recipe.transactions])
+    full += b"".join(transaction.encode() for transaction in integrating)
+    if recipe.integration is not None:
+        full += extension_bytes(recipe.integration, recipe.height)
     return Body(full, stripped, root)
+
+
+def spendable_of(recipe: Recipe) -> bytes:
+    """Return the id of a block's coinbase, whose first output anyone may spend."""
+    body = make_body(recipe)
+    reader = Reader(body.stripped)
+    reader.compact_size(len(body.stripped))
+    return parse_transaction(reader).txid
+
+
+def hogex_of(recipe: Recipe) -> bytes:
+    """Return the id of the transaction that integrates a block's extension block."""
+    return _integrating(recipe)[-1].txid
+
+
+def _integrating(recipe: Recipe) -> list[Transaction]:
+    if recipe.integration is None:
+        return []
+    return integrating_transactions(recipe.integration, recipe.height)
 
 
 def mine_header(processor: Processor, fields: BlockHeader) -> Header:

@@ -21,7 +21,8 @@ from sprint.core.chains import Header, Processor, display_hash
 from sprint.core.chains.bitcoin_family.header import BlockHeader
 from sprint.core.chains.bitcoin_family.parameters import HEADER_SIZE, ZERO_HASH, NetworkParameters
 from sprint.core.errors import ConfigError, RuleError
-from sprint.tools.devnet.block_maker import Recipe, make_body, mine_header
+from sprint.tools.devnet.block_maker import Recipe, hogex_of, make_body, mine_header, spendable_of
+from sprint.tools.devnet.extension_blocks import Integration
 from sprint.tools.devnet.genesis import genesis_body
 from sprint.tools.devnet.merged_mining import Lie, block_version, merge_mine
 
@@ -128,9 +129,13 @@ class RegtestLedger:
             raise ConfigError(
                 f"the next block is {time - timestamp} s ahead of the clock, limit {AHEAD_S_MAX}"
             )
-        extra_nonce = self._rng.getrandbits(EXTRA_NONCE_BITS)
-        witness = self.parameters.witness_height is not None
-        recipe = Recipe(below.height + 1, extra_nonce, transactions, witness)
+        recipe = Recipe(
+            below.height + 1,
+            self._rng.getrandbits(EXTRA_NONCE_BITS),
+            transactions,
+            witness=self.parameters.witness_height is not None,
+            integration=self._integration(below),
+        )
         body = make_body(recipe)
         header, raw_header = self._mine_header(below, body.merkle_root, time, recipe, lie)
         entry = _entry_of(header, raw_header, below, recipe)
@@ -184,7 +189,10 @@ class RegtestLedger:
         return [self._entries[block_hash].raw_header for block_hash in hashes]
 
     def body(self, block_hash: bytes, *, witness: bool) -> bytes | None:
-        """Bytes of a block, with witness data or without; None if unknown or invalidated."""
+        """Bytes of a block, whole or without witness data and extension block.
+
+        None if unknown or invalidated.
+        """
         entry = self._entries.get(block_hash)
         if entry is None or block_hash in self._invalid:
             return None
@@ -198,6 +206,16 @@ class RegtestLedger:
         raw = entry.raw_header + make_body(entry.recipe).full
         self._remember(block_hash, raw)
         return raw
+
+    def _integration(self, below: _Entry) -> Integration | None:
+        """What the extension block above a block stands on; None where there is none."""
+        height, first = below.height + 1, self.parameters.mweb_height
+        if first is None or height < first:
+            return None
+        if height > first and below.recipe is not None:
+            return Integration(hogex_of(below.recipe), first=False)
+        paying = next(e.recipe for e in self._upward(below) if e.height == 1 and e.recipe is not None)
+        return Integration(spendable_of(paying), first=True)
 
     def _mine_header(
         self, below: _Entry, merkle_root: bytes, time: int, recipe: Recipe, lie: Lie | None

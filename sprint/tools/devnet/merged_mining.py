@@ -33,6 +33,7 @@ from sprint.tools.devnet.block_maker import BLOCK_VERSION
 
 NONCE_ATTEMPTS_MAX = 1_024  # at regtest difficulty every second one fits
 
+_MWEB_SIGNAL = 1 << 4  # Litecoin Core's deployment bit (BIP 9)
 _LEGACY_VERSION = 2
 _BASE_VERSION = 4
 _CHAIN_ID_SHIFT = 16
@@ -58,10 +59,13 @@ class Lie(StrEnum):
 
 
 def block_version(parameters: NetworkParameters, height: int, lie: Lie | None = None) -> int:
-    """Return the version of a block's header at a height: merge-mined from where the network allows it."""
+    """Return the version of a block's header at a height: merge-mined from where the network allows it.
+
+    Where there are extension blocks it signals for them: a real node counts that before it has any.
+    """
     rules = parameters.auxpow
     if rules is None:
-        return BLOCK_VERSION
+        return BLOCK_VERSION if parameters.mweb_height is None else BLOCK_VERSION | _MWEB_SIGNAL
     if height < rules.height:
         return _LEGACY_VERSION
     chain_id = rules.chain_id + (lie is Lie.CHAIN_ID)

@@ -13,12 +13,13 @@ from sprint.core.chains.bitcoin_family.parameters import NetworkParameters
 from sprint.core.errors import ConfigError
 from sprint.core.protocols.bitcoin_p2p.link import SessionSettings
 from sprint.core.protocols.bitcoin_p2p.listener import ServingSession
+from sprint.core.protocols.bitcoin_p2p.messages import NODE_MWEB, NODE_WITNESS
 from sprint.tools.devnet.ledger import RegtestLedger
 from sprint.tools.devnet.merged_mining import Lie
 
 SESSIONS_MAX = 64
 BLOCKS_PER_CALL_MAX = 10_000
-DEFAULT_SETTINGS = SessionSettings(user_agent="/sprint-devnet/")
+DEFAULT_SETTINGS = SessionSettings(user_agent="/sprint-devnet/", services=NODE_WITNESS | NODE_MWEB)
 
 
 class DevnetNode:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sprint.core.chains import Block, Header, Rejected, bitcoin, dogecoin
@@ -67,8 +67,9 @@ def test_blocks_are_merge_mined_from_the_networks_height_on_and_keep_every_rule(
 
 
 @given(st.integers(0, 1_000))
+@settings(max_examples=20)
 def test_both_slots_of_the_tree_of_chains_are_used_and_true(seed: int) -> None:
-    ledger = ledger_at(MERGED_FROM + 20, seed)
+    ledger = ledger_at(MERGED_FROM + 30, seed)
     slots = set()
     for block_hash in ledger.best_chain_from(MERGED_FROM, 100):
         raw = header_of(ledger, block_hash)

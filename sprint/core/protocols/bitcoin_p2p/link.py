@@ -22,7 +22,7 @@ from sprint.core.protocols.bitcoin_p2p.framing import (
     FrameReader,
     encode_frame,
 )
-from sprint.core.protocols.bitcoin_p2p.messages import NODE_WITNESS, Message, Ping, Pong, Version
+from sprint.core.protocols.bitcoin_p2p.messages import NODE_MWEB, NODE_WITNESS, Message, Ping, Pong, Version
 from sprint.core.protocols.bitcoin_p2p.outbox import Outbox
 from sprint.core.wire import u64
 
@@ -37,13 +37,13 @@ _PREFERENCES = ("sendcmpct", "feefilter")
 class SessionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What a session says of itself, what it demands of the peer, and its limits.
 
-    `services` are offered and `services_required` demanded of a node to be a source, witness data only where
-    the network has any. `output_bytes_max` is what may wait for a peer that asks and does not read;
-    `output_chunk_bytes` about what one `data_to_send` gives. `blocks_in_flight_max` is how many requested
-    blocks are remembered, `replies_waiting_max` how many requested items a peer may have waiting,
-    `headers_announced_max` how many blocks at once are announced
-    by their headers. `unix_time_offset_s` turns `now` into Unix time, which the version message carries;
-    0 where `now` is Unix time.
+    `services` are offered and `services_required` demanded of a node to be a source, witness data and
+    extension blocks only where the network has any. `output_bytes_max` is what may wait for a peer that asks
+    and does not read; `output_chunk_bytes` about what one `data_to_send` gives. `blocks_in_flight_max` is how
+    many requested blocks are remembered, `replies_waiting_max` how many requested items a peer may have
+    waiting, `headers_announced_max` how many blocks at once are announced by their headers.
+    `unix_time_offset_s` turns `now` into Unix time, which the version message carries; 0 where `now` is Unix
+    time.
     """
 
     user_agent: str = "/sprint/"
@@ -215,7 +215,9 @@ class Link(ABC):
 
     def _known_to_network(self, services: int) -> int:
         """Take off the bits that mean nothing on this network."""
-        return services if self.parameters.witness_height is not None else services & ~NODE_WITNESS
+        if self.parameters.witness_height is None:
+            services &= ~NODE_WITNESS
+        return services if self.parameters.mweb_height is not None else services & ~NODE_MWEB
 
     def _send_version(self, services: int, start_height: int) -> None:
         self._send(

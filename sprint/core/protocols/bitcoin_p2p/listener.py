@@ -36,7 +36,7 @@ class Ledger(Protocol):
         """Headers after the first hash of `locator` on the best branch (else after genesis), up to `stop`."""
 
     def body(self, digest: bytes, *, witness: bool) -> bytes | None:
-        """Return a whole block; None if it is not here."""
+        """Return a block, whole or without witness data and extension block; None if it is not here."""
 
 
 class ServingSession(Link):
