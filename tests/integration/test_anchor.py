@@ -147,6 +147,24 @@ def test_a_false_target_or_a_warped_time_is_refused_where_targets_move(
     play(network_of(RETARGETING), world, {"liar": tip, "honest": tip}, act)
 
 
+def test_a_relay_that_was_restarted_knows_the_target_that_the_rule_asks_for(
+    play: Callable[..., None],
+) -> None:
+    world = World(network_of(RETARGETING), Random(1))
+    tip = mine_in_haste(world, PERIOD_BLOCKS * 5 - 1)
+    network = anchored_at(world, world.below(tip, PERIOD_BLOCKS))
+    play(network, world, {"honest": tip}, lambda scene: scene.listener.wait_for_block(display_hash(tip)))
+
+    def act(scene: Scene) -> None:
+        wait_until(lambda: scene.status()["sources_ready"] == 2, "both are ready")
+        scene.nodes.tell("liar", "easier bits at the border")
+        assert scene.wait_until_blocked("liar").startswith("difficulty: ")
+        scene.nodes.repent("liar")
+        scene.listener.wait_for_block(scene.nodes.mine("honest"))
+
+    play(network, world, {"liar": tip, "honest": tip}, act)
+
+
 def test_a_new_log_begins_above_the_checkpoint_and_asks_for_no_header_below_it(
     play: Callable[..., None],
 ) -> None:
