@@ -202,6 +202,14 @@ def test_the_same_block_given_twice_is_judged_twice_and_its_true_form_is_stood_o
     assert reports[2].passed
 
 
+@pytest.mark.parametrize("first", ["false", "true"])
+def test_an_answer_that_lies_of_its_header_does_not_hide_the_true_block(first: str) -> None:
+    lying: list[bytes | Candidate] = [Candidate(raw=CHAIN[0], claims={"nonce": 1})]
+    given = [*lying, CHAIN[0]] if first == "false" else [CHAIN[0], *lying]
+    child = judged([*given, CHAIN[1]])[2]
+    assert (child.passed, child.height) == (True, 2)
+
+
 def test_a_coinbase_that_a_block_below_has_is_refused_before_bip_34() -> None:
     """BIP 30: mined on regtest parameters with BIP 34 moved out of reach."""
     parameters = msgspec.structs.replace(bitcoin.REGTEST, bip34_height=1_000_000)
