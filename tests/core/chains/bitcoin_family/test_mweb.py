@@ -13,7 +13,7 @@ from sprint.core.chains.bitcoin_family.family import BitcoinFamilyProcessor
 from sprint.core.chains.bitcoin_family.mweb_format import ExtensionBlock
 from sprint.core.chains.bitcoin_family.transaction import Transaction, TransactionOutput
 from sprint.core.errors import RuleError
-from sprint.core.wire import compact_size
+from sprint.core.wire import compact_size, var_bytes
 from tests.core.chains.bitcoin_family.building import at
 from tests.core.chains.bitcoin_family.extension_blocks import (
     BY_HEIGHT,
@@ -76,8 +76,8 @@ def test_a_body_without_its_extension_block_is_not_the_true_one() -> None:
     assert accepted(unmarked).facts.extension is None
     assert refusal(unmarked, 434) == REFUSED_BODY
     assert judged(unmarked, 431) is None
-    emptied = WITHIN[: -len(parts.extension) - 1] + b"\x00"
-    assert refusal(emptied, 434) == REFUSED_BODY
+    for said in (b"\x00", b"\x00" + parts.extension, b"\x02" + parts.extension):
+        assert refusal(WITHIN[: -len(parts.extension) - 1] + said, 434) == REFUSED_BODY
 
 
 def test_only_the_last_transaction_may_be_marked() -> None:
@@ -174,18 +174,24 @@ def replaced(parts: Parts, second: Transaction) -> Parts:
     )
 
 
-@pytest.mark.parametrize("number", [0, -1], ids=["coinbase", "hogex"])
-def test_neither_coinbase_nor_hogex_may_pay_in(number: int) -> None:
+PAYING_IN = b"\x59\x20" + bytes(32)
+
+
+def test_a_coinbase_may_not_pay_in() -> None:
     parts = parts_of(WITHIN)
-    transactions = list(parts.transactions)
-    paying = TransactionOutput(0, b"\x59\x20" + bytes(32))
-    outputs = (*transactions[number].outputs, paying)
-    transactions[number] = msgspec.structs.replace(transactions[number], outputs=outputs)
-    raw = built(msgspec.structs.replace(parts, transactions=tuple(transactions)))
-    if number == 0:
-        assert refusal(raw, 434) == REFUSED_BLOCK
-    else:
-        assert refusal(raw, 434) == REFUSED_BODY  # the kernels, too, do not pay it out
+    first = parts.transactions[0]
+    paying = msgspec.structs.replace(first, outputs=(*first.outputs, TransactionOutput(0, PAYING_IN)))
+    changed = msgspec.structs.replace(parts, transactions=(paying, *parts.transactions[1:]))
+    assert refusal(built(changed), 434) == REFUSED_BLOCK
+
+
+def test_a_hogex_may_not_pay_in_what_a_kernel_pays_out() -> None:
+    parts = parts_of(EMPTY)
+    for script, outcome in ((b"\x51" * 34, None), (PAYING_IN, REFUSED_BLOCK)):
+        pays_out = signed_kernel(4, b"\x01" + varint(5) + var_bytes(script))
+        paid = parts.with_outputs(*parts.hogex.outputs, TransactionOutput(5, script))
+        raw = built(with_kernels(paid, pays_out))
+        assert (refusal(raw, 433) if outcome else judged(raw, 433)) == outcome
 
 
 def test_what_the_hogex_pays_out_is_what_kernels_give() -> None:
