@@ -206,7 +206,7 @@ def test_the_same_block_given_twice_is_judged_twice_and_its_true_form_is_stood_o
 def test_an_answer_that_lies_of_its_header_does_not_hide_the_true_block(first: str) -> None:
     lying: list[bytes | Candidate] = [Candidate(raw=CHAIN[0], claims={"nonce": 1})]
     given = [*lying, CHAIN[0]] if first == "false" else [CHAIN[0], *lying]
-    child = judged([*given, CHAIN[1]])[2]
+    child, *_ = judged([CHAIN[1], *given])
     assert (child.passed, child.height) == (True, 2)
 
 
