@@ -7,14 +7,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sprint.core.chains.bitcoin_family import mweb
-from sprint.core.kernels.secp256k1 import square_y
+from sprint.core.kernels.secp256k1 import ORDER, square_y
 from tests.core.chains.bitcoin_family.extension_blocks import (
+    EMPTY,
     WITHIN,
     accepted,
+    built,
     inputs_of,
     judged,
     parts_of,
     refusal,
+    signed_kernel,
+    varint,
+    with_kernels,
 )
 
 REFUSED_BODY = ("mweb", True)
@@ -66,3 +71,25 @@ def test_more_signatures_than_the_limit_are_left_unchecked_and_the_block_says_so
         monkeypatch.setattr(mweb, "SIGNATURES_MAX", limit)
         assert ("mweb_signatures" in accepted(WITHIN).checks) == checked
         assert "mweb" in accepted(WITHIN).checks
+
+
+def shifted(kernel: bytes, by: int) -> bytes:
+    """Add to the s of a kernel's signature."""
+    s = int.from_bytes(kernel[-32:], "big")
+    return kernel[:-32] + ((s + by) % ORDER).to_bytes(32, "big")
+
+
+def test_a_false_signature_of_a_kernel_is_told_under_a_right_root() -> None:
+    kernels = [signed_kernel(1, varint(9)), signed_kernel(1, varint(5), secret=7)]
+    accepted(built(with_kernels(parts_of(EMPTY), *kernels)))
+    for place in (0, 1):
+        wrong = list(kernels)
+        wrong[place] = shifted(wrong[place], 1)
+        assert refusal(built(with_kernels(parts_of(EMPTY), *wrong)), 433) == REFUSED_BODY
+
+
+def test_two_false_signatures_do_not_hide_each_other() -> None:
+    kernels = [shifted(signed_kernel(1, varint(9)), 1), shifted(signed_kernel(1, varint(5)), -1)]
+    verdict = judged(built(with_kernels(parts_of(EMPTY), *kernels)), 433)
+    assert verdict is not None
+    assert "one of 2 signatures" in verdict.reason
