@@ -80,7 +80,7 @@ def shifted(kernel: bytes, by: int) -> bytes:
 
 
 def test_a_false_signature_of_a_kernel_is_told_under_a_right_root() -> None:
-    kernels = [signed_kernel(1, varint(9)), signed_kernel(1, varint(5), secret=7)]
+    kernels = [signed_kernel(1, varint(5)), signed_kernel(1, varint(9), secret=7)]
     accepted(built(with_kernels(parts_of(EMPTY), *kernels)))
     for place in (0, 1):
         wrong = list(kernels)
@@ -89,7 +89,7 @@ def test_a_false_signature_of_a_kernel_is_told_under_a_right_root() -> None:
 
 
 def test_two_false_signatures_do_not_hide_each_other() -> None:
-    kernels = [shifted(signed_kernel(1, varint(9)), 1), shifted(signed_kernel(1, varint(5)), -1)]
+    kernels = [shifted(signed_kernel(1, varint(5)), 1), shifted(signed_kernel(1, varint(9)), -1)]
     verdict = judged(built(with_kernels(parts_of(EMPTY), *kernels)), 433)
     assert verdict is not None
     assert "one of 2 signatures" in verdict.reason
