@@ -171,7 +171,7 @@ def test_a_second_relay_on_the_same_data_is_refused(tmp_path: Path) -> None:
         (("--tier", "turbo", "--port", "70000"), 2, "less than or equal to 65535"),
         (("--tier", "turbo", "--port", "0", "--host", "0.0.0.0"), 3, "only loopback addresses are served"),
         (("--config", "/nonexistent/sprint.toml"), 2, "/nonexistent/sprint.toml"),
-        (("--chain", "dogecoin"), 2, "dogecoin"),
+        (("--chain", "monero"), 2, "monero"),
         (("--log-format", "xml"), 2, "xml"),
     ],
 )
