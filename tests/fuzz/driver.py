@@ -1,8 +1,9 @@
 """Drives one parser with spoilt inputs for a time, and holds it to its contract.
 
 Whatever the bytes: only documented errors come out, no input costs more time or memory than its bound. Time
-is the thread's own, so that a busy machine fails nothing; memory is traced on every `TRACED_EVERY`-th input,
-as tracing slows. What was run is printed: runs, distinct outcomes, slowest input, most memory.
+is the thread's own and the least of several when it is out of the ordinary, so that a busy machine fails
+nothing. Memory is traced on every `TRACED_EVERY`-th input, as tracing slows. What was run is printed: runs,
+distinct outcomes, slowest input, most memory.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ FUZZ_S = float(os.environ.get("SPRINT_FUZZ_PARSER_S", "300" if SOAK else "5"))
 CORPUS = Path(__file__).parent / "corpus"
 TRACED_EVERY = 16
 RUNS_MIN = 200
+REPEATS = 4  # of an input that seems to be the slowest: a stalled machine is not slow again and again
 INPUT_SIZE_MAX = 64 << 10
 SHOWN_BYTES = 160
 
@@ -77,7 +79,7 @@ def fuzz(parser: Parser, seed: int) -> Counter[str]:
         data = mutate(corpus, parser.mutators, rng, INPUT_SIZE_MAX)
         try:
             if number % TRACED_EVERY:
-                slowest = max(slowest, _timed(parser, data, outcomes), key=lambda each: each.cost_ms)
+                slowest = _slower(parser, data, outcomes, slowest)
             else:
                 peak = max(peak, _traced(parser, data, outcomes))
         except BaseException as error:
@@ -92,16 +94,25 @@ def fuzz(parser: Parser, seed: int) -> Counter[str]:
     return outcomes
 
 
-def _timed(parser: Parser, data: bytes, outcomes: Counter[str]) -> Slowest:
+def _slower(parser: Parser, data: bytes, outcomes: Counter[str], slowest: Slowest) -> Slowest:
+    """Run one input and return it if it is slower than the slowest; AssertionError if it is too slow."""
+    cost_ms, outcome = _timed(parser, data)
+    outcomes[outcome] += 1
+    if cost_ms <= slowest.cost_ms:
+        return slowest
+    cost_ms = min(cost_ms, *(_timed(parser, data)[0] for _ in range(REPEATS)))
+    assert cost_ms <= parser.time_ms_max, f"{cost_ms:.1f} ms, limit {parser.time_ms_max}"
+    return max(slowest, Slowest(cost_ms, data), key=lambda each: each.cost_ms)
+
+
+def _timed(parser: Parser, data: bytes) -> tuple[float, str]:
     gc.disable()  # a collection of the whole test run's heap is no cost of this input
     try:
         started = time.thread_time()
-        outcomes[outcome_of(parser, data)] += 1
-        cost_ms = (time.thread_time() - started) * 1_000
+        outcome = outcome_of(parser, data)
+        return (time.thread_time() - started) * 1_000, outcome
     finally:
         gc.enable()
-    assert cost_ms <= parser.time_ms_max, f"{cost_ms:.1f} ms, limit {parser.time_ms_max}"
-    return Slowest(cost_ms, data)
 
 
 def _traced(parser: Parser, data: bytes, outcomes: Counter[str]) -> int:

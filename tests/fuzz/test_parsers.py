@@ -35,7 +35,7 @@ REACHED_IN_SOAK = {
     **dict.fromkeys(REACHED, frozenset[str]()),
     "framed_body": {"RuleError coinbase", "RuleError transactions", "RuleError witness_commitment"},
     "framed_extension": {"RuleError witness_commitment"},
-    "transaction": {"refused transactions", "refused transaction_inputs"},
+    "transaction": {"refused transactions"},
 }
 
 
