@@ -27,7 +27,7 @@ WITNESS_FLAG = 1
 MWEB_FLAG = 8
 
 
-class TransactionInput(msgspec.Struct, frozen=True):
+class TransactionInput(msgspec.Struct, frozen=True, gc=False):
     previous_txid: bytes
     previous_index: int
     script: bytes
@@ -38,7 +38,7 @@ class TransactionInput(msgspec.Struct, frozen=True):
         return self.previous_index == NULL_INDEX and not any(self.previous_txid)
 
 
-class TransactionOutput(msgspec.Struct, frozen=True):
+class TransactionOutput(msgspec.Struct, frozen=True, gc=False):
     value: int
     script: bytes
 

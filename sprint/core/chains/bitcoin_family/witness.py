@@ -56,8 +56,8 @@ def check_witness_place(parameters: NetworkParameters, facts: WitnessFacts, heig
 def _check_commitment(script: bytes, coinbase: Transaction, wtxids: list[bytes]) -> None:
     stack = coinbase.witnesses[0] if coinbase.witnesses else ()
     if len(stack) != 1 or len(stack[0]) != RESERVED_SIZE:
-        sizes = [len(item) for item in stack]
-        raise _refused(f"the coinbase has witness items of {sizes} bytes, it must be one of {RESERVED_SIZE}")
+        had = f"{len(stack)} witness items, {sum(map(len, stack))} bytes"
+        raise _refused(f"the coinbase has {had}, it must be one of {RESERVED_SIZE}")
     root, _ = merkle_root([bytes(32), *wtxids[1:]])
     if sha256d(root + stack[0]) != script[len(COMMITMENT_PREFIX) : COMMITMENT_SIZE_MIN]:
         raise _refused("witness data is not what the coinbase commits to")

@@ -224,6 +224,13 @@ def test_a_reserved_value_that_is_not_one_item_of_32_bytes_is_refused(stack: tup
     assert verdict_of(block([coinbase(RIGHT, stack=stack), *WITNESSED])) == ("witness_commitment", True)
 
 
+def test_a_refusal_is_short_however_many_witness_items_a_coinbase_has() -> None:
+    """Reasons are logged and told to every subscriber; the sizes of all items made megabytes of one."""
+    verdict = refused(block([coinbase(RIGHT, stack=(b"",) * 100_000), *WITNESSED]))
+    assert "100000 witness items" in verdict.reason
+    assert len(verdict.reason) < 200
+
+
 def test_another_reserved_value_is_refused() -> None:
     assert verdict_of(block([coinbase(RIGHT, stack=(bytes(32),)), *WITNESSED])) == (
         "witness_commitment",
