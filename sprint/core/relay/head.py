@@ -22,7 +22,8 @@ PRUNE_SLACK_BLOCKS = 512  # re-rooting costs a walk over the tree, so it is done
 class BlockRecord(msgspec.Struct, frozen=True):
     """What of a body is kept until the block is delivered, and after it its `identity`.
 
-    `late`: a gap has told of it meanwhile.
+    `late`: a gap has told of it meanwhile. `told`: its header went out; set in the store alone, where a
+    node's own mark is not kept.
     """
 
     tx_count: int
@@ -31,6 +32,7 @@ class BlockRecord(msgspec.Struct, frozen=True):
     source: str
     late: bool = False
     identity: bytes = b""
+    told: bool = False
 
 
 class Passed(msgspec.Struct, frozen=True):
@@ -215,8 +217,8 @@ class HeadTracker:
         return False
 
     def told(self) -> list[Node]:
-        """Return the blocks whose header went out and whose body is not here."""
-        return [n for n in self._nodes.values() if n.header_sent and not n.settled]
+        """Return the blocks whose header went out and neither was withdrawn nor became a block."""
+        return [n for n in self._nodes.values() if n.header_sent and not n.delivered]
 
     def missing(self) -> list[Node]:
         """Return the blocks that a gap passed over and whose bodies are still asked for."""

@@ -136,8 +136,16 @@ def block_row(chain: str, node: Node, *, canonical: bool) -> BlockRow:
         header=node.header.raw,
         state=_state_of(node),
         canonical=canonical,
-        record=_encode_record(kept) if (kept := node.record or node.missing) is not None else b"",
+        record=_kept(node),
     )
+
+
+def _kept(node: Node) -> bytes:
+    """Encode what is kept of a body, or why there is none."""
+    if node.record is not None and node.header_sent and not node.delivered:
+        return _encode_record(msgspec.structs.replace(node.record, told=True))
+    kept = node.record or node.missing
+    return _encode_record(kept) if kept is not None else b""
 
 
 def restore_state(node: Node, row: BlockRow) -> None:
@@ -147,8 +155,9 @@ def restore_state(node: Node, row: BlockRow) -> None:
         node.missing = _decode_passed(row.record)
         return
     node.delivered = row.state == "delivered"
-    node.header_sent = row.state == "told"
     node.record = _decode_record(row.record) if row.record else None
+    told = node.record is not None and node.record.told and not node.delivered
+    node.header_sent = told or row.state == "told"
 
 
 def _state_of(node: Node) -> str:

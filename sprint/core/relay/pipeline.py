@@ -15,7 +15,7 @@ from sprint.core.chains import Processor
 from sprint.core.model import SourceStatusData
 from sprint.core.protocols.announcements import Announcement
 from sprint.core.relay.admit import Admission, Decision
-from sprint.core.relay.head import HeadTracker
+from sprint.core.relay.head import HeadTracker, Node
 from sprint.core.relay.outcome import Outcome
 from sprint.core.relay.overdue import pass_over_overdue, withdraw_overdue
 from sprint.core.relay.prove import HeadersResult, ProofResult
@@ -48,10 +48,18 @@ class Pipeline:
             self.state.fetcher.want(node.hash, node.height, (), best=False)
             self.state.fetcher.make_late(node.hash, now)
         for node in tree.told():
-            self.state.fetcher.want(node.hash, node.height, ())
+            self._want_told(node)
 
     def __repr__(self) -> str:
         return f"Pipeline({self.state!r})"
+
+    def _want_told(self, node: Node) -> None:
+        """Want a told header's body and those below it, without which it neither goes out nor is refused."""
+        for below in node.ancestors():
+            if below.connected or below.invalid:
+                break
+            if not below.settled:
+                self.state.fetcher.want(below.hash, below.height, (), best=below is node)
 
     def set_unix_time(self, unix_time: float, now: float) -> None:
         """Take note of the network's time, as the edge knows it at `now`."""

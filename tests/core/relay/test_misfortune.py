@@ -75,6 +75,40 @@ def test_a_header_that_was_told_ends_after_a_restart_too() -> None:
     assert "header" not in again.told_types()
 
 
+def test_after_a_restart_the_bodies_below_a_header_that_was_told_are_wanted_beside_a_better_branch() -> None:
+    blocks = Blocks()
+    driver = begun(blocks)
+    driver.follow("a", blocks.mine(1))
+    false = blocks.mine(2)
+    driver.headers("a", false)
+    again = Driver(blocks, rows=driver.rows, head=driver.head)
+    again.ready("b")
+    again.follow("b", blocks.mine(3, on=blocks.ledger.best_chain_hash_at(1)))
+    again.body("b", false[1])
+    again.told()
+    for _ in range(80):
+        again.timer(0.5)
+    (withdrawn,) = again.told("header_withdrawn")
+    assert withdrawn.data.hash == shown(false)[1]
+    for _ in range(80):
+        again.timer(10.0)
+    assert again.state.fetcher.get(false[0]) is None  # not asked for without end
+
+
+def test_a_header_that_was_told_and_whose_body_waits_for_its_parent_ends_after_a_restart_too() -> None:
+    blocks = Blocks()
+    driver = begun(blocks)
+    driver.follow("a", blocks.mine(1))
+    hashes = blocks.mine(2)
+    driver.headers("a", hashes)
+    driver.body("a", hashes[1])
+    again = Driver(blocks, rows=driver.rows, head=driver.head)
+    again.ready("a")
+    for _ in range(80):
+        again.timer(0.5)
+    assert [event.data.hash for event in again.told("header_withdrawn")] == shown(hashes[1:])
+
+
 def test_a_header_passed_over_by_catch_up_is_withdrawn() -> None:
     blocks = Blocks()
     driver = begun(blocks, ChainSettings(catch_up_blocks_max=2))
