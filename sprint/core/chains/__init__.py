@@ -109,8 +109,11 @@ class Processor(Protocol):
     def header_of(self, raw: bytes) -> tuple[bytes, bytes]:
         """Return (hash, parent) of the header that starts these bytes; WireError if they are too short."""
 
-    def proof_cost_ms(self, headers: int, body_bytes: int) -> float:
-        """Estimate the work of proving so much, to choose between the event loop and a thread."""
+    def proof_cost_ms(self, headers: int, header_bytes: int, body_bytes: int) -> float:
+        """Estimate the work of proving so much, to choose between the event loop and a thread.
+
+        `header_bytes` are those of all the headers, with what belongs to them on the wire.
+        """
 
 
 class Checkpoint(msgspec.Struct, frozen=True):

@@ -82,7 +82,7 @@ class HeadersProof:
         self._read_at = announcement.read_at
         self._full = announcement.full
         self.source = announcement.source
-        self.cost_ms = processor.proof_cost_ms(len(run.headers), 0)
+        self.cost_ms = processor.proof_cost_ms(len(run.headers), sum(map(len, run.headers)), 0)
 
     def __repr__(self) -> str:
         return f"HeadersProof({len(self._run.headers)} headers from {self.source})"
@@ -159,7 +159,7 @@ class BlockProof:
         self._read_at = announcement.read_at
         self.hash = block_hash
         self.source = announcement.source
-        self.cost_ms = processor.proof_cost_ms(0 if header else 1, len(self._raw))
+        self.cost_ms = processor.proof_cost_ms(0 if header else 1, 0, len(self._raw))
 
     def __repr__(self) -> str:
         return f"BlockProof({self.hash[::-1].hex()[:16]}… of {len(self._raw)} bytes from {self.source})"

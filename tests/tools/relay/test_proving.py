@@ -43,7 +43,7 @@ class Watched(BitcoinFamilyProcessor):
         self.bug = bug
         self.thread: int | None = None
 
-    def proof_cost_ms(self, headers: int, body_bytes: int) -> float:
+    def proof_cost_ms(self, headers: int, header_bytes: int, body_bytes: int) -> float:
         return self.cost_ms
 
     def process_block(self, raw: bytes, header: object = None) -> Block | Rejected:
@@ -101,7 +101,7 @@ class WatchedHeaders(BitcoinFamilyProcessor):
         self.threads: set[int] = set()
         self.both = threading.Barrier(PROVING_THREADS)
 
-    def proof_cost_ms(self, headers: int, body_bytes: int) -> float:
+    def proof_cost_ms(self, headers: int, header_bytes: int, body_bytes: int) -> float:
         return SPLIT_COST_MS_MIN
 
     def process_header(self, raw: bytes) -> Header | Rejected:

@@ -18,9 +18,10 @@ import msgspec
 
 from sprint.core.chains.bitcoin_family.header import BlockHeader, parse_header
 from sprint.core.chains.bitcoin_family.parameters import HEADER_SIZE, AuxpowRules, NetworkParameters
+from sprint.core.chains.bitcoin_family.scan import scan_transaction
 from sprint.core.chains.bitcoin_family.transaction import Transaction, parse_transaction
 from sprint.core.errors import RuleError, WireError
-from sprint.core.kernels import sha256d
+from sprint.core.kernels import HASH_SIZE, sha256d
 from sprint.core.wire import Reader, compact_size, i32
 
 AUXPOW_VERSION_FLAG = 0x100
@@ -32,6 +33,8 @@ MERGED_MINING_TAG = b"\xfa\xbemm"
 # Where no tag says so, the root must start within so many bytes: there is room for one only.
 UNTAGGED_ROOT_OFFSET_MAX = 20
 
+_COINBASE_BRANCH = "hashes of the coinbase branch"
+_CHAIN_BRANCH = "hashes of the chain branch"
 _CHAIN_ID_SHIFT = 16
 _VERSION_LAYOUT = struct.Struct("<i")
 _SIZE_AND_NONCE = struct.Struct("<iI")  # leaves of the tree of chains, and the nonce of the slots
@@ -70,8 +73,20 @@ class Auxpow(msgspec.Struct, frozen=True):
 
 
 def header_size(raw: bytes, start: int, parameters: NetworkParameters) -> int:
-    """Return the size of the header at `start` with what belongs to it on the wire. WireError if cut off."""
-    return read_auxpow(raw, start, parameters)[1]
+    """Return the size of the header at `start` with what belongs to it on the wire. WireError if cut off.
+
+    Messages are cut with it before anything is proved, so it builds nothing of what it passes over.
+    """
+    if not _has_auxpow(raw, start, parameters):
+        return HEADER_SIZE
+    coinbase = scan_transaction(raw, start + HEADER_SIZE, parameters.money_max, outputs_min=0)
+    reader = Reader(raw, coinbase.stop)
+    reader.hash()
+    for what in (_COINBASE_BRANCH, _CHAIN_BRANCH):
+        reader.take(HASH_SIZE * reader.compact_size(BRANCH_LENGTH_MAX, what))
+        reader.i32()
+    reader.take(HEADER_SIZE)
+    return reader.position - start
 
 
 def read_auxpow(raw: bytes, start: int, parameters: NetworkParameters) -> tuple[Auxpow | None, int]:
@@ -79,14 +94,18 @@ def read_auxpow(raw: bytes, start: int, parameters: NetworkParameters) -> tuple[
 
     Returns it and the size of both together. WireError if it is cut off or does not parse.
     """
-    if len(raw) - start < HEADER_SIZE:
-        raise WireError(f"{len(raw) - start} bytes, a header alone has {HEADER_SIZE}", kind="truncated")
-    (version,) = _VERSION_LAYOUT.unpack_from(raw, start)
-    if parameters.auxpow is None or not version & AUXPOW_VERSION_FLAG:
+    if not _has_auxpow(raw, start, parameters):
         return None, HEADER_SIZE
     reader = Reader(raw, start + HEADER_SIZE)
     auxpow = parse_auxpow(reader)
     return auxpow, reader.position - start
+
+
+def _has_auxpow(raw: bytes, start: int, parameters: NetworkParameters) -> bool:
+    if len(raw) - start < HEADER_SIZE:
+        raise WireError(f"{len(raw) - start} bytes, a header alone has {HEADER_SIZE}", kind="truncated")
+    (version,) = _VERSION_LAYOUT.unpack_from(raw, start)
+    return parameters.auxpow is not None and bool(version & AUXPOW_VERSION_FLAG)
 
 
 def parse_auxpow(reader: Reader) -> Auxpow:
@@ -94,9 +113,9 @@ def parse_auxpow(reader: Reader) -> Auxpow:
     return Auxpow(
         coinbase=parse_transaction(reader),
         parent_hash=reader.hash(),
-        coinbase_branch=_parse_branch(reader, "hashes of the coinbase branch"),
+        coinbase_branch=_parse_branch(reader, _COINBASE_BRANCH),
         coinbase_index=reader.i32(),
-        chain_branch=_parse_branch(reader, "hashes of the chain branch"),
+        chain_branch=_parse_branch(reader, _CHAIN_BRANCH),
         chain_index=reader.i32(),
         parent=reader.take(HEADER_SIZE),
     )

@@ -35,11 +35,13 @@ HEADER_CHECKS = ("target", "proof_of_work", "parent")
 # A retarget period of Bitcoin and Litecoin, the block before it, and eleven times below that.
 ANCESTRY_BLOCKS = 2_016 + 1 + 11
 
-# Measured on the plain twins; they choose between the event loop and a thread, nothing else.
+# Measured on the plain twins, bodies as those of many small transactions are; they choose between the event
+# loop and a thread, nothing else.
 _HEADER_COST_MS = {"sha256d": 0.006, "scrypt": 0.22}
-_BODY_COST_MS_PER_BYTE = 2.0e-5
-_EXTENSION_COST_MS_PER_BYTE = 3.0e-3  # its signatures; until it is read a body may be nothing else
-_BODY_SIZE_WITH_EXTENSION_MIN = 500  # with anything in it that is signed
+_AUXPOW_COST_MS_PER_BYTE = 2.0e-4
+_BODY_COST_MS_PER_BYTE = 8.0e-5
+_EXTENSION_COST_MS_PER_BYTE = 3.0e-2  # its signatures; until it is read a body may be nothing else
+_BODY_SIZE_WITH_EXTENSION_MIN = 520  # with anything in it that is signed
 
 
 class BitcoinFamilyProcessor:
@@ -117,13 +119,14 @@ class BitcoinFamilyProcessor:
             raise WireError(f"block of {len(raw)} bytes, a header alone has {HEADER_SIZE}", kind="truncated")
         return sha256d(raw[:HEADER_SIZE]), raw[4:36]
 
-    def proof_cost_ms(self, headers: int, body_bytes: int) -> float:
-        if body_bytes and self.parameters.auxpow is not None:
+    def proof_cost_ms(self, headers: int, header_bytes: int, body_bytes: int) -> float:
+        parameters = self.parameters
+        auxpow_bytes = max(0, header_bytes - headers * HEADER_SIZE)
+        if body_bytes and parameters.auxpow is not None:
             headers = max(headers, 1)  # each body's AuxPoW is checked, also where the header was before
-        cost_ms = (
-            headers * _HEADER_COST_MS[self.parameters.proof_of_work] + body_bytes * _BODY_COST_MS_PER_BYTE
-        )
-        if self.parameters.mweb_height is not None:
+        cost_ms = headers * _HEADER_COST_MS[parameters.proof_of_work]
+        cost_ms += auxpow_bytes * _AUXPOW_COST_MS_PER_BYTE + body_bytes * _BODY_COST_MS_PER_BYTE
+        if parameters.mweb_height is not None:
             cost_ms += max(0, body_bytes - _BODY_SIZE_WITH_EXTENSION_MIN) * _EXTENSION_COST_MS_PER_BYTE
         return cost_ms
 

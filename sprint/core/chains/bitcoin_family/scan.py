@@ -48,7 +48,9 @@ class ScannedTransaction(msgspec.Struct, frozen=True, gc=False):
     locked_until: int
 
 
-def scan_transaction(raw: bytes, start: int, money_max: int, *, mweb: bool = False) -> ScannedTransaction:
+def scan_transaction(
+    raw: bytes, start: int, money_max: int, *, mweb: bool = False, outputs_min: int = 1
+) -> ScannedTransaction:
     """Scan the transaction at `start`; `mweb`: on a network with extension blocks. WireError if cut off."""
     end = len(raw)
     try:
@@ -57,7 +59,7 @@ def scan_transaction(raw: bytes, start: int, money_max: int, *, mweb: bool = Fal
             raise no_such("input")
         body = start + 6 if flags else start + 4
         position, outpoints, final = _pass_inputs(raw, body)
-        position, values_sound = _pass_outputs(raw, position, money_max)
+        position, values_sound = _pass_outputs(raw, position, money_max, outputs_min)
         witness = position
         if flags & WITNESS_FLAG:
             position = _pass_witnesses(raw, position, len(outpoints))
@@ -111,10 +113,10 @@ def _pass_inputs(raw: bytes, position: int) -> tuple[int, list[bytes], bool]:
     return position, outpoints, final
 
 
-def _pass_outputs(raw: bytes, position: int, money_max: int) -> tuple[int, bool]:
+def _pass_outputs(raw: bytes, position: int, money_max: int, outputs_min: int) -> tuple[int, bool]:
     """Pass over the outputs: (where they end, whether their values and all of them together can be)."""
     count, position = _count(raw, position)
-    if not count:
+    if count < outputs_min:
         raise no_such("output")
     total = 0
     for _ in range(count):

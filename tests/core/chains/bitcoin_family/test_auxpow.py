@@ -24,6 +24,9 @@ from sprint.core.chains.bitcoin_family.transaction import (
     TransactionOutput,
 )
 from sprint.core.errors import WireError
+from sprint.core.kernels import sha256d
+from sprint.core.protocols.announcements import HeadersAnnounced
+from sprint.core.relay.prove import INLINE_COST_MS_MAX, HeadersProof, HeadersRun
 from sprint.core.wire import Reader
 from tests.core.chains.bitcoin_family import merging
 from tests.core.chains.bitcoin_family.merging import NO_COMMITMENT, PROCESSOR, Work, merged, refusal
@@ -234,5 +237,26 @@ def test_the_slot_is_the_published_rules(nonce: int, chain_id: int, height: int)
 
 
 def test_bodies_of_a_merge_mined_chain_cost_a_proof_of_work_each() -> None:
-    assert PROCESSOR.proof_cost_ms(0, 1_000) > PROCESSOR.proof_cost_ms(1, 0)
-    assert PROCESSOR.proof_cost_ms(0, 0) == 0
+    assert PROCESSOR.proof_cost_ms(0, 0, 1_000) > PROCESSOR.proof_cost_ms(1, 80, 0)
+    assert PROCESSOR.proof_cost_ms(0, 0, 0) == 0
+
+
+def test_a_header_with_a_large_auxpow_is_not_proved_on_the_event_loop() -> None:
+    """One of 4 MB was taken to cost as much as 80 bytes, and stopped the loop for seconds."""
+    stack = (b"",) * 20_000
+    auxpow = merged(OWN)
+    coinbase = msgspec.structs.replace(auxpow.coinbase, witnesses=(stack,))
+    raw = OWN + msgspec.structs.replace(auxpow, coinbase=coinbase).encode()
+    assert isinstance(PROCESSOR.process_header(raw), Header)
+    for header, inline in ((OWN + auxpow.encode(), True), (raw, False)):
+        run = HeadersRun((header,), (sha256d(OWN),))
+        proof = HeadersProof(PROCESSOR, HeadersAnnounced("a", (header,), 0.0), run, run.hashes)
+        assert (proof.cost_ms <= INLINE_COST_MS_MAX) is inline
+
+
+@given(auxpows, st.data())
+def test_where_a_header_ends_is_told_without_reading_it_whole(auxpow: Auxpow, data: st.DataObject) -> None:
+    raw = OWN + auxpow.encode()
+    assert header_size(b"before" + raw + b"behind", 6, PROCESSOR.parameters) == len(raw)
+    with pytest.raises(WireError):
+        header_size(raw[: data.draw(st.integers(0, len(raw) - 1))], 0, PROCESSOR.parameters)
