@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from sprint.core.chains.bitcoin_family.mweb_format import EXTENSION_SIZE_MAX
+from sprint.core.chains.bitcoin_family.parameters import NetworkParameters
 from sprint.core.errors import WireError
 from sprint.core.kernels import sha256d
 
@@ -21,7 +23,7 @@ HEADERS_MAX = 2_000  # in one `headers` message
 INVENTORY_MAX = 50_000  # items in one inv, getdata or notfound
 LOCATOR_MAX = 101  # hashes in one getheaders
 
-PAYLOAD_SIZE_MAX = 4_000_000  # of any frame, as Bitcoin Core has it
+PAYLOAD_SIZE_MAX = 4_000_000  # of any frame, as Bitcoin Core has it, but for extension blocks
 PAYLOAD_SIZE_DEFAULT_MAX = 1_000_000  # of a command that has no row below
 _SMALL = 1_024
 _COUNT_SIZE = 9
@@ -50,12 +52,24 @@ PAYLOAD_SIZE_MAX_BY_COMMAND = {
 }
 # Merge-mined headers have no fixed size. Dogecoin Core sends as many of them and cuts by nothing else.
 PAYLOAD_SIZE_MAX_WITH_AUXPOW = {**PAYLOAD_SIZE_MAX_BY_COMMAND, "headers": PAYLOAD_SIZE_MAX}
+# An extension block stands behind a block that may be full. Litecoin Core takes frames of 32 MB for it.
+PAYLOAD_SIZE_MAX_WITH_EXTENSION = {
+    **PAYLOAD_SIZE_MAX_BY_COMMAND,
+    "block": PAYLOAD_SIZE_MAX + EXTENSION_SIZE_MAX,
+}
 
 # Bitcoin Core passes over a frame whose checksum is wrong. A few are forgiven here; the stream stays in
 # step, as the length was right.
 CHECKSUM_PENALTY = 25
 
 _LAYOUT = struct.Struct("<4s12sI4s")
+
+
+def payload_sizes_max(parameters: NetworkParameters) -> Mapping[str, int]:
+    """Return how many bytes the payload of each command may have on a network."""
+    if parameters.auxpow is not None:
+        return PAYLOAD_SIZE_MAX_WITH_AUXPOW
+    return PAYLOAD_SIZE_MAX_BY_COMMAND if parameters.mweb_height is None else PAYLOAD_SIZE_MAX_WITH_EXTENSION
 
 
 class Frame(msgspec.Struct, frozen=True):

@@ -15,13 +15,7 @@ from sprint.core.chains.bitcoin_family.parameters import NetworkParameters
 from sprint.core.errors import ProtocolError, WireError
 from sprint.core.kernels import sha256d
 from sprint.core.protocols.bitcoin_p2p.events import Ready, SessionEvent
-from sprint.core.protocols.bitcoin_p2p.framing import (
-    PAYLOAD_SIZE_MAX_BY_COMMAND,
-    PAYLOAD_SIZE_MAX_WITH_AUXPOW,
-    Frame,
-    FrameReader,
-    encode_frame,
-)
+from sprint.core.protocols.bitcoin_p2p.framing import Frame, FrameReader, encode_frame, payload_sizes_max
 from sprint.core.protocols.bitcoin_p2p.messages import NODE_MWEB, NODE_WITNESS, Message, Ping, Pong, Version
 from sprint.core.protocols.bitcoin_p2p.outbox import Outbox
 from sprint.core.wire import u64
@@ -90,10 +84,7 @@ class Link(ABC):
         self.counts: dict[str, int] = {}
         self.ping_latency_ms: float | None = None
         self._unix_time = int(now + settings.unix_time_offset_s)
-        self._reader = FrameReader(
-            parameters.magic,
-            PAYLOAD_SIZE_MAX_BY_COMMAND if parameters.auxpow is None else PAYLOAD_SIZE_MAX_WITH_AUXPOW,
-        )
+        self._reader = FrameReader(parameters.magic, payload_sizes_max(parameters))
         self._outbox = Outbox()
         self._deadlines: dict[Timer, float] = {Timer.HANDSHAKE: now + settings.handshake_timeout_s}
         self._pings_sent = 0

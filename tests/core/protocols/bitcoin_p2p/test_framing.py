@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sprint.core.chains import bitcoin, dogecoin, litecoin
+from sprint.core.chains.bitcoin_family.mweb_format import EXTENSION_SIZE_MAX
 from sprint.core.errors import WireError
 from sprint.core.kernels import sha256d
 from sprint.core.protocols.bitcoin_p2p import framing
@@ -22,6 +24,7 @@ from sprint.core.protocols.bitcoin_p2p.framing import (
     FrameReader,
     encode_frame,
     parse_frame_header,
+    payload_sizes_max,
 )
 
 MAGIC = bytes.fromhex("f9beb4d9")
@@ -82,6 +85,20 @@ def test_headers_with_auxpow_may_fill_a_frame_and_nothing_else_may_be_larger_for
     assert list(FrameReader(MAGIC, limits).feed(claim("headers", PAYLOAD_SIZE_MAX))) == []
     with pytest.raises(WireError, match=r"headers of 4000001 bytes, limit 4000000"):
         list(FrameReader(MAGIC, limits).feed(claim("headers", PAYLOAD_SIZE_MAX + 1)))
+
+
+def test_a_block_and_nothing_else_may_be_larger_where_an_extension_block_stands_behind_it() -> None:
+    """Such a block is cheap to have mined; refused as a frame, it lost the relay every honest source."""
+    limits = payload_sizes_max(litecoin.MAIN)
+    assert {command for command in limits if limits[command] != PAYLOAD_SIZE_MAX_BY_COMMAND[command]} == {
+        "block"
+    }
+    assert PAYLOAD_SIZE_MAX + EXTENSION_SIZE_MAX <= limits["block"] <= 32_000_000, "Litecoin Core's own limit"
+
+
+def test_each_network_has_the_limits_of_its_blocks_and_headers() -> None:
+    assert payload_sizes_max(bitcoin.MAIN) == PAYLOAD_SIZE_MAX_BY_COMMAND
+    assert payload_sizes_max(dogecoin.MAIN) == PAYLOAD_SIZE_MAX_WITH_AUXPOW
 
 
 def test_no_command_has_a_limit_above_that_of_the_protocol() -> None:

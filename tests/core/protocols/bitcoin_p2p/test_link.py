@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sprint.core.chains import litecoin
 from sprint.core.chains.bitcoin import REGTEST
+from sprint.core.chains.bitcoin_family.parameters import NetworkParameters
 from sprint.core.kernels import sha256d
 from sprint.core.protocols.bitcoin_p2p.events import Ready
 from sprint.core.protocols.bitcoin_p2p.framing import CHECKSUM_PENALTY
@@ -308,6 +310,16 @@ def test_malformed_messages_are_counted_by_kind_and_close() -> None:
         assert session.receive_data(data, 0.0) == []
         assert session.counts == {kind: 1}
         assert session.closed is not None
+
+
+@pytest.mark.parametrize(("network", "is_waited_for"), [(REGTEST, False), (litecoin.REGTEST, True)])
+def test_a_frame_of_more_than_4_mb_is_waited_for_where_extension_blocks_are(
+    network: NetworkParameters, *, is_waited_for: bool
+) -> None:
+    session = peer_session(network=network)
+    claim = network.magic + b"block".ljust(12, b"\0") + (4_000_001).to_bytes(4, "little") + bytes(4)
+    session.receive_data(claim, 0.0)
+    assert is_open(session) is is_waited_for
 
 
 def test_unknown_commands_are_counted_under_one_name_and_cost_nothing() -> None:
