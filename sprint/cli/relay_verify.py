@@ -83,7 +83,8 @@ def _of_block(report: BlockReport) -> Iterator[str]:
     if report.height is not None:
         yield _row("height", f"{report.height}, {HEIGHT_BY[report.height_by]}")
     if report.tx_count is not None:
-        yield _row("body", f"{report.tx_count} transactions, {report.size} bytes")
+        plural = "" if report.tx_count == 1 else "s"
+        yield _row("body", f"{report.tx_count} transaction{plural}, {report.size} bytes")
     for (outcome, why), checks in groupby(
         sorted(report.checks, key=lambda check: (OUTCOMES.index(check.outcome), check.why)),
         key=lambda check: (check.outcome, check.why),

@@ -57,7 +57,9 @@ class ChainCatalog:
     def find(self, name: str, network: str | None = None) -> ChainNetwork:
         """Return a network by chain name or alias, main where none is named, or by its id."""
         label, dash, rest = name.partition("-")
-        if dash and network is None and name.lower() not in self._by_name:
+        if dash and label.lower() in self._by_name and name.lower() not in self._by_name:
+            if network is not None and network.lower() != rest.lower():
+                raise ConfigError(f"chain {name!r} names its network already: leave out {network!r}")
             return self.find(label, rest)
         chain = self._by_name.get(name.lower())
         if chain is None:

@@ -3,6 +3,8 @@
 Without a NUL among its first bytes a file is text: JSON where it begins with `{`, `[` or `"`, else hex. Any
 other file is binary: a row of [magic][length][block] as a node's blk files are where it begins with the
 network's magic, else one raw block. (Each block has NULs early: its coinbase spends an all-zero hash.)
+What is known to be neither, gzip's data or such a row of another network, is not judged as a block: it would
+be refused for a rule that has nothing to do with what is wrong.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ BLOCKS_MAX = 200_000  # of one file; a node's blk files hold 120,000 at most
 NUL_WITHIN = 200
 FRAME_HEADER_SIZE = 8
 FRAME_SIZE_MAX = BLOCK_SIZE_MAX + EXTENSION_SIZE_MAX  # of any chain; the rules know the exact limit
+_GZIP_START = b"\x1f\x8b\x08"  # RFC 1952; the byte behind it has its upper three bits clear
+_GZIP_FLAGS_MAX = 0x1F
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _JSON_STARTS = (b"{", b"[", b'"')
 _HEX_DIGITS = frozenset(b"0123456789abcdefABCDEF")
@@ -62,14 +66,27 @@ def split_file(file: str, data: bytes, parameters: NetworkParameters) -> Split:
 def _forms(file: str, data: bytes, parameters: NetworkParameters) -> Split:
     if not data.strip():
         yield Unreadable(file, 0, f"it is empty: {_WANTED}")
+    elif data.startswith(_GZIP_START) and data[3:4] <= bytes((_GZIP_FLAGS_MAX,)):
+        yield Unreadable(file, 0, "gzip data: unpack it first; only bzip2 is unpacked here")
     elif b"\0" not in data[:NUL_WITHIN]:
         yield from _split_text(file, data, parameters)
     elif data.startswith(parameters.magic):
         yield from _split_frames(file, data, parameters)
     elif len(data) < HEADER_SIZE:
         yield Unreadable(file, 0, f"{len(data)} bytes: a header alone has {HEADER_SIZE}")
+    elif _is_framed(data):
+        limits = f"{parameters.chain_id}'s begins with {parameters.magic.hex()}"
+        yield Unreadable(file, 0, f"a blk file of another network, by its magic {data[:4].hex()}: {limits}")
     else:
         yield Found(file, 0, "raw", of_bytes(data, parameters))
+
+
+def _is_framed(data: bytes) -> bool:
+    """Tell whether [4 bytes][length][as many bytes] is all there is, or the same 4 bytes or zeros follow."""
+    end = FRAME_HEADER_SIZE + int.from_bytes(data[4:FRAME_HEADER_SIZE], "little")
+    if not FRAME_HEADER_SIZE + HEADER_SIZE <= end <= len(data):
+        return False
+    return data.startswith(data[:4], end) or data.count(0, end) == len(data) - end
 
 
 def of_bytes(raw: bytes, parameters: NetworkParameters) -> Candidate:
@@ -88,7 +105,8 @@ def _split_text(file: str, data: bytes, parameters: NetworkParameters) -> Split:
         return
     odd = next((each for each in text.split() if not _HEX_DIGITS.issuperset(each)), None)
     if odd is not None:
-        yield Unreadable(file, data.find(odd), f"text that is neither hex nor JSON: {_WANTED}")
+        bad_digit = next(at for at, each in enumerate(odd) if each not in _HEX_DIGITS)
+        yield Unreadable(file, data.find(odd) + bad_digit, f"text that is neither hex nor JSON: {_WANTED}")
         return
     lines = text.split()
     one_a_line = len(lines) > 1 and all(len(line) >= 2 * HEADER_SIZE for line in lines)

@@ -171,7 +171,7 @@ class Api:
         try:
             found = list(self._view.block_statuses(internal_hash(named)))
         except ValueError as error:
-            raise RequestError("bad_query", f"{named[:80]!a} is no block hash: {error}") from error
+            raise RequestError("bad_query", f"{named[:80]!a} is no block hash: want 64 hex digits") from error
         if not found:
             found = [
                 BlockStatus(chain=block.chain, hash=block.hash, state="relayed", height=block.height)

@@ -66,6 +66,8 @@ def _read(file: Path, size_max: int) -> bytes | Unreadable:
     """Read a whole file and unpack it."""
     try:
         if str(file) == STDIN:
+            if sys.stdin is None:  # Python's sign for a descriptor 0 that was closed at the start
+                return Unreadable(STDIN, 0, "it cannot be read: standard input is closed")
             data = _bounded(sys.stdin.buffer, size_max)
         else:
             with file.open("rb") as opened:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from sprint.core.chains import bitcoin, dogecoin
@@ -168,6 +169,32 @@ def test_json_at_its_limit_is_read_and_one_byte_more_is_not(monkeypatch: pytest.
     assert raws(data) == [BLOCKS[0]]
     monkeypatch.setattr(block_file, "JSON_SIZE_MAX", len(data) - 1)
     assert f"{len(data)} bytes of JSON, limit {len(data) - 1}" in unreadable(data).reason
+
+
+@pytest.mark.parametrize("behind", [b"", b"\xc0\xc0\xc0\xc0\xff", bytes(100)], ids=["end", "frame", "zeros"])
+def test_a_blk_file_of_another_network_is_told_by_its_magic_and_not_judged_as_a_block(behind: bytes) -> None:
+    raw = BLOCKS[2]
+    found = unreadable(bytes.fromhex("c0c0c0c0") + len(raw).to_bytes(4, "little") + raw + behind)
+    assert found.offset == 0
+    assert "another network, by its magic c0c0c0c0: bitcoin's begins with f9beb4d9" in found.reason
+
+
+@given(st.sampled_from(BLOCKS), st.binary(min_size=4, max_size=4))
+def test_a_raw_block_is_not_taken_for_a_blk_file_whatever_parent_it_names(raw: bytes, parent: bytes) -> None:
+    length = int.from_bytes(parent, "little")
+    assume(length != len(raw) - 8)
+    changed = raw[:4] + parent + raw[8:]
+    assert raws(changed) == [changed]
+
+
+def test_gzip_data_is_named_and_not_judged_as_a_block() -> None:
+    assert "gzip data: unpack it first" in unreadable(gzip.compress(BLOCKS[2], mtime=0)).reason
+
+
+def test_a_digit_that_is_none_is_named_by_its_byte() -> None:
+    digits = BLOCKS[2].hex()
+    assert unreadable(f"{digits[:301]}g{digits[302:]}".encode()).offset == 301
+    assert unreadable(f"0x{digits}".encode()).offset == 1
 
 
 @given(

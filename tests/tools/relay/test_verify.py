@@ -129,6 +129,19 @@ def test_a_pipe_is_read_to_its_end() -> None:
         os.close(reader)
 
 
+def test_standard_input_that_is_closed_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    assert reason(verified("-")) == "it cannot be read: standard input is closed"
+
+
+def test_a_network_named_twice_must_be_one_and_the_same(tmp_path: Path) -> None:
+    file = written(tmp_path, "f", BLOCKS[0])
+    (report,) = verify_files("btc-MAIN", "main", [file]).reports
+    assert report.passed
+    with pytest.raises(ConfigError, match="'bitcoin-regtest' names its network already: leave out 'main'"):
+        verify_files("bitcoin-regtest", "main", [file])
+
+
 @pytest.mark.parametrize("name", ["bitcoin", "btc", "BTC", "bitcoin-main"])
 def test_a_chain_is_found_by_name_alias_and_id(tmp_path: Path, name: str) -> None:
     found = verify_files(name, None, [written(tmp_path, "f", BLOCKS[0])])
