@@ -26,9 +26,9 @@ from sprint.core.wire import Reader, compact_size, i32
 
 AUXPOW_VERSION_FLAG = 0x100
 CHAIN_BRANCH_LENGTH_MAX = 30
-# Of either branch, to parse. Dogecoin Core has no limit for the coinbase branch but that of a message; no
-# tree of transactions is deeper than 32, and this bounds the hashing that one header can cause.
-BRANCH_LENGTH_MAX = 1_024
+# Of either branch, to parse. Dogecoin Core has no limit for the coinbase branch but the size of a block, in
+# which it counts: a parent need be no true block, so a valid header may come with as long a one.
+BRANCH_LENGTH_MAX = 1_000_000 // 32
 MERGED_MINING_TAG = b"\xfa\xbemm"
 # Where no tag says so, the root must start within so many bytes: there is room for one only.
 UNTAGGED_ROOT_OFFSET_MAX = 20
@@ -56,6 +56,13 @@ class Auxpow(msgspec.Struct, frozen=True):
     chain_branch: tuple[bytes, ...]
     chain_index: int
     parent: bytes
+
+    @property
+    def witness_size(self) -> int:
+        """How many bytes are witness data of the parent's coinbase, which nothing commits to."""
+        if not self.coinbase.witnesses:
+            return 0
+        return len(self.coinbase.encode()) - len(self.coinbase.encode(witness=False))
 
     def encode(self) -> bytes:
         """Encode as it stands on the wire."""
@@ -109,9 +116,12 @@ def _has_auxpow(raw: bytes, start: int, parameters: NetworkParameters) -> bool:
 
 
 def parse_auxpow(reader: Reader) -> Auxpow:
-    """Read what stands behind a merge-mined header."""
+    """Read what stands behind a merge-mined header.
+
+    The parent's coinbase is held to no rule of transactions: Dogecoin Core takes one without outputs, too.
+    """
     return Auxpow(
-        coinbase=parse_transaction(reader),
+        coinbase=parse_transaction(reader, outputs_min=0),
         parent_hash=reader.hash(),
         coinbase_branch=_parse_branch(reader, _COINBASE_BRANCH),
         coinbase_index=reader.i32(),

@@ -39,6 +39,7 @@ BLOCK_SIZE_MAX = 4_000_000
 BODY_CHECKS = ("merkle_root", "size", "coinbase", "transactions", "witness_commitment", "weight")
 LOCK_TIME_THRESHOLD = 500_000_000  # a lock time below is a height, one from here on a Unix time
 _WITNESS_SCALE = 4
+_PAIR_SIZE = 64  # of two ids, which are hashed together in the tree
 
 
 class BodyFacts(msgspec.Struct, frozen=True):
@@ -57,8 +58,12 @@ class BodyFacts(msgspec.Struct, frozen=True):
     extension: ExtensionFacts | None
 
 
-def check_body(raw: bytes, body_start: int, parameters: NetworkParameters) -> BodyFacts:
+def check_body(
+    raw: bytes, body_start: int, parameters: NetworkParameters, *, auxpow_witness_size: int = 0
+) -> BodyFacts:
     """Check a raw block's body, which starts at `body_start`, against its own header.
+
+    `auxpow_witness_size` is how many bytes of what stands between the two are witness data.
 
     Raises WireError where the bytes do not parse and RuleError where a rule is broken; a RuleError with
     `mutated` says that the body is not the one the header commits to.
@@ -66,10 +71,11 @@ def check_body(raw: bytes, body_start: int, parameters: NetworkParameters) -> Bo
     size_max = BLOCK_SIZE_MAX + (0 if parameters.mweb_height is None else EXTENSION_SIZE_MAX)
     if len(raw) > size_max:
         raise WireError(f"block of {len(raw)} bytes, limit {size_max}", kind="oversized")
-    body = _scan(raw, body_start, parameters)
+    body = _scan(raw, body_start, parameters, auxpow_witness_size)
     scanned = body.transactions
     txids = [transaction.txid for transaction in scanned]
     _check_merkle_root(parse_header(raw[:HEADER_SIZE]), txids)
+    _check_leaves(body)
     _check_sizes(body, parameters.weight_max)
     coinbase = parse_transaction(Reader(raw, body.starts[0]), mweb=parameters.mweb_height is not None)
     check_transaction(coinbase, parameters.money_max, coinbase=True)
@@ -97,11 +103,16 @@ def body_checks(facts: BodyFacts) -> tuple[str, ...]:
 
 
 class _Body(msgspec.Struct, frozen=True):
-    """A body's transactions and where each starts; `end` is where the last one ends."""
+    """A body's transactions and where each starts; `end` is where the last one ends.
+
+    `auxpow_stripped_size` and `auxpow_witness_size` are of what stands between header and body.
+    """
 
     transactions: list[ScannedTransaction]
     starts: list[int]
     end: int
+    auxpow_stripped_size: int
+    auxpow_witness_size: int
 
     @property
     def has_hogex(self) -> bool:
@@ -109,8 +120,9 @@ class _Body(msgspec.Struct, frozen=True):
         return len(self.transactions) > 1 and self.transactions[-1].mark_size > 0
 
 
-def _scan(raw: bytes, position: int, parameters: NetworkParameters) -> _Body:
+def _scan(raw: bytes, position: int, parameters: NetworkParameters, auxpow_witness_size: int = 0) -> _Body:
     """Scan all transactions. WireError where they, or an extension block, are not all that there is."""
+    auxpow_stripped_size = position - HEADER_SIZE - auxpow_witness_size
     reader = Reader(raw, position)
     count = reader.compact_size(len(raw) // TRANSACTION_SIZE_MIN + 1, "transactions")
     position = reader.position
@@ -121,7 +133,7 @@ def _scan(raw: bytes, position: int, parameters: NetworkParameters) -> _Body:
         scanned.append(transaction)
         starts.append(position)
         position = transaction.stop
-    body = _Body(scanned, starts, position)
+    body = _Body(scanned, starts, position, auxpow_stripped_size, auxpow_witness_size)
     if position != len(raw) and not body.has_hogex:
         raise WireError(f"{len(raw) - position} bytes after the last transaction", kind="trailing")
     return body
@@ -140,25 +152,54 @@ def _check_merkle_root(header: BlockHeader, txids: list[bytes]) -> None:
         )
 
 
+def _check_leaves(body: _Body) -> None:
+    """A pair of hashes in the tree has 64 bytes and may parse as a transaction: the root is the same.
+
+    A miner can arrange that of a valid block, but not that the first such pair is a coinbase (Bitcoin Core's
+    `IsBlockMutated`).
+    """
+    if body.transactions[0].is_coinbase:
+        return
+    sizes = (
+        transaction.stop - start - transaction.witness_size - transaction.mark_size
+        for start, transaction in zip(body.starts, body.transactions, strict=True)
+    )
+    if _PAIR_SIZE in sizes:
+        raise RuleError(
+            "merkle_root",
+            f"no coinbase, and a transaction of {_PAIR_SIZE} bytes: it may be a pair of ids of the true body",
+            mutated=True,
+        )
+
+
 def _check_sizes(body: _Body, weight_max: int) -> None:
+    """An AuxPoW counts, but no hash covers it: a body that is too large by it alone may come with another."""
     size_max = weight_max // _WITNESS_SCALE
     stripped_size = _stripped_size(body)
     if stripped_size > size_max:
-        raise RuleError("size", f"{stripped_size} bytes without witness data, limit {size_max}")
+        raise RuleError(
+            "size",
+            f"{stripped_size} bytes without witness data, limit {size_max}",
+            mutated=stripped_size - body.auxpow_stripped_size <= size_max,
+        )
     if len(body.transactions) > size_max:
         raise RuleError("size", f"{len(body.transactions)} transactions, limit {size_max}")
 
 
 def _check_weight(body: _Body, weight_max: int) -> None:
-    stripped_size = _stripped_size(body)
-    weight = _WITNESS_SCALE * stripped_size + sum(t.witness_size for t in body.transactions)
+    witness_size = sum(t.witness_size for t in body.transactions) + body.auxpow_witness_size
+    weight = _WITNESS_SCALE * _stripped_size(body) + witness_size
+    auxpow_weight = _WITNESS_SCALE * body.auxpow_stripped_size + body.auxpow_witness_size
     if weight > weight_max:
-        raise RuleError("weight", f"weight {weight}, limit {weight_max}")
+        raise RuleError(
+            "weight", f"weight {weight}, limit {weight_max}", mutated=weight - auxpow_weight <= weight_max
+        )
 
 
 def _stripped_size(body: _Body) -> int:
     """The size without witness data and without whatever belongs to an extension block."""
-    return body.end - sum(t.witness_size + t.mark_size for t in body.transactions)
+    witness_size = sum(t.witness_size + t.mark_size for t in body.transactions)
+    return body.end - witness_size - body.auxpow_witness_size
 
 
 def _check_transactions(raw: bytes, body: _Body, parameters: NetworkParameters) -> None:

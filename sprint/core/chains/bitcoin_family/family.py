@@ -87,7 +87,8 @@ class BitcoinFamilyProcessor:
         except RuleError as error:
             return _rejected(error)
         try:
-            facts = check_body(raw, body_start, self.parameters)
+            witness_size = 0 if auxpow is None else auxpow.witness_size
+            facts = check_body(raw, body_start, self.parameters, auxpow_witness_size=witness_size)
         except WireError as error:
             return Rejected("parse", str(error), mutated=True)
         except RuleError as error:

@@ -93,7 +93,7 @@ class Transaction(msgspec.Struct, frozen=True):
         return self.lock_time if any(i.sequence != SEQUENCE_FINAL for i in self.inputs) else 0
 
 
-def parse_transaction(reader: Reader, *, mweb: bool = False) -> Transaction:
+def parse_transaction(reader: Reader, *, mweb: bool = False, outputs_min: int = 1) -> Transaction:
     """Read one transaction; `mweb`: on a network with extension blocks. WireError if it does not parse."""
     version = reader.i32()
     flags = _parse_flags(reader, WITNESS_FLAG | mweb * MWEB_FLAG)
@@ -105,7 +105,7 @@ def parse_transaction(reader: Reader, *, mweb: bool = False) -> Transaction:
         for _ in range(input_count)
     )
     output_count = reader.compact_size(reader.remaining // OUTPUT_SIZE_MIN, "outputs")
-    if not output_count:
+    if output_count < outputs_min:
         raise no_such("output")
     outputs = tuple(
         TransactionOutput(reader.i64(), reader.var_bytes(SCRIPT_SIZE_MAX)) for _ in range(output_count)

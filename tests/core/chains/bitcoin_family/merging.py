@@ -47,6 +47,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     coinbase_branch: tuple[bytes, ...] = (b"\x11" * 32, b"\x22" * 32)
     size: int | None = None
     script: Script = tagged
+    outputs: tuple[TransactionOutput, ...] = (TransactionOutput(1, b"\x51"),)
 
 
 def slot(nonce: int, chain_id: int, height: int) -> int:
@@ -82,7 +83,7 @@ def merged(raw: bytes, work: Work | None = None) -> Auxpow:
                 NULL_INDEX,
             ),
         ),
-        outputs=(TransactionOutput(1, b"\x51"),),
+        outputs=work.outputs,
         witnesses=(),
         lock_time=0,
     )
