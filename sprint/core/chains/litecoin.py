@@ -11,6 +11,7 @@ from sprint.core.chains import Checkpoint
 from sprint.core.chains.bitcoin_family.family import BitcoinFamilyChain
 from sprint.core.chains.bitcoin_family.parameters import (
     DifficultyRules,
+    ExtensionRules,
     NetworkParameters,
     RetargetEra,
     genesis_header,
@@ -21,6 +22,11 @@ _GENESIS_ROOT = "97ddfbbae6be97fd6cdf3e7ca13232a3afff2353e29badfab7f73011edd4ced
 _MONEY_MAX = 84_000_000 * 100_000_000
 _PERIOD_S = 7 * 12 * 60 * 60  # three and a half days
 _EASY_AFTER_S = 2 * 150
+_KERNEL_LOCK_HEIGHT = 3_110_001  # the same on all networks: it stands in Litecoin Core's libmw
+_LATER_RULES = ExtensionRules(
+    pegouts_height=3_154_440, extra_data_height=3_172_640, lock_height=_KERNEL_LOCK_HEIGHT
+)
+_TEST_RULES = ExtensionRules(pegouts_height=0, extra_data_height=0, lock_height=_KERNEL_LOCK_HEIGHT)
 
 
 def _difficulty(easy_after_s: int | None = None) -> DifficultyRules:
@@ -49,6 +55,7 @@ MAIN = NetworkParameters(
     csv_height=1_201_536,
     witness_height=1_201_536,
     mweb_height=2_257_920,
+    mweb_rules=_LATER_RULES,
     block_interval_s=150.0,
     no_block_alarm_s=20 * 60.0,
     difficulty=_difficulty(),
@@ -98,6 +105,7 @@ TESTNET = NetworkParameters(
     csv_height=6_048,
     witness_height=6_048,
     mweb_height=2_215_584,
+    mweb_rules=_TEST_RULES,
     block_interval_s=150.0,
     no_block_alarm_s=60 * 60.0,
     difficulty=_difficulty(_EASY_AFTER_S),
@@ -125,6 +133,7 @@ REGTEST = NetworkParameters(
     csv_height=432,
     witness_height=0,
     mweb_height=432,
+    mweb_rules=_TEST_RULES,
     block_interval_s=150.0,
     fixed_bits=0x207F_FFFF,
     money_max=_MONEY_MAX,

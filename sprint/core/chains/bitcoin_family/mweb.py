@@ -28,7 +28,7 @@ from sprint.core.chains.bitcoin_family.mweb_signatures import (
     check_signatures,
     signature_count,
 )
-from sprint.core.chains.bitcoin_family.parameters import NetworkParameters
+from sprint.core.chains.bitcoin_family.parameters import ExtensionRules, NetworkParameters
 from sprint.core.chains.bitcoin_family.transaction import Transaction
 from sprint.core.errors import RuleError, WireError
 from sprint.core.wire import Reader, u64, var_bytes
@@ -71,6 +71,8 @@ class ExtensionFacts(msgspec.Struct, frozen=True):
     `held_before` is what the extension blocks held before this one, in the chain's smallest unit, by the
     HogEx's own account. `fault` is what is wrong with the transactions themselves, where the height makes
     it wrong; it comes with them in any body. `signatures_checked` is false where there were too many.
+    `lacks_pegouts` and `lacks_extra`: a kernel says that it has such and has none. `lock_height` is the
+    greatest of its kernels'.
     """
 
     height: int
@@ -78,6 +80,9 @@ class ExtensionFacts(msgspec.Struct, frozen=True):
     held_before: int
     fault: str
     signatures_checked: bool
+    lacks_pegouts: bool
+    lacks_extra: bool
+    lock_height: int
 
 
 def check_extension(
@@ -114,6 +119,9 @@ def check_extension(
         held_before=hogex.outputs[0].value - sum(kernel.supply_change for kernel in extension.kernels),
         fault=fault,
         signatures_checked=signatures_checked,
+        lacks_pegouts=any(kernel.lacks_pegouts for kernel in extension.kernels),
+        lacks_extra=any(kernel.lacks_extra for kernel in extension.kernels),
+        lock_height=max((kernel.lock_height for kernel in extension.kernels), default=0),
     )
 
 
@@ -132,12 +140,24 @@ def check_extension_place(
         raise RuleError("mweb", extension.fault)
     if extension.height != height:
         raise RuleError("mweb", f"an extension block of height {extension.height} at height {height}")
+    if parameters.mweb_rules is not None:
+        _check_later_rules(parameters.mweb_rules, extension, height)
     before = int(height > first)  # all but the first spend what the HogEx below left
     if extension.inputs_before != before:
         raise RuleError("mweb", f"the HogEx has {extension.inputs_before} inputs of no pegin, not {before}")
     held = extension.held_before
     if not 0 <= held <= parameters.money_max or (not before and held):
         raise RuleError("mweb", f"the extension blocks held {held} before this one")
+
+
+def _check_later_rules(rules: ExtensionRules, extension: ExtensionFacts, height: int) -> None:
+    """What a kernel lacks stands in none of its hashes, so another kernel may have the same: `mutated`."""
+    if height >= rules.pegouts_height and extension.lacks_pegouts:
+        raise _refused("a kernel that says it has pegouts lists none")
+    if height >= rules.extra_data_height and extension.lacks_extra:
+        raise _refused("a kernel that says it has extra data has none")
+    if height >= rules.lock_height and extension.lock_height > height:
+        raise _refused(f"a kernel locked up to height {extension.lock_height} at height {height}")
 
 
 def pegins_of(transaction: Transaction) -> list[Pegin]:

@@ -96,19 +96,31 @@ class Pegout(msgspec.Struct, frozen=True, gc=False):
 class ExtensionKernel(msgspec.Struct, frozen=True):
     """A kernel. `raw` are the bytes its id is of, `signed` those that its signature is for.
 
-    `pegin` is None where it takes nothing in; `stealth_excess` is empty where there is none.
+    `pegin` is None where it takes nothing in; `stealth_excess` is empty where there is none, `lock_height` 0.
     """
 
+    features: int
     id: bytes
     raw: bytes
     signed: bytes
     fee: int
     pegin: int | None
     pegouts: tuple[Pegout, ...]
+    lock_height: int
     stealth_excess: bytes
     extra_size: int
     excess: bytes
     signature: bytes
+
+    @property
+    def lacks_pegouts(self) -> bool:
+        """Whether it says that it has pegouts and lists none."""
+        return bool(self.features & KERNEL_HAS_PEGOUTS) and not self.pegouts
+
+    @property
+    def lacks_extra(self) -> bool:
+        """Whether it says that it has extra data and has none."""
+        return bool(self.features & KERNEL_HAS_EXTRA) and not self.extra_size
 
     @property
     def supply_change(self) -> int:
@@ -198,24 +210,23 @@ def _parse_kernel(reader: Reader) -> ExtensionKernel:
     # An empty list is in no hash, though its count stands in the bytes; so is empty extra data.
     listed = reader.data[start : reader.position] if pegouts else b""
     start = reader.position
-    if features & KERNEL_HAS_LOCK_HEIGHT:
-        _varint(reader, INT32_MAX, "lock height")
-    lock_height = reader.data[start : reader.position]
+    lock_height = _varint(reader, INT32_MAX, "lock height") if features & KERNEL_HAS_LOCK_HEIGHT else 0
+    lock = reader.data[start : reader.position]
     stealth_excess = reader.take(POINT_SIZE) if features & KERNEL_HAS_STEALTH_EXCESS else b""
     extra = reader.var_bytes(EXTRA_SIZE_MAX, "extra data") if features & KERNEL_HAS_EXTRA else b""
     excess, signature = reader.take(POINT_SIZE), reader.take(SIGNATURE_SIZE)
     first = bytes((features,))
-    middle = (
-        amounts + listed + lock_height + stealth_excess + (compact_size(len(extra)) + extra if extra else b"")
-    )
+    middle = amounts + listed + lock + stealth_excess + (compact_size(len(extra)) + extra if extra else b"")
     raw = first + middle + excess + signature
     return ExtensionKernel(
+        features,
         hash_of(raw),
         raw,
         first + excess + middle,
         fee,
         pegin,
         pegouts,
+        lock_height,
         stealth_excess,
         len(extra),
         excess,

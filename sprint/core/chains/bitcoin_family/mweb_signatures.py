@@ -119,6 +119,8 @@ def _check_key_sum(extension: ExtensionBlock) -> None:
     right: list[Point] = [_key(k.stealth_excess) for k in extension.kernels if k.stealth_excess]
     right += [_key(spent.output_key) for spent in extension.inputs]
     offset = int.from_bytes(extension.header.stealth_offset, "big")
+    if offset >= ORDER:
+        raise _refused(f"stealth offset {offset:#x}, limit {ORDER:#x}")
     right.append(sum_of_multiples([(offset, GENERATOR)]))
     if add_points(left) != add_points(right):
         raise _refused("the keys of the extension block do not add up to its stealth offset")

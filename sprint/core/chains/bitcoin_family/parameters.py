@@ -26,6 +26,18 @@ class AuxpowRules(msgspec.Struct, frozen=True, kw_only=True):
     strict_chain_id: bool = True
 
 
+class ExtensionRules(msgspec.Struct, frozen=True, kw_only=True):
+    """Later rules of extension blocks, by the first height at which each binds.
+
+    `pegouts_height` and `extra_data_height`: a kernel that says it has such has some (Litecoin Core 0.21.5.6
+    and 0.21.5.7). `lock_height`: a kernel's own lock height is not above the block's (0.21.5.5).
+    """
+
+    pegouts_height: int
+    extra_data_height: int
+    lock_height: int
+
+
 class RetargetEra(msgspec.Struct, frozen=True, kw_only=True):
     """How targets move, from the header at `from_height` up to the next era.
 
@@ -79,11 +91,11 @@ class NetworkParameters(msgspec.Struct, frozen=True, kw_only=True):
     `bip65_height` and `bip66_height` are where versions 2, 4 and 3 start to bind, and with version 2 the
     height in the coinbase; `witness_height` is where the witness commitment (BIP 141) does, None on a
     network without witness data; `mweb_height` where extension blocks (LIP 2) do, None where there are
-    none. `csv_height` is where lock times are held against the median time (BIP 113), None where that never
-    happened. `fixed_bits` is the one compact target a network without retargeting uses, `difficulty` the
-    rules of one with it. `pinned` are the hashes, in wire order, that the headers at these heights must
-    have. `no_block_alarm_s` is how long without a block is worth an alarm; None where blocks are made on
-    demand. `weight_max` is BIP 141's limit in weight units.
+    none, `mweb_rules` what came to bind them later. `csv_height` is where lock times are held against the
+    median time (BIP 113), None where that never happened. `fixed_bits` is the one compact target a network
+    without retargeting uses, `difficulty` the rules of one with it. `pinned` are the hashes, in wire order,
+    that the headers at these heights must have. `no_block_alarm_s` is how long without a block is worth an
+    alarm; None where blocks are made on demand. `weight_max` is BIP 141's limit in weight units.
     """
 
     chain_id: str
@@ -99,6 +111,7 @@ class NetworkParameters(msgspec.Struct, frozen=True, kw_only=True):
     witness_height: int | None
     csv_height: int | None = None
     mweb_height: int | None = None
+    mweb_rules: ExtensionRules | None = None
     auxpow: AuxpowRules | None = None
     checkpoint: Checkpoint | None = None
     block_interval_s: float

@@ -112,12 +112,15 @@ def rebuilt_extension(raw: bytes, outputs: list[bytes], inputs: list[bytes]) -> 
     return raw[: -len(extension)] + extension.replace(old, new)
 
 
-def with_kernels(parts: Parts, *kernels: bytes) -> Parts:
-    """Put kernels in instead of all there is; the extension header counts them and commits to them."""
+def with_kernels(parts: Parts, *kernels: bytes, wired: tuple[bytes, ...] = ()) -> Parts:
+    """Put kernels in instead of all there is; the extension header counts them and commits to them.
+
+    `wired` are their bytes on the wire, where these have more than what the commitment is to.
+    """
     old = parse_extension(Reader(parts.extension)).header
     head = varint(old.height) + old.output_root + mountain_root(kernels) + old.leafset_root
     head += old.kernel_offset + bytes(32) + varint(old.output_count) + varint(len(kernels))
-    return recommitted(parts, head + b"\x00\x00" + compact_size(len(kernels)) + b"".join(kernels))
+    return recommitted(parts, head + b"\x00\x00" + compact_size(len(kernels)) + b"".join(wired or kernels))
 
 
 def recommitted(parts: Parts, extension: bytes) -> Parts:

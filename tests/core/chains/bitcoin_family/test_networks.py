@@ -148,6 +148,15 @@ def test_extension_blocks_come_where_a_deployment_can_become_active(parameters: 
     window = {"litecoin": 8_064, "litecoin-testnet": 2_016, "litecoin-regtest": 144}
     if parameters.chain_id not in window:
         assert parameters.mweb_height is None
+        assert parameters.mweb_rules is None
         return
     assert parameters.mweb_height is not None
     assert parameters.mweb_height % window[parameters.chain_id] == 0
+
+
+def test_later_rules_of_litecoins_extension_blocks_bind_at_the_published_heights() -> None:
+    """Release notes of Litecoin Core 0.21.5.6 and 0.21.5.7; for lock heights libmw's `Params.h`."""
+    rules = litecoin.MAIN.mweb_rules
+    assert rules is not None
+    assert (rules.pegouts_height, rules.extra_data_height) == (3_154_440, 3_172_640)
+    assert rules.lock_height - 1 == 3_110_000  # the last block that may have a kernel locked beyond it
