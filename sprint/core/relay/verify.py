@@ -60,6 +60,7 @@ Level = Literal["full", "header"]
 
 _REFUSED_BEFORE = "the block was refused before"
 _HEADER_ONLY = "only the header is given"
+_IDS_ONLY = "the answer does not hold the whole body in bytes; ask with verbosity 0"
 _NO_PARENT = "its parent is not among the blocks given"
 _NO_HEIGHT = "the height of its parent is not known"
 _OWN_HEIGHT = "the height is the one its own coinbase states"
@@ -350,7 +351,7 @@ def _why_not(parameters: NetworkParameters, judged: _Judged, name: str) -> str:
     if judged.refused is not None:
         return _REFUSED_BEFORE
     if judged.block is None and name in BODY_CHECKS | BODY_PLACE_CHECKS:
-        return _HEADER_ONLY
+        return _IDS_ONLY if judged.candidate and judged.candidate.txids is not None else _HEADER_ONLY
     ground = judged.ground
     if _is_first(judged):
         return _GENESIS

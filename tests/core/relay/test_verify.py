@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from sprint.core.chains import bitcoin
-from sprint.core.chains.bitcoin_family.node_answer import Candidate
+from sprint.core.chains.bitcoin_family.node_answer import Candidate, read_answer
 from sprint.core.chains.bitcoin_family.parameters import NetworkParameters
 from sprint.core.chains.bitcoin_family.transaction import parse_transaction
 from sprint.core.kernels import sha256d
@@ -222,6 +222,14 @@ def test_a_coinbase_that_a_block_below_has_is_refused_before_bip_34() -> None:
     reports = verify_blocks(processor, parameters, found, UNIX_TIME)
     assert reports[1].passed, reports[1].reason
     assert reports[0].reason.startswith("duplicate_coinbase: ")
+
+
+def test_an_answer_with_ids_alone_says_how_to_ask_for_the_body_and_a_header_does_not() -> None:
+    answer = vectors.answer("bitcoin/mainnet_626472_getblock_v1.json")
+    by_ids, by_header = judged([read_answer(answer, lambda raw: of_bytes(raw, MAIN), MAIN), REAL[:80]])
+    assert "merkle_root" in names(by_ids, "ok")
+    assert why(by_ids, "coinbase").endswith("ask with verbosity 0")
+    assert why(by_header, "coinbase") == why(by_header, "merkle_root") == "only the header is given"
 
 
 def test_bytes_too_short_for_a_header_are_refused_without_a_hash() -> None:
