@@ -142,8 +142,9 @@ def block_row(chain: str, node: Node, *, canonical: bool) -> BlockRow:
 
 def _kept(node: Node) -> bytes:
     """Encode what is kept of a body, or why there is none."""
-    if node.record is not None and node.header_sent and not node.delivered:
-        return _encode_record(msgspec.structs.replace(node.record, told=True))
+    told = node.header_sent and not node.delivered
+    if node.record is not None and node.record.told != told:
+        return _encode_record(msgspec.structs.replace(node.record, told=told))
     kept = node.record or node.missing
     return _encode_record(kept) if kept is not None else b""
 

@@ -107,6 +107,8 @@ def test_a_header_that_was_told_and_whose_body_waits_for_its_parent_ends_after_a
     for _ in range(80):
         again.timer(0.5)
     assert [event.data.hash for event in again.told("header_withdrawn")] == shown(hashes[1:])
+    third = Driver(blocks, rows=again.rows, head=again.head)
+    assert third.state.tree.told() == []
 
 
 def test_a_header_passed_over_by_catch_up_is_withdrawn() -> None:
