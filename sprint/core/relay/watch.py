@@ -36,9 +36,9 @@ class Watchdog:
         reason = self._reason(now)
         if (reason is None) == (self.stalled is None):
             return None
-        self.stalled = reason
+        before, self.stalled = self.stalled, reason
         if reason is None:
-            return ChainStatusData("recovered", "the head advances and sources are ready")
+            return ChainStatusData("recovered", f"what stalled it is over ({before})")
         return ChainStatusData("stalled", reason)
 
     def next_timer(self) -> float | None:
