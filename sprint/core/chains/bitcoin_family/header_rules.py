@@ -17,6 +17,7 @@ from sprint.core.errors import RuleError
 FUTURE_TIME_MAX_S = 2 * 60 * 60
 _BASE_VERSIONS = 256  # of a version that also states a merged-mining chain's id
 _LATEST_LEAST_VERSION = 4
+_VERSION_BITS_MIN = 0x2000_0000  # BIP 9's top bits, 001, and nothing else set
 
 
 def check_ancestry(
@@ -63,10 +64,18 @@ def _check_pinned(parameters: NetworkParameters, header: Header, height: int) ->
 
 
 def _check_version(parameters: NetworkParameters, version: int, height: int) -> None:
-    """BIPs 34, 66 and 65 made versions below 2, 3 and 4 invalid; merged mining has bounds of its own."""
+    """BIPs 34, 66 and 65 made versions below 2, 3 and 4 invalid; merged mining has bounds of its own.
+
+    Litecoin Core takes none below BIP 9's from segwit on (its `ContextualCheckBlockHeader`).
+    """
     if parameters.auxpow is not None:
         _check_merged_mining(parameters.auxpow, version, height)
         version = base_version(version)
+    first = parameters.version_bits_height
+    if first is not None and height >= first and version < _VERSION_BITS_MIN:
+        raise RuleError(
+            "version", f"version {version:#x} at height {height}, least is {_VERSION_BITS_MIN:#x}"
+        )
     if version >= _LATEST_LEAST_VERSION:
         return
     for least, from_height in (

@@ -89,13 +89,14 @@ class NetworkParameters(msgspec.Struct, frozen=True, kw_only=True):
 
     `magic` starts every P2P message. `target_limit` is the easiest target allowed. `bip34_height`,
     `bip65_height` and `bip66_height` are where versions 2, 4 and 3 start to bind, and with version 2 the
-    height in the coinbase; `witness_height` is where the witness commitment (BIP 141) does, None on a
-    network without witness data; `mweb_height` where extension blocks (LIP 2) do, None where there are
-    none, `mweb_rules` what came to bind them later. `csv_height` is where lock times are held against the
-    median time (BIP 113), None where that never happened. `fixed_bits` is the one compact target a network
-    without retargeting uses, `difficulty` the rules of one with it. `pinned` are the hashes, in wire order,
-    that the headers at these heights must have. `no_block_alarm_s` is how long without a block is worth an
-    alarm; None where blocks are made on demand. `weight_max` is BIP 141's limit in weight units.
+    height in the coinbase; `version_bits_height` is where versions below BIP 9's stop to be valid, None
+    where they never did; `witness_height` is where the witness commitment (BIP 141) binds, None on a network
+    without witness data; `mweb_height` where extension blocks (LIP 2) do, None where there are none,
+    `mweb_rules` what came to bind them later. `csv_height` is where lock times are held against the median
+    time (BIP 113), None where that never happened. `fixed_bits` is the one compact target a network without
+    retargeting uses, `difficulty` the rules of one with it. `pinned` are the hashes, in wire order, that the
+    headers at these heights must have. `no_block_alarm_s` is how long without a block is worth an alarm; None
+    where blocks are made on demand. `weight_max` is BIP 141's limit in weight units.
     """
 
     chain_id: str
@@ -108,6 +109,7 @@ class NetworkParameters(msgspec.Struct, frozen=True, kw_only=True):
     bip34_height: int
     bip65_height: int = 0
     bip66_height: int = 0
+    version_bits_height: int | None = None
     witness_height: int | None
     csv_height: int | None = None
     mweb_height: int | None = None
