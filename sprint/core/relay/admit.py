@@ -19,9 +19,15 @@ from sprint.core.protocols.announcements import (
     HeadersAnnounced,
 )
 from sprint.core.relay.fetch import Request
+from sprint.core.relay.head import Node
 from sprint.core.relay.outcome import Penalty
 from sprint.core.relay.prove import BlockProof, HeadersProof, HeadersRun, Proof
-from sprint.core.relay.settings import FOREIGN_ANSWERS_MAX, UNCONNECTING_MAX
+from sprint.core.relay.settings import (
+    BODIES_PROVING_BYTES_MAX,
+    FOREIGN_ANSWERS_MAX,
+    HEADERS_PROVING_BYTES_MAX,
+    UNCONNECTING_MAX,
+)
 from sprint.core.relay.state import ChainState
 
 INVALID_PENALTY = 100
@@ -87,6 +93,9 @@ class Admission:
         if start < len(hashes):
             return self._new_headers(announcement, hashes, start, pairs[start][1], now)
         if announcement.full or not state.synced.get(source, True):
+            if hashes and hashes[-1] in state.book.proving_headers:
+                # Whether this source has more than others gave is known once these are in the tree.
+                return Wait(state.book.wait(announcement))
             return HeadersProof(state.processor, announcement, HeadersRun(), hashes[-1:])
         return Duplicate("headers known")
 
@@ -117,9 +126,7 @@ class Admission:
         if below is not None:
             state.book.connected(source)
             state.far_behind.discard(source)
-            state.book.proving_headers.update(new)
-            run = HeadersRun(announcement.headers[start:], new, state.ground(below, now))
-            return HeadersProof(state.processor, announcement, run, new[-1:])
+            return self._proof_of(announcement, HeadersRun(announcement.headers[start:], new), below, now)
         if parent in state.book.proving_headers:
             state.book.connected(source)
             return Wait(state.book.wait(announcement))
@@ -133,6 +140,18 @@ class Admission:
             return Refused(penalty)
         state.book.note(hashes[-1], source, announcement.read_at)
         return Fetch((state.headers_request(source),))
+
+    def _proof_of(
+        self, announcement: HeadersAnnounced, run: HeadersRun, below: Node, now: float
+    ) -> HeadersProof | Wait:
+        """Have headers proved on a known one, or drop them at the bound: they will be asked for again."""
+        state, proving = self._state, self._state.book.proving_headers
+        if not proving.has_room(sum(map(len, run.headers)), HEADERS_PROVING_BYTES_MAX):
+            return Wait(f"{proving.size_bytes} bytes of headers are being proved; dropped")
+        for block_hash, raw in zip(run.hashes, run.headers, strict=True):
+            proving.add(block_hash, raw)
+        run = HeadersRun(run.headers, run.hashes, state.ground(below, now))
+        return HeadersProof(state.processor, announcement, run, run.hashes[-1:])
 
     def _unconnecting(self, source: str, parent: bytes) -> Penalty | None:
         """Count headers without a known parent; a penalty at each bound.
@@ -200,7 +219,10 @@ class Admission:
             return Wait("headers are still being fetched; the body will be asked for")
         if not requested and len(state.book.proving_bodies) >= state.settings.proofs_in_work_max:
             return Wait(f"{state.settings.proofs_in_work_max} bodies are being proved; dropped")
-        state.book.proving_bodies.add(block_hash)
+        if not state.book.proving_bodies.has_room(len(announcement.raw), BODIES_PROVING_BYTES_MAX):
+            state.fetcher.failed(block_hash, source)
+            return Wait(f"{state.book.proving_bodies.size_bytes} bytes of bodies are being proved; dropped")
+        state.book.proving_bodies.add(block_hash, announcement.raw)
         state.tally.verdicts_missed += 1
         return BlockProof(state.processor, announcement, block_hash, node.header if node else None)
 

@@ -9,12 +9,42 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from sprint.core.protocols.announcements import Announcement
+from sprint.core.protocols.announcements import Announcement, HeadersAnnounced
 from sprint.core.relay.settings import (
     HASHES_ANNOUNCED_MAX,
     PENDING_ANNOUNCEMENTS_MAX,
+    PENDING_BYTES_MAX,
     REJECTED_HASHES_MAX,
 )
+
+
+class Proving:
+    """The hashes whose proofs run, and how many bytes those hold."""
+
+    def __init__(self) -> None:
+        self._sizes: dict[bytes, int] = {}
+        self.size_bytes = 0
+
+    def __repr__(self) -> str:
+        return f"Proving({len(self._sizes)} hashes, {self.size_bytes} bytes)"
+
+    def __len__(self) -> int:
+        return len(self._sizes)
+
+    def __contains__(self, block_hash: bytes) -> bool:
+        return block_hash in self._sizes
+
+    def has_room(self, size_bytes: int, size_bytes_max: int) -> bool:
+        """Tell whether so many bytes more are within a limit; a single proof always is."""
+        return not self._sizes or self.size_bytes + size_bytes <= size_bytes_max
+
+    def add(self, block_hash: bytes, raw: bytes) -> None:
+        self.discard(block_hash)
+        self._sizes[block_hash] = len(raw)
+        self.size_bytes += len(raw)
+
+    def discard(self, block_hash: bytes) -> None:
+        self.size_bytes -= self._sizes.pop(block_hash, 0)
 
 
 class AnnouncementBook:
@@ -24,10 +54,11 @@ class AnnouncementBook:
         self._announced: OrderedDict[bytes, dict[str, float]] = OrderedDict()
         self._rejected: OrderedDict[bytes, str] = OrderedDict()
         self._pending: list[Announcement] = []
+        self._pending_bytes = 0
         self._unconnecting: dict[str, int] = {}
         self._of_this_chain: set[str] = set()
-        self.proving_headers: set[bytes] = set()
-        self.proving_bodies: set[bytes] = set()
+        self.proving_headers = Proving()
+        self.proving_bodies = Proving()
 
     def __repr__(self) -> str:
         return f"AnnouncementBook({len(self._announced)} announced, {len(self.proving_bodies)} proving)"
@@ -46,16 +77,20 @@ class AnnouncementBook:
         """Return who announced a hash that is not in the tree, and when; to read only."""
         return self._announced.get(block_hash, {})
 
-    def wait(self, announcement: Announcement) -> str:
-        """Keep an announcement until the proofs under way have ended; drop it at the bound. Says which."""
+    def wait(self, announcement: HeadersAnnounced) -> str:
+        """Keep an announcement until the proofs under way have ended; drop it at the bounds. Says which."""
         if len(self._pending) >= PENDING_ANNOUNCEMENTS_MAX:
             return f"{PENDING_ANNOUNCEMENTS_MAX} announcements wait already; dropped"
+        size_bytes = self._pending_bytes + sum(map(len, announcement.headers))
+        if size_bytes > PENDING_BYTES_MAX:
+            return f"with it {size_bytes} bytes would wait, limit {PENDING_BYTES_MAX}; dropped"
         self._pending.append(announcement)
-        return "its parent is being proved"
+        self._pending_bytes = size_bytes
+        return "what it builds on, or repeats, is being proved"
 
     def release(self) -> list[Announcement]:
         """Hand back all that waited; what still has to wait will wait again."""
-        released, self._pending = self._pending, []
+        released, self._pending, self._pending_bytes = self._pending, [], 0
         return released
 
     def unconnecting(self, source: str) -> int:

@@ -7,6 +7,9 @@ import msgspec
 HASHES_ANNOUNCED_MAX = 1024  # hashes that sources named and whose header is not known yet
 ORPHANS_MAX = 128  # valid bodies whose parent's header is not known yet; records, not raw blocks
 PENDING_ANNOUNCEMENTS_MAX = 64  # announcements that wait for a header being proved
+PENDING_BYTES_MAX = 16_000_000  # of their headers: merge-mined ones come in messages of 4 MB
+HEADERS_PROVING_BYTES_MAX = 16_000_000  # of the headers that are being proved
+BODIES_PROVING_BYTES_MAX = 128_000_000  # of the bodies that are; an extension block may have 20 MB
 REJECTED_HASHES_MAX = 1024  # hashes that can never be valid
 FOREIGN_ANSWERS_MAX = 3  # of a source that has connected nothing yet, before it is taken for another chain's
 UNCONNECTING_MAX = 10  # announcements of one source without a known parent before it is penalised

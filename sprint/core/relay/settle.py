@@ -31,7 +31,8 @@ class Settlement:
     def headers(self, result: HeadersResult, outcome: Outcome, now: float) -> None:
         """Take proved headers into the tree, and ask for what they lead to."""
         state = self._state
-        state.book.proving_headers.difference_update(result.hashes)
+        for block_hash in result.hashes:
+            state.book.proving_headers.discard(block_hash)
         state.tally.headers_accepted += len(result.headers)
         new = self._add_headers(result)
         self._note_progress(result, outcome)
