@@ -44,8 +44,8 @@ def test_version_is_the_packages(tmp_path: Path) -> None:
 
 
 WRONG = [
-    (("relay", "--source", "bitcoin"), "want [NAME@]CHAIN[:NETWORK]=p2p://host:port"),
-    (("relay", "--source", "bitcoin=rpc://127.0.0.1:8332"), "this version speaks p2p"),
+    (("relay", "--source", "bitcoin"), "want [NAME@]CHAIN[:NETWORK]=SCHEME://host:port"),
+    (("relay", "--source", "bitcoin=gopher://127.0.0.1:8332"), "this version speaks p2p"),
     (("relay", "--source", "monero=p2p://127.0.0.1:1"), "there are bitcoin, dogecoin, litecoin"),
     (("relay", "--source", "bitcoin:moon=p2p://127.0.0.1:1"), "there are main, testnet, testnet4, signet"),
     (("relay", "--source", "a@ltc=p2p://h:1", "--source", "a@btc=p2p://h:2"), "two sources are called 'a'"),

@@ -1,26 +1,61 @@
-"""The source URL: `[NAME@]CHAIN[:NETWORK]=SCHEME://host:port`.
+"""The source URL: `[NAME@]CHAIN[:NETWORK]=SCHEME://[user:password@]host:port[?key=value&…]`.
 
-Examples: `litecoin:regtest=p2p://127.0.0.1:19444`, `core-1@bitcoin=p2p://127.0.0.1:8333?provider=own-rack`.
+Examples: `litecoin:regtest=p2p://127.0.0.1:19444`, `core-1@bitcoin=p2p://127.0.0.1:8333?provider=own-rack`,
+`bitcoin=rpc://127.0.0.1:8332?cookie_file=~/.bitcoin/.cookie`. What a scheme takes stands in `SCHEMES`.
 """
 
 from __future__ import annotations
 
 import re
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import msgspec
 
 from sprint.core.errors import ConfigError
 
-SCHEMES = ("p2p",)
+
+class SchemeRules(msgspec.Struct, frozen=True, kw_only=True):
+    """What a source of one scheme says: its keys beside `provider`, a login, whether it needs a port."""
+
+    keys: tuple[str, ...] = ()
+    login: bool = False
+    port_needed: bool = False
+    example: str
+
+
+_RPC_KEYS = ("cookie_file", "user_env", "password_env")
+SCHEMES: dict[str, SchemeRules] = {
+    "p2p": SchemeRules(example="p2p://127.0.0.1:8333"),
+    "rpc": SchemeRules(keys=_RPC_KEYS, login=True, port_needed=True, example="rpc://127.0.0.1:8332"),
+    "rpcs": SchemeRules(keys=_RPC_KEYS, login=True, port_needed=True, example="rpcs://node.example:443"),
+}
 KEYS = ("provider",)
 NAME_LENGTH_MAX = 64
 _USER_INFO = re.compile("//[^/?#]*@")
-_FORM = "[NAME@]CHAIN[:NETWORK]=p2p://host:port"
+_FORM = "[NAME@]CHAIN[:NETWORK]=SCHEME://host:port"
+
+
+class Login(msgspec.Struct, frozen=True, kw_only=True):
+    """How a source is logged in to: words of the URL itself, names of variables, or a node's cookie file.
+
+    It is never shown, as a password may be in it.
+    """
+
+    user: str = ""
+    password: str = ""
+    user_env: str = ""
+    password_env: str = ""
+    cookie_file: str = ""
+
+    def __repr__(self) -> str:
+        return "Login(…)"
 
 
 class SourceSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """One upstream to connect to. `provider` groups sources that share a fate; `name` is unique."""
+    """One upstream to connect to. `provider` groups sources that share a fate; `name` is unique.
+
+    `login` is None where the URL says nothing of one.
+    """
 
     name: str
     chain: str
@@ -29,9 +64,11 @@ class SourceSpec(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     port: int | None
     provider: str
+    login: Login | None = None
 
     @property
     def url(self) -> str:
+        """Where it is; without login and keys, so that it may be shown."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}" + ("" if self.port is None else f":{self.port}")
 
@@ -59,26 +96,16 @@ def source_of(
         host, port = parts.hostname, parts.port
     except ValueError as error:
         raise ConfigError(f"source url {_shown(url)}: {error}") from error
-    if parts.scheme not in SCHEMES:
+    rules = SCHEMES.get(parts.scheme)
+    if rules is None:
         raise ConfigError(
             f"source url {_shown(url)}: scheme {parts.scheme!r}; this version speaks {', '.join(SCHEMES)}"
         )
     if not host:
         raise ConfigError(f"source url {_shown(url)}: no host; want {parts.scheme}://host:port")
-    if not _can_be_looked_up(host):
-        raise ConfigError(
-            f"source url {_shown(url)}: host {host!r} is no name or address that can be looked up"
-        )
-    if port == 0:
-        raise ConfigError(f"source url {_shown(url)}: port 0; want 1 to 65535, or none for the chain's own")
-    if parts.username or parts.password or parts.path not in ("", "/") or parts.fragment:
-        raise ConfigError(
-            f"source url {_shown(url)}: {parts.scheme} takes host and port, no user, path or fragment"
-        )
-    keys = dict(parse_qsl(parts.query, keep_blank_values=True))
-    unknown = [key for key in keys if key not in KEYS]
-    if unknown:
-        raise ConfigError(f"source url {_shown(url)}: unknown key {unknown[0]!r}; there is {', '.join(KEYS)}")
+    _check_place(url, host, port, rules)
+    _check_parts(url, parts, rules)
+    keys = _keys_of(url, parts.query, rules)
     chosen = name or f"{parts.scheme}:{host}" + ("" if port is None else f":{port}")
     if len(chosen) > NAME_LENGTH_MAX:
         raise ConfigError(f"source name of {len(chosen)} characters, limit {NAME_LENGTH_MAX}")
@@ -90,7 +117,66 @@ def source_of(
         host=host,
         port=port,
         provider=provider or keys.get("provider") or chosen,
+        login=_login_of(url, parts, keys) if rules.login else None,
     )
+
+
+def _check_place(url: str, host: str, port: int | None, rules: SchemeRules) -> None:
+    if not _can_be_looked_up(host):
+        raise ConfigError(
+            f"source url {_shown(url)}: host {host!r} is no name or address that can be looked up"
+        )
+    if port == 0:
+        raise ConfigError(f"source url {_shown(url)}: port 0; want 1 to 65535, or none for the chain's own")
+    if port is None and rules.port_needed:
+        raise ConfigError(f"source url {_shown(url)}: no port; want one, as in {rules.example}")
+
+
+def _check_parts(url: str, parts: SplitResult, rules: SchemeRules) -> None:
+    """Refuse what the scheme has no use for."""
+    login = bool(parts.username or parts.password)
+    if (login and not rules.login) or parts.path not in ("", "/") or parts.fragment:
+        takes = "host, port and login, no path" if rules.login else "host and port, no user, path"
+        raise ConfigError(f"source url {_shown(url)}: {parts.scheme} takes {takes} or fragment")
+
+
+def _keys_of(url: str, query: str, rules: SchemeRules) -> dict[str, str]:
+    keys = dict(parse_qsl(query, keep_blank_values=True))
+    known = (*KEYS, *rules.keys)
+    unknown = [key for key in keys if key not in known]
+    if unknown:
+        raise ConfigError(
+            f"source url {_shown(url)}: unknown key {unknown[0]!r}; there is {', '.join(known)}"
+        )
+    return keys
+
+
+def _login_of(url: str, parts: SplitResult, keys: dict[str, str]) -> Login | None:
+    """Return the login of a URL; ConfigError where it has two of them or half a one."""
+    login = Login(
+        user=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        **{key: keys.get(key, "") for key in _RPC_KEYS},
+    )
+    if login == Login():
+        return None
+    ways = [login.cookie_file, login.user or login.user_env or login.password or login.password_env]
+    if all(ways):
+        raise ConfigError(f"source url {_shown(url)}: cookie_file and a user; keep one of them")
+    for plain, variable, what in (
+        (login.user, login.user_env, "user"),
+        (login.password, login.password_env, "password"),
+    ):
+        if plain and variable:
+            raise ConfigError(
+                f"source url {_shown(url)}: the {what} stands in the URL and in {what}_env; keep one"
+            )
+        if not plain and not variable and not login.cookie_file:
+            raise ConfigError(
+                f"source url {_shown(url)}: a login without {what}; "
+                f"name the variable that holds it with {what}_env"
+            )
+    return login
 
 
 def _can_be_looked_up(host: str) -> bool:

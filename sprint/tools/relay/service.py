@@ -38,7 +38,7 @@ from sprint.tools.relay.faults import SourceFaults
 from sprint.tools.relay.intake import Intake, Shared
 from sprint.tools.relay.listeners import Ports, admin_site, bind_all, metrics_site
 from sprint.tools.relay.proving import Prover
-from sprint.tools.relay.sources.p2p import P2pSource
+from sprint.tools.relay.sources import new_source
 from sprint.tools.relay.stages import StageObserver, StageTimes
 from sprint.tools.relay.validation_counts import ValidationCounts
 from sprint.tools.relay.view import ServedChain, ServiceView
@@ -220,7 +220,7 @@ class _Running:
                     network, Intake(network.chain_id, pipeline, shared), []
                 )
             chain = self._chains[network.chain_id]
-            chain.sources.append(P2pSource(spec, network.parameters, chain.intake, self._observer))
+            chain.sources.append(new_source(spec, network, chain.intake, self._observer))
         self._view = ServiceView(self._chains, store, [tier.name for tier in service.options.tiers])
         self._view.subscribers = lambda: self._delivery.subscriber_count
         self._listeners: list[Listener] = []

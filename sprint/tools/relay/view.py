@@ -16,7 +16,7 @@ from sprint.tools.plugins import ChainNetwork
 from sprint.tools.relay.api import ChainView
 from sprint.tools.relay.commit import Committer
 from sprint.tools.relay.intake import Intake
-from sprint.tools.relay.sources.p2p import P2pSource
+from sprint.tools.relay.sources.view import Source
 from sprint.tools.store import Store, StoredBlock
 
 
@@ -25,7 +25,7 @@ class ServedChain(NamedTuple):
 
     network: ChainNetwork
     intake: Intake
-    sources: list[P2pSource]
+    sources: list[Source]
 
 
 class ServiceView:

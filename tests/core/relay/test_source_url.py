@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sprint.core.errors import ConfigError
-from sprint.core.relay.source_url import NAME_LENGTH_MAX, SourceSpec, parse_source, source_of
+from sprint.core.relay.source_url import NAME_LENGTH_MAX, Login, SourceSpec, parse_source, source_of
 
 
 def spec(**changes: object) -> SourceSpec:
@@ -42,16 +42,44 @@ def test_what_a_source_says(text: str, expected: SourceSpec) -> None:
     assert parse_source(text) == expected
 
 
+def rpc(login: dict[str, str] | None = None) -> SourceSpec:
+    place: dict[str, object] = {"port": 8332, "scheme": "rpc"}
+    place |= dict.fromkeys(("name", "provider"), "rpc:127.0.0.1:8332")
+    return spec(**place, login=Login(**login) if login else None)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("rpc://127.0.0.1:8332", rpc()),
+        ("rpc://127.0.0.1:8332?cookie_file=~/.bitcoin/.cookie", rpc({"cookie_file": "~/.bitcoin/.cookie"})),
+        ("rpc://127.0.0.1:8332?user_env=U&password_env=P", rpc({"user_env": "U", "password_env": "P"})),
+        ("rpc://me@127.0.0.1:8332?password_env=P", rpc({"user": "me", "password_env": "P"})),
+        ("rpc://me:p%40%3Ass@127.0.0.1:8332", rpc({"user": "me", "password": "p@:ss"})),
+    ],
+)
+def test_what_an_rpc_source_says_of_its_login(text: str, expected: SourceSpec) -> None:
+    assert parse_source(f"bitcoin={text}") == expected
+
+
+def test_a_login_is_shown_nowhere() -> None:
+    source = parse_source("bitcoin=rpc://alice:hunter2@127.0.0.1:8332")
+    assert source.login is not None
+    for shown in (repr(source), str(source), f"{source.login}", source.url, source.name):
+        assert "hunter2" not in shown
+        assert "alice" not in shown
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "want [NAME@]CHAIN[:NETWORK]=p2p://host:port"),
+        ("", "want [NAME@]CHAIN[:NETWORK]=SCHEME://host:port"),
         ("p2p://127.0.0.1:8333", "as in litecoin:regtest=p2p://127.0.0.1:19444"),
         ("bitcoin=127.0.0.1:8333", "want [NAME@]CHAIN"),
         ("=p2p://127.0.0.1:8333", "a name, chain or network is empty"),
         ("@bitcoin=p2p://127.0.0.1:8333", "a name, chain or network is empty"),
         ("bitcoin:=p2p://127.0.0.1:8333", "a name, chain or network is empty"),
-        ("bitcoin=http://127.0.0.1:8333", "scheme 'http'; this version speaks p2p"),
+        ("bitcoin=http://127.0.0.1:8333", "scheme 'http'; this version speaks p2p, rpc, rpcs"),
         ("bitcoin=p2p://", "no host; want p2p://host:port"),
         ("bitcoin=p2p://:8333", "no host; want p2p://host:port"),
         ("bitcoin=p2p://a..b:1", "host 'a..b' is no name or address that can be looked up"),
@@ -65,6 +93,18 @@ def test_what_a_source_says(text: str, expected: SourceSpec) -> None:
         ("bitcoin=p2p://127.0.0.1:8333#part", "no user, path or fragment"),
         ("bitcoin=p2p://user@127.0.0.1:8333", "no user, path or fragment"),
         ("bitcoin=p2p://127.0.0.1:8333?providr=x", "unknown key 'providr'; there is provider"),
+        ("bitcoin=rpc://127.0.0.1", "no port; want one, as in rpc://127.0.0.1:8332"),
+        ("bitcoin=rpc://127.0.0.1:1/wallet", "rpc takes host, port and login, no path or fragment"),
+        ("bitcoin=rpc://127.0.0.1:1?topics=x", "there is provider, cookie_file, user_env, password_env"),
+        ("bitcoin=rpc://me@127.0.0.1:1", "a login without password; name the variable that holds it with"),
+        ("bitcoin=rpc://127.0.0.1:1?password_env=P", "a login without user"),
+        ("bitcoin=rpc://a:b@127.0.0.1:1?user_env=U", "the user stands in the URL and in user_env"),
+        (
+            "bitcoin=rpc://a:b@127.0.0.1:1?password_env=P",
+            "the password stands in the URL and in",
+        ),
+        ("bitcoin=rpc://a:b@127.0.0.1:1?cookie_file=c", "cookie_file and a user; keep one of them"),
+        ("bitcoin=p2p://127.0.0.1:8333?cookie_file=c", "unknown key 'cookie_file'; there is provider"),
         (f"{'n' * (NAME_LENGTH_MAX + 1)}@bitcoin=p2p://h:1", f"{NAME_LENGTH_MAX + 1} characters, limit"),
     ],
 )
@@ -82,6 +122,9 @@ def test_a_wrong_source_is_refused_with_what_was_wrong_and_what_would_be_right(t
         "bitcoin=p2p://user:hunter2@127.0.0.1:99999",
         "bitcoin:=p2p://user:hunter2@127.0.0.1:8333",
         "bitcoin=p2p://user:hunt@hunter2@127.0.0.1",
+        "bitcoin=rpc://user:hunter2@127.0.0.1",
+        "bitcoin=rpc://user:hunter2@127.0.0.1:1?cookie_file=c",
+        "bitcoin=rpc://user:hunter2@127.0.0.1:1?topics=c",
     ],
 )
 def test_a_refusal_does_not_repeat_a_password(text: str) -> None:

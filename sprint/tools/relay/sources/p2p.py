@@ -10,9 +10,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from typing import Literal, cast
-
-import msgspec
+from typing import cast
 
 from sprint import __version__
 from sprint.core.chains.bitcoin_family.parameters import NetworkParameters
@@ -28,33 +26,13 @@ from sprint.core.relay.gate import Ending, SourceGate
 from sprint.core.relay.source_url import SourceSpec
 from sprint.tools.relay.intake import Sink
 from sprint.tools.relay.one_timer import OneTimer
+from sprint.tools.relay.sources.view import SourceState, SourceView
 from sprint.tools.relay.stages import StageObserver
 from sprint.tools.runtime import clock, jitter, log_fields, random_bytes, wall_clock
 
 CONNECT_TIMEOUT_S = 10.0
 WRITE_BUFFER_BYTES_MAX = 1 << 20
 log = logging.getLogger(__name__)
-
-
-class SourceView(msgspec.Struct, frozen=True):
-    """What `/status` says of a source. Counters are since the relay's start.
-
-    `blocked`: it misbehaved and is shut out; it is tried again in `retry_in_s`, as one that is `waiting` is.
-    `awaited_s` is how long the block is waited for that was asked of it first, 0 where none is.
-    `faults` counts by kind what it sent that was not as it should be, also what costs it nothing.
-    """
-
-    name: str
-    url: str
-    provider: str
-    state: Literal["connecting", "ready", "waiting", "blocked"]
-    reason: str
-    user_agent: str
-    connects: int
-    blocks_received: int
-    retry_in_s: float
-    awaited_s: float
-    faults: dict[str, int]
 
 
 class P2pSource:
@@ -146,7 +124,7 @@ class P2pSource:
         """Count by kind what was wrong in all connections so far."""
         return self._faults + self._connection.faults if self._connection is not None else self._faults
 
-    def _state(self, *, ready: bool) -> Literal["connecting", "ready", "waiting", "blocked"]:
+    def _state(self, *, ready: bool) -> SourceState:
         if self._connection is not None:
             return "ready" if ready else "connecting"
         return "blocked" if self._blocked else "waiting"
