@@ -15,6 +15,7 @@ from sprint.core.wire import Reader, compact_size
 INPUTS_MAX = 50_000
 OUTPUTS_MAX = 200_000 // 17  # the weight of a block over the least of an output
 KERNELS_MAX = 200_000 // 2  # and of a kernel
+PEGOUTS_MAX = 200_000  # of all kernels; with as many scripts, none of them empty, the weight is reached
 EXTENSION_SIZE_MAX = 180 + 3 * 5 + INPUTS_MAX * 196 + 200_000 * 60  # Litecoin Core's `MAX_BLOCK_BYTES`
 EXTRA_SIZE_MAX = 200_000 * 42
 SCRIPT_SIZE_MAX = 200_000 * 42
@@ -144,9 +145,7 @@ def parse_extension(reader: Reader) -> ExtensionBlock:
     inputs = tuple(_parse_input(reader) for _ in range(count))
     count = reader.compact_size(min(OUTPUTS_MAX, reader.remaining // OUTPUT_SIZE_MIN), "MWEB outputs")
     outputs = tuple(_parse_output(reader) for _ in range(count))
-    count = reader.compact_size(min(KERNELS_MAX, reader.remaining // KERNEL_SIZE_MIN), "MWEB kernels")
-    kernels = tuple(_parse_kernel(reader) for _ in range(count))
-    return ExtensionBlock(header, inputs, outputs, kernels)
+    return ExtensionBlock(header, inputs, outputs, _parse_kernels(reader))
 
 
 def hash_of(*parts: bytes) -> bytes:
@@ -199,14 +198,24 @@ def _parse_output(reader: Reader) -> ExtensionOutput:
     )
 
 
-def _parse_kernel(reader: Reader) -> ExtensionKernel:
+def _parse_kernels(reader: Reader) -> tuple[ExtensionKernel, ...]:
+    count = reader.compact_size(min(KERNELS_MAX, reader.remaining // KERNEL_SIZE_MIN), "MWEB kernels")
+    kernels: list[ExtensionKernel] = []
+    pegouts_left = PEGOUTS_MAX
+    for _ in range(count):
+        kernels.append(_parse_kernel(reader, pegouts_left))
+        pegouts_left -= len(kernels[-1].pegouts)
+    return tuple(kernels)
+
+
+def _parse_kernel(reader: Reader, pegouts_max: int = PEGOUTS_MAX) -> ExtensionKernel:
     features = reader.u8()
     start = reader.position
     fee = _varint(reader, INT64_MAX, "fee") if features & KERNEL_HAS_FEE else 0
     pegin = _varint(reader, INT64_MAX, "pegin") if features & KERNEL_HAS_PEGIN else None
     amounts = reader.data[start : reader.position]
     start = reader.position
-    pegouts = _parse_pegouts(reader) if features & KERNEL_HAS_PEGOUTS else ()
+    pegouts = _parse_pegouts(reader, pegouts_max) if features & KERNEL_HAS_PEGOUTS else ()
     # An empty list is in no hash, though its count stands in the bytes; so is empty extra data.
     listed = reader.data[start : reader.position] if pegouts else b""
     start = reader.position
@@ -234,8 +243,8 @@ def _parse_kernel(reader: Reader) -> ExtensionKernel:
     )
 
 
-def _parse_pegouts(reader: Reader) -> tuple[Pegout, ...]:
-    count = reader.compact_size(reader.remaining // PEGOUT_SIZE_MIN, "pegouts")
+def _parse_pegouts(reader: Reader, count_max: int) -> tuple[Pegout, ...]:
+    count = reader.compact_size(min(count_max, reader.remaining // PEGOUT_SIZE_MIN), "pegouts")
     return tuple(_parse_pegout(reader) for _ in range(count))
 
 

@@ -82,6 +82,22 @@ def test_bytes_behind_an_extension_block_are_refused() -> None:
     assert refusal(FIRST + b"\x00", 432) == ("parse", True)
 
 
+def kernels_of(*pegouts: int) -> bytes:
+    """Encode kernels with so many pegouts each."""
+    return compact_size(len(pegouts)) + b"".join(
+        kernel_bytes(4, compact_size(count) + b"\x05\x01\x51" * count) for count in pegouts
+    )
+
+
+def test_pegouts_of_all_kernels_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three bytes each made hundreds of megabytes of a body whose weight was refused only afterwards."""
+    monkeypatch.setattr(mweb_format, "PEGOUTS_MAX", 5)
+    read = mweb_format._parse_kernels(Reader(kernels_of(2, 3)))
+    assert [len(kernel.pegouts) for kernel in read] == [2, 3]
+    with pytest.raises(WireError, match="pegouts 4, limit 3"):
+        mweb_format._parse_kernels(Reader(kernels_of(2, 4)))
+
+
 @pytest.mark.parametrize(("which", "limit"), [("inputs", 50_000), ("outputs", 11_764), ("kernels", 100_000)])
 def test_a_false_count_is_refused_before_anything_is_made_of_it(which: str, limit: int) -> None:
     header = parts_of(EMPTY).extension[:-3]
