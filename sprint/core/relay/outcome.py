@@ -32,11 +32,12 @@ _decode_passed = msgspec.json.Decoder(Passed).decode
 
 
 class Penalty(msgspec.Struct, frozen=True):
-    """Points that a source's score pays, and why."""
+    """Points that a source's score pays, why, and for which block, if for one."""
 
     source: str
     points: int
     reason: str
+    block_hash: bytes = b""
 
 
 class BlockDraft(msgspec.Struct, frozen=True):

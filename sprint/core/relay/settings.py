@@ -16,6 +16,9 @@ UNCONNECTING_MAX = 10  # announcements of one source without a known parent befo
 SIDE_BODIES_IN_FLIGHT_MAX = 8  # bodies asked for at a time that are not of the best branch
 SIDE_ROUNDS_MAX = 8  # times that all sources are asked for a body that is not of the best branch
 SIDE_HEADERS_MAX = 4096  # headers in the tree beyond its retained depth; then only a better branch enters
+HEADERS_AHEAD_MAX = (
+    8192  # of the head, while a long catch-up's headers come; then a gap is made of the excess
+)
 IDLE_ANSWERS_MAX = 2  # full answers of one source that add nothing, before it is taken as having no more
 LOCATOR_DENSE = 10  # newest hashes in a locator before its steps double
 

@@ -16,8 +16,9 @@ from sprint.core.relay.head import Node
 from sprint.core.relay.outcome import HeaderDraft, Outcome, Penalty
 from sprint.core.relay.overdue import pass_over_excess, withdraw
 from sprint.core.relay.prove import BlockResult, HeadersResult
-from sprint.core.relay.settings import IDLE_ANSWERS_MAX, ORPHANS_MAX
+from sprint.core.relay.settings import HEADERS_AHEAD_MAX, IDLE_ANSWERS_MAX, ORPHANS_MAX
 from sprint.core.relay.state import ChainState
+from sprint.core.relay.tally import Refusal
 
 BEGIN_GRACE_S = 2.0  # how long the log's first block waits for sources that are still being asked
 
@@ -46,6 +47,9 @@ class Settlement:
         if not result.full:
             self._want_bodies(new, outcome)
             self._draft_header(new, outcome)
+        elif state.tree.best_header.height - state.tree.head.height > HEADERS_AHEAD_MAX:
+            # What was missed in years of rest would else be kept whole until its last header is here.
+            pass_over_excess(state, outcome)
         for node in new:
             orphan = state.orphans.pop(node.hash, None)
             if orphan is not None and isinstance(orphan.verdict, Block):
@@ -132,16 +136,16 @@ class Settlement:
         state, source = self._state, result.source
         if rejected.internal:
             return
+        refused = result.hashes[len(result.headers)]
         reason = f"{rejected.check}: {rejected.reason}"
-        state.tally.refuse_header(rejected.check)
+        state.tally.refuse_header(Refusal(refused, source, rejected.check, rejected.reason))
         if rejected.early:
             # It may be valid later and is not remembered; the next poll of the source brings it again.
-            outcome.penalties.append(Penalty(source, DISORDER_PENALTY, reason))
+            outcome.penalties.append(Penalty(source, DISORDER_PENALTY, reason, refused))
             if source in state.synced:
                 state.synced[source] = True
             return
-        outcome.penalties.append(Penalty(source, INVALID_PENALTY, reason))
-        refused = result.hashes[len(result.headers)]
+        outcome.penalties.append(Penalty(source, INVALID_PENALTY, reason, refused))
         if rejected.mutated:
             # Its hash does not cover all of its proof: another source may have the true one.
             others = [other for other in state.book.arrivals(refused) if other != source]
@@ -241,9 +245,9 @@ class Settlement:
         state = self._state
         reason = f"{rejected.check}: {rejected.reason}"
         if not rejected.internal:
-            state.tally.refuse_block(rejected.check)
+            state.tally.refuse_block(Refusal(block_hash, source, rejected.check, rejected.reason))
             points = DISORDER_PENALTY if rejected.early else INVALID_PENALTY
-            outcome.penalties.append(Penalty(source, points, reason))
+            outcome.penalties.append(Penalty(source, points, reason, block_hash))
         if rejected.early:
             state.fetcher.done(block_hash)
             return

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol
 
+from sprint.core.chains import display_hash
 from sprint.core.model import ChainStatusData, GapData, ReorgData
 from sprint.core.protocols.announcements import Announcement, BlockArrived
 from sprint.core.relay.admit import Duplicate, Fetch, Refused, Wait
@@ -194,15 +195,11 @@ class Intake:
         self._sending = False
 
     def _penalise(self, penalty: Penalty) -> None:
-        log_fields(
-            log,
-            logging.WARNING,
-            "source penalised",
-            chain=self.chain,
-            source=penalty.source,
-            points=penalty.points,
-            reason=penalty.reason,
-        )
+        fields: dict[str, object] = {"points": penalty.points, "reason": penalty.reason}
+        if penalty.block_hash:
+            fields["block"] = display_hash(penalty.block_hash)
+        fields["source"] = penalty.source
+        log_fields(log, logging.WARNING, "source penalised", chain=self.chain, **fields)
         upstream = self._upstreams.get(penalty.source)
         if upstream is not None:
             upstream.penalise(penalty.points, penalty.reason)

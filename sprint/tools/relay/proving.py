@@ -31,6 +31,8 @@ class Prover:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._threads = ThreadPoolExecutor(PROVING_THREADS, thread_name_prefix="sprint-prove")
+        # Apart, so that no body waits behind a first sync's thousands of headers, of whichever chain.
+        self._body_threads = ThreadPoolExecutor(PROVING_THREADS, thread_name_prefix="sprint-prove-body")
         self._splits: set[asyncio.Task[None]] = set()
 
     def prove(self, proof: Proof, done: Callable[[ProofResult], None]) -> None:
@@ -42,7 +44,8 @@ class Prover:
             self._splits.add(task)
             task.add_done_callback(self._splits.discard)
             return
-        self._threads.submit(_run, proof).add_done_callback(
+        threads = self._body_threads if isinstance(proof, BlockProof) else self._threads
+        threads.submit(_run, proof).add_done_callback(
             lambda future: self._loop.call_soon_threadsafe(self._hand_back, future, done)
         )
 
@@ -66,6 +69,7 @@ class Prover:
     def close(self) -> None:
         """Let running proofs end; their results are dropped."""
         self._threads.shutdown(wait=True, cancel_futures=True)
+        self._body_threads.shutdown(wait=True, cancel_futures=True)
 
     @staticmethod
     def _hand_back(future: Future[ProofResult], done: Callable[[ProofResult], None]) -> None:

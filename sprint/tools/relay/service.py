@@ -103,14 +103,14 @@ class RelayService:
     async def run(self, serving: Callable[[Serving], None], stop: StopSignal) -> None:
         """Start, serve until `stop`, drain. SprintError where it cannot start."""
         async with contextlib.AsyncExitStack() as stack:
-            bound = bind_all(self.options.tiers, self.options.ports)
-            for listener in bound:
-                stack.callback(listener.close)
             configured = [
                 (self.catalog.find(spec.chain, spec.network), spec) for spec in self.options.sources
             ]
             devnet_ids = self._devnet_ids({network.chain_id for network, _ in configured})
             wanted = self._wanted([network.chain_id for network, _ in configured] + devnet_ids)
+            bound = bind_all(self.options.tiers, self.options.ports)
+            for listener in bound:
+                stack.callback(listener.close)
             specs = [pair for pair in configured if pair[0].chain_id in wanted]
             specs += await self._start_devnet(stack, [each for each in devnet_ids if each in wanted])
             store = self._open_store(stack)

@@ -98,6 +98,10 @@ class ServiceView:
                 "headers": state.tally.headers_accepted,
                 "blocks": state.tally.blocks_accepted,
                 "refused": dict(sorted(state.tally.refusals.items())),
+                "newest_refusals": [
+                    {"hash": display_hash(r.hash), "source": r.source, "check": r.check, "reason": r.reason}
+                    for r in reversed(state.tally.newest_refusals)
+                ],
             },
             "sources_ready": len(state.synced),
             "sources_far_behind": sorted(state.far_behind),

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from sprint.core.chains import Rejected
+from sprint.core.model import BlockEvent, GapEvent
+from sprint.core.relay import head, settle
 from sprint.core.relay.admit import Wait
 from sprint.core.relay.prove import BlockProof, HeadersProof
 from sprint.core.relay.settings import IDLE_ANSWERS_MAX, ChainSettings
+from sprint.core.relay.tally import REFUSALS_KEPT, Refusal
 from tests.core.relay.driving import Blocks, Driver, begun, shown
 
 
@@ -140,3 +144,39 @@ def test_a_body_that_came_by_its_hash_makes_the_bodies_below_it_wanted() -> None
     assert [request.bodies for request in outcome.requests if request.bodies] == [(side[0],)]
     driver.body("a", side[0])
     assert driver.delivered()[-2:] == shown(side)
+
+
+def test_a_long_catch_up_is_passed_over_while_its_headers_come_and_the_tree_stays_small(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(settle, "HEADERS_AHEAD_MAX", 40)
+    monkeypatch.setattr(head, "PRUNE_SLACK_BLOCKS", 4)
+    blocks = Blocks()
+    driver = begun(blocks, ChainSettings(retained_blocks_max=8, catch_up_blocks_max=3))
+    hashes = blocks.mine(300, on=blocks.genesis)
+    for start in range(0, 300, 20):
+        driver.headers("a", hashes[start : start + 20], full=start < 280)
+        assert len(driver.state.tree) <= 40 + 20 + 8 + 4
+    for block_hash in hashes[-3:]:
+        driver.body("a", block_hash)
+    told = driver.told("gap", "block")
+    gaps = [(e.data.from_height, e.data.to_height) for e in told if isinstance(e, GapEvent)]
+    assert len(gaps) > 1
+    assert [start for start, _ in gaps] == [1, *(end + 1 for _, end in gaps[:-1])]
+    assert gaps[-1][1] == 297
+    assert [e.data.height for e in told if isinstance(e, BlockEvent)] == [298, 299, 300]
+
+
+def test_a_refusal_names_the_block_and_the_newest_are_kept() -> None:
+    blocks = Blocks()
+    driver, (block_hash,) = begun(blocks, None, "a", "b"), blocks.mine(1, transactions=2)
+    driver.headers("a", [block_hash])
+    mutated = bytearray(blocks.body(block_hash))
+    mutated[-1] ^= 1
+    (penalty,) = driver.body("a", block_hash, bytes(mutated)).penalties
+    assert (penalty.source, penalty.block_hash) == ("a", block_hash)
+    (refusal,) = driver.state.tally.newest_refusals
+    assert (refusal.hash, refusal.source, refusal.check) == (block_hash, "a", "merkle_root")
+    for number in range(REFUSALS_KEPT):
+        driver.state.tally.refuse_block(Refusal(bytes(32), str(number), "weight", "too heavy"))
+    assert next(r.source for r in driver.state.tally.newest_refusals) == "0"

@@ -167,3 +167,30 @@ def test_a_bug_in_a_spread_proof_frees_its_hashes(caplog: pytest.LogCaptureFixtu
     assert result.rejected.internal
     assert len(result.hashes) == 4
     assert "fault of this program" in caplog.text
+
+
+def test_a_body_does_not_wait_behind_a_first_syncs_headers() -> None:
+    """The header threads are all held by a barrier that only the body's proof lets go."""
+    processor = WatchedHeaders()
+    held = threading.Event()
+    processor.both = threading.Barrier(PROVING_THREADS, action=lambda: held.wait() and None)
+    body = Watched(1.0)
+    raw = mined_headers(4)
+    ground = Ground(processor.begin_ancestry(GENESIS, 0), UNIX_TIME)
+    hashes = tuple(sha256d(header) for header in raw)
+    run = HeadersRun(raw, hashes, ground)
+    headers = HeadersProof(processor, HeadersAnnounced("n", raw, 1.0), run, hashes[-1:])
+    arrived = BlockArrived("n", genesis_body(PARAMETERS), 1.0)
+
+    async def main() -> list[ProofResult]:
+        results: asyncio.Queue[ProofResult] = asyncio.Queue()
+        prover = Prover()
+        prover.prove(headers, results.put_nowait)
+        prover.prove(BlockProof(body, arrived, PARAMETERS.genesis_hash, None), results.put_nowait)
+        first = await results.get()
+        held.set()
+        second = await results.get()
+        prover.close()
+        return [first, second]
+
+    assert [type(result) for result in asyncio.run(main())] == [BlockResult, HeadersResult]

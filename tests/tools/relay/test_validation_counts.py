@@ -7,7 +7,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from sprint.core.relay.tally import Tally
+from sprint.core.relay.tally import Refusal, Tally
 from sprint.tools.relay.validation_counts import ValidationCounts
 
 
@@ -24,8 +24,8 @@ def test_counts_follow_the_tally_and_refusals_stand_by_their_check() -> None:
 
     assert value("sprint_blocks_failed_total") == 0
     assert value("sprint_validation_errors_total", check="merkle_root") is None
-    tally.refuse_block("merkle_root")
-    tally.refuse_header("difficulty")
+    tally.refuse_block(Refusal(bytes(32), "a", "merkle_root", "not it"))
+    tally.refuse_header(Refusal(bytes(32), "a", "difficulty", "too easy"))
     tally.blocks_accepted += 3
     tally.verdicts_known += 1
     assert value("sprint_blocks_failed_total") == 1
