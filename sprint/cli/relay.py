@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +13,7 @@ import typer
 from sprint.cli import exits, relay_verify
 
 if TYPE_CHECKING:
-    from sprint.core.config import Config
+    from sprint.core.config import Resolved
     from sprint.tools.relay.service import RelayOptions, Serving
 
 app = typer.Typer(
@@ -94,21 +95,28 @@ def relay(
             _refuse_options_before(context, context.invoked_subcommand)
         return
     with exits.errors_end_the_command():
-        from sprint.cli.settings import load_config
-        from sprint.tools.runtime import set_up_logging
+        from sprint.cli.settings import load_settings
+        from sprint.tools.runtime import log_fields, set_up_logging
 
-        settings = load_config(config)
-        form = (log_format or LogFormat(settings.log.format)).value
-        level = LogLevel.WARNING if quiet else log_level or LogLevel(settings.log.level)
-        set_up_logging(form, level.value)
+        flags = {
+            "relay.tiers": ("--tier", None if tier is None else (tier,)),
+            "relay.host": ("--host", host),
+            "relay.data_dir": ("--data-dir", None if data_dir is None else str(data_dir)),
+            "admin.port": ("--admin-port", admin_port),
+            "metrics.port": ("--metrics-port", metrics_port),
+            "log.format": ("--log-format", log_format and log_format.value),
+            "log.level": ("--log-level", log_level and log_level.value),
+        }
+        loaded = load_settings(config, flags)
+        form = loaded.resolved.config.log.format
+        set_up_logging(form, "warning" if quiet else loaded.resolved.config.log.level)
+        for note in loaded.resolved.notes:
+            log_fields(logging.getLogger(__name__), logging.WARNING, note)
         options = _options(
-            settings,
+            loaded.resolved,
             sources=tuple(source or ()),
             chains=tuple(chain or ()),
-            tier=tier,
-            host=host,
-            ports=(port, admin_port, metrics_port),
-            data_dir=data_dir,
+            port=port,
             demo=demo,
         )
         code = _serve(options, as_json=form == "json", quiet=quiet)
@@ -130,47 +138,41 @@ def _refuse_options_before(context: typer.Context, subcommand: str) -> None:
 
 
 def _options(
-    settings: Config,
-    *,
-    sources: tuple[str, ...],
-    chains: tuple[str, ...],
-    tier: str | None,
-    host: str | None,
-    ports: tuple[int | None, int | None, int | None],
-    data_dir: Path | None,
-    demo: bool,
+    resolved: Resolved, *, sources: tuple[str, ...], chains: tuple[str, ...], port: int | None, demo: bool
 ) -> RelayOptions:
-    from sprint.cli.settings import data_dir as resolve_data_dir
+    from sprint.cli.settings import data_dir
     from sprint.core.config import sections_by_chain, sources_of
     from sprint.core.errors import ConfigError
     from sprint.core.relay.tiers import find_tier
     from sprint.tools.plugins import ChainCatalog
     from sprint.tools.relay.listeners import Ports
-    from sprint.tools.relay.service import RelayOptions, packaged_tiers
+    from sprint.tools.relay.service import RelayOptions
 
-    if ports[0] is not None and tier is None:
+    config = resolved.config
+    if port is not None and resolved.origin("relay.tiers").name != "--tier":
         raise ConfigError("--port needs --tier: without it each tier has its own port")
-    tiers = packaged_tiers(settings.tiers)
-    names = (tier,) if tier is not None else settings.relay.tiers
-    if len({find_tier(tiers, name).name for name in names}) < len(names):
-        raise ConfigError(f"relay.tiers: {', '.join(names)}: a tier stands there twice")
-    specs = sources_of(settings, sources)
+    specs = sources_of(config, sources)
     devnet_only = not specs
+
+    def asked(key: str, value: int) -> int | None:
+        """Return a port that somebody asked for; a default that is taken may be replaced by a free one."""
+        return None if resolved.origin(key).kind == "default" else value
+
     return RelayOptions(
         sources=specs,
-        chain_sections=sections_by_chain(settings, ChainCatalog.installed().id_of),
-        tiers=tuple(find_tier(tiers, name) for name in names),
+        chain_sections=sections_by_chain(config, ChainCatalog.installed().id_of),
+        tiers=tuple(find_tier(resolved.tiers, name) for name in config.relay.tiers),
         ports=Ports(
-            host=host or settings.relay.host,
-            tier=ports[0],
-            admin=settings.admin.port if ports[1] is None else ports[1],
-            metrics=settings.metrics.port if ports[2] is None else ports[2],
+            host=config.relay.host,
+            tier=port,
+            admin=asked("admin.port", config.admin.port),
+            metrics=asked("metrics.port", config.metrics.port),
             free_if_taken=devnet_only,
-            one_tier=len(names) == 1,
-            tiers_set=frozenset(name for name, fields in settings.tiers.items() if "port" in fields),
+            one_tier=len(config.relay.tiers) == 1,
+            tiers_set=frozenset(name for name, fields in config.tiers.items() if "port" in fields),
         ),
-        data_dir=resolve_data_dir(data_dir, settings, devnet_only=devnet_only),
-        durability=settings.relay.durability,
+        data_dir=data_dir(config, devnet_only=devnet_only),
+        durability=config.relay.durability,
         demo=demo or devnet_only,
         chains=chains,
     )
@@ -209,16 +211,14 @@ def check(
         import msgspec
 
         from sprint.cli.lines import table_lines
-        from sprint.cli.settings import load_config
+        from sprint.cli.settings import load_settings
         from sprint.core.config import sections_by_chain, sources_of
         from sprint.core.errors import ConfigError
         from sprint.tools.plugins import ChainCatalog
         from sprint.tools.relay.check import check_sources
-        from sprint.tools.relay.service import packaged_tiers
         from sprint.tools.runtime import run
 
-        settings = load_config(config)
-        packaged_tiers(settings.tiers)
+        settings = load_settings(config).resolved.config
         sections_by_chain(settings, ChainCatalog.installed().id_of)
         specs = sources_of(settings, tuple(source or ()))
         if not specs:

@@ -3,43 +3,53 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
-from sprint.core.config import Config, parse_config
-from sprint.core.errors import ConfigError
+from sprint.core.config import Config, Layers, Origin, Resolved, Setting, resolve
+from sprint.tools.relay.config_file import find_config, packaged_tiers_text, read_config
 
-CONFIG_SIZE_MAX = 1 << 20
-
-
-def load_config(flag: Path | None) -> Config:
-    """Read the config that applies; ConfigError if one that was named cannot be read."""
-    path = _config_path(flag)
-    if path is None:
-        return parse_config("", os.environ, "defaults")
-    try:
-        size = path.stat().st_size
-        if size > CONFIG_SIZE_MAX:
-            raise ConfigError(f"{path}: {size} bytes, limit {CONFIG_SIZE_MAX}")
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from error
-    return parse_config(text, os.environ, str(path))
+DEFAULTS_NAME = "defaults"
+# Options by the key they set, as ("--host", "::1"); None is the value of one that was not given.
+Flags = Mapping[str, tuple[str, Any]]
 
 
-def _config_path(flag: Path | None) -> Path | None:
-    """Return the file named by flag or SPRINT_CONFIG, else the first of the usual places that exists."""
-    named = flag or (Path(os.environ["SPRINT_CONFIG"]) if os.environ.get("SPRINT_CONFIG") else None)
-    if named is not None:
-        return named.expanduser()
-    home = Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser()
-    usual = (Path("sprint.toml"), home / "sprint" / "sprint.toml", Path("/config/sprint.toml"))
-    return next((path for path in usual if path.is_file()), None)
+class Loaded(NamedTuple):
+    """The config that holds, and the file it was read from if there is one."""
+
+    resolved: Resolved
+    path: Path | None
 
 
-def data_dir(flag: Path | None, config: Config, *, devnet_only: bool) -> Path | None:
+def layers_of(config: Path | None, flags: Flags = MappingProxyType({})) -> tuple[Layers, Path | None]:
+    """Read the file that applies; ConfigError if one that was named cannot be read."""
+    path = find_config(config, os.environ)
+    read = read_config(path) if path is not None else None
+    layers = Layers(
+        table=read.table if read is not None else {},
+        name=str(path) if path is not None else DEFAULTS_NAME,
+        environment=dict(os.environ),
+        flags=tuple(
+            Setting(key, value, Origin("flag", option))
+            for key, (option, value) in flags.items()
+            if value is not None
+        ),
+        tiers_text=packaged_tiers_text(),
+        notes=read.translated.notes if read is not None else (),
+    )
+    return layers, path
+
+
+def load_settings(config: Path | None, flags: Flags = MappingProxyType({})) -> Loaded:
+    """Return the config that holds; ConfigError where it cannot be."""
+    layers, path = layers_of(config, flags)
+    return Loaded(resolve(layers), path)
+
+
+def data_dir(config: Config, *, devnet_only: bool) -> Path | None:
     """Return the folder for the store; None for a temporary one, which the devnet alone gets by default."""
-    if flag is not None:
-        return flag.expanduser()
     if config.relay.data_dir is not None:
         return Path(config.relay.data_dir).expanduser()
     if devnet_only:

@@ -88,7 +88,7 @@ CONFIGS = [
     ("[relya]\n", "unknown key relya; did you mean relay?"),
     ("[relay]\ntiers = 'free'\n", "tiers"),
     ("[log]\nlevel = 'loud'\n", "loud"),
-    ("[chains.litecoin]\nquorum = 2\n", "unknown key chains.litecoin.quorum"),
+    ("[chains.litecoin]\nquorom = 2\n", "did you mean chains.litecoin.quorum?"),
     ("[chains.litecoin]\nsources = 1\n", "sources"),
     ("[chains.litecoin]\ncatch_up_blocks_max = -1\n", "catch_up_blocks_max"),
     ("[chains.litecoin]\ngap_after_s = 0\n", "gap_after_s"),

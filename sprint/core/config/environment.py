@@ -1,0 +1,89 @@
+"""Environment variables as a layer of the config: `SPRINT_SECTION__KEY`, and the names of earlier papers.
+
+Upper case, two underscores where the dotted name has a dot, one where a chain's id has a dash:
+`SPRINT_RELAY__DATA_DIR`, `SPRINT_TIERS__FREE__PORT`, `SPRINT_CHAINS__LITECOIN_REGTEST__QUORUM`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sprint.core.config.keys import ANY_NAME, KEYS, SOURCES_KEY, Key, nearest
+from sprint.core.config.origins import Origin, Setting
+from sprint.core.errors import ConfigError
+
+ENVIRONMENT_PREFIX = "SPRINT_"
+# These configure the command and the scripts themselves, not the relay.
+ENVIRONMENT_RESERVED = ("SPRINT_CONFIG", "SPRINT_REQUIRE_REAL", "SPRINT_SOAK", "SPRINT_SEED")
+TIER_VARIABLE = "TIER"
+_NO_TUNING = "the process isn't tuned in this version"
+# Variables that the project's first papers name and nothing reads in this version, with why.
+WITHOUT_MEANING = {
+    "DATABASE_URL": "the log is kept in SQLite, in relay.data_dir",
+    "REDIS_URL": "there is no cache outside the process in this version",
+    "AUDIT_LOGGING": "there is no audit log in this version",
+    "SECURE_BUFFER_ENABLED": "there are no keys to protect in this version",
+    "RUST_FFI_ENABLED": "it has no meaning here: there is no Rust part",
+    "GC_PERCENT": _NO_TUNING,
+    "MAX_CPU_CORES": _NO_TUNING,
+    "HIGH_PRIORITY": _NO_TUNING,
+    "LOCK_OS_THREAD": _NO_TUNING,
+    "PREALLOC_BUFFERS": _NO_TUNING,
+    "OPTIMIZE_SYSTEM": _NO_TUNING,
+    "BITCOIN_SPRINT_ENV": _NO_TUNING,
+}
+_OFF = ("", "0", "false", "no", "off")
+
+
+def environment_settings(environment: Mapping[str, str]) -> tuple[list[Setting], list[str]]:
+    """Return what variables set, and what is wrong with them."""
+    settings: list[Setting] = []
+    problems: list[str] = []
+    if environment.get(TIER_VARIABLE):
+        origin = Origin("environment", TIER_VARIABLE)
+        settings.append(Setting("relay.tiers", (environment[TIER_VARIABLE],), origin))
+    for variable, text in environment.items():
+        if not variable.startswith(ENVIRONMENT_PREFIX) or variable in ENVIRONMENT_RESERVED:
+            continue
+        try:
+            name, key = _key_of(variable)
+        except ConfigError as error:
+            problems.append(f"environment: {error}")
+            continue
+        try:
+            settings.append(Setting(name, key.from_text(text), Origin("environment", variable)))
+        except ConfigError as error:
+            problems.append(f"environment: {variable}={text!r}: {error}")
+    return settings, problems
+
+
+def environment_notes(environment: Mapping[str, str]) -> list[str]:
+    """Say which variables are set and count for nothing. Never their values: a password may be in one."""
+    return [
+        f"{variable} is set and counts for nothing: {why}"
+        for variable, why in WITHOUT_MEANING.items()
+        if environment.get(variable, "").lower() not in _OFF
+    ]
+
+
+def variable_of(name: str) -> str | None:
+    """Return the variable that sets a key; None for a source's, which are a list."""
+    if name.startswith(SOURCES_KEY) or name.endswith(".sources") or ".sources." in name:
+        return None
+    return ENVIRONMENT_PREFIX + name.replace(".", "__").replace("-", "_").upper()
+
+
+def _key_of(variable: str) -> tuple[str, Key]:
+    """Return the dotted name that a variable sets and its key; ConfigError names the nearest variable."""
+    parts = variable.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
+    named = parts[1].replace("_", "-") if len(parts) == 3 and parts[0] in ("chains", "tiers") else ""
+    pattern = ".".join([parts[0], ANY_NAME, parts[2]] if named else parts)
+    key = KEYS.get(pattern)
+    if key is None or variable_of(pattern) is None or variable != variable.upper():
+        known = [v.replace(ANY_NAME, parts[1].upper()) if named else v for v in _variables()]
+        raise ConfigError(f"unknown variable {variable}; {nearest(variable, known)}")
+    return (f"{parts[0]}.{named}.{parts[2]}" if named else pattern), key
+
+
+def _variables() -> list[str]:
+    return [variable for name in KEYS if (variable := variable_of(name)) is not None]

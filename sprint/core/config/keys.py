@@ -1,0 +1,195 @@
+"""Every key of the config by its dotted name, and the leaves of a table held against them.
+
+A key that stands for several is written with `NAME`: `chains.NAME.gap_after_s`, `tiers.NAME.port`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, get_type_hints
+
+import msgspec
+from msgspec import Meta, inspect
+
+from sprint.core.config.sections import TIER_KEYS, ChainSection, Config, SourceSection
+from sprint.core.errors import ConfigError
+from sprint.core.relay.tiers import TierPolicy
+
+ANY_NAME = "NAME"
+SHOWN_LENGTH_MAX = 80
+_EXAMPLES = {"chains": ".bitcoin", "tiers": ".free"}
+
+
+class Key(msgspec.Struct, frozen=True):
+    """One key. `kind` is the type to convert to; `default` is UNSET where a value must be given."""
+
+    name: str
+    kind: Any
+    default: Any
+    about: str
+    flag: str
+    at_once: bool
+    default_said: str
+
+    @property
+    def section(self) -> str:
+        """The heading it stands under, as in the file."""
+        table = self.name.rpartition(".")[0]
+        return f"[[{table}]]" if table.endswith(".sources") else f"[{table}]"
+
+    @property
+    def field(self) -> str:
+        return self.name.rpartition(".")[2]
+
+    @property
+    def is_list(self) -> bool:
+        return isinstance(_bare(inspect.type_info(self.kind)), inspect.VarTupleType)
+
+    def from_text(self, text: str) -> Any:
+        """Read a value from a variable or the command line: a list is separated by commas."""
+        return self.convert(text.split(",") if self.is_list else text, strict=False)
+
+    def convert(self, value: object, *, strict: bool = True) -> Any:
+        """Return a value of the key's kind; ConfigError says what was wanted."""
+        try:
+            return msgspec.convert(value, self.kind, strict=strict)
+        except msgspec.ValidationError as error:
+            raise ConfigError(str(error)) from error
+
+
+class Leaf(NamedTuple):
+    """A value of a table: its key, its own dotted name (`chains.bitcoin.gap_after_s`), where it stands."""
+
+    key: Key
+    name: str
+    path: tuple[str | int, ...]
+    value: Any
+
+
+def find_key(name: str) -> Key:
+    """Return the key that a dotted name means, as `chains.bitcoin.quorum`; ConfigError names the nearest."""
+    parts = name.split(".")
+    if parts[0] in ("chains", "tiers") and len(parts) > 2:
+        parts[1] = ANY_NAME
+    found = KEYS.get(".".join(part for part in parts if not part.isdigit()))
+    if found is None:
+        raise ConfigError(f"unknown key {name}; {nearest('.'.join(parts), list(KEYS))}")
+    return found
+
+
+def read_leaves(table: Mapping[str, Any]) -> tuple[list[Leaf], list[str]]:
+    """Return the leaves of a table, and what is wrong with it: unknown keys, values of the wrong kind."""
+    problems: list[str] = []
+    leaves = list(_walk(table, problems))
+    kept = []
+    for leaf in leaves:
+        try:
+            leaf.key.convert(leaf.value)
+        except ConfigError as error:
+            shown = "" if leaf.key.field == "url" else f" = {_shown(leaf.value)}"
+            problems.append(f"{leaf.name}{shown}: {error}")
+        else:
+            kept.append(leaf)
+    return kept, problems
+
+
+def nearest(name: str, known: Sequence[str], prefix: str = "") -> str:
+    """Say which of the known names comes nearest, or which there are."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {prefix}{near[0]}?" if near else f"there are {', '.join(known)}"
+
+
+def _walk(table: Mapping[str, Any], problems: list[str]) -> Iterator[Leaf]:
+    known = [field.name for field in msgspec.structs.fields(Config)]
+    for name, section in table.items():
+        if name not in known:
+            problems.append(f"unknown key {name}; {nearest(name, known)}")
+        elif not isinstance(section, dict):
+            problems.append(f"{name} is not a table; want [{name + _EXAMPLES.get(name, '')}]")
+        elif name in ("chains", "tiers"):
+            for inner, fields in section.items():
+                yield from _section(fields, (name, inner), f"{name}.{ANY_NAME}", problems)
+        else:
+            yield from _section(section, (name,), name, problems)
+
+
+def _section(
+    fields: object, path: tuple[str | int, ...], section: str, problems: list[str]
+) -> Iterator[Leaf]:
+    """Walk one section. The key of each field is `section.field`; `path` says where it stands."""
+    place = ".".join(map(str, path))
+    if not isinstance(fields, dict):
+        problems.append(f"{place} is not a table; want [{place}]")
+        return
+    known = {key.field: key for key in KEYS.values() if key.name.rpartition(".")[0] == section}
+    for field, value in fields.items():
+        if field not in known:
+            named = "".join(f"{part}." for part in path if not isinstance(part, int))
+            problems.append(f"unknown key {named}{field}; {nearest(field, list(known), named)}")
+        elif known[field].name == SOURCES_KEY:
+            yield from _sources(value, (*path, field), problems)
+        else:
+            yield Leaf(known[field], f"{place}.{field}", (*path, field), value)
+
+
+def _sources(listed: object, path: tuple[str | int, ...], problems: list[str]) -> Iterator[Leaf]:
+    place = ".".join(map(str, path))
+    if not isinstance(listed, list) or not all(isinstance(source, dict) for source in listed):
+        problems.append(f"{place} is no list of tables; want [[{place}]]")
+        return
+    for number, source in enumerate(listed):
+        yield from _section(source, (*path, number), SOURCES_KEY, problems)
+        if "url" not in source:
+            problems.append(f'{place}.{number}: no url; want url = "p2p://host:port"')
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= SHOWN_LENGTH_MAX else text[:SHOWN_LENGTH_MAX] + "…"
+
+
+def _bare(kind: inspect.Type) -> inspect.Type:
+    """Return a type without its description, and without the None that it may also be."""
+    while isinstance(kind, inspect.Metadata):
+        kind = kind.type
+    if isinstance(kind, inspect.UnionType):
+        kind = next(each for each in kind.types if not isinstance(each, inspect.NoneType))
+    return kind
+
+
+def _keys_of(
+    section: str, record: type[msgspec.Struct], texts: Mapping[str, Meta] | None = None
+) -> list[Key]:
+    hints = get_type_hints(record, include_extras=True)
+    keys = []
+    for field in msgspec.structs.fields(record):
+        meta = texts.get(field.name) if texts is not None else hints[field.name].__metadata__[-1]
+        if meta is None:
+            continue
+        extra = meta.extra or {}
+        default = msgspec.UNSET if field.required else field.default
+        name, kind = f"{section}.{field.name}", hints[field.name]
+        keys.append(
+            Key(
+                name, kind, default, meta.description or "", extra["flag"], extra["at_once"], extra["default"]
+            )
+        )
+    return keys
+
+
+def _all_keys() -> dict[str, Key]:
+    found: list[Key] = []
+    for field in msgspec.structs.fields(Config):
+        if field.name == "chains":
+            found += _keys_of(f"chains.{ANY_NAME}", ChainSection)
+            found += _keys_of(SOURCES_KEY, SourceSection)
+        elif field.name == "tiers":
+            found += _keys_of(f"tiers.{ANY_NAME}", TierPolicy, TIER_KEYS)
+        else:
+            found += _keys_of(field.name, field.type)
+    return {key.name: key for key in found}
+
+
+SOURCES_KEY = f"chains.{ANY_NAME}.sources"
+KEYS: dict[str, Key] = _all_keys()

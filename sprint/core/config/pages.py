@@ -1,0 +1,209 @@
+"""What `config example`, `show`, `explain` and the reference page print, made of the keys' own texts."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from sprint.core.config.environment import variable_of
+from sprint.core.config.keys import KEYS, SOURCES_KEY, Key, find_key
+from sprint.core.config.origins import Origin, Resolved
+from sprint.core.config.sections import SourceSection
+from sprint.core.config.toml_text import literal
+from sprint.core.relay.tiers import TierPolicy, find_tier, parse_tiers
+
+WIDTH = 100
+_USER_INFO = re.compile("//[^/?#@]*@")
+EXAMPLE_HEAD = """\
+# sprint.toml: every key, with its default where it has one.
+# Precedence: flag > environment > file > tier > default. `sprint relay config explain KEY` tells of one.
+"""
+# What the example says where a name or a value must be given: a source of each kind that has keys of its own.
+_EXAMPLE_SOURCES: tuple[dict[str, Any], ...] = (
+    {"name": "core-1", "url": "p2p://127.0.0.1:8333", "provider": "own-rack"},
+    {"url": "rpc://127.0.0.1:8332", "cookie_file": "~/.bitcoin/.cookie"},
+    {"url": "rpcs://node.example:443", "user_env": "NODE_USER", "password_env": "NODE_PASSWORD"},
+    {"url": "zmq://127.0.0.1:28332", "topics": ("rawblock", "sequence")},
+)
+_EXAMPLE_DATA_DIR = "~/.local/share/sprint"
+_EXAMPLE_NAMES = {"chains": "bitcoin", "tiers": "business"}
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """A value that holds, and the layer it comes from."""
+
+    key: str
+    value: Any
+    origin: str
+
+
+def example(tiers_text: str) -> str:
+    """Return a whole config file with every key, commented out."""
+    policy = find_tier(parse_tiers(tiers_text), _EXAMPLE_NAMES["tiers"])
+    lines = EXAMPLE_HEAD.splitlines()
+    section = ""
+    for key in KEYS.values():
+        if key.field == "sources":
+            continue
+        if key.section != section:
+            section = key.section
+            lines += ["", f"# {_example_section(section)}"]
+        lines += [f"#   {line}" for line in textwrap.wrap(_comment(key), WIDTH)]
+        if not key.name.startswith(SOURCES_KEY):
+            lines.append(f"# {key.field} = {literal(_example_value(key, policy))}")
+        elif key.field == SourceSection.__struct_fields__[-1]:
+            lines += _example_sources(section)
+    return "\n".join(lines) + "\n"
+
+
+def explain(name: str, resolved: Resolved) -> str:
+    """Tell of one key: what it is for, where it is set, what it is now; ConfigError if unknown."""
+    key = find_key(name)
+    variable = variable_of(name if name != key.name else key.name)
+    rows = [
+        ("", key.about),
+        ("default", default_said(key)),
+        ("file", f"{key.section} {key.field}"),
+        ("environment", variable or "none: sources are a list"),
+        ("flag", key.flag or "none"),
+        ("a change", "applied at once" if key.at_once else "restart needed"),
+    ]
+    rows += [("now", f"{_text(row)}   # {row.origin}") for row in shown(resolved) if _matches(row.key, name)]
+    return "\n".join([name, *(f"  {label + ':' if label else '':13}{text}" for label, text in rows)])
+
+
+def shown(resolved: Resolved) -> list[Shown]:
+    """Return every value that holds, of tiers those that are served. Logins in URLs are left out."""
+    return [Shown(name, value, str(origin)) for name, value, origin in _values(resolved)]
+
+
+def show(resolved: Resolved, *, origins: bool) -> str:
+    """Return all values as a config file that says the same, with the origin of each behind it if asked."""
+    lines: list[str] = []
+    table = ""
+    for row in shown(resolved):
+        if row.value is None:
+            continue
+        found = row.key.rpartition(".")[0]
+        if found != table:
+            table = found
+            lines += ["", _table_line(found)]
+        note = f"  # {row.origin}" if origins else ""
+        lines.append(f"{_text(row)}{note}")
+    return "\n".join(lines[1:])
+
+
+def reference_tables() -> dict[str, str]:
+    """Return the reference page's table of each section by its heading."""
+    tables: dict[str, list[str]] = {}
+    for key in KEYS.values():
+        if key.name.startswith("tiers."):
+            continue
+        rows = tables.setdefault(
+            key.section, ["| key | default | a change | what it is |", "| --- | --- | --- | --- |"]
+        )
+        rows.append(f"| `{key.field}` | {default_said(key)} | {_change_said(key)} | {key.about} |")
+    return {heading: "\n".join(rows) for heading, rows in tables.items()}
+
+
+def tier_table(tiers_text: str) -> str:
+    """Return the reference page's table of the packaged tiers."""
+    tiers = parse_tiers(tiers_text)
+    rows = [f"| key | {' | '.join(tiers)} | a change | what it is |", "| --- " * (len(tiers) + 3) + "|"]
+    for key in KEYS.values():
+        if key.name.startswith("tiers."):
+            figures = " | ".join(_figure(getattr(tier, key.field)) for tier in tiers.values())
+            rows.append(f"| `{key.field}` | {figures} | {_change_said(key)} | {key.about} |")
+    return "\n".join(rows)
+
+
+def default_said(key: Key) -> str:
+    """Say a key's default in words or as TOML."""
+    if key.name.startswith("tiers."):
+        return "the packaged tier's"
+    if key.default is msgspec.UNSET:
+        return "must be given"
+    if key.default is None or key.default == ():
+        return key.default_said or "none"
+    return f"`{literal(key.default)}`"
+
+
+def _change_said(key: Key) -> str:
+    return "at once" if key.at_once else "restart"
+
+
+def _figure(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else f"{value:g}"
+
+
+def _comment(key: Key) -> str:
+    return f"{key.about}; default {default_said(key)}".replace("`", "")
+
+
+def _example_section(section: str) -> str:
+    return section.replace("NAME", _EXAMPLE_NAMES.get(section.strip("[").partition(".")[0], ""))
+
+
+def _example_sources(section: str) -> list[str]:
+    """Return the example's sources; the first one's heading stands above the keys' texts already."""
+    lines: list[str] = []
+    for number, source in enumerate(_EXAMPLE_SOURCES):
+        lines += [f"# {_example_section(section)}"] if number else []
+        lines += [f"# {field} = {literal(value)}" for field, value in source.items()]
+    return lines
+
+
+def _example_value(key: Key, policy: TierPolicy) -> Any:
+    if key.name.startswith("tiers."):
+        return getattr(policy, key.field)
+    return _EXAMPLE_DATA_DIR if key.name == "relay.data_dir" else key.default
+
+
+def _values(resolved: Resolved) -> Iterator[tuple[str, Any, Origin]]:
+    config = resolved.config
+    for key in KEYS.values():
+        section = key.name.partition(".")[0]
+        if section not in ("chains", "tiers"):
+            yield key.name, getattr(getattr(config, section), key.field), resolved.origin(key.name)
+    for name, chain in config.chains.items():
+        for field, value in msgspec.structs.asdict(chain).items():
+            if field != "sources":
+                dotted = f"chains.{name}.{field}"
+                yield dotted, value, resolved.origin(dotted)
+        for number, source in enumerate(chain.sources):
+            yield from _source_values(f"chains.{name}.sources.{number}", source, resolved)
+    for tier in (find_tier(resolved.tiers, name) for name in config.relay.tiers):
+        for field, value in msgspec.structs.asdict(tier).items():
+            if field != "name":
+                dotted = f"tiers.{tier.name}.{field}"
+                yield dotted, value, resolved.origin(dotted)
+
+
+def _source_values(
+    place: str, source: SourceSection, resolved: Resolved
+) -> Iterator[tuple[str, Any, Origin]]:
+    for field, value in msgspec.structs.asdict(source).items():
+        if value is not None:
+            said = _USER_INFO.sub("//…@", value) if field == "url" else value
+            yield f"{place}.{field}", said, resolved.origin(f"{place}.{field}")
+
+
+def _table_line(table: str) -> str:
+    head, _, last = table.rpartition(".")
+    return f"[[{head}]]" if last.isdigit() else f"[{table}]"
+
+
+def _text(row: Shown) -> str:
+    field = row.key.rpartition(".")[2]
+    return f"# {field}" if row.value is None else f"{field} = {literal(row.value)}"
+
+
+def _matches(shown_key: str, name: str) -> bool:
+    """Tell whether a shown value is of the key asked for, which may stand for several."""
+    if shown_key == name:
+        return True
+    return find_key(shown_key).name == find_key(name).name and "NAME" in name

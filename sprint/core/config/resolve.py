@@ -1,0 +1,95 @@
+"""Lays flags over environment over file over tiers over defaults; an error where one of them is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from sprint.core.config.environment import environment_notes, environment_settings
+from sprint.core.config.keys import read_leaves
+from sprint.core.config.origins import Origin, Resolved, Setting
+from sprint.core.config.sections import Config
+from sprint.core.errors import ConfigError
+from sprint.core.relay.tiers import TierPolicy, find_tier, parse_tiers
+
+
+class Layers(msgspec.Struct, frozen=True, kw_only=True):
+    """What a config is made of. `name` is the file's, `notes` what was said of it when it was read."""
+
+    table: Mapping[str, Any] = {}
+    name: str = "defaults"
+    environment: Mapping[str, str] = {}
+    flags: tuple[Setting, ...] = ()
+    tiers_text: str
+    notes: tuple[str, ...] = ()
+
+
+def resolve(layers: Layers) -> Resolved:
+    """Return the config that holds; ConfigError names the first thing that is wrong."""
+    resolved, problems = try_resolve(layers)
+    if resolved is None:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise ConfigError(problems[0] + more)
+    return resolved
+
+
+def try_resolve(layers: Layers) -> tuple[Resolved | None, list[str]]:
+    """Return the config, or None and all that is wrong with it."""
+    leaves, found = read_leaves(layers.table)
+    problems = [f"{layers.name}: {problem}" for problem in found]
+    variables, wrong = environment_settings(layers.environment)
+    problems += wrong
+    if problems:
+        return None, problems
+    origins = {leaf.name: Origin("file", layers.name) for leaf in leaves}
+    laid = _copied(layers.table)
+    for setting in (*variables, *layers.flags):
+        _lay(laid, setting)
+        origins[setting.name] = setting.origin
+    try:
+        config = msgspec.convert(laid, Config, strict=False)
+        tiers = _tiers(config, layers.tiers_text, origins)
+    except (msgspec.ValidationError, ConfigError) as error:
+        return None, [_with_file(str(error), layers.name)]
+    said = (*layers.notes, *environment_notes(layers.environment))
+    return Resolved(config=config, tiers=tiers, origins=origins, notes=said), []
+
+
+def _tiers(config: Config, tiers_text: str, origins: Mapping[str, Origin]) -> dict[str, TierPolicy]:
+    """Return the tiers; ConfigError where one is overridden or served that there isn't, or served twice."""
+    tiers = parse_tiers(tiers_text, config.tiers)
+    served = config.relay.tiers
+    origin = origins.get("relay.tiers")
+    where = "relay.tiers"
+    if origin is not None and origin.kind != "file":
+        where = f"{origin.name}" if origin.kind == "flag" else f"environment: {origin.name}"
+    try:
+        found = [find_tier(tiers, tier).name for tier in served]
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
+    if len(set(found)) < len(found):
+        raise ConfigError(f"{where}: {', '.join(served)}: a tier stands there twice")
+    return tiers
+
+
+def _with_file(message: str, name: str) -> str:
+    return message if message.startswith(("environment:", "--")) else f"{name}: {message}"
+
+
+def _copied(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Copy the tables that a layer may be laid into; the leaves are left as they are."""
+    return {
+        name: {
+            inner: dict(fields) if isinstance(fields, dict) else fields for inner, fields in section.items()
+        }
+        for name, section in table.items()
+    }
+
+
+def _lay(table: dict[str, Any], setting: Setting) -> None:
+    *sections, field = setting.name.split(".")
+    for section in sections:
+        table = table.setdefault(section, {})
+    table[field] = setting.value
