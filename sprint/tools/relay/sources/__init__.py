@@ -13,6 +13,8 @@ from sprint.tools.plugins import ChainNetwork
 from sprint.tools.relay.intake import Sink
 from sprint.tools.relay.sources.p2p import P2pSource
 from sprint.tools.relay.sources.p2p_probe import probe_p2p
+from sprint.tools.relay.sources.rpc import RpcSource
+from sprint.tools.relay.sources.rpc_probe import probe_rpc
 from sprint.tools.relay.sources.view import Probe, Source
 from sprint.tools.relay.stages import StageObserver
 
@@ -30,6 +32,8 @@ def _new_p2p(spec: SourceSpec, network: ChainNetwork, intake: Sink, observer: St
 
 SOURCE_KINDS: dict[str, SourceKind] = {
     "p2p": SourceKind(_new_p2p, probe_p2p),
+    "rpc": SourceKind(RpcSource, probe_rpc),
+    "rpcs": SourceKind(RpcSource, probe_rpc),
 }
 
 

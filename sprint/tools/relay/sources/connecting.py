@@ -1,0 +1,130 @@
+"""What every source does around its connection: tries when its gate lets it, tells why not, shows itself."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from collections import Counter
+from typing import Protocol
+
+from sprint.core.errors import UpstreamError
+from sprint.core.relay.gate import Ending, SourceGate
+from sprint.core.relay.source_url import SourceSpec
+from sprint.tools.relay.intake import Sink
+from sprint.tools.relay.sources.view import SourceState, SourceView
+from sprint.tools.runtime import clock, jitter, log_fields
+
+CONNECT_TIMEOUT_S = 10.0
+log = logging.getLogger(__name__)
+
+
+class Connection(Protocol):
+    """What a source needs of its connection, whatever it speaks."""
+
+    @property
+    def ended(self) -> asyncio.Future[str]: ...
+    @property
+    def ready_at(self) -> float | None: ...
+    @property
+    def user_agent(self) -> str: ...
+    @property
+    def misbehaved(self) -> bool: ...
+    @property
+    def faults(self) -> Counter[str]: ...
+    def awaited_s(self, now: float) -> float: ...
+    def abort(self) -> None: ...
+
+
+class ConnectingSource(ABC):
+    """One upstream, connected to again and again until it is cancelled. A kind says how it connects."""
+
+    def __init__(self, spec: SourceSpec, intake: Sink) -> None:
+        self.spec = spec
+        self.intake = intake
+        self.blocks_received = 0
+        self._gate = SourceGate()
+        self._connection: Connection | None = None
+        self._reason = "not tried yet"
+        self._connects = 0
+        self._blocked = False
+        # Of connections that have ended; the kinds are those of the protocol's errors, so they are few.
+        self._faults: Counter[str] = Counter()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.spec.name}, {self.spec.url})"
+
+    @abstractmethod
+    async def open(self) -> Connection:
+        """Connect. OSError, TimeoutError or UpstreamError, with the reason, where that fails."""
+
+    async def run(self) -> None:
+        """Connect, serve until the connection ends, wait as the gate says; for ever."""
+        while True:
+            await asyncio.sleep(self._gate.admit(clock()))
+            try:
+                outcome, held_s = await self.connect_once()
+            except Exception as error:  # a task that ended over a mistake of ours would never try again
+                log.exception("source %s failed", self.spec.name)
+                self._reason = repr(error)
+                outcome, held_s = "failed", 0.0
+            self._blocked = outcome == "misbehaved"
+            self._gate.record(outcome, held_s=held_s, now=clock(), jitter=jitter())
+
+    async def connect_once(self) -> tuple[Ending, float]:
+        """Connect and serve until the connection ends; return how it ended and how long it was ready."""
+        try:
+            connection = await self.open()
+        except (OSError, UnicodeError, TimeoutError, UpstreamError) as error:
+            self._note(str(error) or f"no connection within {CONNECT_TIMEOUT_S:.0f} s", was_ready=False)
+            return "failed", 0.0
+        self._connection = connection
+        self._connects += 1
+        try:
+            self._note(await connection.ended, was_ready=connection.ready_at is not None)
+        finally:
+            self._connection = None
+            connection.abort()
+            self._faults.update(connection.faults)
+        held_s = clock() - connection.ready_at if connection.ready_at is not None else 0.0
+        return ("misbehaved" if connection.misbehaved else "lost"), held_s
+
+    def view(self) -> SourceView:
+        connection = self._connection
+        ready = connection is not None and connection.ready_at is not None
+        return SourceView(
+            name=self.spec.name,
+            url=self.spec.url,
+            provider=self.spec.provider,
+            state=self._state(ready=ready),
+            reason="" if ready else self._reason,
+            user_agent=connection.user_agent if connection is not None else "",
+            connects=self._connects,
+            blocks_received=self.blocks_received,
+            retry_in_s=round(self._gate.admit(clock()), 3) if connection is None else 0.0,
+            awaited_s=round(connection.awaited_s(clock()), 3) if connection is not None else 0.0,
+            faults=dict(self.faults()),
+        )
+
+    def faults(self) -> Counter[str]:
+        """Count by kind what was wrong in all connections so far."""
+        return self._faults + self._connection.faults if self._connection is not None else self._faults
+
+    def _state(self, *, ready: bool) -> SourceState:
+        if self._connection is not None:
+            return "ready" if ready else "connecting"
+        return "blocked" if self._blocked else "waiting"
+
+    def _note(self, reason: str, *, was_ready: bool) -> None:
+        """Keep why there is no connection, and log it once where the intake has no loss to tell of."""
+        if not was_ready and reason != self._reason:
+            log_fields(
+                log,
+                logging.WARNING,
+                "source cannot be reached",
+                chain=self.intake.chain,
+                source=self.spec.name,
+                url=self.spec.url,
+                reason=reason,
+            )
+        self._reason = reason

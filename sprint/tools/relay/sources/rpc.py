@@ -1,0 +1,267 @@
+"""A source that is asked over JSON-RPC: the HTTP connections around an `RpcSession`.
+
+Each of the session's lanes has a connection of its own, opened when there is something to send and again when
+the node has closed it. The session decides what is asked; what it tells goes to the chain's intake.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections import Counter
+from collections.abc import Sequence
+
+from sprint.core.protocols.announcements import BlockArrived
+from sprint.core.protocols.json_rpc.lane import Lane, Ready, RpcEvent, RpcRequest
+from sprint.core.protocols.json_rpc.session import RpcSession
+from sprint.core.protocols.json_rpc.settings import RpcSettings
+from sprint.core.relay.source_url import SourceSpec
+from sprint.tools.plugins import ChainCatalog, ChainNetwork
+from sprint.tools.relay.intake import Sink
+from sprint.tools.relay.one_timer import OneTimer
+from sprint.tools.relay.sources.connecting import CONNECT_TIMEOUT_S, ConnectingSource
+from sprint.tools.relay.sources.http_connection import HttpAnswer, HttpConnection
+from sprint.tools.relay.sources.login import authorization, warnings_of
+from sprint.tools.relay.stages import StageObserver
+from sprint.tools.runtime import clock, log_fields
+
+TLS_PORT = 443
+log = logging.getLogger(__name__)
+
+
+class RpcSource(ConnectingSource):
+    """One node that is asked over JSON-RPC."""
+
+    def __init__(
+        self,
+        spec: SourceSpec,
+        network: ChainNetwork,
+        intake: Sink,
+        observer: StageObserver,
+        settings: RpcSettings | None = None,
+    ) -> None:
+        super().__init__(spec, intake)
+        self.network = network
+        self.observer = observer
+        self.settings = settings or RpcSettings()
+        for warning in warnings_of(spec):
+            log_fields(log, logging.WARNING, warning, chain=intake.chain, source=spec.name)
+
+    async def open(self) -> RpcConnection:
+        """Read the login, open the first connection, greet the node."""
+        header = await asyncio.to_thread(authorization, self.spec.login)
+        connection = RpcConnection(self, header)
+        try:
+            await connection.connect()
+        except BaseException:
+            connection.abort()
+            raise
+        return connection
+
+
+class RpcConnection:
+    """The lanes to one node; `Upstream` to the intake."""
+
+    def __init__(self, source: RpcSource, header: str) -> None:
+        self.source = source
+        self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.ready_at: float | None = None
+        self.misbehaved = False
+        self.paused_at: float | None = None
+        self._invalid: Counter[str] = Counter()
+        self._timer = OneTimer(asyncio.get_running_loop(), self._on_timer)
+        self._session = RpcSession(
+            source.network.parameters,
+            source.settings,
+            source=source.spec.name,
+            now=clock(),
+            owner_of=ChainCatalog.installed().of_genesis,
+        )
+        self._lanes = {name: _LaneConnection(self, name, header) for name in Lane}
+
+    def __repr__(self) -> str:
+        return f"RpcConnection({self.source.spec.url}, {self._session!r})"
+
+    @property
+    def user_agent(self) -> str:
+        return self._session.user_agent
+
+    @property
+    def height(self) -> int:
+        return self._session.height
+
+    @property
+    def faults(self) -> Counter[str]:
+        """What was wrong on this connection, by kind: of the protocol, and `invalid` of what was proved."""
+        return Counter(self._session.counts) + self._invalid
+
+    def awaited_s(self, now: float) -> float:
+        asked_at = self._session.oldest_request_at
+        return 0.0 if asked_at is None else now - asked_at
+
+    async def connect(self) -> None:
+        """Open the lane that greets the node, and greet it. OSError or TimeoutError where that fails."""
+        await self._lanes[Lane.TIP].connect()
+        self._flush()
+
+    # What the intake asks of a ready source.
+
+    def request_headers(self, locator: Sequence[bytes]) -> None:
+        self._session.request_headers(locator)
+        self._flush()
+
+    def request_blocks(self, hashes: Sequence[bytes]) -> None:
+        self._session.request_blocks(hashes, clock())
+        self._flush()
+
+    def penalise(self, points: int, reason: str) -> None:
+        self._invalid["invalid"] += 1
+        self._session.penalise(points, reason)
+        self._flush()
+
+    def pause(self, *, paused: bool) -> None:
+        if self.ended.done() or paused == (self.paused_at is not None):
+            return
+        if self.paused_at is None:
+            self.paused_at = clock()
+            self._timer.cancel()
+        else:
+            self._session.stood_still(clock() - self.paused_at)
+            self.paused_at = None
+        for lane in self._lanes.values():
+            lane.pause(paused=paused)
+        self._flush()
+
+    def abort(self) -> None:
+        self._end("the relay stops")
+
+    # What the lanes tell.
+
+    def answered(self, lane: Lane, answer: HttpAnswer) -> None:
+        source = self.source
+        source.observer.mark("read", source.intake.chain, b"", answer.read_at)
+        events = self._session.receive_answer(lane, answer.status, answer.body, answer.read_at)
+        self._take(events, clock())
+
+    def too_large(self, lane: Lane, size: int) -> None:
+        now = clock()
+        self._take(self._session.answer_too_large(lane, size, now), now)
+
+    def lane_lost(self, lane: Lane, reason: str, *, malformed: bool) -> None:
+        self._session.connection_lost(lane, reason, malformed=malformed)
+        self._flush()
+
+    def unreachable(self, reason: str) -> None:
+        self._session.close(reason)
+        self._flush()
+
+    def _take(self, events: Sequence[RpcEvent], framed_at: float) -> None:
+        source = self.source
+        for event in events:
+            if self._session.closed is not None:
+                break  # what came with the fault that closed it counts for nothing
+            if isinstance(event, Ready):
+                self.ready_at = framed_at
+                source.intake.source_ready(source.spec.name, self)
+                continue
+            if isinstance(event, BlockArrived):
+                source.blocks_received += 1
+            source.intake.announce(event, framed_at)
+        self._flush()
+
+    def _flush(self) -> None:
+        """Send what the session asks for, arm its timer, end where it has closed."""
+        session = self._session
+        if session.closed is not None:
+            self.misbehaved = session.score >= session.settings.score_max
+            self._end(session.closed)
+            return
+        # What has come and is not read yet must not run out of time.
+        if self.ended.done() or self.paused_at is not None:
+            return
+        now = clock()
+        for name, lane in self._lanes.items():
+            request = session.data_to_send(name, now)
+            if request is not None:
+                lane.send(request)
+        self._timer.arm(session.next_timer())
+
+    def _on_timer(self) -> None:
+        self._session.handle_timer(clock())
+        self._flush()
+
+    def _end(self, reason: str) -> None:
+        self._timer.cancel()
+        for lane in self._lanes.values():
+            lane.abort()
+        if self.ended.done():
+            return
+        self.ended.set_result(reason)
+        self.source.intake.source_lost(self.source.spec.name, reason, blocked=self.misbehaved)
+
+
+class _LaneConnection:
+    """The HTTP connection of one lane, opened again when the node has closed it."""
+
+    def __init__(self, owner: RpcConnection, name: Lane, header: str) -> None:
+        self._owner = owner
+        self._name = name
+        self._header = header
+        self._http: HttpConnection | None = None
+        self._opening: asyncio.Task[None] | None = None
+
+    async def connect(self) -> None:
+        spec = self._owner.source.spec
+        tls = ssl.create_default_context() if spec.scheme == "rpcs" else None
+        port = spec.port or TLS_PORT
+        host = f"[{spec.host}]" if ":" in spec.host else spec.host
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            _, self._http = await asyncio.get_running_loop().create_connection(
+                lambda: HttpConnection(f"{host}:{port}", self._header, self), spec.host, port, ssl=tls
+            )
+        if self._owner.ended.done():
+            self.abort()
+        elif self._owner.paused_at is not None:
+            self._http.pause(paused=True)
+
+    def send(self, request: RpcRequest) -> None:
+        if self._http is None:
+            self._opening = asyncio.create_task(self._open_and_send(request))
+        else:
+            self._http.post(request.body, request.answer_size_max)
+
+    async def _open_and_send(self, request: RpcRequest) -> None:
+        try:
+            await self.connect()
+        except (OSError, TimeoutError) as error:
+            self._owner.unreachable(str(error) or f"no connection within {CONNECT_TIMEOUT_S:.0f} s")
+            return
+        if self._http is not None:
+            self._http.post(request.body, request.answer_size_max)
+
+    def pause(self, *, paused: bool) -> None:
+        if self._http is not None:
+            self._http.pause(paused=paused)
+
+    def abort(self) -> None:
+        if self._opening is not None:
+            self._opening.cancel()
+        if self._http is not None:
+            self._http.abort()
+            self._http = None
+
+    # What the HTTP connection tells.
+
+    def answered(self, answer: HttpAnswer) -> None:
+        if not answer.keeps:
+            self._http = None
+        self._owner.answered(self._name, answer)
+
+    def too_large(self, size: int) -> None:
+        self._http = None
+        self._owner.too_large(self._name, size)
+
+    def ended(self, reason: str, *, malformed: bool) -> None:
+        self._http = None
+        self._owner.lane_lost(self._name, reason, malformed=malformed)
