@@ -125,7 +125,9 @@ def test_the_envelope_of_events_is_complete() -> None:
         assert named == {"type", *(field.name for field in record_of(kind).fields)}
 
 
-@pytest.mark.parametrize("command", ["relay", "relay check", "relay tail", "relay verify"])
+@pytest.mark.parametrize(
+    "command", ["relay", "relay check", "relay tail", "relay verify", "relay config show"]
+)
 def test_every_option_is_listed_with_its_command(command: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "sprint.cli.main", *command.split(), "--help"],

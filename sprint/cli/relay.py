@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import logging
 import sys
-from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sprint.cli import exits, relay_verify
+from sprint.cli import exits, relay_config, relay_verify
+from sprint.cli.options import (
+    AdminPort,
+    ConfigFile,
+    DataDir,
+    Host,
+    LogFormatOption,
+    LogLevelOption,
+    MetricsPort,
+    Tier,
+    flags_of,
+)
 
 if TYPE_CHECKING:
     from sprint.core.config import Resolved
@@ -45,25 +54,12 @@ sprint relay tail --json --from earliest
 """
 
 
-class LogFormat(StrEnum):
-    TEXT = "text"
-    JSON = "json"
-
-
-class LogLevel(StrEnum):
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-
 Source = Annotated[
     list[str] | None,
     typer.Option(
         "--source", metavar="[NAME@]CHAIN[:NETWORK]=p2p://HOST:PORT", help="A node; may be repeated."
     ),
 ]
-ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Config file (TOML).")]
 
 
 @app.callback(help=RELAY_HELP)
@@ -71,22 +67,18 @@ def relay(
     context: typer.Context,
     source: Source = None,
     config: ConfigFile = None,
-    tier: Annotated[str | None, typer.Option(help="Serve this tier only, on its port.")] = None,
-    host: Annotated[str | None, typer.Option(help="Address to listen on; loopback only.")] = None,
+    tier: Tier = None,
+    host: Host = None,
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Port of the one tier; 0 takes a free one.")
     ] = None,
-    admin_port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Port of the admin listener (8081).")
-    ] = None,
-    metrics_port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Port of the metrics listener (9090).")
-    ] = None,
-    data_dir: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the event log is kept.")] = None,
+    admin_port: AdminPort = None,
+    metrics_port: MetricsPort = None,
+    data_dir: DataDir = None,
     chain: Annotated[list[str] | None, typer.Option(help="Only this chain; may be repeated.")] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Run the devnet, beside sources if any.")] = False,
-    log_format: Annotated[LogFormat | None, typer.Option(help="How to log (text).")] = None,
-    log_level: Annotated[LogLevel | None, typer.Option(help="What to log (info).")] = None,
+    log_format: LogFormatOption = None,
+    log_level: LogLevelOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Log warnings and errors only.")] = False,
 ) -> None:
     """Relay verified blocks. Without a source it runs an embedded devnet."""
@@ -98,15 +90,15 @@ def relay(
         from sprint.cli.settings import load_settings
         from sprint.tools.runtime import log_fields, set_up_logging
 
-        flags = {
-            "relay.tiers": ("--tier", None if tier is None else (tier,)),
-            "relay.host": ("--host", host),
-            "relay.data_dir": ("--data-dir", None if data_dir is None else str(data_dir)),
-            "admin.port": ("--admin-port", admin_port),
-            "metrics.port": ("--metrics-port", metrics_port),
-            "log.format": ("--log-format", log_format and log_format.value),
-            "log.level": ("--log-level", log_level and log_level.value),
-        }
+        flags = flags_of(
+            tier=tier,
+            host=host,
+            data_dir=data_dir,
+            admin_port=admin_port,
+            metrics_port=metrics_port,
+            log_format=log_format,
+            log_level=log_level,
+        )
         loaded = load_settings(config, flags)
         form = loaded.resolved.config.log.format
         set_up_logging(form, "warning" if quiet else loaded.resolved.config.log.level)
@@ -259,3 +251,4 @@ def tail(
 
 
 app.command(help=relay_verify.VERIFY_HELP)(relay_verify.verify)
+app.add_typer(relay_config.app, name="config")

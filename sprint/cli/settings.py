@@ -8,7 +8,20 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from sprint.core.config import Config, Layers, Origin, Resolved, Setting, resolve
+from sprint.core.config import (
+    Config,
+    Layers,
+    Origin,
+    Resolved,
+    Setting,
+    resolve,
+    sections_by_chain,
+    sources_of,
+)
+from sprint.core.config.resolve import try_resolve
+from sprint.core.errors import ConfigError
+from sprint.core.relay.source_url import SourceSpec
+from sprint.tools.plugins import ChainCatalog
 from sprint.tools.relay.config_file import find_config, packaged_tiers_text, read_config
 
 DEFAULTS_NAME = "defaults"
@@ -46,6 +59,27 @@ def load_settings(config: Path | None, flags: Flags = MappingProxyType({})) -> L
     """Return the config that holds; ConfigError where it cannot be."""
     layers, path = layers_of(config, flags)
     return Loaded(resolve(layers), path)
+
+
+def check_names(resolved: Resolved, sources: tuple[str, ...] = ()) -> tuple[SourceSpec, ...]:
+    """Return all sources; ConfigError where the config names a chain that there isn't, or a source twice."""
+    catalog = ChainCatalog.installed()
+    sections_by_chain(resolved.config, catalog.id_of)
+    specs = sources_of(resolved.config, sources)
+    for spec in specs:
+        catalog.find(spec.chain, spec.network)
+    return specs
+
+
+def problems_of(layers: Layers) -> list[str]:
+    """Return all that is wrong with a config."""
+    resolved, problems = try_resolve(layers)
+    if resolved is not None:
+        try:
+            check_names(resolved)
+        except ConfigError as error:
+            problems = [f"{layers.name}: {error}"]
+    return problems
 
 
 def data_dir(config: Config, *, devnet_only: bool) -> Path | None:

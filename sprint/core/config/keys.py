@@ -70,11 +70,14 @@ class Leaf(NamedTuple):
 def find_key(name: str) -> Key:
     """Return the key that a dotted name means, as `chains.bitcoin.quorum`; ConfigError names the nearest."""
     parts = name.split(".")
-    if parts[0] in ("chains", "tiers") and len(parts) > 2:
-        parts[1] = ANY_NAME
-    found = KEYS.get(".".join(part for part in parts if not part.isdigit()))
+    given = parts[1] if parts[0] in ("chains", "tiers") and len(parts) > 2 else ANY_NAME
+    pattern = ".".join(
+        part for part in name.replace(f".{given}.", f".{ANY_NAME}.", 1).split(".") if not part.isdigit()
+    )
+    found = KEYS.get(pattern)
     if found is None:
-        raise ConfigError(f"unknown key {name}; {nearest('.'.join(parts), list(KEYS))}")
+        known = [key.replace(ANY_NAME, given) if key.startswith(parts[0]) else key for key in KEYS]
+        raise ConfigError(f"unknown key {name}; {nearest(name, known)}")
     return found
 
 

@@ -14,6 +14,7 @@ from sprint.core.config.keys import KEYS, SOURCES_KEY, Key, find_key
 from sprint.core.config.origins import Origin, Resolved
 from sprint.core.config.sections import SourceSection
 from sprint.core.config.toml_text import literal
+from sprint.core.relay.source_url import SCHEMES
 from sprint.core.relay.tiers import TierPolicy, find_tier, parse_tiers
 
 WIDTH = 100
@@ -151,7 +152,8 @@ def _example_section(section: str) -> str:
 def _example_sources(section: str) -> list[str]:
     """Return the example's sources; the first one's heading stands above the keys' texts already."""
     lines: list[str] = []
-    for number, source in enumerate(_EXAMPLE_SOURCES):
+    spoken = [source for source in _EXAMPLE_SOURCES if source["url"].partition(":")[0] in SCHEMES]
+    for number, source in enumerate(spoken):
         lines += [f"# {_example_section(section)}"] if number else []
         lines += [f"# {field} = {literal(value)}" for field, value in source.items()]
     return lines

@@ -32,8 +32,16 @@ def literal(value: Any) -> str:
 
 
 def document(table: Mapping[str, Any]) -> str:
-    """Return a whole table as TOML. Arrays of tables are written as `[[…]]` where tomli-w does so."""
-    return tomli_w.dumps(table)
+    """Return a whole table as TOML, the chains' sources under headings of their own."""
+    if not isinstance(table.get("chains"), dict):
+        return tomli_w.dumps(table)
+    chains: dict[str, dict[str, Any]] = {}
+    blocks: list[str] = []
+    for name, fields in table["chains"].items():
+        chains[name] = dict(fields)
+        heading = f"\n[{header(('chains', name, 'sources'))}]\n"
+        blocks += [heading + tomli_w.dumps(source) for source in chains[name].pop("sources", ())]
+    return tomli_w.dumps({**table, "chains": chains}) + "".join(blocks)
 
 
 def header(path: Sequence[str]) -> str:

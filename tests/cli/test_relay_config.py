@@ -1,0 +1,190 @@
+"""`sprint relay config`: what it prints can be read again, what it writes stays what it was otherwise."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_commands import run
+
+VECTORS = Path(__file__).resolve().parent.parent / "vectors" / "config"
+
+
+def config(cwd: Path, *arguments: str, **environment: str) -> tuple[int, str, str]:
+    done = run("relay", "config", *arguments, cwd=cwd, **environment)
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_the_example_is_a_config_with_every_line_taken_in(tmp_path: Path) -> None:
+    code, text, _ = config(tmp_path, "example")
+    lines = [line[2:] for line in text.splitlines() if line.startswith("# ")]
+    keys = [line for line in lines if line[:1] == "[" or (line[:1] != " " and " = " in line)]
+    (tmp_path / "sprint.toml").write_text("\n".join(keys))
+    assert code == 0
+    assert len(keys) > 40
+    assert config(tmp_path, "check")[:2] == (0, "sprint.toml: ok\n")
+
+
+def test_check_says_all_that_is_wrong_and_exits_with_1(tmp_path: Path) -> None:
+    (tmp_path / "sprint.toml").write_text("[log]\nlevel = 'loud'\nlvl = 1\n")
+    code, text, _ = config(tmp_path, "check")
+    assert code == 1
+    assert "log.level = 'loud': Invalid enum value 'loud'" in text
+    assert "unknown key log.lvl; did you mean log.level?" in text
+
+
+def test_check_knows_which_chains_there_are(tmp_path: Path) -> None:
+    (tmp_path / "sprint.toml").write_text("[chains.bitconi]\nquorum = 1\n")
+    code, text, _ = config(tmp_path, "check")
+    assert code == 1
+    assert "chain 'bitconi': there are bitcoin" in text
+
+
+def test_show_names_the_layer_of_each_value(tmp_path: Path) -> None:
+    (tmp_path / "sprint.toml").write_text("[metrics]\nport = 1\n[log]\nlevel = 'error'\n")
+    options = ("show", "--origin", "--admin-port", "2", "--tier", "turbo", "--log-level", "debug")
+    _, text, _ = config(tmp_path, *options, SPRINT_RELAY__HOST="::1")
+    for line in (
+        'tiers = ["turbo"]  # flag --tier',
+        'host = "::1"  # environment SPRINT_RELAY__HOST',
+        "port = 1  # file sprint.toml",
+        "port = 2  # flag --admin-port",
+        'level = "debug"  # flag --log-level',
+        'durability = "process"  # default',
+        "rank = 5  # tier turbo",
+    ):
+        assert line in text.splitlines()
+
+
+def test_what_show_prints_is_a_config_that_says_the_same(tmp_path: Path) -> None:
+    (tmp_path / "sprint.toml").write_text(
+        "[tiers.free]\nrank = 7\n[[chains.ltc.sources]]\nname = 'a'\nurl = 'p2p://127.0.0.1:1'\n"
+    )
+    _, text, _ = config(tmp_path, "show", "--origin")
+    (tmp_path / "again.toml").write_text(text)
+    _, again, _ = config(tmp_path, "show", "--config", "again.toml")
+    assert tomllib.loads(again) == tomllib.loads(text)
+    assert tomllib.loads(text)["chains"]["ltc"]["sources"] == [{"name": "a", "url": "p2p://127.0.0.1:1"}]
+
+
+def test_no_login_is_printed(tmp_path: Path) -> None:
+    (tmp_path / "sprint.toml").write_text("[[chains.btc.sources]]\nurl = 'rpc://me:hunter2@127.0.0.1:8332'\n")
+    for options in (("show",), ("show", "--json"), ("explain", "chains.NAME.sources.url")):
+        code, text, said = config(tmp_path, *options)
+        assert code == 0
+        assert "127.0.0.1:8332" in text
+        assert "hunter2" not in text + said
+
+
+def test_json_has_key_value_and_origin(tmp_path: Path) -> None:
+    _, text, _ = config(tmp_path, "show", "--json", TIER="pro")
+    rows = {row["key"]: row for row in json.loads(text)}
+    assert rows["relay.tiers"] == {"key": "relay.tiers", "value": ["pro"], "origin": "environment TIER"}
+    assert rows["tiers.business.port"]["origin"] == "tier business"
+
+
+def test_explain_tells_of_one_key_and_of_the_nearest_where_there_is_none(tmp_path: Path) -> None:
+    _, text, _ = config(tmp_path, "explain", "tiers.free.rank", SPRINT_TIERS__FREE__RANK="4")
+    assert "SPRINT_TIERS__FREE__RANK" in text
+    assert "applied at once" in text
+    assert "now:         rank = 4   # environment SPRINT_TIERS__FREE__RANK" in text
+    code, _, said = config(tmp_path, "explain", "chains.bitcoin.quorom")
+    assert (code, said) == (
+        2,
+        "error: unknown key chains.bitcoin.quorom; did you mean chains.bitcoin.quorum?\n",
+    )
+
+
+def test_set_keeps_the_rest_of_the_file_and_its_mode(tmp_path: Path) -> None:
+    path = tmp_path / "sprint.toml"
+    path.write_text('# mine\n[log]  # logs\nlevel = "info"  # loud # enough\n\n[admin]\nport = 0\n')
+    path.chmod(0o600)
+    assert config(tmp_path, "set", "log.level", "debug") == (0, "", "")
+    assert path.read_text() == (
+        '# mine\n[log]  # logs\nlevel = "debug"  # loud # enough\n\n[admin]\nport = 0\n'
+    )
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_set_says_where_a_higher_layer_hides_it_and_where_comments_are_lost(tmp_path: Path) -> None:
+    path = tmp_path / "sprint.toml"
+    path.write_text("log = { level = 'info' }  # inline\n")
+    _, _, said = config(tmp_path, "set", "log.level", "debug", SPRINT_LOG__LEVEL="error")
+    assert "comments are lost" in said
+    assert "SPRINT_LOG__LEVEL is set and goes over it" in said
+    assert tomllib.loads(path.read_text()) == {"log": {"level": "debug"}}
+
+
+WRONG = [
+    (("log.level", "loud"), "log.level = 'loud': Invalid enum value"),
+    (("log.lvl", "info"), "did you mean log.level?"),
+    (("relay.tiers", "free,gold"), "not written, as it would not be valid"),
+    (("chains.bitconi.quorum", "2"), "chain 'bitconi': there are"),
+    (("chains.NAME.quorum", "2"), "give a name in the place of NAME"),
+    (("chains.bitcoin.sources", "x"), "sources are a list of tables"),
+    (("tiers.gold.port", "1"), "tiers.gold: no such tier"),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"), WRONG, ids=lambda v: "=".join(v) if isinstance(v, tuple) else ""
+)
+def test_set_writes_nothing_that_would_not_be_valid(
+    tmp_path: Path, arguments: tuple[str, str], said: str
+) -> None:
+    path = tmp_path / "sprint.toml"
+    path.write_text("[log]\nlevel = 'info'\n")
+    code, _, told = config(tmp_path, "set", *arguments)
+    assert code == 2
+    assert said in told
+    assert path.read_text() == "[log]\nlevel = 'info'\n"
+
+
+def test_set_makes_a_file_that_was_named_and_no_other(tmp_path: Path) -> None:
+    code, _, said = config(tmp_path, "set", "log.level", "debug")
+    assert (code, "name one to write with --config" in said) == (2, True)
+    assert config(tmp_path, "set", "log.level", "debug", "--config", "new.toml")[0] == 0
+    assert (tmp_path / "new.toml").read_text() == '[log]\nlevel = "debug"\n'
+
+
+def test_convert_keeps_what_has_no_place_as_comments(tmp_path: Path) -> None:
+    code, text, said = config(tmp_path, "convert", str(VECTORS / "performance.json"))
+    assert code == 0
+    assert tomllib.loads(text) == {"relay": {"tiers": ["enterprise"]}}
+    assert "# performance_optimizations.gc_percent = 25" in text
+    assert "note: performance_optimizations counts for nothing" in said
+
+
+def test_a_converted_config_reads_as_the_one_it_was_made_of(tmp_path: Path) -> None:
+    source = {"name": "a", "url": "p2p://127.0.0.1:1"}
+    given = {"chains": {"litecoin-regtest": {"quorum": 2, "sources": [source]}}, "tier": "turbo"}
+    (tmp_path / "old.json").write_text(json.dumps(given))
+    _, text, _ = config(tmp_path, "convert", "old.json")
+    (tmp_path / "new.toml").write_text(text)
+    shown = [config(tmp_path, "show", "--config", name)[1] for name in ("old.json", "new.toml")]
+    assert shown[0] == shown[1]
+    assert "[[chains.litecoin-regtest.sources]]" in text
+
+
+def test_convert_refuses_what_is_not_valid_and_prints_no_half(tmp_path: Path) -> None:
+    (tmp_path / "old.yaml").write_text("log:\n  level: loud\n")
+    code, text, said = config(tmp_path, "convert", "old.yaml")
+    assert (code, text) == (1, "")
+    assert "log.level = 'loud'" in said
+
+
+def test_the_relay_does_not_load_what_only_conversions_need() -> None:
+    program = (
+        "import sys, sprint.tools.relay.service, sprint.cli.settings, sprint.cli.relay_config\n"
+        "print([name for name in ('yaml', 'tomli_w') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert done.stdout == "[]\n"
