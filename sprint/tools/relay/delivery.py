@@ -10,19 +10,29 @@ published position, however far the store is ahead.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
-from typing import ParamSpec, Protocol, TypeVar
-
-import msgspec
+from typing import ParamSpec, TypeVar
 
 from sprint.core.errors import CursorExpired
 from sprint.core.relay.event_log import LoggedEvent
 from sprint.core.relay.fanout import Fanout, Subscription
+from sprint.core.relay.tiers import TierPolicy
+from sprint.tools.relay.hand_over import (
+    DeliveryObserver,
+    Encode,
+    HandOver,
+    Published,
+    Run,
+    Subscriber,
+    Timekeeper,
+    offer_run,
+)
 from sprint.tools.relay.place import EventReader, Place, StartAsked, locate
 from sprint.tools.relay.ring import RecentEvents
+from sprint.tools.web.outgoing import FlushWindow
 from sprint.tools.web.websocket import encode_text_frame
 
 REPLAY_PAGE_EVENTS = 200
@@ -31,50 +41,8 @@ REPLAY_STALL_S = 5.0
 EVENTS_PER_TURN = 64
 BACKLOG_EVENTS_MAX = 10_000
 
-Encode = Callable[[bytes], bytes]
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-class Subscriber(Protocol):
-    """Who is given events. Hashed by identity; the connection behind it is bounded by itself."""
-
-    @property
-    def encode(self) -> Encode:
-        """Encoding of an event's body for this kind of connection: one function for the whole kind."""
-
-    def offer(self, frame: bytes, cursor: str) -> bool:
-        """Take an encoded event; False where it was dropped. Never awaits."""
-
-    def offer_run(self, frames: Sequence[bytes], cursors: Sequence[str], joined: bytes) -> bool:
-        """Take several encoded events at once; `joined` is all of them, to be written as one."""
-
-    async def drained(self) -> bool:
-        """Wait until more may be offered at leisure; False once nothing is taken any more."""
-
-    def close_slow(self) -> None:
-        """Close as too slow."""
-
-
-Runs = list[tuple[Encode, list[Subscriber]]]
-
-
-class HandOver(msgspec.Struct, frozen=True):
-    """Times of one event on the delivery's clock, for the stage histograms."""
-
-    event: LoggedEvent
-    started: float
-    encoded: float
-    handed_over: float
-    subscribers: int
-
-
-class DeliveryObserver(Protocol):
-    """Is told the stage times of each event; `now` is its own monotonic clock."""
-
-    def now(self) -> float: ...
-
-    def handed_over(self, times: HandOver) -> None: ...
 
 
 class Delivery:
@@ -96,12 +64,12 @@ class Delivery:
         self._replay_stall_s = replay_stall_s
         self._ring = RecentEvents(position)
         self._fanout = Fanout()
-        self._subscribers: dict[int, Subscriber] = {}
+        self._subscribers: dict[int, tuple[Subscriber, TierPolicy]] = {}
         self._ids: dict[Subscriber, int] = {}
         self._last_id = 0
         # For each (chain, type): the fan-out's own tuple of targets, and what it means here.
-        self._runs: dict[tuple[str, str], tuple[tuple[int, ...], Runs]] = {}
-        self._backlog: deque[LoggedEvent] = deque()
+        self._runs: dict[tuple[str, str], tuple[tuple[int, ...], list[Run]]] = {}
+        self._backlog: deque[Published] = deque()
         self._turn_due = False
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-reader")
 
@@ -113,6 +81,10 @@ class Delivery:
         """Position of the newest event handed over."""
         return self._position
 
+    def subscribers_by_tier(self) -> Counter[str]:
+        """Count the live subscribers of each tier."""
+        return Counter(policy.name for _, policy in self._subscribers.values())
+
     @property
     def subscriber_count(self) -> int:
         """Subscribers that are live; those that still follow are not counted."""
@@ -120,7 +92,8 @@ class Delivery:
 
     def publish(self, events: Sequence[LoggedEvent]) -> None:
         """Hand over committed events, in order. More than a turn's worth goes on in the next turns."""
-        self._backlog.extend(events)
+        now = self._observer.now() if self._observer else 0.0
+        self._backlog.extend(Published(event, now) for event in events)
         if not self._turn_due:
             self._publish_turn()
 
@@ -175,7 +148,7 @@ class Delivery:
             self._turn_due = True
             asyncio.get_running_loop().call_soon(self._publish_turn)
 
-    def _hand_over(self, events: tuple[LoggedEvent, ...]) -> None:
+    def _hand_over(self, published: tuple[Published, ...]) -> None:
         """Hand over events that have the same targets, as one write each: a write costs more than the rest.
 
         A header and its block are often committed together; written apart, the block would wait until the
@@ -183,6 +156,7 @@ class Delivery:
         """
         observer = self._observer
         started = observer.now() if observer else 0.0
+        events = [each.event for each in published]
         frames = [encode_text_frame(event.body) for event in events]
         encoded = observer.now() if observer else 0.0
         for event, frame in zip(events, frames, strict=True):
@@ -190,25 +164,32 @@ class Delivery:
         self._position = events[-1].position
         targets, runs = self._targets(events[0].chain, events[0].type)
         cursors = [event.cursor for event in events]
-        for encode, subscribers in runs:
-            outgoing = frames if encode is encode_text_frame else [encode(event.body) for event in events]
-            _offer(subscribers, outgoing, cursors)
+        times = Timekeeper(observer, published) if observer else None
+        encodings: dict[Encode, list[bytes]] = {encode_text_frame: frames}
+        for run in runs:
+            outgoing = encodings.get(run.encode)
+            if outgoing is None:
+                outgoing = encodings[run.encode] = [run.encode(event.body) for event in events]
+            offer_run(run, outgoing, cursors, times)
         if observer is not None:
             now = observer.now()
             for event in events:
                 observer.handed_over(HandOver(event, started, encoded, now, len(targets)))
 
-    def _target_ids(self, event: LoggedEvent) -> tuple[int, ...]:
-        return self._targets(event.chain, event.type)[0]
+    def _target_ids(self, published: Published) -> tuple[int, ...]:
+        return self._targets(published.event.chain, published.event.type)[0]
 
-    def _targets(self, chain: str, event_type: str) -> tuple[tuple[int, ...], Runs]:
-        """Return who is given an event, as runs of one encoding each, in order of rank."""
+    def _targets(self, chain: str, event_type: str) -> tuple[tuple[int, ...], list[Run]]:
+        """Return who is given an event, as runs of one tier and encoding each, in order of rank."""
         targets = self._fanout.targets(chain, event_type)
         known = self._runs.get((chain, event_type))
         if known is not None and known[0] is targets:
             return known
-        subscribers = [self._subscribers[subscriber_id] for subscriber_id in targets]
-        runs: Runs = [(encode, list(run)) for encode, run in groupby(subscribers, key=_encode_of)]
+        members = [self._subscribers[subscriber_id] for subscriber_id in targets]
+        runs = [
+            Run(encode, tier, window, [subscriber for subscriber, _ in run])
+            for (encode, tier, window), run in groupby(members, key=_kind_of)
+        ]
         self._runs[chain, event_type] = (targets, runs)
         return targets, runs
 
@@ -216,7 +197,7 @@ class Delivery:
         self.unsubscribe(subscriber)
         self._last_id += 1
         self._fanout.add(self._last_id, subscription)
-        self._subscribers[self._last_id] = subscriber
+        self._subscribers[self._last_id] = (subscriber, subscription.policy)
         self._ids[subscriber] = self._last_id
 
     async def _drained(self, subscriber: Subscriber) -> bool:
@@ -268,16 +249,6 @@ class Delivery:
         return True
 
 
-def _offer(subscribers: Sequence[Subscriber], frames: Sequence[bytes], cursors: Sequence[str]) -> None:
-    if len(frames) == 1:
-        frame, cursor = frames[0], cursors[0]
-        for subscriber in subscribers:
-            subscriber.offer(frame, cursor)
-        return
-    joined = b"".join(frames)
-    for subscriber in subscribers:
-        subscriber.offer_run(frames, cursors, joined)
-
-
-def _encode_of(subscriber: Subscriber) -> Encode:
-    return subscriber.encode
+def _kind_of(member: tuple[Subscriber, TierPolicy]) -> tuple[Encode, str, FlushWindow | None]:
+    subscriber, policy = member
+    return subscriber.encode, policy.name, subscriber.window

@@ -14,7 +14,8 @@ from sprint.core.errors import RequestError
 from sprint.core.model import EVENT_TYPES
 from sprint.core.relay.fanout import Subscription
 from sprint.core.relay.tiers import TierPolicy
-from sprint.tools.relay.delivery import Delivery, Encode
+from sprint.tools.relay.delivery import Delivery
+from sprint.tools.relay.hand_over import Encode
 from sprint.tools.relay.place import CURSORS_MAX, Start, StartAsked
 from sprint.tools.web.outgoing import FlushWindow, Outgoing
 
@@ -108,6 +109,7 @@ class OutgoingSubscriber:
 
     def __init__(self, outgoing: Outgoing, encode: Encode) -> None:
         self.encode = encode
+        self.window = outgoing.window
         # Bound once: the fan-out calls them for every event.
         self.offer = outgoing.offer
         self.offer_run = outgoing.offer_run

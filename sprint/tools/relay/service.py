@@ -33,10 +33,11 @@ from sprint.tools.devnet.seeded_bits import SeededBits
 from sprint.tools.plugins import ChainCatalog, ChainNetwork
 from sprint.tools.relay.api import Api
 from sprint.tools.relay.commit import Committer
-from sprint.tools.relay.delivery import Delivery, HandOver
+from sprint.tools.relay.delivery import Delivery
 from sprint.tools.relay.faults import SourceFaults
 from sprint.tools.relay.intake import Intake, Shared
 from sprint.tools.relay.listeners import Ports, admin_site, bind_all, metrics_site
+from sprint.tools.relay.metrics import DeliverySeconds, DeliveryTimes
 from sprint.tools.relay.proving import Prover
 from sprint.tools.relay.sources import new_source
 from sprint.tools.relay.stages import StageObserver, StageTimes
@@ -206,7 +207,9 @@ class _Running:
         snapshots = {network.chain_id: self._snapshot(network) for network, _ in specs}
         position = store.bounds().latest
         seqs = {chain_id: snapshot.seq for chain_id, snapshot in snapshots.items()}
-        self._delivery = Delivery(store, store.log_id, position, observer=_DeliveryTimes(self._observer))
+        self._delivery_seconds = DeliverySeconds()
+        observer = DeliveryTimes(self._observer, self._delivery_seconds)
+        self._delivery = Delivery(store, store.log_id, position, observer=observer)
         self._committer = Committer(store, self._committed, self._pause)
         self._prover = Prover()
         shared = Shared(
@@ -235,6 +238,7 @@ class _Running:
             host, port = listener.getsockname()[:2]
             self._listeners.append(await serve(api.site(tier, port, host), listener))
         registry = self._service.registry
+        registry.register(self._delivery_seconds)
         registry.register(SourceFaults(self._chains))
         registry.register(ValidationCounts(self._chains))
         self._listeners.append(
@@ -335,21 +339,6 @@ class _Drain:
 
     async def close(self, store: SqliteStore) -> None:
         await asyncio.to_thread(store.close, self.left_s())
-
-
-class _DeliveryTimes:
-    """Tells the stage observer when a block was handed over."""
-
-    def __init__(self, observer: StageObserver) -> None:
-        self._observer = observer
-
-    def now(self) -> float:
-        return clock()
-
-    def handed_over(self, times: HandOver) -> None:
-        event = times.event
-        if event.type == "block" and event.hash is not None:
-            self._observer.mark("handed_over", event.chain, internal_hash(event.hash), times.handed_over)
 
 
 def _guard(bound: socket.socket) -> Guard:

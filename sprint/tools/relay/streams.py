@@ -110,6 +110,8 @@ class _Page:
     `replayed` is set when all there was has been looked at, `arrived` when the poll need not wait longer.
     """
 
+    window = None
+
     def __init__(self) -> None:
         self.replayed = asyncio.Event()
         self.arrived = asyncio.Event()

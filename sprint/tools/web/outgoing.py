@@ -22,26 +22,62 @@ BYTES_MAX = 1024 * 1024
 # Above the high mark a replay waits. It is low enough that a page of replay on top of it stays in bounds.
 HIGH_WATER_SIZE = 32 * 1024
 LOW_WATER_SIZE = 8 * 1024
+# A burst must not close a peer that reads well because its window is still open: so much is written at once.
+WINDOW_MESSAGES_MAX = 64
+WINDOW_SIZE_MAX = HIGH_WATER_SIZE
+# Connections flushed in one turn of the loop, so that others' events go out between.
+FLUSHED_PER_TURN = 32
+NOTES_MAX = 1_024
 _RESET = struct.pack("ii", 1, 0)  # linger on, for 0 s: close sends a reset
 
 
 class FlushWindow:
-    """Joins what is offered within `window_s` into one write; one timer for all who share it."""
+    """Joins what is offered within `window_s` into one write; one timer for all who share it.
+
+    A few connections are flushed in each turn of the loop: a thousand writes in one would hold up those who
+    have no window.
+    """
 
     def __init__(self, window_s: float) -> None:
         self.window_s = window_s
         self._due: list[Outgoing] = []
+        self._notes: list[Callable[[], None]] = []
+        self._timer: asyncio.TimerHandle | None = None
 
     def add(self, outgoing: Outgoing) -> None:
         """Have `outgoing` flushed when the window closes; opens it if need be."""
-        if not self._due:
-            asyncio.get_running_loop().call_later(self.window_s, self._flush)
+        self._open()
         self._due.append(outgoing)
 
+    def when_flushed(self, note: Callable[[], None]) -> None:
+        """Have `note` called once all that was offered by now is written."""
+        self._open()
+        self._notes.append(note)
+        if len(self._notes) >= NOTES_MAX:
+            self._flush()
+
+    def _open(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self.window_s, self._flush)
+
     def _flush(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         due, self._due = self._due, []
-        for outgoing in due:
-            outgoing.flush()
+        notes, self._notes = self._notes, []
+        _flush_slice(due, 0, notes)
+
+
+def _flush_slice(due: Sequence[Outgoing], start: int, notes: Sequence[Callable[[], None]]) -> None:
+    end = start + FLUSHED_PER_TURN
+    for outgoing in due[start:end]:
+        outgoing.flush()
+    if end < len(due):
+        asyncio.get_running_loop().call_soon(_flush_slice, due, end, notes)
+        return
+    for note in notes:
+        note()
 
 
 class Outgoing:
@@ -58,7 +94,7 @@ class Outgoing:
     ) -> None:
         self._transport = transport
         self._overflow = overflow
-        self._window = window
+        self.window = window
         self._messages_max = messages_max
         self._bytes_max = bytes_max
         self._socket_size = _send_buffer_size(transport)
@@ -79,7 +115,7 @@ class Outgoing:
 
     def offer(self, frame: bytes, cursor: str) -> bool:
         """Send or queue a frame; False where it was dropped. Never awaits."""
-        if self._window is None and not self._transport.get_write_buffer_size() and not self.ended.is_set():
+        if self.window is None and not self._transport.get_write_buffer_size() and not self.ended.is_set():
             if self._sizes:
                 self._sizes.clear()
                 self._sizes_sum = 0
@@ -90,7 +126,7 @@ class Outgoing:
 
     def offer_run(self, frames: Sequence[bytes], cursors: Sequence[str], joined: bytes) -> bool:
         """Offer several frames; `joined` is all of them, written as one where nothing waits before them."""
-        if self._window is None and not self._transport.get_write_buffer_size() and not self.ended.is_set():
+        if self.window is None and not self._transport.get_write_buffer_size() and not self.ended.is_set():
             self._sizes.clear()
             self._sizes_sum = 0
             self._write(joined, tuple(map(len, frames)))
@@ -127,11 +163,13 @@ class Outgoing:
             self.overflow()
             return False
         self._cursor = cursor
-        if self._window is not None:
+        if self.window is not None:
             if not self._queue:
-                self._window.add(self)
+                self.window.add(self)
             self._queue.append(frame)
             self._queue_size += len(frame)
+            if len(self._queue) >= WINDOW_MESSAGES_MAX or self._queue_size >= WINDOW_SIZE_MAX:
+                self.flush()
             return True
         self._write(frame, (len(frame),))
         return True

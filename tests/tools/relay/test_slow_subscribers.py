@@ -15,6 +15,7 @@ import uvloop
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from sprint.tools.relay.hand_over import Published
 from sprint.tools.web.outgoing import BYTES_MAX, MESSAGES_MAX
 from tests.tools.relay.serving import Relay, block_data, policy, until, websocket_url
 
@@ -149,7 +150,7 @@ def test_relay_does_not_grow_by_a_subscriber_that_does_not_read(loop: Loop) -> N
             tracemalloc.start()
             before, _ = tracemalloc.get_traced_memory()
             for _ in range(4_000):  # 32 MB offered
-                relay.delivery._hand_over((event,))
+                relay.delivery._hand_over((Published(event, 0.0),))
             after, _ = tracemalloc.get_traced_memory()
             tracemalloc.stop()
             peer.close()

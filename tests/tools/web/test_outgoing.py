@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any, cast
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sprint.tools.net import SEND_BUFFER_SIZE
-from sprint.tools.web.outgoing import FlushWindow, Outgoing
+from sprint.tools.web.outgoing import (
+    FLUSHED_PER_TURN,
+    MESSAGES_MAX,
+    NOTES_MAX,
+    WINDOW_MESSAGES_MAX,
+    FlushWindow,
+    Outgoing,
+)
 
 
 class HoldingTransport:
@@ -137,6 +145,58 @@ def test_overflow_writes_what_waited_for_the_window() -> None:
         assert [outgoing.offer(frame, frame.decode()) for frame in (b"a", b"b", b"c")] == [True, True, False]
         assert transport.writes == [b"ab"]
         assert overflows == ["b"]
+
+    asyncio.run(run())
+
+
+def test_burst_within_a_window_does_not_close_a_peer_that_reads_as_slow() -> None:
+    """A catch-up of more than MESSAGES_MAX events within one window closed every subscriber of the tier."""
+
+    async def run() -> None:
+        outgoing, transport, overflows = bounded(MESSAGES_MAX, 10**9, FlushWindow(60))
+        for number in range(4 * MESSAGES_MAX):
+            assert outgoing.offer(b"%04d" % number, "c")
+            transport.held = 0
+        outgoing.end()
+        assert not overflows
+        assert b"".join(transport.writes) == b"".join(b"%04d" % n for n in range(4 * MESSAGES_MAX))
+        assert len(transport.writes) <= 4 * MESSAGES_MAX / WINDOW_MESSAGES_MAX + 1
+
+    asyncio.run(run())
+
+
+def test_window_flushes_a_few_connections_a_turn_and_tells_when_all_are_written() -> None:
+    async def run() -> None:
+        window = FlushWindow(60)
+        told: list[int] = []
+        peers = [bounded(3, 10**9, window) for _ in range(2 * FLUSHED_PER_TURN + 1)]
+        written = [transport.writes for _, transport, _ in peers]
+        for outgoing, _, _ in peers:
+            outgoing.offer(b"a", "c")
+        window.when_flushed(lambda: told.append(written.count([b"a"])))
+        window._flush()
+        assert written.count([b"a"]) == FLUSHED_PER_TURN
+        # What is offered between two turns waits for the next window, or goes out behind the first.
+        peers[0][0].offer(b"b", "c")
+        peers[-1][0].offer(b"b", "c")
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert told == [len(peers) - 1]
+        assert (written[0], written[-1]) == ([b"a"], [b"ab"])
+        window._flush()
+        assert written[0] == [b"a", b"b"]
+
+    asyncio.run(run())
+
+
+def test_window_with_too_many_notes_closes_early() -> None:
+    async def run() -> None:
+        window = FlushWindow(60)
+        told: list[int] = []
+        for number in range(NOTES_MAX):
+            assert not told
+            window.when_flushed(partial(told.append, number))
+        assert told == list(range(NOTES_MAX))
 
     asyncio.run(run())
 
