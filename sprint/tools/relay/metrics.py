@@ -55,6 +55,10 @@ class DeliverySeconds(Collector):
         counts[bisect_left(DELIVERY_BOUNDS_S, seconds)] += subscribers
         self._sums[key] += seconds * subscribers
 
+    def counts(self, chain: str, tier: str) -> tuple[int, ...]:
+        """Return the deliveries up to each of the bounds from the one before, and those beyond the last."""
+        return tuple(self._counts.get((chain, tier), (0,) * (len(DELIVERY_BOUNDS_S) + 1)))
+
     def collect(self) -> Iterator[HistogramMetricFamily]:
         family = HistogramMetricFamily(
             "sprint_delivery_seconds",
