@@ -41,4 +41,16 @@ class BodiesNotFound(msgspec.Struct, frozen=True):
     read_at: float
 
 
-Announcement = HeadersAnnounced | HashesAnnounced | BlockArrived | BodiesNotFound
+class SequenceLost(msgspec.Struct, frozen=True):
+    """Messages of a publisher never came: `lost` of a topic, 0 where it began to count anew.
+
+    What they told is unknown; whoever serves headers has to be asked.
+    """
+
+    source: str
+    topic: str
+    lost: int
+    read_at: float
+
+
+Announcement = HeadersAnnounced | HashesAnnounced | BlockArrived | BodiesNotFound | SequenceLost
