@@ -24,6 +24,7 @@ from typing import Any
 import pytest
 
 LITECOIND_PATH = Path(os.environ.get("LITECOIND", "/usr/lib/litecoin/litecoind"))
+PROMTOOL_PATH = Path(os.environ.get("PROMTOOL", "/usr/bin/promtool"))
 HOST = "127.0.0.1"
 RPC_LOGIN = ("sprint", "regtest-only")
 READY_TIMEOUT_S = 30.0
@@ -44,6 +45,7 @@ _FIXED_FLAGS = (
 # What each server needs; `real(server)` accepts these names.
 SERVERS: dict[str, tuple[Path, str]] = {
     "litecoind": (LITECOIND_PATH, "apt-get install -y --no-install-recommends litecoind"),
+    "promtool": (PROMTOOL_PATH, "apt-get install -y --no-install-recommends prometheus"),
 }
 
 

@@ -7,15 +7,24 @@ address, or anything that a peer sent.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
+from typing import NamedTuple
 
-from prometheus_client.core import HistogramMetricFamily
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
+from sprint import __version__
 from sprint.core.chains import internal_hash
+from sprint.core.relay.pipeline import Pipeline
+from sprint.tools.relay.commit import CommitQueue, Committer
+from sprint.tools.relay.delivery import Delivery
+from sprint.tools.relay.faults import SourceFaults
 from sprint.tools.relay.hand_over import HandOver
 from sprint.tools.relay.stages import StageObserver
+from sprint.tools.relay.validation_counts import ValidationCounts
+from sprint.tools.relay.view import ServedChain
 from sprint.tools.runtime import clock
 
 # Every tier's packaged goal (5, 10, 50, 100 ms) is a bound, so that the share within it can be read exactly.
@@ -36,6 +45,81 @@ DELIVERY_BOUNDS_S = (
     1.0,
     2.5,
 )
+
+
+class RelayParts(NamedTuple):
+    """What the metrics are read from."""
+
+    chains: Mapping[str, ServedChain]
+    tiers: Sequence[str]
+    delivery: Delivery
+    delivery_seconds: DeliverySeconds
+    store: CommitQueue
+    committer: Committer
+
+
+def register_parts(registry: CollectorRegistry, parts: RelayParts) -> None:
+    """Register all that is read from a running relay, and what the process says of itself."""
+    registry.register(parts.delivery_seconds)
+    registry.register(SourceFaults(parts.chains))
+    registry.register(ValidationCounts(parts.chains))
+    registry.register(ChainStates(parts.chains))
+    registry.register(DeliveryState(parts))
+    for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        collector(registry=registry)
+
+
+class ChainStates(Collector):
+    """Where each chain is: its head, its best header, its sources, what is asked for."""
+
+    def __init__(self, chains: Mapping[str, ServedChain]) -> None:
+        self._chains = chains
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        pipelines = {chain_id: chain.intake.pipeline for chain_id, chain in self._chains.items()}
+        for name, text, read in _CHAIN_GAUGES:
+            gauge = GaugeMetricFamily(name, text, labels=("chain",))
+            for chain_id, pipeline in pipelines.items():
+                gauge.add_metric((chain_id,), read(pipeline))
+            yield gauge
+
+
+_CHAIN_GAUGES: tuple[tuple[str, str, Callable[[Pipeline], float]], ...] = (
+    ("sprint_chain_height", "Height of the head", lambda p: p.state.tree.head.height),
+    ("sprint_chain_header_height", "Height of the best header", lambda p: p.state.tree.best_header.height),
+    ("sprint_chain_following", "1 once the chain's tip was found", lambda p: p.state.begun),
+    ("sprint_chain_stalled", "1 while the chain is stalled", lambda p: p.watchdog.stalled is not None),
+    ("sprint_chain_sources_ready", "Sources that are connected and usable", lambda p: len(p.state.synced)),
+    ("sprint_chain_bodies_wanted", "Bodies asked for, or to be", lambda p: len(p.state.fetcher)),
+)
+
+
+class DeliveryState(Collector):
+    """The log, the store behind it, and who is given events."""
+
+    def __init__(self, parts: RelayParts) -> None:
+        self._parts = parts
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        parts = self._parts
+        subscribers = GaugeMetricFamily("sprint_subscribers", "Live subscribers", labels=("tier",))
+        by_tier = parts.delivery.subscribers_by_tier()
+        for tier in parts.tiers:
+            subscribers.add_metric((tier,), by_tier[tier])
+        yield subscribers
+        yield GaugeMetricFamily(
+            "sprint_log_position", "Position of the newest event handed over", value=parts.delivery.position
+        )
+        yield GaugeMetricFamily(
+            "sprint_store_commits_waiting", "Commits given to the store and not in yet", parts.store.in_flight
+        )
+        failing = parts.committer.failing is not None
+        yield GaugeMetricFamily("sprint_store_failing", "1 while the store refuses", value=failing)
+        build = GaugeMetricFamily(
+            "sprint_build_info", "Always 1; its labels tell builds apart", labels=("version",)
+        )
+        build.add_metric((__version__,), 1)
+        yield build
 
 
 class DeliverySeconds(Collector):

@@ -34,14 +34,12 @@ from sprint.tools.plugins import ChainCatalog, ChainNetwork
 from sprint.tools.relay.api import Api
 from sprint.tools.relay.commit import Committer
 from sprint.tools.relay.delivery import Delivery
-from sprint.tools.relay.faults import SourceFaults
 from sprint.tools.relay.intake import Intake, Shared
 from sprint.tools.relay.listeners import Ports, admin_site, bind_all, metrics_site
-from sprint.tools.relay.metrics import DeliverySeconds, DeliveryTimes
+from sprint.tools.relay.metrics import DeliverySeconds, DeliveryTimes, RelayParts, register_parts
 from sprint.tools.relay.proving import Prover
 from sprint.tools.relay.sources import new_source
 from sprint.tools.relay.stages import StageObserver, StageTimes
-from sprint.tools.relay.validation_counts import ValidationCounts
 from sprint.tools.relay.view import ServedChain, ServiceView
 from sprint.tools.runtime import (
     StopSignal,
@@ -238,9 +236,7 @@ class _Running:
             host, port = listener.getsockname()[:2]
             self._listeners.append(await serve(api.site(tier, port, host), listener))
         registry = self._service.registry
-        registry.register(self._delivery_seconds)
-        registry.register(SourceFaults(self._chains))
-        registry.register(ValidationCounts(self._chains))
+        register_parts(registry, self._parts())
         self._listeners.append(
             await serve(admin_site(_guard(admin), self._view, self._chains, registry), admin)
         )
@@ -276,6 +272,16 @@ class _Running:
         await asyncio.gather(*(listener.stop(timeout_s) for listener in self._listeners))
         await asyncio.to_thread(self._delivery.close)
         await proving
+
+    def _parts(self) -> RelayParts:
+        return RelayParts(
+            self._chains,
+            [tier.name for tier in self._service.options.tiers],
+            self._delivery,
+            self._delivery_seconds,
+            self._store,
+            self._committer,
+        )
 
     def _snapshot(self, network: ChainNetwork) -> ChainSnapshot:
         self._store.bind_chain(network.chain_id, network.parameters.genesis_hash)

@@ -1,0 +1,40 @@
+"""Prometheus' own linter has nothing to say against the metrics of a relay that has delivered blocks."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+
+import pytest
+
+from sprint.tools.relay.service import Serving
+from tests.integration.real_servers import PROMTOOL_PATH
+from tests.integration.relay_metrics import fetch
+from tests.tools.relay.test_service import blocks, options, with_a_relay
+
+
+@pytest.mark.real("promtool")
+def test_metrics_of_a_relay_at_work_pass_the_linter_of_prometheus() -> None:
+    async def scene(serving: Serving) -> None:
+        await blocks(serving, 3, "chains=litecoin-regtest")
+        text = await asyncio.to_thread(fetch, f"{serving.metrics}/metrics")
+        for name in ("stage", "relay", "delivery"):
+            assert f'sprint_{name}_seconds_count{{chain="litecoin-regtest"'.encode() in text
+        assert b'sprint_subscribers{tier="turbo"}' in text
+        checked = await asyncio.to_thread(_check, text)
+        assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
+
+    with_a_relay(options(), scene)
+
+
+@pytest.mark.real("promtool")
+def test_the_linter_that_is_used_does_refuse() -> None:
+    checked = _check(b"# HELP sprint_blocks Blocks\n# TYPE sprint_blocks counter\nsprint_blocks 1\n")
+    assert checked.returncode != 0
+    assert b"_total" in checked.stdout + checked.stderr
+
+
+def _check(text: bytes) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [PROMTOOL_PATH, "check", "metrics"], input=text, capture_output=True, timeout=30, check=False
+    )
