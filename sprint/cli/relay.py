@@ -23,6 +23,7 @@ from sprint.cli.options import (
 
 if TYPE_CHECKING:
     from sprint.core.config import Resolved
+    from sprint.tools.relay.config_reload import Loading
     from sprint.tools.relay.service import RelayOptions, Serving
 
 app = typer.Typer(
@@ -87,7 +88,9 @@ def relay(
             _refuse_options_before(context, context.invoked_subcommand)
         return
     with exits.errors_end_the_command():
-        from sprint.cli.settings import load_settings
+        from sprint.cli.settings import Loaded, check_names, load_settings
+        from sprint.core.config.change import Values, running_values
+        from sprint.tools.relay.config_reload import Loading
         from sprint.tools.runtime import log_fields, set_up_logging
 
         flags = flags_of(
@@ -104,14 +107,16 @@ def relay(
         set_up_logging(form, "warning" if quiet else loaded.resolved.config.log.level)
         for note in loaded.resolved.notes:
             log_fields(logging.getLogger(__name__), logging.WARNING, note)
-        options = _options(
-            loaded.resolved,
-            sources=tuple(source or ()),
-            chains=tuple(chain or ()),
-            port=port,
-            demo=demo,
+        sources = tuple(source or ())
+        options = _options(loaded.resolved, sources=sources, chains=tuple(chain or ()), port=port, demo=demo)
+
+        def values(found: Loaded) -> Values:
+            return running_values(found.resolved, check_names(found.resolved, sources), quiet=quiet)
+
+        loading = Loading(
+            loaded.path, values(loaded), lambda: values(load_settings(loaded.path or config, flags))
         )
-        code = _serve(options, as_json=form == "json", quiet=quiet)
+        code = _serve(options, loading, as_json=form == "json", quiet=quiet)
     raise typer.Exit(code)
 
 
@@ -170,10 +175,13 @@ def _options(
     )
 
 
-def _serve(options: RelayOptions, *, as_json: bool, quiet: bool) -> int:
+def _serve(options: RelayOptions, loading: Loading, *, as_json: bool, quiet: bool) -> int:
+    import asyncio
+
     import msgspec
 
     from sprint.cli.lines import serving_lines
+    from sprint.tools.relay.config_reload import ConfigReload
     from sprint.tools.relay.service import RelayService
     from sprint.tools.runtime import StopSignal, run
 
@@ -185,8 +193,14 @@ def _serve(options: RelayOptions, *, as_json: bool, quiet: bool) -> int:
 
     async def main() -> int:
         stop = StopSignal()
-        stop.install()
-        await RelayService(options).run(serving, stop)
+        service = RelayService(options)
+        reload = ConfigReload(loading, service.apply, service.registry)
+        stop.install(reload.tell)
+        watching = asyncio.create_task(reload.run())
+        try:
+            await service.run(serving, stop)
+        finally:
+            watching.cancel()
         return stop.exit_code
 
     return run(main())

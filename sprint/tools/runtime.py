@@ -63,17 +63,25 @@ class StopSignal:
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
+        self._hung_up: Callable[[], None] | None = None
+        self._had_terminal = False
         self.exit_code = 0
 
-    def install(self) -> None:
-        """Catch the signals on the running loop."""
+    def install(self, hung_up: Callable[[], None] | None = None) -> None:
+        """Catch the signals on the running loop. `hung_up` is called on a SIGHUP that somebody sent."""
         loop = asyncio.get_running_loop()
-        for caught, exit_code in (
-            (signal.SIGTERM, 0),
-            (signal.SIGINT, SIGINT_EXIT_CODE),
-            (signal.SIGHUP, SIGHUP_EXIT_CODE),  # the terminal has gone
-        ):
-            loop.add_signal_handler(caught, self.stop, exit_code)
+        self._hung_up = hung_up
+        self._had_terminal = _has_terminal()
+        loop.add_signal_handler(signal.SIGTERM, self.stop, 0)
+        loop.add_signal_handler(signal.SIGINT, self.stop, SIGINT_EXIT_CODE)
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+
+    def _hang_up(self) -> None:
+        """Stop where the terminal has gone, which sends the same signal as somebody who wants a reload."""
+        if self._hung_up is None or (self._had_terminal and not _has_terminal()):
+            self.stop(SIGHUP_EXIT_CODE)
+        else:
+            self._hung_up()
 
     def stop(self, exit_code: int) -> None:
         if not self._event.is_set():
@@ -84,6 +92,10 @@ class StopSignal:
         await self._event.wait()
 
 
+def _has_terminal() -> bool:
+    return any(os.isatty(descriptor) for descriptor in range(3))
+
+
 def set_up_logging(form: str, level: str) -> None:
     """Log to stderr: one line an event, `text` or `json`. Fields come with `extra={"fields": …}`."""
     handler = logging.StreamHandler(sys.stderr)
@@ -91,6 +103,11 @@ def set_up_logging(form: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
+    set_log_level(level)
+
+
+def set_log_level(level: str) -> None:
+    """Log what is at least `debug`, `info`, `warning` or `error`."""
     logging.getLogger("sprint").setLevel(_LEVELS[level])
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from sprint.core.config.keys import KEYS, Key, find_key
+from sprint.core.config.keys import KEYS, find_key
 from sprint.core.config.origins import Resolved
 from sprint.core.relay.source_url import SourceSpec
 from sprint.core.relay.tiers import find_tier
@@ -65,7 +65,8 @@ def running_values(resolved: Resolved, sources: Sequence[SourceSpec], *, quiet: 
         if section not in ("chains", "tiers"):
             values[key.name] = getattr(getattr(config, section), key.field)
     for tier in (find_tier(resolved.tiers, name) for name in config.relay.tiers):
-        values |= {f"tiers.{tier.name}.{name}": v for name, v in msgspec.structs.asdict(tier).items()}
+        fields = msgspec.structs.asdict(tier)
+        values |= {f"tiers.{tier.name}.{field}": v for field, v in fields.items() if field != "name"}
     for name, chain in config.chains.items():
         fields = msgspec.structs.asdict(chain)
         values |= {f"chains.{name}.{field}": v for field, v in fields.items() if field != "sources"}
@@ -115,12 +116,13 @@ def applied(running: Values, wanted: Values, change: ConfigChange, refused: Sequ
 
 
 def _differs(name: str, running: Values, wanted: Values) -> bool:
-    """Tell whether a key differs; one of a chain that is on one side only, where it is not its default."""
+    """Tell whether a key differs; one of a chain that is on one side only, where it is not its default.
+
+    A tier that is on one side only is served there only, and that is what `relay.tiers` says.
+    """
     if name in running and name in wanted:
         return bool(running[name] != wanted[name])
     value = running[name] if name in running else wanted[name]
-    return isinstance(value, SourceSpec) or value != _default(find_key(name))
-
-
-def _default(key: Key) -> Any:
-    return key.default
+    if isinstance(value, SourceSpec):
+        return True
+    return not name.startswith("tiers.") and bool(value != find_key(name).default)

@@ -71,6 +71,12 @@ class Fanout:
             self._targets.pop(key, None)
         return True
 
+    def change_policy(self, policy: TierPolicy) -> None:
+        """Give all subscribers of a tier its new policy, and with it their new place in the order."""
+        for subscriber_id, subscription in list(self._subscriptions.items()):
+            if subscription.policy.name == policy.name:
+                self.add(subscriber_id, msgspec.structs.replace(subscription, policy=policy))
+
     def targets(self, chain: str, event_type: str) -> tuple[int, ...]:
         """Return who is given such an event, highest rank first. The same object until one comes or goes."""
         key = (chain, event_type)

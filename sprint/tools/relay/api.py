@@ -93,6 +93,8 @@ class Api:
         self._resolve = resolve
         # The answer for a head is made once; it is one block for each chain.
         self._latest: dict[str, tuple[StoredBlock, Response]] = {}
+        # What each tier's listener serves, so that its policy can be changed while it does.
+        self._served: dict[str, tuple[Feed, Site]] = {}
 
     def site(
         self,
@@ -111,12 +113,20 @@ class Api:
         router.add("GET", "/api/v1/events", streams.events)
         router.add_websocket("/ws/v1/events", lambda request: _events_session(feed, request))
         router.add_websocket("/ws/{chain}/blocks", lambda request: _blocks_session(feed, request))
-        return Site(
+        site = Site(
             router,
             Guard(port, host),
             connections_max=connections_limit(policy.connections_max),
             headers=(("Sprint-Log", self._delivery.log_id),),
         )
+        self._served[policy.name] = (feed, site)
+        return site
+
+    def change_policy(self, tier: str, fields: Mapping[str, Any]) -> None:
+        """Change fields of a tier's policy; who is connected stays, also where the new limit is lower."""
+        feed, site = self._served[tier]
+        feed.change_policy(msgspec.structs.replace(feed.policy, **fields))
+        site.connections_max = connections_limit(feed.policy.connections_max)
 
     def _add_routes(self, router: Router) -> None:
         for pattern, handler in (

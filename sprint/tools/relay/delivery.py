@@ -129,6 +129,10 @@ class Delivery:
         self._join(subscriber, subscription)
         return True
 
+    def change_policy(self, policy: TierPolicy) -> None:
+        """Serve the subscribers of a tier under its new policy."""
+        self._fanout.change_policy(policy)
+
     def unsubscribe(self, subscriber: Subscriber) -> bool:
         """Forget a subscriber; False if it was not live."""
         subscriber_id = self._ids.pop(subscriber, None)

@@ -38,6 +38,19 @@ class Feed:
         self._chains = frozenset(chains)
         self._resolve = resolve
 
+    def change_policy(self, policy: TierPolicy) -> None:
+        """Serve under another policy of the same tier from now on, those too who are there already.
+
+        A connection without a window gets none: what it is sent next must not overtake what waits.
+        """
+        self.policy = policy
+        window_s = policy.coalescing_window_ms / 1_000
+        if self.window is not None:
+            self.window.window_s = window_s
+        if (self.window is None) != (window_s == 0):
+            self.window = FlushWindow(window_s) if window_s > 0 else None
+        self.delivery.change_policy(policy)
+
     def resolve(self, name: str) -> str:
         """Return the id of a chain by id, name or alias; RequestError unknown_chain."""
         chain = self._resolve(name)

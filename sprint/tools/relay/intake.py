@@ -42,7 +42,7 @@ class Sink(Protocol):
 
     @property
     def chain(self) -> str: ...
-    def source_ready(self, name: str, upstream: Upstream) -> None: ...
+    def source_ready(self, name: str, upstream: Upstream, *, serves: bool = True) -> None: ...
     def source_lost(self, name: str, reason: str, *, blocked: bool = False) -> None: ...
     def announce(self, announcement: Announcement, framed_at: float) -> None: ...
 
@@ -97,7 +97,8 @@ class Intake:
             self._paused_at = None
             self._arm()
 
-    def source_ready(self, name: str, upstream: Upstream) -> None:
+    def source_ready(self, name: str, upstream: Upstream, *, serves: bool = True) -> None:
+        """Take up a source. `serves` is false of one that only announces and can be asked for nothing."""
         self._upstreams[name] = upstream
         if self._paused_at is not None:
             upstream.pause(paused=True)
@@ -112,6 +113,13 @@ class Intake:
         if self._upstreams.pop(name, None) is not None and not self._closed:
             log_fields(log, logging.WARNING, "source lost", chain=self.chain, source=name, reason=reason)
             self._act(self.pipeline.source_lost(name, reason, clock(), blocked=blocked))
+
+    def source_removed(self, name: str, reason: str) -> None:
+        """Take nothing more of a source; its connection is closed by who removes it."""
+        upstream = self._upstreams.get(name)
+        if upstream is not None:
+            upstream.pause(paused=True)
+        self.source_lost(name, reason)
 
     def announce(self, announcement: Announcement, framed_at: float) -> None:
         """Take an announcement from a source."""

@@ -20,7 +20,7 @@ import msgspec
 from prometheus_client import CollectorRegistry
 
 from sprint.core.chains import Checkpoint, internal_hash
-from sprint.core.config import ChainSection
+from sprint.core.config import ChainSection, ConfigChange
 from sprint.core.errors import ConfigError, StoreFailing
 from sprint.core.relay.event_log import Commit, EventLog
 from sprint.core.relay.pipeline import Pipeline
@@ -36,8 +36,10 @@ from sprint.tools.relay.commit import Committer
 from sprint.tools.relay.delivery import Delivery
 from sprint.tools.relay.intake import Intake, Shared
 from sprint.tools.relay.listeners import Ports, admin_site, bind_all, metrics_site
+from sprint.tools.relay.live_config import LiveConfig
 from sprint.tools.relay.metrics import DeliverySeconds, DeliveryTimes, RelayParts, register_parts
 from sprint.tools.relay.proving import Prover
+from sprint.tools.relay.source_tasks import SourceTasks
 from sprint.tools.relay.sources import new_source
 from sprint.tools.relay.stages import StageObserver, StageTimes
 from sprint.tools.relay.view import ServedChain, ServiceView
@@ -98,6 +100,13 @@ class RelayService:
         self.registry = CollectorRegistry()
         self.observer: StageObserver = observer or StageTimes(self.registry)
         self.catalog = ChainCatalog.installed()
+        self._live: LiveConfig | None = None
+
+    async def apply(self, change: ConfigChange) -> dict[str, str]:
+        """Apply a change of the config while it runs; return the keys that need a restart, with why."""
+        if self._live is None:
+            return dict.fromkeys(change.at_once, "the relay is starting or stopping")
+        return await self._live.apply(change)
 
     async def run(self, serving: Callable[[Serving], None], stop: StopSignal) -> None:
         """Start, serve until `stop`, drain. SprintError where it cannot start."""
@@ -118,9 +127,11 @@ class RelayService:
             relay = _Running(self, store, specs)
             stack.push_async_callback(relay.stop, drain)
             line = await relay.start(bound)
+            self._live = relay.live_config(devnet_ids)
             leave_start_up_to_itself()
             serving(line)
             await stop.wait()
+            self._live = None
             log_fields(log, logging.INFO, "stopping", drain_s_max=STOP_TIMEOUT_S)
 
     def _devnet_ids(self, configured: set[str]) -> list[str]:
@@ -225,16 +236,16 @@ class _Running:
         self._view = ServiceView(self._chains, store, [tier.name for tier in service.options.tiers])
         self._view.subscribers = lambda: self._delivery.subscriber_count
         self._listeners: list[Listener] = []
-        self._tasks: list[asyncio.Task[None]] = []
+        self._sources = SourceTasks(self._chains, self._observer)
+        self._api = Api(self._view, store, self._delivery, self._resolve)
 
     async def start(self, bound: Sequence[socket.socket]) -> Serving:
         """Serve on the bound sockets, then start the sources."""
-        api = Api(self._view, self._store, self._delivery, self._resolve)
         tiers = self._service.options.tiers
         *tier_sockets, admin, metrics = bound
         for tier, listener in zip(tiers, tier_sockets, strict=True):
             host, port = listener.getsockname()[:2]
-            self._listeners.append(await serve(api.site(tier, port, host), listener))
+            self._listeners.append(await serve(self._api.site(tier, port, host), listener))
         registry = self._service.registry
         register_parts(registry, self._parts())
         self._listeners.append(
@@ -245,7 +256,7 @@ class _Running:
         self._view.committer = self._committer
         for chain in self._chains.values():
             chain.intake.start()
-            self._tasks += [asyncio.create_task(source.run()) for source in chain.sources]
+        self._sources.start()
         urls = [listener.url for listener in self._listeners]
         return Serving(
             event="serving",
@@ -255,16 +266,19 @@ class _Running:
             log=self._store.log_id,
         )
 
+    def live_config(self, devnet_ids: Sequence[str]) -> LiveConfig:
+        """Return what of this a reload of the config may change."""
+        return LiveConfig(self._service.catalog, self._chains, self._sources, self._api, devnet_ids)
+
     async def stop(self, drain: _Drain) -> None:
         """Take nothing more, hand over what is in the log, close the sockets."""
         for chain in self._chains.values():
             chain.intake.close()
-        for task in self._tasks:
-            task.cancel()
+        self._sources.cancel()
         # A proof that runs is left to its end; nobody waits for its result.
         self._prover.cancel()
         proving = asyncio.create_task(asyncio.to_thread(self._prover.close))
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._sources.ended()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(drain.left_s(FLUSH_TIMEOUT_S)):
                 await self._committer.flushed()

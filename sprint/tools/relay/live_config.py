@@ -1,0 +1,67 @@
+"""Applies a change of the config to a relay that runs: sources, tiers' policies, the log's level."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from sprint.core.config import ConfigChange
+from sprint.core.config.change import source_key
+from sprint.core.relay.source_url import SourceSpec
+from sprint.tools.plugins import ChainCatalog
+from sprint.tools.relay.api import Api
+from sprint.tools.relay.source_tasks import SourceTasks
+from sprint.tools.relay.view import ServedChain
+from sprint.tools.runtime import set_log_level
+
+NOT_FOLLOWED = "its chain isn't followed since the start"
+OF_DEVNET = "the devnet runs its chain"
+
+
+class LiveConfig:
+    """What of a running relay a reload may change. `devnet_ids`: chains whose nodes are the devnet's."""
+
+    def __init__(
+        self,
+        catalog: ChainCatalog,
+        chains: Mapping[str, ServedChain],
+        sources: SourceTasks,
+        api: Api,
+        devnet_ids: Collection[str],
+    ) -> None:
+        self._catalog = catalog
+        self._chains = chains
+        self._sources = sources
+        self._api = api
+        self._devnet_ids = frozenset(devnet_ids)
+
+    async def apply(self, change: ConfigChange) -> dict[str, str]:
+        """Apply a change; return the keys that need a restart after all, with why."""
+        refused: dict[str, str] = {}
+        added = []
+        for spec in change.sources_added:
+            chain_id = self._catalog.find(spec.chain, spec.network).chain_id
+            why = self._refusal(chain_id)
+            if why:
+                refused[source_key(spec)] = why
+            else:
+                added.append((chain_id, spec))
+        for spec in change.sources_removed:
+            if not self._kept(spec, refused):
+                await self._sources.remove(spec)
+        for chain_id, spec in added:
+            self._sources.add(chain_id, spec)
+        for tier, fields in change.tiers.items():
+            self._api.change_policy(tier, fields)
+        if change.log_level is not None:
+            set_log_level(change.log_level)
+        return refused
+
+    @staticmethod
+    def _kept(spec: SourceSpec, refused: Mapping[str, str]) -> bool:
+        """Tell whether a source stays as it was, since what it was to become is refused."""
+        return source_key(spec) in refused
+
+    def _refusal(self, chain_id: str) -> str:
+        if chain_id not in self._chains:
+            return NOT_FOLLOWED
+        return OF_DEVNET if chain_id in self._devnet_ids else ""
