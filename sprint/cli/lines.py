@@ -8,6 +8,7 @@ from sprint.core.model import (
     BlockData,
     ChainStatusData,
     Event,
+    FinalizedData,
     GapData,
     HeaderData,
     HeaderWithdrawnData,
@@ -39,6 +40,8 @@ def _words(event: Event) -> str:
             return f"withdrawn {data.height:>8} {data.hash[:HASH_SHOWN]}… {data.reason}"
         case ReorgData():
             return f"reorg     {data.fork_height:>8} {data.depth} removed, {len(data.added)} added"
+        case FinalizedData():
+            return f"finalized {data.height:>8} {data.hash[:HASH_SHOWN]}… with all below it"
         case GapData():
             return f"gap       {data.from_height:>8} to {data.to_height}: {data.reason}"
         case ChainStatusData():

@@ -69,6 +69,13 @@ class ReorgData(msgspec.Struct, frozen=True):
     depth: int
 
 
+class FinalizedData(msgspec.Struct, frozen=True):
+    """The newest block that is final by the chain's own rule, and with it all below it."""
+
+    hash: str
+    height: int
+
+
 class GapData(msgspec.Struct, frozen=True):
     from_height: int
     to_height: int
@@ -114,6 +121,13 @@ class ReorgEvent(msgspec.Struct, frozen=True, tag_field="type", tag="reorg"):
     data: ReorgData
 
 
+class FinalizedEvent(msgspec.Struct, frozen=True, tag_field="type", tag="finalized"):
+    chain: str
+    seq: int
+    cursor: str
+    data: FinalizedData
+
+
 class GapEvent(msgspec.Struct, frozen=True, tag_field="type", tag="gap"):
     chain: str
     seq: int
@@ -140,12 +154,20 @@ Event = (
     | HeaderEvent
     | HeaderWithdrawnEvent
     | ReorgEvent
+    | FinalizedEvent
     | GapEvent
     | ChainStatusEvent
     | SourceStatusEvent
 )
 EventData = (
-    BlockData | HeaderData | HeaderWithdrawnData | ReorgData | GapData | ChainStatusData | SourceStatusData
+    BlockData
+    | HeaderData
+    | HeaderWithdrawnData
+    | ReorgData
+    | FinalizedData
+    | GapData
+    | ChainStatusData
+    | SourceStatusData
 )
 
 # The type names in the order the documentation lists them; subscriptions are checked against these.
@@ -154,6 +176,7 @@ EVENT_TYPES: tuple[str, ...] = (
     "header_withdrawn",
     "block",
     "reorg",
+    "finalized",
     "gap",
     "chain_status",
     "source_status",
@@ -164,6 +187,7 @@ EVENT_OF_DATA: dict[type, type[msgspec.Struct]] = {
     HeaderData: HeaderEvent,
     HeaderWithdrawnData: HeaderWithdrawnEvent,
     ReorgData: ReorgEvent,
+    FinalizedData: FinalizedEvent,
     GapData: GapEvent,
     ChainStatusData: ChainStatusEvent,
     SourceStatusData: SourceStatusEvent,
