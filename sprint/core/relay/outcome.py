@@ -14,6 +14,7 @@ from sprint.core.model import (
     ChainStatusData,
     CheckSlip,
     EventData,
+    FinalizedData,
     GapData,
     HeaderData,
     HeaderWithdrawnData,
@@ -49,7 +50,14 @@ class HeaderDraft(msgspec.Struct, frozen=True):
 
 
 Draft = (
-    BlockDraft | HeaderDraft | HeaderWithdrawnData | ReorgData | GapData | ChainStatusData | SourceStatusData
+    BlockDraft
+    | HeaderDraft
+    | HeaderWithdrawnData
+    | ReorgData
+    | FinalizedData
+    | GapData
+    | ChainStatusData
+    | SourceStatusData
 )
 
 

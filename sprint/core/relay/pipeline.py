@@ -15,6 +15,7 @@ from sprint.core.chains import Processor
 from sprint.core.model import SourceStatusData
 from sprint.core.protocols.announcements import Announcement
 from sprint.core.relay.admit import Admission, Decision
+from sprint.core.relay.finality import Finality
 from sprint.core.relay.head import HeadTracker, Node
 from sprint.core.relay.outcome import Outcome
 from sprint.core.relay.overdue import pass_over_overdue, withdraw_overdue
@@ -40,6 +41,7 @@ class Pipeline:
     ) -> None:
         self.state = ChainState(processor, settings, tree, genesis_hash)
         self.watchdog = Watchdog(settings, now)
+        self._finality = Finality(settings.finality_depth, tree.head)
         self._admission = Admission(self.state)
         self._settlement = Settlement(self.state)
         self._poll_at = now + settings.head_poll_s
@@ -146,6 +148,7 @@ class Pipeline:
     def _finish(self, outcome: Outcome, now: float) -> Outcome:
         if outcome.head is not None:
             self.watchdog.advanced(now)
+            outcome.drafts += self._finality.advance(outcome.head)
             self._poll_at = now + self.state.settings.head_poll_s
         status = self.watchdog.check(now)
         if status is not None:

@@ -30,6 +30,7 @@ class ChainSettings(msgspec.Struct, frozen=True, kw_only=True):
     `catch_up_blocks_max`: how many missed blocks are delivered before the rest becomes a gap.
     `bodies_in_flight_max` is per source. `body_timeout_s` withdraws a header whose body cannot be had;
     `gap_after_s` passes over one that holds others up. `head_poll_s`: a silent head is asked for again.
+    `finality_depth`: confirmations after which a block is told as `finalized`; None tells of none.
     """
 
     retained_blocks_max: int = 4032
@@ -42,6 +43,7 @@ class ChainSettings(msgspec.Struct, frozen=True, kw_only=True):
     late_retry_s: float = 5.0
     late_retry_max_s: float = 600.0
     late_retries_max: int = 100
+    finality_depth: int | None = None
     head_poll_s: float = 30.0
     sources_grace_s: float = 10.0
     no_block_alarm_s: float | None = None

@@ -310,6 +310,7 @@ class _Running:
             retained_blocks_max=section.retained_blocks_max,
             body_timeout_s=section.body_timeout_s,
             gap_after_s=section.gap_after_s,
+            finality_depth=section.finality_depth,
             no_block_alarm_s=network.parameters.no_block_alarm_s,
         )
 
