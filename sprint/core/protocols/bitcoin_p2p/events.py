@@ -39,9 +39,13 @@ class BlocksAnnounced(msgspec.Struct, frozen=True):
 
 
 class BlockReceived(msgspec.Struct, frozen=True):
-    """A whole block that was asked for, header first; nothing in it is checked but its hash."""
+    """A whole block that was asked for, header first; nothing in it is checked but its hash.
+
+    `read_at` is when it was read, where that was before the call that told it.
+    """
 
     raw: bytes
+    read_at: float | None = None
 
 
 class BlocksNotFound(msgspec.Struct, frozen=True):
@@ -60,8 +64,8 @@ def announcement_of(event: SessionEvent, source: str, read_at: float) -> Announc
             return HeadersAnnounced(source, headers, read_at, full=len(headers) >= HEADERS_MAX)
         case BlocksAnnounced(hashes=hashes):
             return HashesAnnounced(source, hashes, read_at)
-        case BlockReceived(raw=raw):
-            return BlockArrived(source, raw, read_at)
+        case BlockReceived(raw=raw, read_at=before):
+            return BlockArrived(source, raw, read_at if before is None else before)
         case BlocksNotFound(hashes=hashes):
             return BodiesNotFound(source, hashes, read_at)
         case Ready():

@@ -49,6 +49,8 @@ PAYLOAD_SIZE_MAX_BY_COMMAND = {
     "notfound": _INVENTORY_SIZE,
     "block": PAYLOAD_SIZE_MAX,
     "blocktxn": PAYLOAD_SIZE_MAX,
+    "cmpctblock": PAYLOAD_SIZE_MAX,
+    "getblocktxn": 32 + _COUNT_SIZE + 3 * 0xFFFF,
 }
 # Merge-mined headers have no fixed size. Dogecoin Core sends as many of them and cuts by nothing else.
 PAYLOAD_SIZE_MAX_WITH_AUXPOW = {**PAYLOAD_SIZE_MAX_BY_COMMAND, "headers": PAYLOAD_SIZE_MAX}
@@ -56,6 +58,7 @@ PAYLOAD_SIZE_MAX_WITH_AUXPOW = {**PAYLOAD_SIZE_MAX_BY_COMMAND, "headers": PAYLOA
 PAYLOAD_SIZE_MAX_WITH_EXTENSION = {
     **PAYLOAD_SIZE_MAX_BY_COMMAND,
     "block": PAYLOAD_SIZE_MAX + EXTENSION_SIZE_MAX,
+    "cmpctblock": PAYLOAD_SIZE_MAX + EXTENSION_SIZE_MAX,
 }
 
 # Bitcoin Core passes over a frame whose checksum is wrong. A few are forgiven here; the stream stays in

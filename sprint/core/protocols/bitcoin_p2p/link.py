@@ -14,9 +14,18 @@ import msgspec
 from sprint.core.chains.bitcoin_family.parameters import NetworkParameters
 from sprint.core.errors import ProtocolError, WireError
 from sprint.core.kernels import sha256d
+from sprint.core.protocols.bitcoin_p2p.compact import SendCompact
 from sprint.core.protocols.bitcoin_p2p.events import Ready, SessionEvent
 from sprint.core.protocols.bitcoin_p2p.framing import Frame, FrameReader, encode_frame, payload_sizes_max
-from sprint.core.protocols.bitcoin_p2p.messages import NODE_MWEB, NODE_WITNESS, Message, Ping, Pong, Version
+from sprint.core.protocols.bitcoin_p2p.messages import (
+    NODE_MWEB,
+    NODE_WITNESS,
+    FeeFilter,
+    Message,
+    Ping,
+    Pong,
+    Version,
+)
 from sprint.core.protocols.bitcoin_p2p.outbox import Outbox
 from sprint.core.wire import u64
 
@@ -24,8 +33,6 @@ from sprint.core.wire import u64
 MISORDERED_PENALTY = 1
 # What a peer may offer between version and verack, and may not later.
 _OFFERS_BEFORE_VERACK = ("wtxidrelay", "sendaddrv2", "sendtxrcncl")
-# What a peer may say at any time and costs nothing to pass over.
-_PREFERENCES = ("sendcmpct", "feefilter")
 
 
 class SessionSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +86,9 @@ class Link(ABC):
         self.closed: str | None = None
         self.ready = False
         self.peer_version: Version | None = None
+        self.read_at = now  # when what is being acted on was read
         self.peer_prefers_headers = False
+        self.peer_fee_filter = 0  # the least fee of the transactions it takes, per 1,000 bytes (BIP 133)
         self.score = 0
         self.counts: dict[str, int] = {}
         self.ping_latency_ms: float | None = None
@@ -96,6 +105,7 @@ class Link(ABC):
 
     def receive_data(self, data: bytes, now: float) -> list[SessionEvent]:
         """Take in what was read from the socket; return what it told."""
+        self.read_at = now
         events: list[SessionEvent] = []
         frames = self._reader.feed(data)
         while self.closed is None:
@@ -157,6 +167,10 @@ class Link(ABC):
         self._send_payload("verack")
 
     @abstractmethod
+    def _on_send_compact(self, offer: SendCompact) -> None:
+        """Act on an offer of compact blocks, which may come at any time."""
+
+    @abstractmethod
     def _on_message(self, frame: Frame) -> list[SessionEvent]:
         """Act on a message that is neither handshake nor keep-alive."""
 
@@ -174,8 +188,10 @@ class Link(ABC):
                 raise ProtocolError(f"{frame.command} after verack", penalty=100)
         elif frame.command == "sendheaders":
             self.peer_prefers_headers = True
-        elif frame.command in _PREFERENCES:
-            pass
+        elif frame.command == SendCompact.command:
+            self._on_send_compact(SendCompact.decode(frame.payload))
+        elif frame.command == FeeFilter.command:
+            self.peer_fee_filter = FeeFilter.decode(frame.payload).fee_rate_min
         elif not self.ready:
             raise _misordered(f"{frame.command} before verack")
         elif frame.command == Ping.command:
@@ -210,7 +226,7 @@ class Link(ABC):
             services &= ~NODE_WITNESS
         return services if self.parameters.mweb_height is not None else services & ~NODE_MWEB
 
-    def _send_version(self, services: int, start_height: int) -> None:
+    def _send_version(self, services: int, start_height: int, *, transactions: bool = False) -> None:
         self._send(
             Version(
                 protocol_version=self.settings.protocol_version,
@@ -219,7 +235,7 @@ class Link(ABC):
                 nonce=self.nonce,
                 user_agent=self.settings.user_agent,
                 start_height=start_height,
-                relay=False,  # blocks only; no transactions are asked for
+                relay=transactions,
             )
         )
 

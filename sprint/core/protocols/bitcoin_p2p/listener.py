@@ -9,6 +9,7 @@ from typing import Protocol
 from sprint.core.chains.bitcoin_family.parameters import HEADER_SIZE, NetworkParameters
 from sprint.core.errors import ProtocolError
 from sprint.core.kernels import sha256d
+from sprint.core.protocols.bitcoin_p2p.compact import SendCompact
 from sprint.core.protocols.bitcoin_p2p.events import SessionEvent
 from sprint.core.protocols.bitcoin_p2p.framing import HEADERS_MAX, INVENTORY_MAX, Frame, encode_frame
 from sprint.core.protocols.bitcoin_p2p.link import Link, SessionSettings
@@ -53,6 +54,7 @@ class ServingSession(Link):
     ) -> None:
         super().__init__(parameters, settings, nonce=nonce, now=now)
         self.announced_at: float | None = None  # for whoever measures from the node's announcement
+        self.peer_compact: SendCompact | None = None  # the form in which the peer takes compact blocks
         self._ledger = ledger
 
     def announce(self, headers: Sequence[bytes], now: float) -> None:
@@ -80,6 +82,10 @@ class ServingSession(Link):
     def _accept_version(self) -> None:
         self._send_version(self.settings.services | NODE_NETWORK, self._ledger.height())
         super()._accept_version()
+
+    def _on_send_compact(self, offer: SendCompact) -> None:
+        if self.peer_compact is None:
+            self.peer_compact = offer
 
     def _on_message(self, frame: Frame) -> list[SessionEvent]:
         match decode_message(frame.command, frame.payload, self.parameters):

@@ -19,6 +19,7 @@ from sprint.core.protocols.bitcoin_p2p.framing import HEADERS_MAX, INVENTORY_MAX
 from sprint.core.wire import Reader, compact_size, i32, i64, u32, u64, var_bytes
 
 NODE_NETWORK = 1
+NODE_BLOOM = 1 << 2  # answers `mempool` (BIP 35, BIP 111)
 NODE_WITNESS = 1 << 3
 NODE_NETWORK_LIMITED = 1 << 10
 NODE_MWEB = 1 << 24  # Litecoin's extension blocks
@@ -102,6 +103,20 @@ class Pong(msgspec.Struct, frozen=True):
 
     @classmethod
     def decode(cls, payload: bytes) -> Pong:
+        return cls(_decode_nonce(payload))
+
+
+class FeeFilter(msgspec.Struct, frozen=True):
+    """The least fee of transactions that the sender wants to hear of, per 1,000 bytes (BIP 133)."""
+
+    command: ClassVar[str] = "feefilter"
+    fee_rate_min: int
+
+    def encode(self) -> bytes:
+        return u64(self.fee_rate_min)
+
+    @classmethod
+    def decode(cls, payload: bytes) -> FeeFilter:
         return cls(_decode_nonce(payload))
 
 

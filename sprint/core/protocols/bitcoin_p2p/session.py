@@ -12,6 +12,14 @@ from itertools import pairwise
 from sprint.core.chains.bitcoin_family.parameters import HEADER_SIZE, ZERO_HASH, NetworkParameters
 from sprint.core.errors import ProtocolError, WireError
 from sprint.core.kernels import sha256d
+from sprint.core.protocols.bitcoin_p2p.compact import (
+    MSG_CMPCT_BLOCK,
+    BlockTransactions,
+    CompactBlock,
+    GetBlockTransactions,
+    SendCompact,
+)
+from sprint.core.protocols.bitcoin_p2p.compact_receiver import CompactReceiver, Relaying
 from sprint.core.protocols.bitcoin_p2p.events import (
     BlockReceived,
     BlocksAnnounced,
@@ -25,6 +33,7 @@ from sprint.core.protocols.bitcoin_p2p.messages import (
     MSG_BLOCK,
     MSG_MWEB_BLOCK,
     MSG_WITNESS_BLOCK,
+    NODE_BLOOM,
     NODE_MWEB,
     NODE_NETWORK,
     NODE_NETWORK_LIMITED,
@@ -37,20 +46,37 @@ from sprint.core.protocols.bitcoin_p2p.messages import (
     Version,
     decode_message,
 )
+from sprint.core.protocols.bitcoin_p2p.rebuild import RebuildFailed
+from sprint.core.protocols.bitcoin_p2p.transaction_asker import TRANSACTION_KINDS, TransactionAsker
 
 NON_CONTINUOUS_PENALTY = 20
 UNWANTED_PENALTY = 10  # for announcing transactions although relay is off
 
 
 class PeerSession(Link):
-    """The outbound side of one connection."""
+    """The outbound side of one connection.
+
+    With `relaying` it has transactions relayed to it and takes compact blocks; without it does neither.
+    """
 
     def __init__(
-        self, parameters: NetworkParameters, settings: SessionSettings, *, nonce: int, now: float
+        self,
+        parameters: NetworkParameters,
+        settings: SessionSettings,
+        *,
+        nonce: int,
+        now: float,
+        relaying: Relaying | None = None,
     ) -> None:
         super().__init__(parameters, settings, nonce=nonce, now=now)
         self._blocks_in_flight: dict[bytes, float] = {}  # hash → when it was last asked for
-        self._send_version(settings.services, start_height=0)
+        self._compact: CompactReceiver | None = None
+        self._asker: TransactionAsker | None = None
+        self._announced_last = b""  # the block that the peer told of last: it may have it in compact form
+        if relaying is not None:
+            self._compact = CompactReceiver(parameters, relaying)
+            self._asker = TransactionAsker(relaying.pool, witness=parameters.witness_height is not None)
+        self._send_version(settings.services, start_height=0, transactions=relaying is not None)
 
     def request_headers(self, locator: Sequence[bytes], now: float) -> None:
         """Ask for the headers after the first hash of `locator` that the peer has on its best branch.
@@ -63,24 +89,36 @@ class PeerSession(Link):
         self._send(GetHeaders(self.settings.protocol_version, hashes, ZERO_HASH))
         self._deadlines.setdefault(Timer.HEADERS, now + self.settings.headers_timeout_s)
 
-    def request_blocks(self, hashes: Sequence[bytes], now: float) -> None:
+    def request_blocks(self, hashes: Sequence[bytes], now: float) -> list[SessionEvent]:
         """Ask for whole blocks, with all that the network has beside their transactions.
 
-        Does nothing before `Ready` and after closing.
+        Returns blocks that need no asking, as they could be rebuilt. Does nothing before `Ready` and after
+        closing.
 
         Beyond `blocks_in_flight_max` the oldest requests are forgotten: their blocks would be unwanted.
         """
         if not self.ready or self.closed:
-            return
-        kind = self._block_kind()
-        for start in range(0, len(hashes), INVENTORY_MAX):
-            part = hashes[start : start + INVENTORY_MAX]
-            self._send(GetData(tuple(InventoryItem(kind, digest) for digest in part)))
+            return []
+        events: list[SessionEvent] = []
+        whole: list[bytes] = []
         for digest in hashes:
-            self._blocks_in_flight.pop(digest, None)  # so that the oldest request stays first
-            self._blocks_in_flight[digest] = now
-        while len(self._blocks_in_flight) > self.settings.blocks_in_flight_max:
-            del self._blocks_in_flight[next(iter(self._blocks_in_flight))]
+            if self._compact is not None and self._compact.holds(digest):
+                events += self._rebuild(self._compact, digest, now)
+            else:
+                whole.append(digest)
+        kind = self._block_kind()
+        if self._may_ask_compact(whole):
+            kind = MSG_CMPCT_BLOCK
+            self._announced_last = b""  # asked for again, it is asked for whole
+        self._ask_for(whole, kind, now)
+        return events
+
+    def prefer_compact(self, *, high_bandwidth: bool) -> None:
+        """Have the peer send new blocks in compact form unasked, or stop that (BIP 152)."""
+        if self._compact is not None:
+            answer = self._compact.prefer(high_bandwidth=high_bandwidth)
+            if answer is not None:
+                self._send_payload(answer.command, answer.encode())
 
     @property
     def oldest_request_at(self) -> float | None:
@@ -98,6 +136,24 @@ class PeerSession(Link):
             return f"{offer}: it serves no blocks"
         return None
 
+    def _may_ask_compact(self, hashes: Sequence[bytes]) -> bool:
+        """Tell whether to ask for the compact form: of one block that the peer has just told of."""
+        compact = self._compact
+        return compact is not None and compact.useful and list(hashes) == [self._announced_last]
+
+    def _ask_for(self, hashes: Sequence[bytes], kind: int, now: float) -> None:
+        for start in range(0, len(hashes), INVENTORY_MAX):
+            part = hashes[start : start + INVENTORY_MAX]
+            self._send(GetData(tuple(InventoryItem(kind, digest) for digest in part)))
+        for digest in hashes:
+            self._note_asked(digest, now)
+
+    def _note_asked(self, digest: bytes, now: float) -> None:
+        self._blocks_in_flight.pop(digest, None)  # so that the oldest request stays first
+        self._blocks_in_flight[digest] = now
+        while len(self._blocks_in_flight) > self.settings.blocks_in_flight_max:
+            del self._blocks_in_flight[next(iter(self._blocks_in_flight))]
+
     def _block_kind(self) -> int:
         """Return the kind of inventory that gives a block whole: a plain request leaves data out."""
         parameters, peer = self.parameters, self.peer_version
@@ -110,11 +166,27 @@ class PeerSession(Link):
     def _on_verack(self, version: Version, now: float) -> list[SessionEvent]:
         events = super()._on_verack(version, now)
         self._send_payload("sendheaders")
+        if self._asker is not None and version.services & NODE_BLOOM:
+            # What it holds already is told of at once (BIP 35); it would close on one who may not ask.
+            self._send_payload("mempool")
         return events
+
+    def _on_send_compact(self, offer: SendCompact) -> None:
+        answer = self._compact.offered(offer) if self._compact is not None else None
+        if answer is not None:
+            self._send_payload(answer.command, answer.encode())
 
     def _on_message(self, frame: Frame) -> list[SessionEvent]:
         if frame.command == "block":
             return self._on_block(frame.payload)
+        if self._compact is not None and frame.command == CompactBlock.command:
+            return self._on_compact_block(self._compact, frame.payload)
+        if self._compact is not None and frame.command == BlockTransactions.command:
+            return self._on_block_transactions(self._compact, frame.payload)
+        if self._asker is not None and frame.command == "tx":
+            if not self._asker.arrived(frame.payload):
+                self._count("unwanted")
+            return []
         match decode_message(frame.command, frame.payload, self.parameters):
             case Headers(headers=headers):
                 return self._on_headers(headers)
@@ -137,14 +209,24 @@ class PeerSession(Link):
         for parent, child in pairwise(headers):
             if child[4:36] != sha256d(parent[:HEADER_SIZE]):
                 raise ProtocolError("headers that do not follow one another", penalty=NON_CONTINUOUS_PENALTY)
+        if 0 < len(headers) <= self.settings.headers_announced_max:
+            self._announced_last = sha256d(headers[-1][:HEADER_SIZE])
         return [HeadersReceived(headers)]
 
     def _on_inventory(self, items: tuple[InventoryItem, ...]) -> list[SessionEvent]:
         blocks = tuple(item.hash for item in items if item.bare_kind == MSG_BLOCK)
-        if len(blocks) < len(items):
+        if len(blocks) < len(items) and self._asker is None:
             self._count("unwanted")
             self.penalise(UNWANTED_PENALTY, "announces transactions although relay is off")
-        return [BlocksAnnounced(blocks)] if blocks else []
+        elif self._asker is not None:
+            told = [item for item in items if item.bare_kind in TRANSACTION_KINDS]
+            wanted = self._asker.announced(told, self.read_at)
+            if wanted:
+                self._send(GetData(wanted))
+        if not blocks:
+            return []
+        self._announced_last = blocks[-1]
+        return [BlocksAnnounced(blocks)]
 
     def _on_block(self, raw: bytes) -> list[SessionEvent]:
         if len(raw) <= HEADER_SIZE:
@@ -155,7 +237,44 @@ class PeerSession(Link):
             return []
         return [BlockReceived(raw)]
 
+    def _on_compact_block(self, compact: CompactReceiver, payload: bytes) -> list[SessionEvent]:
+        digest, header = compact.keep(payload, self.read_at)
+        if self._blocks_in_flight.pop(digest, None) is not None:
+            return self._rebuild(compact, digest, self.read_at)
+        # Its body is rebuilt when it is asked for: then the header is proved and connects.
+        return [HeadersReceived((header,))]
+
+    def _rebuild(self, compact: CompactReceiver, digest: bytes, now: float) -> list[SessionEvent]:
+        """Make a block out of its compact form, or ask for what it takes."""
+        try:
+            found = compact.begin(digest)
+        except RebuildFailed:
+            self._ask_for([digest], self._block_kind(), now)
+            return []
+        if isinstance(found, GetBlockTransactions):
+            self._send_payload(found.command, found.encode())
+            self._note_asked(digest, now)
+            return []
+        raw, read_at = found
+        return [BlockReceived(raw, read_at)]
+
+    def _on_block_transactions(self, compact: CompactReceiver, payload: bytes) -> list[SessionEvent]:
+        try:
+            filled = compact.fill(payload)
+        except RebuildFailed as failure:
+            self._ask_for([failure.block_hash], self._block_kind(), self.read_at)
+            return []
+        if filled is None:
+            self._count("unwanted")
+            return []
+        digest, raw = filled
+        self._blocks_in_flight.pop(digest, None)
+        return [BlockReceived(raw)]
+
     def _on_not_found(self, items: tuple[InventoryItem, ...]) -> list[SessionEvent]:
+        if self._asker is not None:
+            for item in items:
+                self._asker.forget(item.hash)
         in_flight = self._blocks_in_flight
         missing = tuple(item.hash for item in items if in_flight.pop(item.hash, None) is not None)
         return [BlocksNotFound(missing)] if missing else []

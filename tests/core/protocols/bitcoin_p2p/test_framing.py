@@ -87,11 +87,12 @@ def test_headers_with_auxpow_may_fill_a_frame_and_nothing_else_may_be_larger_for
         list(FrameReader(MAGIC, limits).feed(claim("headers", PAYLOAD_SIZE_MAX + 1)))
 
 
-def test_a_block_and_nothing_else_may_be_larger_where_an_extension_block_stands_behind_it() -> None:
+def test_a_block_and_nothing_else_may_be_larger_where_an_extension_stands_behind_it() -> None:
     """Such a block is cheap to have mined; refused as a frame, it lost the relay every honest source."""
     limits = payload_sizes_max(litecoin.MAIN)
     assert {command for command in limits if limits[command] != PAYLOAD_SIZE_MAX_BY_COMMAND[command]} == {
-        "block"
+        "block",
+        "cmpctblock",
     }
     assert PAYLOAD_SIZE_MAX + EXTENSION_SIZE_MAX <= limits["block"] <= 32_000_000, "Litecoin Core's own limit"
 

@@ -167,7 +167,7 @@ def test_other_things_than_the_handshakes_before_verack_cost_a_point(command: st
     assert (session.score, session.ready) == (1, False)
 
 
-@pytest.mark.parametrize("command", ["wtxidrelay", "sendaddrv2", "sendtxrcncl", "sendheaders", "sendcmpct"])
+@pytest.mark.parametrize("command", ["wtxidrelay", "sendaddrv2", "sendtxrcncl", "sendheaders"])
 def test_offers_between_version_and_verack_are_free(command: str) -> None:
     session = peer_session()
     session.receive_data(frame(version()) + bare(command) + bare("verack"), 0.0)
