@@ -1,0 +1,114 @@
+"""Compact blocks from real nodes: 1,000 transactions rebuilt to the node's own bytes, and what it saved."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sprint.core.chains import internal_hash
+from sprint.core.chains.litecoin import REGTEST
+from sprint.core.kernels import sha256d
+from sprint.core.protocols.bitcoin_p2p.compact_receiver import Relaying
+from sprint.core.protocols.bitcoin_p2p.events import BlockReceived, HeadersReceived, SessionEvent
+from sprint.core.relay.mempool import Mempool
+from tests.integration.blocking_wire import BlockingWire, connected_to
+from tests.integration.many_transactions import fill_mempool
+from tests.integration.real_servers import Litecoind, require
+
+TRANSACTIONS = 1_000
+# Without it a node tells a stranger of 35 transactions every five seconds, so as not to be watched.
+TRUSTED = "-whitelist=noban@127.0.0.1"
+
+
+class TellingLitecoind(Litecoind):
+    """A node that tells of its transactions without delay."""
+
+    def _command(self, onion_port: int) -> list[str]:
+        return [*super()._command(onion_port), TRUSTED]
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Litecoind]:
+    require("litecoind")
+    started = TellingLitecoind(tmp_path / "litecoind").start()
+    try:
+        started.mine(1)
+        yield started
+    finally:
+        started.stop()
+
+
+def know_the_tip(wire: BlockingWire, node: Litecoind) -> None:
+    """Have the node see that its tip is known here; else it announces no headers."""
+    wire.session.request_headers([internal_hash(node.tip)], time.monotonic())
+    wire.run(bool)
+
+
+def header_told(events: list[SessionEvent], block: str) -> bool:
+    wanted = internal_hash(block)
+    return any(
+        sha256d(header) == wanted
+        for event in events
+        if isinstance(event, HeadersReceived)
+        for header in event.headers
+    )
+
+
+def fetched(wire: BlockingWire, block: str) -> tuple[bytes, bool]:
+    """Ask for the body of a block whose header was told; return it, and whether it was here already."""
+    at_once = wire.session.request_blocks([internal_hash(block)], time.monotonic())
+    (received,) = at_once or wire.run(bool)
+    assert isinstance(received, BlockReceived)
+    return received.raw, bool(at_once)
+
+
+@pytest.mark.real("litecoind")
+@pytest.mark.parametrize("high_bandwidth", [True, False])
+def test_a_thousand_transactions_are_rebuilt_without_a_round_trip(
+    node: Litecoind, *, high_bandwidth: bool
+) -> None:
+    pool, counts = Mempool(REGTEST), Counter[str]()
+    with connected_to(node.p2p_port, REGTEST, Relaying(pool, counts)) as wire:
+        wire.session.prefer_compact(high_bandwidth=high_bandwidth)
+        fill_mempool(node, TRANSACTIONS)
+        wire.run(lambda _: len(pool) >= TRANSACTIONS)
+        know_the_tip(wire, node)
+        read_before = wire.bytes_read
+        (block,) = node.mine(1)
+        wire.run(lambda told: header_told(told, block))
+        raw, at_once = fetched(wire, block)
+        read = wire.bytes_read - read_before
+    whole = bytes.fromhex(node.rpc("getblock", block, 0))
+    assert raw == whole
+    assert at_once is high_bandwidth, "what came unasked needs no asking"
+    assert (counts["rebuilt"], counts["round_trips"], counts["asked_whole"]) == (1, 0, 0)
+    assert counts["bytes_saved"] > len(whole) * 0.8
+    assert read < len(whole) * 0.2
+    print(f"\n{len(whole)} bytes rebuilt from {read} read, {counts['bytes_saved']} saved: {dict(counts)}")
+
+
+@pytest.mark.real("litecoind")
+def test_one_missing_transaction_of_a_thousand_takes_one_round_trip(node: Litecoind) -> None:
+    pool, counts = Mempool(REGTEST), Counter[str]()
+    with connected_to(node.p2p_port, REGTEST, Relaying(pool, counts)) as wire:
+        wire.session.prefer_compact(high_bandwidth=True)
+        fill_mempool(node, TRANSACTIONS)
+        wire.run(lambda _: len(pool) >= TRANSACTIONS)
+        know_the_tip(wire, node)
+        lost = internal_hash(node.rpc("getrawmempool")[TRANSACTIONS // 2])
+        pool.remove([lost])
+        read_before = wire.bytes_read
+        (block,) = node.mine(1)
+        wire.run(lambda told: header_told(told, block))
+        raw, at_once = fetched(wire, block)
+        read = wire.bytes_read - read_before
+    whole = bytes.fromhex(node.rpc("getblock", block, 0))
+    assert raw == whole
+    assert not at_once
+    assert (counts["rebuilt"], counts["round_trips"], counts["transactions_missing"]) == (1, 1, 1)
+    assert counts["bytes_saved"] > len(whole) * 0.8
+    print(f"\n{len(whole)} bytes rebuilt from {read} read, {counts['bytes_saved']} saved: {dict(counts)}")
