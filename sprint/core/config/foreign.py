@@ -99,7 +99,8 @@ def _leaves(name: str, value: object) -> Iterator[tuple[str, Any]]:
 
 
 def left_out_lines(translated: Translated) -> list[str]:
-    """Return comments that keep what was left out in a converted file."""
+    """Return comments that keep what was left out in a converted file, one line each."""
     return [
-        f"# {name} = {repr(value)[:SHOWN_LENGTH_MAX]}  # {why}" for name, value, why in translated.left_out
+        f"# {name if name.isprintable() else ascii(name)} = {ascii(value)[:SHOWN_LENGTH_MAX]}  # {why}"
+        for name, value, why in translated.left_out
     ]

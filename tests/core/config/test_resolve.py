@@ -287,7 +287,5 @@ def test_a_key_in_the_url_and_beside_it_is_refused() -> None:
 url = "rpc://127.0.0.1:8332?user_env=A&password_env=B"
 user_env = "C"
 """
-    with pytest.raises(
-        ConfigError, match=r"chains\.bitcoin\.sources\.0: user_env stands in the url"
-    ):
+    with pytest.raises(ConfigError, match=r"chains\.bitcoin\.sources\.0: user_env stands in the url"):
         sources_of(parse(text), ())
