@@ -1,10 +1,11 @@
 """One devnet node as a process: `python -m sprint.tools.devnet --chain litecoin-regtest --interval-ms 50`.
 
 Prints one JSON line with its address, then answers each line on standard input by one JSON line:
-`mine N` and `reorg N` by the hashes of the new blocks; `lie KIND` by that of a merge-mined block that is
-false; `hashes HEIGHT` by those of the best branch from there up, at most 1,000; `invalidate HASH`,
-`reconsider HASH`, `tip` and `height` by the tip. It ends on `quit` and with its standard input (a pipe), so
-it never outlives who started it.
+`mine N` and `reorg N` by the hashes of the new blocks; `lie KIND` by that of a false block, which stays;
+`fault KIND [N]` shows a fault, which undoes itself, and is answered by the hashes of the blocks mined for it;
+`faults` lists their kinds; `hashes HEIGHT` by those of the best branch from there up, at most 1,000;
+`invalidate HASH`, `reconsider HASH`, `tip` and `height` by the tip. With `--faults` it shows some by itself.
+It ends on `quit` and with its standard input (a pipe), so it never outlives who started it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from collections.abc import Callable
 
 from sprint.core.chains import display_hash, internal_hash
 from sprint.core.errors import ConfigError, SprintError
+from sprint.tools.devnet.block_maker import HeaderLie
 from sprint.tools.devnet.edge import CHAIN_IDS, Devnet, DevnetOptions
+from sprint.tools.devnet.faults import RULES, fault_of
 from sprint.tools.devnet.merged_mining import Lie
 from sprint.tools.devnet.seeded_bits import SeededBits
 
@@ -37,6 +40,7 @@ def main() -> int:
         blocks_at_start=arguments.blocks_at_start,
         transactions=arguments.transactions,
         ports={arguments.chain: arguments.port},
+        faults=arguments.faults,
     )
     try:
         asyncio.run(_run(arguments.chain, options, arguments.seed))
@@ -53,7 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--transactions", type=int, default=0, help="made up for each block")
     parser.add_argument("--blocks-at-start", type=int, default=3)
-    parser.add_argument("--seed", default="0")
+    parser.add_argument("--seed", default="0", help="of blocks and faults")
+    parser.add_argument("--faults", action="store_true", help="show faults by a schedule out of the seed")
     return parser
 
 
@@ -104,20 +109,25 @@ def _answer(devnet: Devnet, chain_id: str, words: list[str]) -> dict[str, object
         case [("invalidate" | "reconsider") as word, block_hash]:
             marks[word](chain_id, internal_hash(block_hash))
             return {"tip": display_hash(ledger.tip), "height": ledger.height()}
+        case ["fault", kind, *amount] if len(amount) <= 1:
+            fault, checked = fault_of(kind, *amount)
+            return {"hashes": [display_hash(h) for h in devnet.show(chain_id, fault, checked)]}
+        case ["faults"]:
+            return {"faults": {fault: rules.says for fault, rules in RULES.items()}}
         case ["tip"] | ["height"]:
             return {"tip": display_hash(ledger.tip), "height": ledger.height()}
         case _:
             raise ConfigError(
                 f"no command {' '.join(words)[:80]!r}; there is mine N, reorg N, lie KIND,"
-                " hashes HEIGHT, invalidate HASH, reconsider HASH, tip, height, quit"
+                " fault KIND [N], faults, hashes HEIGHT, invalidate HASH, reconsider HASH, tip, height, quit"
             )
 
 
-def _lie(kind: str) -> Lie:
-    try:
-        return Lie(kind)
-    except ValueError:
-        raise ConfigError(f"no lie {kind[:80]!r}; there is {', '.join(Lie)}") from None
+def _lie(kind: str) -> Lie | HeaderLie:
+    for lies in (HeaderLie, Lie):
+        if kind in tuple(lies):
+            return lies(kind)
+    raise ConfigError(f"no lie {kind[:80]!r}; there is {', '.join((*HeaderLie, *Lie))}")
 
 
 def _say(answer: dict[str, object]) -> None:

@@ -9,6 +9,7 @@ empty one. All of it follows from the recipe, so a node can keep the recipe and 
 from __future__ import annotations
 
 import hashlib
+from enum import StrEnum
 
 import msgspec
 
@@ -51,6 +52,13 @@ _SIGNATURE_START = b"\x02\x47\x30\x44\x02\x20"  # two items; 71 bytes, DER-like
 _SIGNATURE_BETWEEN = b"\x02\x20"
 _SIGNATURE_END = b"\x01"  # sighash all
 _LOCK_TIME = u32(0)
+
+
+class HeaderLie(StrEnum):
+    """What of a header is false, merge-mined or not: its transactions are others, it has done no work."""
+
+    MERKLE_ROOT = "merkle_root"
+    NO_WORK = "no_work"
 
 
 class Recipe(msgspec.Struct, frozen=True):
@@ -129,6 +137,16 @@ def mine_header(processor: Processor, fields: BlockHeader) -> Header:
             raise RuleError(verdict.check, verdict.reason)
         refusal = verdict.reason
     raise RuleError("proof_of_work", f"none of {NONCE_ATTEMPTS_MAX} nonces fits: {refusal}")
+
+
+def idle_header(processor: Processor, fields: BlockHeader) -> bytes:
+    """Find a nonce that does not meet the target. RuleError if none of NONCE_ATTEMPTS_MAX misses it."""
+    for nonce in range(NONCE_ATTEMPTS_MAX):
+        raw = msgspec.structs.replace(fields, nonce=nonce).encode()
+        verdict = processor.process_header(raw)
+        if not isinstance(verdict, Header) and verdict.check == "proof_of_work":
+            return raw
+    raise RuleError("proof_of_work", f"all of {NONCE_ATTEMPTS_MAX} nonces fit")
 
 
 def _coinbase(recipe: Recipe, pairs: list[tuple[bytes, bytes]]) -> Transaction:

@@ -1,16 +1,14 @@
-"""The devnet on sockets: one listening node per chain on loopback, and a clock that mines.
+"""The devnet on sockets: one listening node per chain on loopback, a clock that mines, faults on demand.
 
-`Devnet` starts, mines and stops nodes; `_Connection` moves bytes between one socket and its serving
-session and keeps the session's timer armed. What a session has to say is taken only as fast as the peer
-reads; how much of it may wait is the session's own limit.
+`Devnet` starts, mines and stops nodes, and makes them misbehave when told or by a schedule out of a seed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, cast
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -19,7 +17,21 @@ from sprint.core.chains.bitcoin_family.family import BitcoinFamilyChain
 from sprint.core.chains.bitcoin_family.parameters import NetworkParameters
 from sprint.core.errors import ConfigError, ListenError, SprintError
 from sprint.core.protocols.bitcoin_p2p.listener import ServingSession
+from sprint.tools.devnet.block_maker import HeaderLie
+from sprint.tools.devnet.connection import Connection
+from sprint.tools.devnet.faults import (
+    DELAY_LASTS_S,
+    DRIP_S,
+    FALSE_BLOCK_KEPT_S,
+    LIES,
+    OF_THE_LINE,
+    Fault,
+    PlannedFault,
+    checked_amount,
+    schedule,
+)
 from sprint.tools.devnet.ledger import AHEAD_S_MAX, RandomBits, RegtestLedger
+from sprint.tools.devnet.line import LineConditions
 from sprint.tools.devnet.merged_mining import Lie
 from sprint.tools.devnet.node import DevnetNode
 
@@ -35,12 +47,14 @@ class DevnetOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     `block_interval_s`: None is the chain's own pace here, 0 mines only when told. `transactions` are made
     up for each block beside its coinbase. `ports` by chain id; a missing one or 0 takes a free port.
+    `faults`: every node shows faults by itself, by a schedule of its own.
     """
 
     block_interval_s: float | None = None
     blocks_at_start: int = 3
     transactions: int = 0
     ports: dict[str, int] = {}
+    faults: bool = False
 
 
 class DevnetAddress(NamedTuple):
@@ -117,7 +131,11 @@ class Devnet:
         """Replace the newest `depth` blocks by a longer branch now and announce it."""
         return self._node(chain_id).reorg(depth)
 
-    def tell(self, chain_id: str, lie: Lie) -> list[bytes]:
+    def show(self, chain_id: str, fault: Fault, amount: int | None = None) -> list[bytes]:
+        """Show a fault now; returns the hashes of the blocks mined for it. ConfigError beyond its limit."""
+        return self._node(chain_id).show(fault, checked_amount(fault, amount))
+
+    def tell(self, chain_id: str, lie: Lie | HeaderLie) -> list[bytes]:
         """Mine one false block now and announce it as any other. ConfigError where there is no such lie."""
         return [self._node(chain_id).tell(lie)]
 
@@ -155,8 +173,10 @@ class _Node:
         self._nonces = rng_of(f"{chain_id}/sessions")  # apart, so that blocks do not depend on who connects
         self._wall_clock = wall_clock
         self._server: asyncio.Server | None = None
-        self._clock: asyncio.Task[None] | None = None
-        self.connections: set[_Connection] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._faults = schedule(rng_of(f"{chain_id}/faults")) if options.faults else None
+        self.line = LineConditions()
+        self.connections: set[Connection] = set()
         self._stopping = False
         processor = row.chain.processor(row.parameters.name)
         self.core = DevnetNode(RegtestLedger(row.parameters, processor, rng_of(chain_id)), row.parameters)
@@ -165,7 +185,7 @@ class _Node:
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(
-                lambda: _Connection(self), LOOPBACK, self._port, backlog=ACCEPT_BACKLOG
+                lambda: Connection(self), LOOPBACK, self._port, backlog=ACCEPT_BACKLOG
             )
         except OSError as error:
             chain_id = self.core.parameters.chain_id
@@ -181,13 +201,15 @@ class _Node:
 
     def start_clock(self) -> None:
         if self._interval_s > 0:
-            self._clock = asyncio.create_task(self._mine_by_clock())
+            self._tasks.append(asyncio.create_task(self._mine_by_clock()))
+        if self._faults is not None:
+            self._tasks.append(asyncio.create_task(self._show_by_schedule(self._faults)))
 
     async def stop(self) -> None:
         self._stopping = True
-        if self._clock is not None:
-            self._clock.cancel()
-            await asyncio.gather(self._clock, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._server is not None:
             self._server.close()
         closing = [connection.close() for connection in tuple(self.connections)]
@@ -205,7 +227,32 @@ class _Node:
         self._flush()
         return hashes
 
-    def tell(self, lie: Lie) -> bytes:
+    def show(self, fault: Fault, amount: int) -> list[bytes]:
+        _log.info("the devnet's %s node shows %s %d", self.core.parameters.chain_id, fault, amount)
+        if fault in OF_THE_LINE:
+            self._hold_back(fault, amount)
+            return []
+        hashes = self.core.show(fault, amount, self._timestamp(), self._now())
+        if fault in LIES:
+            asyncio.get_running_loop().call_later(FALSE_BLOCK_KEPT_S, self.invalidate, hashes[0])
+        self._flush()
+        return hashes
+
+    def _hold_back(self, fault: Fault, amount: int) -> None:
+        """Act on a fault of the line; `amount` in ms, s or bytes per second as the fault has it."""
+        now = self._now()
+        if fault is Fault.DISCONNECT:
+            for connection in tuple(self.connections):
+                connection.cut()
+        elif fault is Fault.STALL:
+            self.line.stall(amount, now)
+        elif fault is Fault.DELAY:
+            self.line.delay(amount / 1000, DELAY_LASTS_S, now)
+        else:
+            self.line.drip(amount, DRIP_S, now)
+        self._flush()
+
+    def tell(self, lie: Lie | HeaderLie) -> bytes:
         block_hash = self.core.tell(lie, self._timestamp(), self._now())
         self._flush()
         return block_hash
@@ -233,6 +280,16 @@ class _Node:
         except SprintError as error:
             _log.error("the devnet's %s node stops mining: %s", self.core.parameters.chain_id, error)
 
+    async def _show_by_schedule(self, faults: Iterator[PlannedFault]) -> None:
+        """Show one fault after another. One that cannot be shown now is passed over."""
+        begun = self._now()
+        for planned in faults:
+            await asyncio.sleep(max(0.0, begun + planned.at_s - self._now()))
+            try:
+                self.show(planned.fault, planned.amount)
+            except SprintError as error:
+                _log.warning("the devnet's %s node: %s", self.core.parameters.chain_id, error)
+
     def open_session(self) -> ServingSession | None:
         """Start serving a connection; None if there are too many, or it came while stopping."""
         if self._stopping:
@@ -251,74 +308,3 @@ class _Node:
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
-
-
-class _Connection(asyncio.Protocol):
-    """One socket and its serving session; the session is None until connected and after the end."""
-
-    def __init__(self, node: _Node) -> None:
-        self._node = node
-        self._loop = asyncio.get_running_loop()
-        self._transport: asyncio.Transport | None = None
-        self._session: ServingSession | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._paused = False
-        self._lost = self._loop.create_future()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # a TCP server makes no other kind
-        self._node.connections.add(self)
-        self._session = self._node.open_session()
-        if self._session is None:
-            self._transport.abort()
-        self.flush()
-
-    def data_received(self, data: bytes) -> None:
-        if self._session is not None:
-            self._session.receive_data(data, self._loop.time())
-            self.flush()
-
-    def pause_writing(self) -> None:
-        self._paused = True
-
-    def resume_writing(self) -> None:
-        self._paused = False
-        self.flush()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        del exc
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._session is not None:
-            self._node.core.close_session(self._session)
-        self._session = self._transport = self._timer = None
-        self._node.connections.discard(self)
-        self._lost.set_result(None)
-
-    def flush(self) -> None:
-        """Write what the session has to say, arm its timer, and end the connection if the session ended."""
-        session, transport = self._session, self._transport
-        if session is None or transport is None:
-            return
-        while not self._paused and (data := session.data_to_send()):
-            transport.write(data)
-        if session.closed is None:
-            self._arm(session.next_timer())
-        else:
-            transport.abort()
-
-    async def close(self) -> None:
-        """End the connection at once and wait until it is gone."""
-        if self._transport is not None:
-            self._transport.abort()
-            await self._lost
-
-    def _arm(self, due: float | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = None if due is None else self._loop.call_at(due, self._timer_due)
-
-    def _timer_due(self) -> None:
-        if self._session is not None:
-            self._session.handle_timer(self._loop.time())
-            self.flush()

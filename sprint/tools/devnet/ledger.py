@@ -21,7 +21,16 @@ from sprint.core.chains import Header, Processor, display_hash
 from sprint.core.chains.bitcoin_family.header import BlockHeader
 from sprint.core.chains.bitcoin_family.parameters import HEADER_SIZE, ZERO_HASH, NetworkParameters
 from sprint.core.errors import ConfigError, RuleError
-from sprint.tools.devnet.block_maker import Recipe, hogex_of, make_body, mine_header, spendable_of
+from sprint.core.kernels import sha256d
+from sprint.tools.devnet.block_maker import (
+    HeaderLie,
+    Recipe,
+    hogex_of,
+    idle_header,
+    make_body,
+    mine_header,
+    spendable_of,
+)
 from sprint.tools.devnet.extension_blocks import Integration
 from sprint.tools.devnet.genesis import genesis_body
 from sprint.tools.devnet.merged_mining import Lie, block_version, merge_mine
@@ -112,7 +121,7 @@ class RegtestLedger:
         *,
         parent: bytes | None = None,
         transactions: int = 0,
-        lie: Lie | None = None,
+        lie: Lie | HeaderLie | None = None,
     ) -> bytes:
         """Add a block on `parent` (the tip by default) and return its hash.
 
@@ -137,7 +146,8 @@ class RegtestLedger:
             integration=self._integration(below),
         )
         body = make_body(recipe)
-        header, raw_header = self._mine_header(below, body.merkle_root, time, recipe, lie)
+        root = sha256d(body.merkle_root) if lie is HeaderLie.MERKLE_ROOT else body.merkle_root
+        header, raw_header = self._mine_header(below, root, time, recipe, lie)
         entry = _entry_of(header, raw_header, below, recipe)
         self._entries[entry.hash] = entry
         self._remember(entry.hash, entry.raw_header + body.full)
@@ -167,6 +177,13 @@ class RegtestLedger:
             if not self._descends(entry, other) and not self._descends(self._known(other), block_hash)
         }
         self._choose_tip()
+
+    def orphan_header(self, timestamp: int) -> bytes:
+        """Make a raw header with its work done, on a block that there is not; nothing of it is kept."""
+        parent = self._rng.getrandbits(256).to_bytes(32, "little")
+        version = block_version(self.parameters, 1)
+        fields = BlockHeader(version, parent, sha256d(parent), timestamp, self._bits, 0)
+        return mine_header(self._processor, fields).raw
 
     def connected_since(self, old_tip: bytes) -> list[bytes]:
         """Raw headers of the best branch above its fork with the branch of `old_tip`, oldest first."""
@@ -218,13 +235,18 @@ class RegtestLedger:
         return Integration(spendable_of(paying), first=True)
 
     def _mine_header(
-        self, below: _Entry, merkle_root: bytes, time: int, recipe: Recipe, lie: Lie | None
+        self, below: _Entry, merkle_root: bytes, time: int, recipe: Recipe, header_lie: Lie | HeaderLie | None
     ) -> tuple[Header, bytes]:
         """Mine a header, alone or with a parent block; return it judged, and as it stands on the wire."""
         rules, processor = self.parameters.auxpow, self._processor
+        idle = header_lie is HeaderLie.NO_WORK
+        lie = Lie.IDLE_PARENT if idle else header_lie if isinstance(header_lie, Lie) else None
         version = block_version(self.parameters, recipe.height, lie)
         fields = BlockHeader(version, below.hash, merkle_root, time, self._bits, 0)
         if rules is None or recipe.height < rules.height:
+            if idle:
+                raw = idle_header(processor, fields)
+                return processor.read_header(raw), raw
             if lie is not None:
                 raise ConfigError(
                     f"{lie.value}: {self.parameters.chain_id} has no merged mining at height {recipe.height}"

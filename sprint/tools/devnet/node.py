@@ -7,6 +7,8 @@ announced at all; whoever follows must ask. The edge hands in time and moves byt
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from sprint.core.chains.bitcoin_family.parameters import NetworkParameters
@@ -14,6 +16,8 @@ from sprint.core.errors import ConfigError
 from sprint.core.protocols.bitcoin_p2p.link import SessionSettings
 from sprint.core.protocols.bitcoin_p2p.listener import ServingSession
 from sprint.core.protocols.bitcoin_p2p.messages import NODE_MWEB, NODE_WITNESS
+from sprint.tools.devnet.block_maker import HeaderLie
+from sprint.tools.devnet.faults import Fault
 from sprint.tools.devnet.ledger import RegtestLedger
 from sprint.tools.devnet.merged_mining import Lie
 
@@ -67,7 +71,7 @@ class DevnetNode:
         finally:
             self._announce(old_tip, now)
 
-    def tell(self, lie: Lie, timestamp: int, now: float) -> bytes:
+    def tell(self, lie: Lie | HeaderLie, timestamp: int, now: float) -> bytes:
         """Mine one false block on the tip and announce it as any other. Returns its hash."""
         old_tip = self.ledger.tip
         block_hash = self.ledger.mine(timestamp, lie=lie)
@@ -100,10 +104,57 @@ class DevnetNode:
         self.ledger.reconsider(block_hash)
         self._announce(old_tip, now)
 
-    def _announce(self, old_tip: bytes, now: float) -> None:
-        connected = self.ledger.connected_since(old_tip)
+    def show(self, fault: Fault, amount: int, timestamp: int, now: float) -> list[bytes]:
+        """Show a fault of what is told; returns the hashes of blocks that were mined for it, oldest first."""
+        match fault:
+            case Fault.DUPLICATE:
+                self._tell_of([self._newest(amount)], now)
+            case Fault.REPLAY:
+                self._tell_of([[header] for header in self._newest(amount)], now)
+            case Fault.REORDER:
+                mined = [self.ledger.mine(timestamp) for _ in range(amount)]
+                self._tell_of([[header] for header in reversed(self._newest(amount))], now)
+                return mined
+            case Fault.FORK:
+                return self.reorg(min(amount, self.ledger.height()), timestamp, now)
+            case Fault.SHORT_FORK:
+                return self._short_fork(amount, timestamp, now)
+            case Fault.WRONG_PARENT:
+                self._tell_of([[self.ledger.orphan_header(timestamp)]], now)
+            case Fault.BAD_MERKLE:
+                return [self.tell(HeaderLie.MERKLE_ROOT, timestamp, now)]
+            case Fault.BAD_PROOF:
+                return [self.tell(HeaderLie.NO_WORK, timestamp, now)]
+            case _:
+                raise ConfigError(f"{fault} is a fault of the line, which a node without sockets has not")
+        return []
+
+    def _short_fork(self, amount: int, timestamp: int, now: float) -> list[bytes]:
+        """Mine a branch one block shorter than the newest `amount` (one block at least), and announce it."""
+        depth = min(max(amount, 2), self.ledger.height())
+        parent = self.ledger.best_chain_hash_at(self.ledger.height() - depth)
+        branch: list[bytes] = []
+        for _ in range(depth - 1):
+            parent = self.ledger.mine(timestamp, parent=parent)
+            branch.append(parent)
+        headers = [header for header in map(self.ledger.header, branch) if header is not None]
+        self._tell_of([headers], now)
+        return branch
+
+    def _newest(self, count: int) -> list[bytes]:
+        """Raw headers of the newest blocks of the best branch, oldest first; genesis is never among them."""
+        first = max(1, self.ledger.height() - count + 1)
+        hashes = self.ledger.best_chain_from(first, count)
+        return [header for header in map(self.ledger.header, hashes) if header is not None]
+
+    def _tell_of(self, runs: Sequence[Sequence[bytes]], now: float) -> None:
+        """Announce runs of headers, each in a message of its own."""
         for session in self.sessions:
-            session.announce(connected, now)
+            for run in runs:
+                session.announce(run, now)
+
+    def _announce(self, old_tip: bytes, now: float) -> None:
+        self._tell_of([self.ledger.connected_since(old_tip)], now)
 
 
 def _check_count(count: int) -> None:

@@ -1,0 +1,111 @@
+"""Which faults a devnet node can be made to show, and when it shows them by itself: a schedule out of a seed.
+
+Pure: the schedule follows from its seed alone. `node` acts on the faults of what is told, `line` on those of
+how it is carried; each undoes itself, so a node that was made to lie or to stall is a good one again later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+
+import msgspec
+
+from sprint.core.errors import ConfigError
+from sprint.tools.devnet.ledger import RandomBits
+
+FALSE_BLOCK_KEPT_S = 2.0  # then the node drops it, and mines on the block below it
+DRIP_S = 5.0
+DELAY_LASTS_S = 10.0
+PAUSE_MIN_S = 3.0  # between two faults of a schedule
+PAUSE_MAX_S = 15.0
+# A source that lied is shut out for ten seconds and more, and for twice that if it lies soon after.
+LIE_PAUSE_S = 180.0
+
+
+class Fault(StrEnum):
+    """What goes wrong. The amount that each takes stands in `RULES`."""
+
+    DUPLICATE = "duplicate"
+    REORDER = "reorder"
+    REPLAY = "replay"
+    FORK = "fork"
+    SHORT_FORK = "short_fork"
+    WRONG_PARENT = "wrong_parent"
+    BAD_MERKLE = "bad_merkle"
+    BAD_PROOF = "bad_proof"
+    DELAY = "delay"
+    STALL = "stall"
+    DRIP = "drip"
+    DISCONNECT = "disconnect"
+
+
+LIES = frozenset({Fault.BAD_MERKLE, Fault.BAD_PROOF})
+OF_THE_LINE = frozenset({Fault.DELAY, Fault.STALL, Fault.DRIP, Fault.DISCONNECT})
+
+
+class FaultRules(msgspec.Struct, frozen=True):
+    """What a fault does and how much of it there may be; `amount_max` 1 takes no amount."""
+
+    says: str
+    amount_default: int = 1
+    amount_max: int = 1
+
+
+RULES: dict[Fault, FaultRules] = {
+    Fault.DUPLICATE: FaultRules("the newest N blocks are announced again", 1, 100),
+    Fault.REORDER: FaultRules("N new blocks are announced newest first, one by one", 3, 8),
+    Fault.REPLAY: FaultRules("the last N heads are announced again one by one, oldest first", 6, 100),
+    Fault.FORK: FaultRules("the newest N blocks are replaced by a branch with more work", 1, 100),
+    Fault.SHORT_FORK: FaultRules("a branch with less work than the newest N blocks is announced", 3, 100),
+    Fault.WRONG_PARENT: FaultRules("a header is announced whose parent does not exist"),
+    Fault.BAD_MERKLE: FaultRules("a block is served whose transactions are not those of its header"),
+    Fault.BAD_PROOF: FaultRules("a header is announced that has done no work"),
+    Fault.DELAY: FaultRules(f"for {DELAY_LASTS_S:g} s all that is sent is N ms late", 300, 10_000),
+    Fault.STALL: FaultRules("nothing is sent for N s, while connections stay open", 5, 600),
+    Fault.DRIP: FaultRules(f"for {DRIP_S:g} s no more than N bytes a second are sent", 2_000, 1_000_000),
+    Fault.DISCONNECT: FaultRules("all connections are cut"),
+}
+
+
+class PlannedFault(msgspec.Struct, frozen=True):
+    """One fault of a schedule; `at_s` counts from the schedule's start."""
+
+    at_s: float
+    fault: Fault
+    amount: int
+
+
+def fault_of(kind: str, amount: str | None = None) -> tuple[Fault, int]:
+    """Read a fault and its amount from words; ConfigError says what there is, and the limit."""
+    if kind not in tuple(Fault):
+        raise ConfigError(f"no fault {kind[:80]!r}; there is {', '.join(Fault)}")
+    fault = Fault(kind)
+    return fault, checked_amount(fault, int(amount) if amount is not None else None)
+
+
+def checked_amount(fault: Fault, amount: int | None) -> int:
+    """Return the amount, or the fault's own where none is given; ConfigError beyond its limit."""
+    rules = RULES[fault]
+    if amount is None:
+        return rules.amount_default
+    if not 1 <= amount <= rules.amount_max:
+        raise ConfigError(f"{fault} {amount}: the amount is 1 to {rules.amount_max} ({rules.says})")
+    return amount
+
+
+def schedule(rng: RandomBits) -> Iterator[PlannedFault]:
+    """Yield faults without end, each later than the one before. The same bits give the same faults."""
+    at_s, lied_at_s = 0.0, -LIE_PAUSE_S
+    kinds = tuple(Fault)
+    while True:
+        at_s += PAUSE_MIN_S + (PAUSE_MAX_S - PAUSE_MIN_S) * rng.getrandbits(16) / (1 << 16)
+        fault = kinds[rng.getrandbits(32) % len(kinds)]
+        share = rng.getrandbits(32)
+        if fault in LIES:
+            if at_s - lied_at_s < LIE_PAUSE_S:
+                continue
+            lied_at_s = at_s
+        # At most twice its default, so that what is planned can be got over within its pause.
+        amount = 1 + share % min(2 * RULES[fault].amount_default, RULES[fault].amount_max)
+        yield PlannedFault(round(at_s, 3), fault, amount)
