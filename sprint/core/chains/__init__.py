@@ -36,7 +36,8 @@ class Block(msgspec.Struct, frozen=True):
 
     `checks` names those checks. `identity` is what no other block of a branch may share (the id of the
     first transaction), empty where a chain has no such thing. `facts` is what `check_context` wants to know
-    again: the family's own record, read by nobody else.
+    again: the family's own record, read by nobody else. `tag` is what the block's maker wrote into it of its
+    own will, for statistics alone: anybody may write anything there.
     """
 
     header: Header
@@ -45,6 +46,7 @@ class Block(msgspec.Struct, frozen=True):
     checks: tuple[str, ...]
     identity: bytes = b""
     facts: Any = None
+    tag: bytes = b""
 
 
 class Rejected(msgspec.Struct, frozen=True):

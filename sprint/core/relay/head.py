@@ -20,7 +20,7 @@ PRUNE_SLACK_BLOCKS = 512  # re-rooting costs a walk over the tree, so it is done
 
 
 class BlockRecord(msgspec.Struct, frozen=True):
-    """What of a body is kept until the block is delivered, and after it its `identity`.
+    """What of a body is kept until the block is delivered, and after it its `identity` and its `tag`.
 
     `late`: a gap has told of it meanwhile. `told`: its header went out; set in the store alone, where a
     node's own mark is not kept.
@@ -33,6 +33,7 @@ class BlockRecord(msgspec.Struct, frozen=True):
     late: bool = False
     identity: bytes = b""
     told: bool = False
+    tag: bytes = b""
 
 
 class Passed(msgspec.Struct, frozen=True):
@@ -157,7 +158,9 @@ class HeadTracker:
     def settle(self, node: Node, block: Block, checks: tuple[str, ...], source: str) -> None:
         """Note that a node's body is valid by `checks`, also where a gap had passed over it."""
         late = node.missing is not None and node.missing.told
-        node.record = BlockRecord(block.tx_count, block.size, checks, source, late, block.identity)
+        node.record = BlockRecord(
+            block.tx_count, block.size, checks, source, late, block.identity, tag=block.tag
+        )
         node.missing = None
 
     def connect(self, node: Node) -> HeadChange | None:

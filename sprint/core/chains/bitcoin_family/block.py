@@ -47,6 +47,7 @@ class BodyFacts(msgspec.Struct, frozen=True):
 
     `height_claimed` is the height that the coinbase states, if it does. `locked_until_height` and
     `locked_until_time` are the greatest lock times that bind in a transaction of this body, else 0.
+    `coinbase_script` is the script of the coinbase's input, at most 100 bytes.
     """
 
     tx_count: int
@@ -56,6 +57,7 @@ class BodyFacts(msgspec.Struct, frozen=True):
     locked_until_height: int
     locked_until_time: int
     extension: ExtensionFacts | None
+    coinbase_script: bytes = b""
 
 
 def check_body(
@@ -91,6 +93,7 @@ def check_body(
         locked_until_height=max((lock for lock in locks if lock < LOCK_TIME_THRESHOLD), default=0),
         locked_until_time=max((lock for lock in locks if lock >= LOCK_TIME_THRESHOLD), default=0),
         extension=_check_extension(raw, body, parameters, coinbase),
+        coinbase_script=coinbase.inputs[0].script,
     )
 
 

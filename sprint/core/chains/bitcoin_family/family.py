@@ -100,6 +100,7 @@ class BitcoinFamilyProcessor:
             checks=(*HEADER_CHECKS, *(() if auxpow is None else ("auxpow",)), *body_checks(facts)),
             identity=facts.coinbase_txid,
             facts=facts,
+            tag=facts.coinbase_script,
         )
 
     def validate_transaction(self, raw: bytes) -> Rejected | None:
