@@ -13,7 +13,9 @@ from collections.abc import Sequence
 from typing import cast
 
 from sprint import __version__
-from sprint.core.chains.bitcoin_family.parameters import NetworkParameters
+from sprint.core.chains.bitcoin_family.parameters import HEADER_SIZE, NetworkParameters
+from sprint.core.kernels import sha256d
+from sprint.core.protocols.bitcoin_p2p.compact_receiver import Relaying
 from sprint.core.protocols.bitcoin_p2p.events import (
     BlockReceived,
     Ready,
@@ -26,6 +28,7 @@ from sprint.core.relay.gate import Ending, SourceGate
 from sprint.core.relay.source_url import SourceSpec
 from sprint.tools.relay.intake import Sink
 from sprint.tools.relay.one_timer import OneTimer
+from sprint.tools.relay.sources.p2p_chain import P2pChain
 from sprint.tools.relay.sources.view import SourceState, SourceView
 from sprint.tools.relay.stages import StageObserver
 from sprint.tools.runtime import clock, jitter, log_fields, random_bytes, wall_clock
@@ -39,13 +42,22 @@ class P2pSource:
     """One upstream, connected to again and again until it is cancelled."""
 
     def __init__(
-        self, spec: SourceSpec, parameters: NetworkParameters, intake: Sink, observer: StageObserver
+        self,
+        spec: SourceSpec,
+        parameters: NetworkParameters,
+        intake: Sink,
+        observer: StageObserver,
+        *,
+        chain: P2pChain | None = None,
     ) -> None:
+        """With `chain` it has transactions relayed to it and takes compact blocks."""
         self.spec = spec
         self.parameters = parameters
         self.intake = intake
         self.observer = observer
+        self.chain = chain
         self.blocks_received = 0
+        self.compact: Counter[str] = Counter()
         self._gate = SourceGate()
         self._connection: _Connection | None = None
         self._reason = "not tried yet"
@@ -118,6 +130,7 @@ class P2pSource:
             retry_in_s=round(self._gate.admit(clock()), 3) if connection is None else 0.0,
             awaited_s=round(connection.awaited_s(clock()), 3) if connection is not None else 0.0,
             faults=dict(self.faults()),
+            compact=dict(self.compact),
         )
 
     def faults(self) -> Counter[str]:
@@ -147,7 +160,8 @@ class _Connection(asyncio.Protocol):
         self._paused_at: float | None = None
         settings = SessionSettings(user_agent=_user_agent(), unix_time_offset_s=wall_clock() - clock())
         nonce = int.from_bytes(random_bytes(8), "little")
-        self._session = PeerSession(source.parameters, settings, nonce=nonce, now=clock())
+        relaying = None if source.chain is None else Relaying(source.chain.pool, source.compact)
+        self._session = PeerSession(source.parameters, settings, nonce=nonce, now=clock(), relaying=relaying)
 
     @property
     def faults(self) -> Counter[str]:
@@ -169,11 +183,7 @@ class _Connection(asyncio.Protocol):
         now = clock()
         self._source.observer.mark("read", self._source.intake.chain, b"", now)
         events = self._session.receive_data(data, now)
-        framed_at = clock()
-        for event in events:
-            if self._session.closed is not None:
-                break  # what came with the fault that closed it counts for nothing
-            self._take(event, now, framed_at)
+        self._take_all(events, now)
         self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -194,7 +204,14 @@ class _Connection(asyncio.Protocol):
         self._flush()
 
     def request_blocks(self, hashes: Sequence[bytes]) -> None:
-        self._session.request_blocks(hashes, clock())
+        rebuilt = self._session.request_blocks(hashes, clock())
+        if rebuilt:
+            # The one who asks is not done yet with what it acts on.
+            self._loop.call_soon(self._take_all, rebuilt)
+        self._flush()
+
+    def _prefer_compact(self, *, high_bandwidth: bool) -> None:
+        self._session.prefer_compact(high_bandwidth=high_bandwidth)
         self._flush()
 
     def penalise(self, points: int, reason: str) -> None:
@@ -221,15 +238,26 @@ class _Connection(asyncio.Protocol):
             self._transport.abort()
         self._end("the relay stops")
 
+    def _take_all(self, events: Sequence[SessionEvent], read_at: float | None = None) -> None:
+        framed_at = clock()
+        for event in events:
+            if self._session.closed is not None or self.ended.done():
+                break  # what came with the fault that closed it counts for nothing
+            self._take(event, framed_at if read_at is None else read_at, framed_at)
+
     def _take(self, event: SessionEvent, read_at: float, framed_at: float) -> None:
         source = self._source
         if isinstance(event, Ready):
             self.ready_at = framed_at
             self.user_agent = event.user_agent
+            if source.chain is not None:
+                source.chain.joined(source.spec.name, self._prefer_compact)
             source.intake.source_ready(source.spec.name, self)
             return
         if isinstance(event, BlockReceived):
             source.blocks_received += 1
+            if source.chain is not None:
+                source.chain.delivered(source.spec.name, sha256d(event.raw[:HEADER_SIZE]))
         announcement = announcement_of(event, source.spec.name, read_at)
         if announcement is not None:
             source.intake.announce(announcement, framed_at)
@@ -259,6 +287,8 @@ class _Connection(asyncio.Protocol):
         if self.ended.done():
             return
         self.ended.set_result(reason)
+        if self._source.chain is not None:
+            self._source.chain.left(self._source.spec.name)
         self._source.intake.source_lost(self._source.spec.name, reason, blocked=self.misbehaved)
 
 

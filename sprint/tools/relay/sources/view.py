@@ -18,6 +18,8 @@ class SourceView(msgspec.Struct, frozen=True):
     `blocked`: it misbehaved and is shut out; it is tried again in `retry_in_s`, as one that is `waiting` is.
     `awaited_s` is how long the block is waited for that was asked of it first, 0 where none is.
     `faults` counts by kind what it sent that was not as it should be, also what costs it nothing.
+    `compact` counts its compact blocks: `received`, `rebuilt`, `round_trips` that took, `asked_whole` after
+    all, `transactions_missing`, and `bytes_saved` against whole blocks.
     """
 
     name: str
@@ -31,6 +33,7 @@ class SourceView(msgspec.Struct, frozen=True):
     retry_in_s: float
     awaited_s: float
     faults: dict[str, int]
+    compact: dict[str, int] = {}
 
 
 class Source(Protocol):

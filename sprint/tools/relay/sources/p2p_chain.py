@@ -1,0 +1,56 @@
+"""What the P2P sources of one chain share where they take transactions: the pool, and who sends unasked."""
+
+from __future__ import annotations
+
+from typing import Protocol
+from weakref import WeakKeyDictionary
+
+from sprint.core.chains.bitcoin_family.parameters import NetworkParameters
+from sprint.core.protocols.bitcoin_p2p.high_bandwidth import HighBandwidthChoice
+from sprint.core.relay.mempool import Mempool
+from sprint.tools.relay.intake import Sink
+
+
+class Prefer(Protocol):
+    """Tells a source's node whether to send new blocks in compact form unasked."""
+
+    def __call__(self, *, high_bandwidth: bool) -> None: ...
+
+
+class P2pChain:
+    """One for each chain; sources join under their name when they are ready."""
+
+    def __init__(self, parameters: NetworkParameters) -> None:
+        self.pool = Mempool(parameters)
+        self._choice = HighBandwidthChoice()
+        self._members: dict[str, Prefer] = {}
+
+    def __repr__(self) -> str:
+        return f"P2pChain({self.pool!r}, {len(self._members)} sources)"
+
+    @staticmethod
+    def of(intake: Sink, parameters: NetworkParameters) -> P2pChain:
+        """Return the one that belongs to a chain's intake."""
+        found = _chains.get(intake)
+        if found is None:
+            found = _chains[intake] = P2pChain(parameters)
+        return found
+
+    def joined(self, name: str, prefer: Prefer) -> None:
+        self._members[name] = prefer
+
+    def left(self, name: str) -> None:
+        self._members.pop(name, None)
+        self._choice.lost(name)
+
+    def delivered(self, name: str, block_hash: bytes) -> None:
+        """A source gave a block: the first to do so is asked to send the next ones unasked."""
+        dropped = self._choice.delivered(name, block_hash)
+        if dropped is not None and dropped in self._members:
+            self._members[dropped](high_bandwidth=False)
+        if name in self._choice and name in self._members:
+            self._members[name](high_bandwidth=True)
+
+
+# By the chain's intake, which all sources of a chain are given and which ends with the relay.
+_chains: WeakKeyDictionary[Sink, P2pChain] = WeakKeyDictionary()
