@@ -44,15 +44,13 @@ def translate(table: Mapping[str, Any], is_chain: Callable[[str], bool]) -> Tran
     for name, value in table.items():
         if name in LEFT_OUT:
             left_out += [(inner, leaf, LEFT_OUT[name]) for inner, leaf in _leaves(name, value)]
-        elif name == "tier" and isinstance(value, str):
-            relay = found.setdefault("relay", {})
-            relay.setdefault("tiers", [value])
         elif name == "chains" and isinstance(value, dict):
             found[name] = _chains(value, is_chain, left_out)
-        elif isinstance(value, dict) and isinstance(found.get(name), dict):
-            found[name] = {**found[name], **value}
         else:
             found[name] = value
+    relay = found.get("relay", {})
+    if isinstance(found.get("tier"), str) and isinstance(relay, dict):
+        found["relay"] = {"tiers": [found.pop("tier")], **relay}
     return Translated(found, tuple(left_out))
 
 
@@ -79,8 +77,9 @@ def _chain(fields: Mapping[str, Any]) -> dict[str, Any]:
         if name not in _URL_KEYS and not (name == "enabled" and value is True)
     }
     nodes = [{"url": _url(fields[name])} for name in _URL_KEYS if name in fields]
-    if nodes:
-        kept["sources"] = [*kept.get("sources", []), *nodes]
+    sources = kept.get("sources", [])
+    if nodes and isinstance(sources, list):
+        kept["sources"] = [*sources, *nodes]
     return kept
 
 

@@ -149,3 +149,10 @@ def test_any_table_is_translated_and_then_taken_or_refused(table: dict[str, Any]
     assert all("\n" not in line for line in left_out_lines(translated))
     resolved, problems = try_resolve(Layers(table=translated.table, name="old", tiers_text=PACKAGED))
     assert (resolved is None) == bool(problems)
+
+
+def test_a_section_that_is_no_table_is_refused_and_not_tripped_over() -> None:
+    for table in ({"relay": None, "tier": "free"}, {"chains": {"bitcoin": {"sources": 1, "rpc_url": "x"}}}):
+        translated = translate(table, CHAINS.__contains__)
+        with pytest.raises(ConfigError, match="table"):
+            resolve(Layers(table=translated.table, name="old", tiers_text=PACKAGED))
