@@ -28,11 +28,14 @@ Finish = Callable[[float], list[RpcEvent]]
 
 
 class Lane(StrEnum):
-    """The lanes of a session. `TIP` greets the node, then hears of new tips."""
+    """The lanes of a session, in the order in which their requests are sent.
 
-    TIP = "tip"
+    `TIP` greets the node, then hears of new tips. It is last, as a wait takes a thread of the node's.
+    """
+
     HEADERS = "headers"
     BODIES = "bodies"
+    TIP = "tip"
 
 
 class RpcRequest(msgspec.Struct, frozen=True):
@@ -43,7 +46,7 @@ class RpcRequest(msgspec.Struct, frozen=True):
 
 
 class LaneState:
-    """A job and the calls that it waits for. `sent`: they are under way and due before `deadline`.
+    """A job and the calls that it waits for. `sent`: they are under way, since `sent_at`, until `deadline`.
 
     `not_before` holds the next request back. `lost` and `busy` count, since the last good answer, the
     connections that were lost over a request and the refusals of a node that has too much to do.
@@ -53,6 +56,7 @@ class LaneState:
         self.name = name
         self.calls: Sequence[Call] = ()
         self.sent = False
+        self.sent_at = 0.0
         self.deadline = 0.0
         self.not_before = 0.0
         self.lost = 0
@@ -77,9 +81,9 @@ class LaneState:
         self._job = _then(job, finish)
         self.calls = next(self._job)
 
-    def request(self, first_id: int, deadline: float, answer_size_max: int) -> RpcRequest:
+    def request(self, first_id: int, now: float, timeout_s: float, answer_size_max: int) -> RpcRequest:
         """Write the calls as a request that is now under way."""
-        self.sent, self.deadline, self._first_id = True, deadline, first_id
+        self.sent, self.sent_at, self.deadline, self._first_id = True, now, now + timeout_s, first_id
         return RpcRequest(encode_batch(self.calls, first_id), answer_size_max)
 
     def answered(self, answers: Sequence[Answer], now: float) -> list[RpcEvent]:

@@ -123,7 +123,7 @@ class RpcSession:
         timeout_s = self.settings.answer_timeout_s
         if name is Lane.TIP and self.ready and self.waits:
             timeout_s += self.settings.wait_s
-        return lane.request(first_id, now + timeout_s, self._answer_size_max())
+        return lane.request(first_id, now, timeout_s, self._answer_size_max())
 
     def receive_answer(self, name: Lane, status: int, body: bytes, now: float) -> list[RpcEvent]:
         """Take in the answer to a lane's request; return what it told."""
@@ -185,10 +185,16 @@ class RpcSession:
             return None
         waiting = {Lane.TIP: True, Lane.HEADERS: bool(self._locator), Lane.BODIES: bool(self._wanted)}
         lanes = [lane for lane in self._lanes.values() if not lane.idle or waiting[lane.name]]
-        return min((lane.deadline if lane.sent else lane.not_before for lane in lanes), default=None)
+        due = [lane.deadline if lane.sent else lane.not_before for lane in lanes]
+        if self._may_starve():
+            due.append(self._lanes[Lane.HEADERS].sent_at + self.settings.starved_s)
+        return min(due, default=None)
 
     def handle_timer(self, now: float) -> None:
         """Act on the deadlines that have come."""
+        if self._may_starve() and self._lanes[Lane.HEADERS].sent_at + self.settings.starved_s <= now:
+            self._count("starved")
+            self.waits = False
         for lane in self._lanes.values():
             if lane.sent and lane.deadline <= now:
                 method = lane.calls[0].method
@@ -198,6 +204,7 @@ class RpcSession:
         """Move the deadlines by a time in which nothing was read from the node."""
         for lane in self._lanes.values():
             lane.deadline += seconds
+            lane.sent_at += seconds
 
     def penalise(self, points: int, reason: str) -> None:
         """Take points from the node's score; at the limit the session is closed."""
@@ -212,6 +219,11 @@ class RpcSession:
             self._wanted.clear()
             for lane in self._lanes.values():
                 lane.drop()
+
+    def _may_starve(self) -> bool:
+        """Tell whether a wait of ours may keep the node from answering another request."""
+        tip, headers = self._lanes[Lane.TIP], self._lanes[Lane.HEADERS]
+        return self.ready and self.waits and tip.sent and headers.sent
 
     # The lanes' jobs, and what comes of them.
 

@@ -8,8 +8,10 @@ import msgspec
 class RpcSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Limits and times of a session.
 
-    `wait_s` is how long one call waits for a new tip. Where a node cannot wait it is asked once per
-    `poll_interval_share` of the time between its blocks, within `poll_interval_s_min` and `_max`.
+    `wait_s` is how long one call waits for a new tip. It takes one of the node's few threads for RPC: where a
+    request for headers gets no answer for `starved_s` meanwhile, waiting is given up. Where a node cannot
+    wait it is asked once per `poll_interval_share` of the time between its blocks, within
+    `poll_interval_s_min` and `_max`.
     `tip_interval_s_min`: a node that tells of tips faster than this is asked no faster. `headers_max` and
     `bodies_max` are per request, and of bodies about `bodies_size_wanted` bytes. `answer_overhead_size` is
     what JSON may have beside the hex of a block. `busy_wait_s_first` doubles with each refusal up to
@@ -17,7 +19,8 @@ class RpcSettings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     answer_timeout_s: float = 30.0
-    wait_s: float = 20.0
+    wait_s: float = 10.0
+    starved_s: float = 3.0
     poll_interval_share: float = 0.7
     poll_interval_s_min: float = 0.1
     poll_interval_s_max: float = 1.0

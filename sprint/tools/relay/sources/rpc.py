@@ -69,6 +69,7 @@ class RpcConnection:
         self.ready_at: float | None = None
         self.misbehaved = False
         self.paused_at: float | None = None
+        self._taking = False
         self._invalid: Counter[str] = Counter()
         self._timer = OneTimer(asyncio.get_running_loop(), self._on_timer)
         self._session = RpcSession(
@@ -158,6 +159,7 @@ class RpcConnection:
 
     def _take(self, events: Sequence[RpcEvent], framed_at: float) -> None:
         source = self.source
+        self._taking = True  # what they lead to is asked for before the next wait begins
         for event in events:
             if self._session.closed is not None:
                 break  # what came with the fault that closed it counts for nothing
@@ -168,6 +170,7 @@ class RpcConnection:
             if isinstance(event, BlockArrived):
                 source.blocks_received += 1
             source.intake.announce(event, framed_at)
+        self._taking = False
         self._flush()
 
     def _flush(self) -> None:
@@ -182,6 +185,8 @@ class RpcConnection:
             return
         now = clock()
         for name, lane in self._lanes.items():
+            if name is Lane.TIP and self._taking:
+                continue
             request = session.data_to_send(name, now)
             if request is not None:
                 lane.send(request)

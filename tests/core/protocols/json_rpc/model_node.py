@@ -38,11 +38,11 @@ class ModelNode:
     def tip(self) -> bytes:
         return self.branch[-1]
 
-    def mine(self, count: int = 1, body_size: int = 1) -> list[bytes]:
+    def mine(self, count: int = 1, body_size: int = 1, bits: int = 0x207F_FFFF) -> list[bytes]:
         """Put blocks on the best branch."""
         for _ in range(count):
             self._made += 1
-            header = BlockHeader(1, self.tip, bytes(32), 1_700_000_000 + self._made, 0x207F_FFFF, self._made)
+            header = BlockHeader(1, self.tip, bytes(32), 1_700_000_000 + self._made, bits, self._made)
             raw = header.encode()
             block_hash = sha256d(raw)
             self.blocks[block_hash] = raw + b"\1" * body_size

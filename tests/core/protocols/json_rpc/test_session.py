@@ -420,6 +420,22 @@ def test_a_wait_for_a_tip_has_its_own_time_on_top() -> None:
     assert session.next_timer() == LIMITS.answer_timeout_s + LIMITS.wait_s
 
 
+def test_where_a_wait_keeps_the_node_from_answering_it_is_looked_at_instead() -> None:
+    """As with -rpcthreads=1, or with as many relays as the node has threads."""
+    node = ModelNode()
+    session = ready_session(node)
+    wait = sent(session, Lane.TIP, 0.0)
+    session.request_headers([GENESIS])
+    sent(session, Lane.HEADERS, 1.0)
+    assert session.next_timer() == 1.0 + LIMITS.starved_s
+    session.handle_timer(1.0 + LIMITS.starved_s)
+    assert (session.waits, session.counts, session.score) == (False, {"starved": 1}, 0)
+    assert session.next_timer() == 1.0 + LIMITS.answer_timeout_s
+    session.receive_answer(Lane.TIP, 200, node.answer(wait.body), LIMITS.wait_s)
+    session.handle_timer(LIMITS.wait_s)
+    assert method_of(sent(session, Lane.TIP, 100.0)) == "getbestblockhash"
+
+
 def test_a_session_is_closed_by_its_score_and_keeps_the_first_reason() -> None:
     session = ready_session(ModelNode())
     session.penalise(99, "a small thing")

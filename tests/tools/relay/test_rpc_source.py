@@ -1,0 +1,298 @@
+"""The connections around an RPC session: opened again, paused, ended; logins are never shown."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from sprint.core.errors import UpstreamError
+from sprint.core.protocols.announcements import BlockArrived, HashesAnnounced, HeadersAnnounced
+from sprint.core.protocols.json_rpc.settings import RpcSettings
+from sprint.core.relay.source_url import Login, SourceSpec, source_of
+from sprint.tools.plugins import ChainCatalog, ChainNetwork
+from sprint.tools.relay.check import check_sources
+from sprint.tools.relay.sources.login import COOKIE_SIZE_MAX, authorization, warnings_of
+from sprint.tools.relay.sources.rpc import RpcSource
+from tests.core.protocols.json_rpc.model_node import GENESIS, ModelNode
+from tests.tools.relay.model_rpc_server import LOGIN, ModelRpcServer
+from tests.tools.relay.serving import until
+from tests.tools.relay.test_p2p_source import CHAIN, Observer, SpyIntake
+
+QUICK = RpcSettings(poll_interval_s_min=0.01, poll_interval_s_max=0.02, busy_wait_s_first=0.01)
+
+
+def spec_of(port: int, login: str = LOGIN, query: str = "") -> SourceSpec:
+    return source_of("bitcoin", "regtest", f"rpc://{login}@127.0.0.1:{port}{query}", name="n")
+
+
+def network() -> ChainNetwork:
+    return ChainCatalog.installed().find_id(CHAIN)
+
+
+Scene = Callable[[SpyIntake, RpcSource, ModelRpcServer], Awaitable[None]]
+
+
+def against_a_node(scene: Scene, *, login: str = LOGIN, node: ModelNode | None = None) -> None:
+    """Run a source against a model of a node."""
+
+    async def main() -> None:
+        async with ModelRpcServer(node or ModelNode()) as server:
+            intake = SpyIntake()
+            source = RpcSource(spec_of(server.port, login), network(), intake, Observer(), QUICK)
+            task = asyncio.create_task(source.run())
+            try:
+                await scene(intake, source, server)
+            finally:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(main())
+
+
+def test_a_block_is_heard_of_and_its_header_and_body_come_as_asked() -> None:
+    async def scene(intake: SpyIntake, source: RpcSource, server: ModelRpcServer) -> None:
+        assert await intake.next() == "ready"
+        view = source.view()
+        assert (view.state, view.user_agent, view.connects) == ("ready", "/Model:1/", 1)
+        (tip,) = server.mine()
+        heard = await intake.next()
+        assert isinstance(heard, HashesAnnounced)
+        assert heard.hashes == (tip,)
+        intake.request(locator=[GENESIS])
+        headers = await intake.next()
+        assert isinstance(headers, HeadersAnnounced)
+        assert headers.headers == tuple(server.node.headers_above(0))
+        intake.request(bodies=[tip])
+        body = await intake.next()
+        assert isinstance(body, BlockArrived)
+        assert body.raw == server.node.blocks[tip]
+        assert source.view().blocks_received == 1
+
+    against_a_node(scene)
+
+
+def test_a_node_that_cannot_wait_is_polled() -> None:
+    async def scene(intake: SpyIntake, source: RpcSource, server: ModelRpcServer) -> None:
+        assert await intake.next() == "ready"
+        for _ in range(3):
+            (tip,) = server.mine()
+            heard = await intake.next()
+            assert isinstance(heard, HashesAnnounced)
+            assert heard.hashes == (tip,)
+
+    node = ModelNode()
+    node.refuse["waitforblockheight"] = -32601
+    against_a_node(scene, node=node)
+
+
+def test_connections_that_the_node_closes_are_opened_again_without_a_loss() -> None:
+    async def scene(intake: SpyIntake, source: RpcSource, server: ModelRpcServer) -> None:
+        assert await intake.next() == "ready"
+        intake.request(bodies=[GENESIS])
+        assert isinstance(await intake.next(), BlockArrived)
+        for _ in range(3):
+            await server.drop_connections()
+            (tip,) = server.mine()
+            heard = await intake.next()
+            assert isinstance(heard, HashesAnnounced)
+            intake.request(bodies=[tip])
+            assert isinstance(await intake.next(), BlockArrived)
+        assert (source.view().connects, source.view().faults) == (1, {})
+
+    against_a_node(scene)
+
+
+def test_a_node_that_closes_after_each_answer_is_followed() -> None:
+    async def scene(intake: SpyIntake, source: RpcSource, server: ModelRpcServer) -> None:
+        server.closes = True
+        assert await intake.next() == "ready"
+        server.mine(3)
+        assert isinstance(await intake.next(), HashesAnnounced)
+        intake.request(locator=[GENESIS])
+        assert isinstance(await intake.next(), HeadersAnnounced)
+
+    against_a_node(scene)
+
+
+def test_a_node_that_went_away_is_connected_to_again() -> None:
+    async def scene(intake: SpyIntake, source: RpcSource, server: ModelRpcServer) -> None:
+        assert await intake.next() == "ready"
+        await server.__aexit__(None, None, None)
+        lost = await intake.next()
+        assert isinstance(lost, str)
+        assert lost.startswith("lost: ")
+        async with server:
+            assert await intake.next() == "ready"
+            assert source.view().connects >= 2
+
+    against_a_node(scene)
+
+
+def test_a_source_over_its_score_is_closed_and_blocked_for_a_time() -> None:
+    async def scene(intake: SpyIntake, source: RpcSource, server: ModelRpcServer) -> None:
+        assert await intake.next() == "ready"
+        assert intake.upstream is not None
+        intake.upstream.penalise(99, "a small thing")
+        assert source.view().state == "ready"
+        intake.upstream.penalise(1, "merkle_root: false")
+        assert await intake.next() == "blocked: merkle_root: false (score 100, limit 100)"
+        await until(lambda: source.view().state == "blocked")
+        assert source.view().faults == {"invalid": 2}
+
+    against_a_node(scene)
+
+
+def test_a_paused_source_reads_nothing_until_it_is_resumed() -> None:
+    async def scene(intake: SpyIntake, source: RpcSource, server: ModelRpcServer) -> None:
+        assert await intake.next() == "ready"
+        intake.request(bodies=[GENESIS])
+        assert isinstance(await intake.next(), BlockArrived)
+        upstream = intake.upstream
+        assert upstream is not None
+        upstream.pause(paused=True)
+        upstream.pause(paused=True)
+        intake.request(locator=[GENESIS], bodies=[GENESIS])
+        server.mine()
+        # Another source of the same node hears of the block; this one's answer is then on its way too.
+        other = SpyIntake()
+        beside = asyncio.create_task(RpcSource(source.spec, network(), other, Observer(), QUICK).run())
+        assert await other.next() == "ready"
+        server.mine()
+        assert isinstance(await other.next(), HashesAnnounced)
+        assert intake.heard.empty()
+        assert source.view().awaited_s > 0.0
+        beside.cancel()
+        upstream.pause(paused=False)
+        wanted: set[type] = {HashesAnnounced, HeadersAnnounced, BlockArrived}
+        while wanted:
+            wanted.discard(type(await intake.next()))
+
+    against_a_node(scene)
+
+
+async def ending_of(intake: SpyIntake) -> str:
+    """How the connection ended, whatever was heard before."""
+    while not isinstance(heard := await intake.next(), str):
+        pass
+    return heard
+
+
+def test_what_is_no_node_is_given_up_and_its_fault_counted() -> None:
+    async def scene(intake: SpyIntake, source: RpcSource, server: ModelRpcServer) -> None:
+        assert await intake.next() == "ready"
+        server.raw = b"SSH-2.0-OpenSSH_9.2\r\n"
+        server.mine()
+        assert "does not speak HTTP" in await ending_of(intake)
+        assert source.view().faults["http"] == 3
+
+    against_a_node(scene)
+
+
+def test_an_answer_over_its_limit_is_given_up() -> None:
+    async def scene(intake: SpyIntake, source: RpcSource, server: ModelRpcServer) -> None:
+        assert await intake.next() == "ready"
+        server.raw = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n"
+        server.mine()
+        assert "blocked: answer of 99999999 bytes or more" in await ending_of(intake)
+
+    against_a_node(scene)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_refusal_is_told_in_the_view_and_the_log_and_no_login_is(
+    status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scene(intake: SpyIntake, source: RpcSource, server: ModelRpcServer) -> None:
+        server.status = status
+        await until(lambda: f"({status})" in source.view().reason)
+        assert source.view().state == "waiting"
+
+    with caplog.at_level(logging.DEBUG):
+        against_a_node(scene, login="alice:hunter2" if status == 401 else LOGIN)
+    logged = [f"{record.getMessage()} {record.__dict__.get('fields')}" for record in caplog.records]
+    assert any(f"({status})" in line for line in logged)
+    assert not any("hunter2" in line or "alice" in line for line in logged)
+
+
+def test_check_says_what_it_found() -> None:
+    async def main() -> None:
+        node = ModelNode()
+        node.spoil["getblockhash"] = lambda _: "07" * 32
+        async with ModelRpcServer(ModelNode()) as good, ModelRpcServer(node) as foreign:
+            rows = await check_sources([spec_of(good.port), spec_of(foreign.port), spec_of(1)])
+        assert [row.usable for row in rows] == [True, False, False]
+        assert (rows[0].user_agent, rows[0].height) == ("/Model:1/", 0)
+        assert rows[0].reason == "it has no block above genesis"
+        assert "not at the genesis of bitcoin-regtest" in rows[1].reason
+        assert "127.0.0.1" in rows[2].reason
+
+    asyncio.run(main())
+
+
+def test_a_first_header_of_another_target_is_refused_by_check() -> None:
+    async def main() -> None:
+        node = ModelNode()
+        node.mine(bits=0x1D00_FFFF)
+        async with ModelRpcServer(node) as server:
+            (row,) = await check_sources([spec_of(server.port)])
+        assert not row.usable
+        assert row.reason.startswith("its first header is refused: target: ")
+
+    asyncio.run(main())
+
+
+def test_a_login_is_read_from_where_the_url_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cookie = tmp_path / ".cookie"
+    cookie.write_text("__cookie__:one\n")
+    by_file = Login(cookie_file=str(cookie))
+    monkeypatch.setenv("NODE_USER", "alice")
+    monkeypatch.setenv("NODE_PASSWORD", "wonder land")
+    assert authorization(None) == ""
+    assert authorization(by_file) == "Basic X19jb29raWVfXzpvbmU="
+    cookie.write_text("__cookie__:two\n")
+    assert authorization(by_file) == "Basic X19jb29raWVfXzp0d28="
+    by_variables = source_of("bitcoin", None, "rpc://h:1?user_env=NODE_USER&password_env=NODE_PASSWORD").login
+    assert authorization(by_variables) == "Basic YWxpY2U6d29uZGVyIGxhbmQ="
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "No such file or directory; it is in the node's data folder while it runs"),
+        (b"no colon", "no user:password in it"),
+        (b"a:" + b"b" * COOKIE_SIZE_MAX, f"over {COOKIE_SIZE_MAX} bytes"),
+    ],
+)
+def test_a_cookie_that_cannot_be_is_said(tmp_path: Path, content: bytes | None, said: str) -> None:
+    path = tmp_path / ".cookie"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UpstreamError, match=said):
+        authorization(Login(cookie_file=str(path)))
+
+
+def test_a_variable_that_is_not_set_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NODE_USER", raising=False)
+    with pytest.raises(UpstreamError, match="the variable NODE_USER is not set"):
+        authorization(Login(user_env="NODE_USER"))
+
+
+@pytest.mark.parametrize(
+    ("url", "warned"),
+    [
+        ("rpc://127.0.0.1:1", []),
+        ("rpc://127.0.0.1:1?cookie_file=c", []),
+        ("rpc://a:b@localhost:1", ["a password stands"]),
+        ("rpc://10.0.0.1:1?user_env=A&password_env=B", ["unencrypted"]),
+        ("rpcs://node.example:1?user_env=A&password_env=B", []),
+        ("rpc://a:b@10.0.0.1:1", ["a password stands", "unencrypted"]),
+    ],
+)
+def test_an_unwise_login_is_warned_of(url: str, warned: list[str]) -> None:
+    warnings = warnings_of(source_of("bitcoin", None, url))
+    assert len(warnings) == len(warned)
+    assert all(part in warning for part, warning in zip(warned, warnings, strict=True))
