@@ -105,7 +105,7 @@ class Admission:
         for index, block_hash in enumerate(hashes):
             node = state.tree.get(block_hash)
             if node is not None:
-                node.sources.setdefault(source, read_at)
+                state.confirm(node, source, read_at)
             elif block_hash in state.book.proving_headers:
                 state.book.note(block_hash, source, read_at)
             else:
@@ -182,7 +182,7 @@ class Admission:
         for block_hash in announcement.hashes:
             node = state.tree.get(block_hash)
             if node is not None:
-                node.sources.setdefault(source, announcement.read_at)
+                state.confirm(node, source, announcement.read_at)
             elif state.book.rejected(block_hash) is None:
                 state.book.note(block_hash, source, announcement.read_at)
                 unknown.append(block_hash)
@@ -202,14 +202,16 @@ class Admission:
         except WireError as error:
             return _refused(source, INVALID_PENALTY, str(error))
         requested = state.fetcher.was_asked_of(block_hash, source)
-        state.fetcher.arrived(block_hash, source)
+        sent_at = state.fetcher.arrived(block_hash, source)
+        if sent_at is not None:
+            state.board.answered(source, max(0.0, announcement.read_at - sent_at))
         refusal = self._refusal(block_hash) or self._refusal(parent)
         if refusal is not None:
             state.tally.verdicts_known += 1
             return _refused(source, INVALID_PENALTY, f"a body of a refused block: {refusal}")
         node = state.tree.get(block_hash)
         if node is not None:
-            node.sources.setdefault(source, announcement.read_at)
+            state.confirm(node, source, announcement.read_at)
         else:
             state.book.note(block_hash, source, announcement.read_at)
         if (node is not None and state.has_body(node)) or block_hash in state.book.proving_bodies:

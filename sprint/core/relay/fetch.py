@@ -11,7 +11,7 @@ that did not. One source is not asked for the same body again before a wait, whi
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Sized
+from collections.abc import Collection, Iterable, Sized
 
 import msgspec
 
@@ -49,6 +49,7 @@ class Want:
         "queued",
         "round_asked",
         "rounds",
+        "sent_at",
         "tries",
     )
 
@@ -63,6 +64,7 @@ class Want:
         self.asked_of: str | None = None
         self.asked_at: float | None = None  # when it was first asked of anybody
         self.deadline = 0.0
+        self.sent_at = 0.0  # when it was asked of `asked_of`
         self.not_before = 0.0
         self.queued = False  # whether it waits to be asked for; not while asked for or being proved
         self.rounds = 0
@@ -73,11 +75,15 @@ class Want:
 
 
 class BodyFetcher:
-    """Keeps the wanted bodies and the slots of the sources. `proving` are the bodies being proved."""
+    """Keeps the wanted bodies and the slots of the sources.
 
-    def __init__(self, settings: ChainSettings, proving: Sized = ()) -> None:
+    `proving` are the bodies being proved, `demoted` the sources that are asked after all others.
+    """
+
+    def __init__(self, settings: ChainSettings, proving: Sized = (), demoted: Collection[str] = ()) -> None:
         self._settings = settings
         self._proving = proving
+        self._demoted = demoted
         self._wants: dict[bytes, Want] = {}
         self._in_flight: dict[str, set[bytes]] = {}  # by ready source
         self._unasked: list[_Entry] = []  # a heap; entries may be stale
@@ -124,11 +130,13 @@ class BodyFetcher:
     def was_asked_of(self, block_hash: bytes, source: str) -> bool:
         return block_hash in self._in_flight.get(source, ())
 
-    def arrived(self, block_hash: bytes, source: str) -> None:
-        """Free the source's slot; the want stays until `done` or `failed`."""
+    def arrived(self, block_hash: bytes, source: str) -> float | None:
+        """Free the source's slot; the want stays until `done` or `failed`. Return when it was asked there."""
         want = self._wants.get(block_hash)
-        if want is not None and want.asked_of == source:
-            self._free(want)
+        if want is None or want.asked_of != source:
+            return None
+        self._free(want)
+        return want.sent_at
 
     def failed(self, block_hash: bytes, source: str) -> None:
         """Ask the next source: this one had no body, or a false one."""
@@ -219,16 +227,22 @@ class BodyFetcher:
         return [source for source, hashes in self._in_flight.items() if len(hashes) < limit]
 
     def _choose(self, want: Want, now: float) -> str | None:
-        """The ready source with a free slot that was asked least, announced it, and has least in flight."""
+        """The ready source with a free slot: asked least, not demoted, announced it, least in flight."""
         return min(
             (s for s in self._free_sources() if _askable_at(want, (s,)) <= now),
-            key=lambda s: (want.tries.get(s, 0), s not in want.announcers, len(self._in_flight[s])),
+            key=lambda s: (
+                want.tries.get(s, 0),
+                s in self._demoted,
+                s not in want.announcers,
+                len(self._in_flight[s]),
+            ),
             default=None,
         )
 
     def _ask(self, want: Want, source: str, now: float) -> None:
         want.queued = False
         want.asked_of = source
+        want.sent_at = now
         want.asked_at = now if want.asked_at is None else want.asked_at
         tries = min(want.tries.get(source, 0), _GROWTH_TRIES_MAX)
         want.tries[source] = want.tries.get(source, 0) + 1

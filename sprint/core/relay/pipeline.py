@@ -90,6 +90,7 @@ class Pipeline:
         outcome = Outcome()
         self.state.synced[source] = False
         self.state.fetcher.source_ready(source)
+        self.state.board.ready(source)
         self.watchdog.sources_changed(len(self.state.synced), now)
         if source in self.state.blocked:
             self.state.blocked.discard(source)
@@ -121,7 +122,8 @@ class Pipeline:
         """Return when `handle_timer` has something to do at the latest."""
         state = self.state
         due = [self._poll_at]
-        due += [t for t in (state.fetcher.next_timer(), self.watchdog.next_timer()) if t is not None]
+        times = (state.fetcher.next_timer(), self.watchdog.next_timer(), state.board.next_timer())
+        due += [at for at in times if at is not None]
         if len(state.fetcher):
             due.append(self._overdue_at)
         if state.begin_at is not None and not state.begun:
@@ -131,7 +133,8 @@ class Pipeline:
     def handle_timer(self, now: float) -> Outcome:
         """Act on what is overdue: bodies, headers to withdraw, gaps, the log's begin, a silent head."""
         outcome, state = Outcome(), self.state
-        state.fetcher.expire(now)
+        for source, _ in state.fetcher.expire(now):
+            state.board.timed_out(source)
         if now >= self._overdue_at:
             self._overdue_at = now + OVERDUE_CHECK_S
             withdraw_overdue(state, now, outcome)
@@ -150,6 +153,7 @@ class Pipeline:
             self.watchdog.advanced(now)
             outcome.drafts += self._finality.advance(outcome.head)
             self._poll_at = now + self.state.settings.head_poll_s
+        outcome.drafts += self.state.board.check(now)
         status = self.watchdog.check(now)
         if status is not None:
             outcome.drafts.append(status)

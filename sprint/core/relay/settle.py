@@ -71,9 +71,7 @@ class Settlement:
         if node is None:
             self._keep_orphan(result, outcome)
             return
-        node.sources.setdefault(result.source, result.read_at)
-        if known is None:
-            self._credit(node)
+        self._announced_by(node, result, new=known is None)
         self._accept(node, verdict, result.source, outcome)
 
     def begin(self, outcome: Outcome) -> None:
@@ -110,9 +108,8 @@ class Settlement:
             node = self._state.tree.add(header, ancestry)
             if node is None:
                 break
-            node.sources.setdefault(result.source, result.read_at)
+            self._announced_by(node, result, new=known is None)
             if known is None:
-                self._credit(node)
                 new.append(node)
         return new
 
@@ -153,12 +150,20 @@ class Settlement:
         else:
             state.book.reject(refused, reason)
 
-    def _credit(self, node: Node) -> None:
-        """Take over who announced a node's hash before its header was known; the earliest one won."""
-        for source, read_at in self._state.book.take_announcers(node.hash).items():
-            node.sources[source] = min(read_at, node.sources.get(source, read_at))
-        node.read_at = min(node.sources.values())
-        self._state.hash_wants.discard(node.hash)
+    def _announced_by(self, node: Node, result: HeadersResult | BlockResult, *, new: bool) -> None:
+        """Note who announced a block. Of a new one the earliest who named its hash has won it."""
+        state = self._state
+        if not new:
+            state.confirm(node, result.source, result.read_at)
+            return
+        named = state.book.take_announcers(node.hash)
+        own = min(result.read_at, named.get(result.source, result.read_at))
+        # Of equal times its own is the first.
+        times = {result.source: own} | {s: at for s, at in named.items() if s != result.source}
+        for source, read_at in sorted(times.items(), key=lambda pair: pair[1]):
+            state.confirm(node, source, read_at, new=True)
+        node.read_at = min(times.values())
+        state.hash_wants.discard(node.hash)
 
     def _draft_header(self, new: list[Node], outcome: Outcome) -> None:
         """Tell of a header that would become the tip, while its body is fetched."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from sprint.core.chains import Processor
+from sprint.core.relay.board import SourceBoard
 from sprint.core.relay.book import AnnouncementBook
 from sprint.core.relay.fetch import BodyFetcher, Request
 from sprint.core.relay.head import HeadTracker, Node
@@ -32,7 +33,8 @@ class ChainState:
         self.begun = tree.head.settled
         self.begin_at: float | None = None
         self.book = AnnouncementBook()
-        self.fetcher = BodyFetcher(settings, self.book.proving_bodies)
+        self.board = SourceBoard(settings)
+        self.fetcher = BodyFetcher(settings, self.book.proving_bodies, self.board.demoted)
         self.synced: dict[str, bool] = {}
         self.idle_answers: dict[str, int] = {}
         self.blocked: set[str] = set()  # shut out for a time, by what they did
@@ -57,12 +59,30 @@ class ChainState:
     def headers_request(self, source: str) -> Request:
         return Request(source, locator=self.locator())
 
+    def confirm(self, node: Node, source: str, read_at: float, *, new: bool = False) -> None:
+        """Note that a source announced a block of the tree; its first time counts.
+
+        `new`: the block has just entered, so whoever comes first has won it. One restored from the store
+        was won by nobody.
+        """
+        if source in node.sources:
+            return
+        first = min(node.sources.values(), default=None)
+        node.sources[source] = read_at
+        if first is not None:
+            self.board.confirmed(source, node.height, max(0.0, read_at - first))
+        elif new:
+            self.board.won(source, node.height)
+        else:
+            self.board.reached(source, node.height)
+
     def has_body(self, node: Node) -> bool:
         return node.record is not None or node.anchored
 
     def forget_source(self, source: str) -> None:
         """Forget what is known of a source that is lost."""
         self.fetcher.source_lost(source)
+        self.board.lost(source)
         self.book.forget(source)
         self.idle_answers.pop(source, None)
         self.far_behind.discard(source)

@@ -15,7 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from sprint.core.errors import ListenError
 from sprint.core.relay.tiers import TierPolicy
 from sprint.tools.net import bind
-from sprint.tools.relay.view import ServedChain, ServiceView
+from sprint.tools.relay.view import ServedChain, ServiceView, source_answer
 from sprint.tools.runtime import log_fields
 from sprint.tools.web.guard import Guard
 from sprint.tools.web.router import Request, Response, Router, Site
@@ -85,7 +85,9 @@ def admin_site(
     """Health, sources and metrics, for the operator. Loopback only."""
 
     async def sources(_: Request) -> Response:
-        listed = {chain_id: [s.view() for s in chain.sources] for chain_id, chain in chains.items()}
+        listed = {
+            chain_id: [source_answer(chain, s) for s in chain.sources] for chain_id, chain in chains.items()
+        }
         return Response(msgspec.json.encode({"sources": listed}))
 
     async def health(_: Request) -> Response:

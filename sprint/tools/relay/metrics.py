@@ -7,24 +7,26 @@ address, or anything that a peer sent.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
-from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.core import GaugeHistogramMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
 from sprint import __version__
 from sprint.core.chains import internal_hash
+from sprint.core.relay.network_stats import NetworkStats
 from sprint.core.relay.pipeline import Pipeline
 from sprint.tools.relay.commit import CommitQueue, Committer
 from sprint.tools.relay.delivery import Delivery
 from sprint.tools.relay.faults import SourceFaults
 from sprint.tools.relay.hand_over import HandOver
+from sprint.tools.relay.source_standings import SourceStandings
 from sprint.tools.relay.stages import StageObserver
 from sprint.tools.relay.validation_counts import ValidationCounts
-from sprint.tools.relay.view import ServedChain
+from sprint.tools.relay.view import ServedChain, ServiceView
 from sprint.tools.runtime import clock
 
 # Every tier's packaged goal (5, 10, 50, 100 ms) is a bound, so that the share within it can be read exactly.
@@ -51,6 +53,7 @@ class RelayParts(NamedTuple):
     """What the metrics are read from."""
 
     chains: Mapping[str, ServedChain]
+    view: ServiceView
     tiers: Sequence[str]
     delivery: Delivery
     delivery_seconds: DeliverySeconds
@@ -63,8 +66,10 @@ def register_parts(registry: CollectorRegistry, parts: RelayParts) -> None:
     registry.register(parts.delivery_seconds)
     registry.register(SourceFaults(parts.chains))
     registry.register(ValidationCounts(parts.chains))
+    registry.register(SourceStandings(parts.chains))
     registry.register(ChainStates(parts.chains))
     registry.register(DeliveryState(parts))
+    registry.register(NetworkState(parts.chains, parts.view))
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
 
@@ -91,6 +96,56 @@ _CHAIN_GAUGES: tuple[tuple[str, str, Callable[[Pipeline], float]], ...] = (
     ("sprint_chain_stalled", "1 while the chain is stalled", lambda p: p.watchdog.stalled is not None),
     ("sprint_chain_sources_ready", "Sources that are connected and usable", lambda p: len(p.state.synced)),
     ("sprint_chain_bodies_wanted", "Bodies asked for, or to be", lambda p: len(p.state.fetcher)),
+)
+
+
+class NetworkState(Collector):
+    """What the newest blocks of each proof-of-work chain say of its network."""
+
+    def __init__(self, chains: Iterable[str], view: ServiceView) -> None:
+        self._chains = chains
+        self._view = view
+
+    def collect(self) -> Iterator[GaugeMetricFamily | GaugeHistogramMetricFamily]:
+        stats = [(chain_id, self._view.network_stats(chain_id)) for chain_id in self._chains]
+        known = [(chain_id, found) for chain_id, found in stats if found is not None]
+        for name, text, read in _NETWORK_GAUGES:
+            gauge = GaugeMetricFamily(name, text, labels=("chain",))
+            for chain_id, found in known:
+                value = read(found)
+                if value is not None:
+                    gauge.add_metric((chain_id,), value)
+            yield gauge
+        pools = GaugeMetricFamily(
+            "sprint_network_pool_blocks",
+            "Blocks of each pool among the newest, by coinbase tag",
+            labels=("chain", "pool"),
+        )
+        intervals = GaugeHistogramMetricFamily(
+            "sprint_network_interval_seconds",
+            "Time between the newest blocks, by their headers",
+            labels=("chain",),
+        )
+        for chain_id, found in known:
+            for pool, blocks in found.pools.items():
+                pools.add_metric((chain_id, pool), blocks)
+            bounds = [*map(str, found.intervals.bounds_s), "+Inf"]
+            counts = map(float, accumulate(found.intervals.counts))
+            total_s = found.intervals.mean_s * sum(found.intervals.counts)
+            intervals.add_metric((chain_id,), list(zip(bounds, counts, strict=True)), total_s)
+        yield pools
+        yield intervals
+
+
+_NETWORK_GAUGES: tuple[tuple[str, str, Callable[[NetworkStats], float | None]], ...] = (
+    ("sprint_network_hashes_per_second", "Hash rate that the newest blocks took", lambda s: s.hash_rate),
+    ("sprint_network_difficulty", "Difficulty of the head", lambda s: s.difficulty),
+    (
+        "sprint_network_difficulty_change_ratio",
+        "The newest change of difficulty: new one over old one",
+        lambda s: s.difficulty_change.ratio if s.difficulty_change else None,
+    ),
+    ("sprint_network_blocks", "Blocks that the network's figures are taken from", lambda s: s.blocks),
 )
 
 

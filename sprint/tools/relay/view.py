@@ -11,6 +11,7 @@ import msgspec
 from sprint import __version__
 from sprint.core.chains import display_hash, internal_hash
 from sprint.core.relay.event_log import Commit
+from sprint.core.relay.network_stats import NetworkStatistics, NetworkStats
 from sprint.core.relay.status import BlockStatus, block_status
 from sprint.tools.plugins import ChainNetwork
 from sprint.tools.relay.api import ChainView
@@ -18,6 +19,8 @@ from sprint.tools.relay.commit import Committer
 from sprint.tools.relay.intake import Intake
 from sprint.tools.relay.sources.view import Source
 from sprint.tools.store import Store, StoredBlock
+
+PROOF_OF_WORK_FAMILY = "bitcoin"
 
 
 class ServedChain(NamedTuple):
@@ -38,6 +41,13 @@ class ServiceView:
         self._latest: dict[str, StoredBlock] = {}
         self.committer: Committer | None = None
         self.subscribers: Callable[[], int] = lambda: 0
+        self._statistics = {
+            chain_id: NetworkStatistics(
+                chain.intake.pipeline.state.tree, chain.network.parameters.block_interval_s
+            )
+            for chain_id, chain in chains.items()
+            if chain.network.chain.family == PROOF_OF_WORK_FAMILY
+        }
         for chain_id, chain in chains.items():
             head = chain.intake.pipeline.state.tree.head
             for block in store.blocks_before(chain_id, head.height + 1, 1):
@@ -103,10 +113,16 @@ class ServiceView:
                     for r in reversed(state.tally.newest_refusals)
                 ],
             },
+            "network": self.network_stats(chain),
             "sources_ready": len(state.synced),
             "sources_far_behind": sorted(state.far_behind),
-            "sources": [source.view() for source in served.sources],
+            "sources": [source_answer(served, source) for source in served.sources],
         }
+
+    def network_stats(self, chain: str) -> NetworkStats | None:
+        """Return what a chain's newest blocks say of its network; None before its tip is found."""
+        statistics = self._statistics.get(chain)
+        return statistics.current() if statistics and _has_begun(self._chains[chain]) else None
 
     def latest(self, chain: str) -> StoredBlock | None:
         return self._latest.get(chain)
@@ -145,7 +161,17 @@ class ServiceView:
 def _status(chain: ServedChain) -> str:
     if chain.intake.pipeline.watchdog.stalled is not None:
         return "stalled"
-    return "following" if chain.intake.pipeline.state.begun else "starting"
+    return "following" if _has_begun(chain) else "starting"
+
+
+def _has_begun(chain: ServedChain) -> bool:
+    return chain.intake.pipeline.state.begun
+
+
+def source_answer(chain: ServedChain, source: Source) -> dict[str, Any]:
+    """Return what a source shows of itself, and how it stands among the others."""
+    standing = chain.intake.pipeline.state.board.standing(source.spec.name)
+    return {**msgspec.to_builtins(source.view()), "standing": standing}
 
 
 def _anchor(chain: ServedChain) -> str:

@@ -173,7 +173,11 @@ def test_a_body_does_not_wait_behind_a_first_syncs_headers() -> None:
     """The header threads are all held by a barrier that only the body's proof lets go."""
     processor = WatchedHeaders()
     held = threading.Event()
-    processor.both = threading.Barrier(PROVING_THREADS, action=lambda: held.wait() and None)
+
+    def hold() -> None:
+        held.wait()
+
+    processor.both = threading.Barrier(PROVING_THREADS, action=hold)
     body = Watched(1.0)
     raw = mined_headers(4)
     ground = Ground(processor.begin_ancestry(GENESIS, 0), UNIX_TIME)

@@ -1,0 +1,147 @@
+"""Racing: who wins, who lags, who is demoted, and how a demoted source comes back."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sprint.core.model import SourceStatusData
+from sprint.core.relay.board import BEHIND_BLOCKS_GRACE_S, TRIAL_HEADS, SourceBoard
+from sprint.core.relay.settings import ChainSettings
+from tests.core.relay.driving import Blocks, begun
+
+SETTINGS = ChainSettings(lag_blocks_max=4, lag_s_max=30.0)
+
+
+def board_of(*sources: str) -> SourceBoard:
+    board = SourceBoard(SETTINGS)
+    for source in sources:
+        board.ready(source)
+    return board
+
+
+def statuses(told: list[SourceStatusData]) -> list[tuple[str, str]]:
+    return [(status.source, status.status) for status in told]
+
+
+def test_a_source_behind_for_too_long_is_demoted_once_and_asked_last() -> None:
+    board = board_of("a", "b")
+    board.won("a", 10)
+    board.confirmed("b", 10, 0.1)
+    board.won("a", 11)
+    assert board.check(100.0) == []
+    assert board.next_timer() == 100.0 + BEHIND_BLOCKS_GRACE_S
+    assert board.check(129.9) == []
+    assert statuses(board.check(130.0)) == [("b", "demoted")]
+    assert board.check(131.0) == []
+    assert board.demoted == {"b"}
+    standing = board.standing("b")
+    assert standing is not None
+    assert (standing.behind_blocks, standing.height) == (1, 10)
+    assert "30 s" in standing.demoted
+
+
+def test_a_source_many_blocks_behind_is_demoted_after_the_grace_of_a_burst() -> None:
+    board = board_of("a", "b")
+    board.won("a", 10)
+    board.confirmed("b", 10, 0.1)
+    board.won("a", 14)
+    board.check(100.0)
+    assert board.check(100.0 + BEHIND_BLOCKS_GRACE_S - 0.1) == []
+    assert statuses(board.check(100.0 + BEHIND_BLOCKS_GRACE_S)) == [("b", "demoted")]
+
+
+def test_one_source_that_runs_ahead_alone_makes_no_honest_one_late() -> None:
+    board = board_of("a", "b", "rogue")
+    for source in ("a", "b"):
+        board.confirmed(source, 10, 0.0)
+    board.won("rogue", 500)
+    assert board.check(0.0) == []
+    assert board.check(10_000.0) == []
+    assert board.demoted == set()
+
+
+def test_a_sole_source_is_never_demoted() -> None:
+    board = board_of("a")
+    board.won("a", 10)
+    assert board.check(0.0) == []
+    assert board.check(10_000.0) == []
+
+
+def test_a_demoted_source_is_taken_back_after_heads_in_time_and_not_for_catching_up() -> None:
+    board = board_of("a", "b")
+    board.won("a", 10)
+    board.check(0.0)
+    assert statuses(board.check(30.0)) == [("b", "demoted")]
+    for height in range(1, 11):
+        board.confirmed("b", height, 600.0)  # old blocks, long after the winner
+    assert board.check(31.0) == []
+    for height in range(11, 11 + TRIAL_HEADS):
+        assert board.check(32.0) == []
+        board.won("a", height)
+        board.confirmed("b", height, 0.2)
+    assert statuses(board.check(33.0)) == [("b", "re-admitted")]
+    assert board.demoted == set()
+
+
+def test_a_source_left_alone_while_behind_is_not_judged_again_and_again() -> None:
+    board = board_of("a", "b")
+    board.won("a", 10)
+    board.check(0.0)
+    board.lost("a")
+    assert board.check(40.0) == []
+    assert board.next_timer() is None
+
+
+STEPS = st.tuples(st.sampled_from("abc"), st.integers(-1, 60), st.floats(0, 40))
+
+
+@given(st.lists(STEPS, max_size=60))
+def test_each_demotion_ends_before_the_next_and_no_timer_is_in_the_past(
+    steps: list[tuple[str, int, float]],
+) -> None:
+    board, now, down = board_of("a", "b", "c"), 0.0, set[str]()
+    for source, height, passed_s in steps:
+        now += passed_s
+        match height:
+            case -1:
+                board.lost(source)
+            case 0:
+                board.ready(source)
+            case _:
+                board.confirmed(source, height, passed_s)
+        for status in board.check(now):
+            assert (status.source in down) is (status.status == "re-admitted")
+            down ^= {status.source}
+        assert down == board.demoted
+        timer = board.next_timer()
+        assert timer is None or timer > now
+
+
+def test_answers_and_timeouts_make_the_score_and_what_is_slow() -> None:
+    board = board_of("a")
+    assert board.slow_after_s("a", 9.0) == 9.0
+    for number in range(20):
+        board.answered("a", number / 10)
+    assert board.slow_after_s("a", 9.0) == 1.9
+    for _ in range(20):
+        board.timed_out("a")
+    standing = board.standing("a")
+    assert standing is not None
+    assert (standing.score, standing.answers, standing.timeouts) == (50, 20, 20)
+
+
+def test_the_pipeline_tells_of_a_source_that_fell_behind_and_asks_the_others_first() -> None:
+    blocks = Blocks()
+    driver = begun(blocks, ChainSettings(lag_s_max=30.0), "a", "b")
+    hashes = blocks.mine(3)
+    driver.follow("a", hashes[:1])
+    driver.headers_of("b", hashes[:1])
+    driver.admit(driver.headers_of("b", hashes[:1]))
+    driver.follow("a", hashes[1:2])
+    driver.told()
+    driver.timer(31.0)
+    (demoted,) = [e.data for e in driver.told("source_status")]
+    assert (demoted.source, demoted.status) == ("b", "demoted")
+    outcome = driver.headers("b", hashes[2:])
+    assert [request.source for request in outcome.requests if request.bodies] == ["a"]
