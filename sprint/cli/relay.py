@@ -78,6 +78,9 @@ def relay(
     data_dir: DataDir = None,
     chain: Annotated[list[str] | None, typer.Option(help="Only this chain; may be repeated.")] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Run the devnet, beside sources if any.")] = False,
+    devnet_faults: Annotated[
+        str | None, typer.Option(metavar="SEED", help="Let the devnet misbehave by a schedule out of SEED.")
+    ] = None,
     log_format: LogFormatOption = None,
     log_level: LogLevelOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Log warnings and errors only.")] = False,
@@ -108,7 +111,14 @@ def relay(
         for note in loaded.resolved.notes:
             log_fields(logging.getLogger(__name__), logging.WARNING, note)
         sources = tuple(source or ())
-        options = _options(loaded.resolved, sources=sources, chains=tuple(chain or ()), port=port, demo=demo)
+        options = _options(
+            loaded.resolved,
+            sources=sources,
+            chains=tuple(chain or ()),
+            port=port,
+            demo=demo,
+            devnet_faults=devnet_faults,
+        )
 
         def values(found: Loaded) -> Values:
             return running_values(found.resolved, check_names(found.resolved, sources), quiet=quiet)
@@ -135,7 +145,13 @@ def _refuse_options_before(context: typer.Context, subcommand: str) -> None:
 
 
 def _options(
-    resolved: Resolved, *, sources: tuple[str, ...], chains: tuple[str, ...], port: int | None, demo: bool
+    resolved: Resolved,
+    *,
+    sources: tuple[str, ...],
+    chains: tuple[str, ...],
+    port: int | None,
+    demo: bool,
+    devnet_faults: str | None,
 ) -> RelayOptions:
     from sprint.cli.settings import data_dir
     from sprint.core.config import sections_by_chain, sources_of
@@ -150,6 +166,10 @@ def _options(
         raise ConfigError("--port needs --tier: without it each tier has its own port")
     specs = sources_of(config, sources)
     devnet_only = not specs
+    if devnet_faults is not None and not (demo or devnet_only):
+        raise ConfigError(
+            "--devnet-faults needs the devnet: give --demo too, it then runs beside the sources"
+        )
 
     def asked(key: str, value: int) -> int | None:
         """Return a port that somebody asked for; a default that is taken may be replaced by a free one."""
@@ -171,6 +191,7 @@ def _options(
         data_dir=data_dir(config, devnet_only=devnet_only),
         durability=config.relay.durability,
         demo=demo or devnet_only,
+        devnet_faults=devnet_faults,
         chains=chains,
     )
 

@@ -54,6 +54,7 @@ WRONG = [
     (("relay", "--port", "70000", "--tier", "free"), "less than or equal to 65535"),
     (("relay", "--chain", "monero"), "there are bitcoin-regtest, dogecoin-regtest, litecoin-regtest"),
     (("relay", "--config", "absent.toml"), "absent.toml"),
+    (("relay", "--source", "btc=p2p://h:1", "--devnet-faults", "1"), "--devnet-faults needs the devnet"),
     (("relay", "check"), "no source: give --source"),
     (("relay", "--log-format", "xml"), "xml"),
     (("relay", "--config", "x.toml", "check"), "options of a subcommand stand after it"),

@@ -65,7 +65,7 @@ log = logging.getLogger(__name__)
 
 
 class RelayOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What the command line and the config ask for, resolved."""
+    """What the command line and the config ask for, resolved. `devnet_faults` is a seed."""
 
     sources: tuple[SourceSpec, ...]
     chain_sections: dict[str, ChainSection]
@@ -74,6 +74,7 @@ class RelayOptions(msgspec.Struct, frozen=True, kw_only=True):
     data_dir: Path | None
     durability: Durability
     demo: bool
+    devnet_faults: str | None = None
     chains: tuple[str, ...] = ()
 
 
@@ -154,9 +155,13 @@ class RelayService:
         self, stack: contextlib.AsyncExitStack, ids: list[str]
     ) -> list[tuple[ChainNetwork, SourceSpec]]:
         """Start nodes in this process; they are sources like any other."""
-        seed = random_bytes(8).hex()
+        faults = self.options.devnet_faults
+        seed = random_bytes(8).hex() if faults is None else faults
         devnet = Devnet(
-            ids, DevnetOptions(), rng_of=lambda chain: SeededBits(f"{seed}/{chain}"), wall_clock=wall_clock
+            ids,
+            DevnetOptions(faults=faults is not None),
+            rng_of=lambda name: SeededBits(f"{seed}/{name}"),
+            wall_clock=wall_clock,
         )
         stack.push_async_callback(devnet.stop)
         started = []
@@ -290,6 +295,7 @@ class _Running:
     def _parts(self) -> RelayParts:
         return RelayParts(
             self._chains,
+            self._view,
             [tier.name for tier in self._service.options.tiers],
             self._delivery,
             self._delivery_seconds,
