@@ -20,6 +20,7 @@ def test_metrics_of_a_relay_at_work_pass_the_linter_of_prometheus() -> None:
         text = await asyncio.to_thread(fetch, f"{serving.metrics}/metrics")
         for name in ("stage", "relay", "delivery"):
             assert f'sprint_{name}_seconds_count{{chain="litecoin-regtest"'.encode() in text
+        assert b'sprint_network_hashes_per_second{chain="litecoin-regtest"}' in text
         assert b'sprint_subscribers{tier="turbo"}' in text
         checked = await asyncio.to_thread(_check, text)
         assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
