@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,6 +51,23 @@ def test_targets_are_the_same_object_until_one_comes_or_goes() -> None:
     assert fanout.targets("bitcoin", "block") is before
     fanout.add(2, subscription)
     assert fanout.targets("bitcoin", "block") == (1, 2)
+
+
+@given(st.lists(st.tuples(subscriptions, st.sampled_from(("free", "turbo"))), max_size=8), st.integers(1, 5))
+def test_a_tiers_new_policy_is_its_subscribers_own_and_moves_nobody_else(
+    joined: list[tuple[Subscription, str]], rank: int
+) -> None:
+    fanout, afresh = Fanout(subscribers_max=len(joined)), Fanout()
+    changed = msgspec.structs.replace(policy(rank), name="turbo")
+    for number, (subscription, tier) in enumerate(joined):
+        named = msgspec.structs.replace(subscription.policy, name=tier)
+        fanout.add(number, msgspec.structs.replace(subscription, policy=named))
+        after = changed if tier == "turbo" else named
+        afresh.add(number, msgspec.structs.replace(subscription, policy=after))
+    fanout.change_policy(changed)
+    for chain in CHAINS:
+        for event_type in TYPES:
+            assert fanout.targets(chain, event_type) == afresh.targets(chain, event_type)
 
 
 def test_subscriber_at_the_limit_is_taken_and_one_over_is_refused() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from prometheus_client import CollectorRegistry
 
@@ -38,24 +38,72 @@ class DyingUpstream:
         raise AssertionError("nothing pauses")
 
 
+class QuietUpstream:
+    """A source that is asked and paused, and answers nothing."""
+
+    def __init__(self) -> None:
+        self.pauses: list[bool] = []
+
+    def request_headers(self, locator: Sequence[bytes]) -> None:
+        pass
+
+    def request_blocks(self, hashes: Sequence[bytes]) -> None:
+        pass
+
+    def penalise(self, points: int, reason: str) -> None:
+        raise AssertionError("it did nothing")
+
+    def pause(self, *, paused: bool) -> None:
+        self.pauses.append(paused)
+
+
+def intake_of(prover: Prover, submit: Callable[[Commit], None]) -> Intake:
+    network = ChainCatalog.installed().find_id("bitcoin-regtest")
+    processor, genesis = network.processor(), network.parameters.genesis
+    settings = ChainSettings()
+    tree = new_tree(processor, genesis, settings.retained_blocks_max)
+    pipeline = Pipeline(processor, settings, tree, network.parameters.genesis_hash, clock())
+    shared = Shared(EventLog("00" * 8, 0, {}), prover, submit, StageTimes(CollectorRegistry()))
+    return Intake(network.chain_id, pipeline, shared)
+
+
+def statuses_of(commits: Sequence[Commit]) -> list[tuple[str, str]]:
+    events = [decode_event(event.body) for commit in commits for event in commit.events]
+    return [(e.data.status, e.data.reason) for e in events if isinstance(e, SourceStatusEvent)]
+
+
 def test_a_source_lost_under_its_first_request_is_told_ready_first_and_then_lost() -> None:
     committed: list[Commit] = []
 
     async def main() -> None:
-        network = ChainCatalog.installed().find_id("bitcoin-regtest")
-        processor, genesis = network.processor(), network.parameters.genesis
-        settings = ChainSettings()
-        tree = new_tree(processor, genesis, settings.retained_blocks_max)
-        pipeline = Pipeline(processor, settings, tree, network.parameters.genesis_hash, clock())
         prover = Prover()
-        shared = Shared(EventLog("00" * 8, 0, {}), prover, committed.append, StageTimes(CollectorRegistry()))
-        intake = Intake(network.chain_id, pipeline, shared)
+        intake = intake_of(prover, committed.append)
         intake.source_ready("n", DyingUpstream(intake))
         await asyncio.sleep(0)
         intake.close()
         prover.close()
 
     asyncio.run(main())
-    events = [decode_event(event.body) for commit in committed for event in commit.events]
-    statuses = [event.data.status for event in events if isinstance(event, SourceStatusEvent)]
-    assert statuses == ["ready", "lost"]
+    assert [status for status, _ in statuses_of(committed)] == ["ready", "lost"]
+
+
+def test_a_removed_source_is_read_no_more_told_lost_once_and_the_others_stay() -> None:
+    committed: list[Commit] = []
+
+    async def main() -> None:
+        prover = Prover()
+        intake = intake_of(prover, committed.append)
+        gone, kept = QuietUpstream(), QuietUpstream()
+        intake.source_ready("gone", gone)
+        intake.source_ready("kept", kept)
+        intake.source_removed("gone", "the config no longer names it")
+        intake.source_removed("never ready", "the config no longer names it")
+        intake.source_lost("gone", "its connection is closed after that")
+        assert (gone.pauses, kept.pauses) == ([True], [])
+        assert set(intake.pipeline.state.synced) == {"kept"}
+        intake.close()
+        prover.close()
+
+    asyncio.run(main())
+    said = [("ready", "connected"), ("ready", "connected"), ("lost", "the config no longer names it")]
+    assert statuses_of(committed) == said
