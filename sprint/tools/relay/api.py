@@ -14,7 +14,7 @@ import msgspec
 
 from sprint.core.chains import internal_hash
 from sprint.core.errors import RequestError
-from sprint.core.relay.status import BlockStatus
+from sprint.core.relay.status import Arrival, BlockStatus
 from sprint.core.relay.tiers import TierPolicy
 from sprint.tools.relay.delivery import Delivery
 from sprint.tools.relay.feed import Feed, Resolve, wish_of_query
@@ -171,9 +171,18 @@ class Api:
         blocks = await self._delivery.read(self._store.block_by_hash, _hash(request.parameters["hash"]))
         if not blocks:
             raise RequestError("block_not_found", f"no block {request.parameters['hash'][:80]!a} delivered")
-        if len(blocks) == 1:
-            return Response(bytes(self._answer(blocks[0])))
-        return Response(_encode({"blocks": [self._answer(block) for block in blocks]}), status=300)
+        answers = [self._answer(block, arrivals=self._arrivals(block)) for block in blocks]
+        if len(answers) == 1:
+            return Response(bytes(answers[0]))
+        return Response(_encode({"blocks": answers}), status=300)
+
+    def _arrivals(self, block: StoredBlock) -> tuple[Arrival, ...]:
+        """Return who announced a block and how long after the first, also those who came after its event."""
+        try:
+            statuses = self._view.block_statuses(internal_hash(block.hash))
+        except ValueError:  # another family's hash
+            return ()
+        return next((status.sources for status in statuses if status.chain == block.chain), ())
 
     async def _block_status(self, request: Request) -> Response:
         """Answer from memory, and of a block that has left it from the store: then it was relayed."""
@@ -238,11 +247,11 @@ class Api:
             known = self._latest[chain] = (block, Response(bytes(self._answer(block))))
         return known[1]
 
-    def _answer(self, block: StoredBlock) -> msgspec.Raw:
+    def _answer(self, block: StoredBlock, *, arrivals: tuple[Arrival, ...] | None = None) -> msgspec.Raw:
         """Return a block as it is answered: its event's data, its place, and where it stands now."""
         head = self._view.latest(block.chain)
         confirmations = max(0, head.height - block.height + 1) if head and block.canonical else 0
-        return block_answer(block, confirmations)
+        return block_answer(block, confirmations, arrivals)
 
 
 class _BlockEvent(msgspec.Struct):
@@ -255,19 +264,21 @@ class _BlockEvent(msgspec.Struct):
 _decode_event = msgspec.json.Decoder(_BlockEvent).decode
 
 
-def block_answer(block: StoredBlock, confirmations: int) -> msgspec.Raw:
+def block_answer(
+    block: StoredBlock, confirmations: int, arrivals: tuple[Arrival, ...] | None = None
+) -> msgspec.Raw:
     """Add a block's place and standing to the data of its event, whose bytes stay as they are."""
     event = _decode_event(block.event_body)
-    standing = _encode(
-        {
-            "chain": event.chain,
-            "seq": event.seq,
-            "cursor": event.cursor,
-            "canonical": block.canonical,
-            "confirmations": confirmations,
-        }
-    )
-    return msgspec.Raw(bytes(event.data)[:-1] + b"," + standing[1:])
+    standing: dict[str, object] = {
+        "chain": event.chain,
+        "seq": event.seq,
+        "cursor": event.cursor,
+        "canonical": block.canonical,
+        "confirmations": confirmations,
+    }
+    if arrivals is not None:
+        standing["arrivals"] = arrivals
+    return msgspec.Raw(bytes(event.data)[:-1] + b"," + _encode(standing)[1:])
 
 
 def _events_session(feed: Feed, request: Request) -> EventSession:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sprint.core.relay.event_log import Cursor
-from sprint.core.relay.status import BlockStatus
+from sprint.core.relay.status import Arrival, BlockStatus
 from sprint.tools.store import StoredBlock
 from sprint.tools.web.problems import PROBLEMS
 from tests.tools.relay.serving import LOG_ID, Relay, block_data, http_client
@@ -225,3 +225,23 @@ def test_a_refused_blocks_status_says_why_and_a_hash_on_two_chains_is_told_of_bo
 def test_a_status_of_nothing_known_says_so(named: str, code: str, status: int) -> None:
     found, answer = asyncio.run(_status_of(served_relay(), named))
     assert (found, answer["code"]) == (status, code)
+
+
+def test_a_block_by_hash_tells_who_announced_it_and_how_much_later() -> None:
+    relay = served_relay()
+    named = block_data(3).hash
+    sources = (Arrival("core-1", 0.0), Arrival("core-2", 12.5))
+    relay.view.statuses = [BlockStatus(chain="bitcoin", hash=named, state="relayed", sources=sources)]
+
+    async def run() -> Any:
+        async with relay.listening() as listener, http_client(listener) as client:
+            known = await client.get(f"/api/v1/blocks/{named}")
+            forgotten = await client.get(f"/api/v1/blocks/{block_data(1).hash}")
+            return known.json(), forgotten.json()
+
+    known, forgotten = asyncio.run(run())
+    assert known["arrivals"] == [
+        {"source": "core-1", "offset_ms": 0.0},
+        {"source": "core-2", "offset_ms": 12.5},
+    ]
+    assert (known["height"], forgotten["arrivals"]) == (3, [])
