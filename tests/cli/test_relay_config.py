@@ -31,6 +31,15 @@ def test_the_example_is_a_config_with_every_line_taken_in(tmp_path: Path) -> Non
     assert config(tmp_path, "check")[:2] == (0, "sprint.toml: ok\n")
 
 
+def test_the_contracts_file_is_a_config_and_one_key_of_it_is_set_in_its_line(tmp_path: Path) -> None:
+    text = (VECTORS / "sprint.toml").read_text(encoding="utf-8")
+    path = tmp_path / "sprint.toml"
+    path.write_text(text)
+    assert config(tmp_path, "check")[:2] == (0, "sprint.toml: ok\n")
+    assert config(tmp_path, "set", "relay.durability", "disk") == (0, "", "")
+    assert path.read_text() == text.replace('durability = "process"', 'durability = "disk"')
+
+
 def test_check_says_all_that_is_wrong_and_exits_with_1(tmp_path: Path) -> None:
     (tmp_path / "sprint.toml").write_text("[log]\nlevel = 'loud'\nlvl = 1\n")
     code, text, _ = config(tmp_path, "check")
