@@ -17,6 +17,7 @@ from sprint.core.protocols.announcements import (
     BodiesNotFound,
     HashesAnnounced,
     HeadersAnnounced,
+    SequenceLost,
 )
 from sprint.core.relay.fetch import Request
 from sprint.core.relay.head import Node
@@ -67,12 +68,15 @@ class Admission:
         self._state = state
 
     def admit(self, announcement: Announcement, now: float) -> Decision:
+        self._state.announcers.heard(announcement.source, now)
         if isinstance(announcement, BlockArrived):
             return self._block(announcement)
         if isinstance(announcement, HeadersAnnounced):
             return self._headers(announcement, now)
         if isinstance(announcement, HashesAnnounced):
             return self._hashes(announcement, now)
+        if isinstance(announcement, SequenceLost):
+            return Fetch(tuple(self._state.headers_requests(announcement.source)))
         return self._not_found(announcement, now)
 
     def _headers(self, announcement: HeadersAnnounced, now: float) -> Decision:
@@ -188,6 +192,12 @@ class Admission:
                 unknown.append(block_hash)
         if not unknown:
             return Duplicate("hashes known")
+        if source in state.announcers:
+            # Who has the header will be asked for the body: asked of one that has neither, it would be
+            # waited for in vain.
+            if all(block_hash in state.book.proving_bodies for block_hash in unknown):
+                return Duplicate("bodies being proved")
+            return Fetch(tuple(state.headers_requests(source)))
         last = unknown[-1]
         # The body is asked for at once: it saves a round trip when the header turns out to connect.
         if state.begun and len(state.hash_wants) < HASH_WANTS_MAX and last not in state.book.proving_bodies:

@@ -85,27 +85,35 @@ class Pipeline:
         outcome.readmit = self.state.book.release()
         return self._finish(outcome, now)
 
-    def source_ready(self, source: str, now: float) -> Outcome:
-        """Ask a source that has become ready for what is above our best header."""
+    def source_ready(self, source: str, now: float, *, serves: bool = True) -> Outcome:
+        """Ask a source that has become ready for what is above our best header.
+
+        One that does not serve only announces: what it may have told before is asked of all others.
+        """
         outcome = Outcome()
-        self.state.synced[source] = False
-        self.state.fetcher.source_ready(source)
         self.state.board.ready(source)
-        self.watchdog.sources_changed(len(self.state.synced), now)
+        if serves:
+            self.state.synced[source] = False
+            self.state.fetcher.source_ready(source)
+            self.watchdog.sources_changed(len(self.state.synced), now)
+        else:
+            self.state.announcers.ready(source, now)
+            self.state.board.lost(source)  # its wins count; its head is not known before it says something
         if source in self.state.blocked:
             self.state.blocked.discard(source)
             outcome.drafts.append(
                 SourceStatusData(source, "re-admitted", "connected after its time was over")
             )
         else:
-            outcome.drafts.append(SourceStatusData(source, "ready", "connected"))
-        outcome.requests.append(self.state.headers_request(source))
+            reason = "connected" if serves else "connected; it only announces, others have to serve"
+            outcome.drafts.append(SourceStatusData(source, "ready", reason))
+        outcome.requests += self.state.headers_requests(source)
         return self._finish(outcome, now)
 
     def source_lost(self, source: str, reason: str, now: float, *, blocked: bool = False) -> Outcome:
         """Give what was asked of a lost source to the others. `blocked`: it is shut out for a time."""
         outcome = Outcome()
-        if self.state.synced.pop(source, None) is None:
+        if self.state.synced.pop(source, None) is None and not self.state.announcers.lost(source):
             return outcome
         self.state.forget_source(source)
         self.watchdog.sources_changed(len(self.state.synced), now)
@@ -153,9 +161,10 @@ class Pipeline:
             self.watchdog.advanced(now)
             outcome.drafts += self._finality.advance(outcome.head)
             self._poll_at = now + self.state.settings.head_poll_s
-        outcome.drafts += self.state.board.check(now)
+        outcome.drafts += self.state.board.check(now) + self.state.announcers.check(now)
         status = self.watchdog.check(now)
         if status is not None:
+            self.state.announcers.head_moved()
             outcome.drafts.append(status)
         outcome.requests += self.state.fetcher.assign(now)
         return outcome

@@ -206,8 +206,8 @@ class Settlement:
         state.orphans[result.hash] = result
         if len(state.orphans) > ORPHANS_MAX:
             state.orphans.popitem(last=False)
-        if result.source in state.synced:
-            outcome.requests.append(state.headers_request(result.source))
+        if result.source in state.synced or result.source in state.announcers:
+            outcome.requests += state.headers_requests(result.source)
 
     def _accept(self, node: Node, block: Block, source: str, outcome: Outcome) -> None:
         """A body has passed: connect it if its parent is, and tell what follows from that."""

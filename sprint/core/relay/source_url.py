@@ -1,7 +1,8 @@
 """The source URL: `[NAME@]CHAIN[:NETWORK]=SCHEME://[user:password@]host:port[?key=value&…]`.
 
 Examples: `litecoin:regtest=p2p://127.0.0.1:19444`, `core-1@bitcoin=p2p://127.0.0.1:8333?provider=own-rack`,
-`bitcoin=rpc://127.0.0.1:8332?cookie_file=~/.bitcoin/.cookie`. What a scheme takes stands in `SCHEMES`.
+`bitcoin=rpc://127.0.0.1:8332?cookie_file=~/.bitcoin/.cookie`,
+`bitcoin=zmq://127.0.0.1:28332?topics=hashblock,sequence`. What a scheme takes stands in `SCHEMES`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 import msgspec
 
 from sprint.core.errors import ConfigError
+from sprint.core.protocols.zmq.frames import TOPICS
 
 
 class SchemeRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +30,7 @@ SCHEMES: dict[str, SchemeRules] = {
     "p2p": SchemeRules(example="p2p://127.0.0.1:8333"),
     "rpc": SchemeRules(keys=_RPC_KEYS, login=True, port_needed=True, example="rpc://127.0.0.1:8332"),
     "rpcs": SchemeRules(keys=_RPC_KEYS, login=True, port_needed=True, example="rpcs://node.example:443"),
+    "zmq": SchemeRules(keys=("topics",), port_needed=True, example="zmq://127.0.0.1:28332"),
 }
 KEYS = ("provider",)
 NAME_LENGTH_MAX = 64
@@ -54,7 +57,7 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
 class SourceSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One upstream to connect to. `provider` groups sources that share a fate; `name` is unique.
 
-    `login` is None where the URL says nothing of one.
+    `login` is None where the URL says nothing of one. `topics` are what a publisher is subscribed to.
     """
 
     name: str
@@ -65,6 +68,7 @@ class SourceSpec(msgspec.Struct, frozen=True, kw_only=True):
     port: int | None
     provider: str
     login: Login | None = None
+    topics: tuple[str, ...] = ()
 
     @property
     def url(self) -> str:
@@ -118,6 +122,7 @@ def source_of(
         port=port,
         provider=provider or keys.get("provider") or chosen,
         login=_login_of(url, parts, keys) if rules.login else None,
+        topics=_topics_of(url, keys) if "topics" in rules.keys else (),
     )
 
 
@@ -149,6 +154,18 @@ def _keys_of(url: str, query: str, rules: SchemeRules) -> dict[str, str]:
             f"source url {_shown(url)}: unknown key {unknown[0]!r}; there is {', '.join(known)}"
         )
     return keys
+
+
+def _topics_of(url: str, keys: dict[str, str]) -> tuple[str, ...]:
+    """Return the topics that a URL names, separated by commas; all of them where it names none."""
+    if "topics" not in keys:
+        return TOPICS
+    named = tuple(dict.fromkeys(filter(None, keys["topics"].split(","))))
+    unknown = [topic for topic in named if topic not in TOPICS]
+    if unknown or not named:
+        what = f"unknown topic {unknown[0]!r}" if unknown else "no topic"
+        raise ConfigError(f"source url {_shown(url)}: {what}; there is {', '.join(TOPICS)}")
+    return named
 
 
 def _login_of(url: str, parts: SplitResult, keys: dict[str, str]) -> Login | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from sprint.core.chains import Processor
+from sprint.core.relay.announcers import Announcers
 from sprint.core.relay.board import SourceBoard
 from sprint.core.relay.book import AnnouncementBook
 from sprint.core.relay.fetch import BodyFetcher, Request
@@ -18,7 +19,9 @@ from sprint.core.relay.tally import Tally
 
 
 class ChainState:
-    """`begun` is false until the log's first block is found; `synced` has the ready sources by name.
+    """`begun` is false until the log's first block is found.
+
+    `synced` has by name the ready sources that serve headers and bodies, `announcers` those that do not.
 
     `unix_time_offset_s` turns the pipeline's `now` into Unix time, which headers are held against.
     """
@@ -38,6 +41,7 @@ class ChainState:
         self.synced: dict[str, bool] = {}
         self.idle_answers: dict[str, int] = {}
         self.blocked: set[str] = set()  # shut out for a time, by what they did
+        self.announcers = Announcers()
         self.far_behind: set[str] = set()  # of this chain, but forking off below the kept tree
         self.orphans: OrderedDict[bytes, BlockResult] = OrderedDict()
         self.hash_wants: set[bytes] = set()
@@ -61,6 +65,11 @@ class ChainState:
 
     def confirm(self, node: Node, source: str, read_at: float, *, new: bool = False) -> None:
         """Note that a source announced a block of the tree; its first time counts.
+    def headers_requests(self, source: str) -> list[Request]:
+        """Ask a source for headers; where it only announces, all those that serve them."""
+        asked = tuple(self.synced) if source in self.announcers else (source,)
+        return [self.headers_request(each) for each in asked]
+
 
         `new`: the block has just entered, so whoever comes first has won it. One restored from the store
         was won by nobody.

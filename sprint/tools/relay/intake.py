@@ -103,7 +103,7 @@ class Intake:
         if self._paused_at is not None:
             upstream.pause(paused=True)
         log_fields(log, logging.INFO, "source ready", chain=self.chain, source=name)
-        self._act(self.pipeline.source_ready(name, clock()))
+        self._act(self.pipeline.source_ready(name, clock(), serves=serves))
 
     def source_lost(self, name: str, reason: str, *, blocked: bool = False) -> None:
         if self._sending:

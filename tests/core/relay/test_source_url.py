@@ -62,6 +62,20 @@ def test_what_an_rpc_source_says_of_its_login(text: str, expected: SourceSpec) -
     assert parse_source(f"bitcoin={text}") == expected
 
 
+@pytest.mark.parametrize(
+    ("query", "topics"),
+    [
+        ("", ("hashblock", "rawblock", "sequence")),
+        ("?topics=rawblock", ("rawblock",)),
+        ("?topics=sequence,hashblock,sequence", ("sequence", "hashblock")),
+    ],
+)
+def test_a_publisher_is_subscribed_to_what_the_source_names(query: str, topics: tuple[str, ...]) -> None:
+    source = parse_source(f"bitcoin=zmq://127.0.0.1:28332{query}")
+    assert source.topics == topics
+    assert (source.scheme, source.url, source.login) == ("zmq", "zmq://127.0.0.1:28332", None)
+
+
 def test_a_login_is_shown_nowhere() -> None:
     source = parse_source("bitcoin=rpc://alice:hunter2@127.0.0.1:8332")
     assert source.login is not None
@@ -79,7 +93,15 @@ def test_a_login_is_shown_nowhere() -> None:
         ("=p2p://127.0.0.1:8333", "a name, chain or network is empty"),
         ("@bitcoin=p2p://127.0.0.1:8333", "a name, chain or network is empty"),
         ("bitcoin:=p2p://127.0.0.1:8333", "a name, chain or network is empty"),
-        ("bitcoin=http://127.0.0.1:8333", "scheme 'http'; this version speaks p2p, rpc, rpcs"),
+        ("bitcoin=http://127.0.0.1:8333", "scheme 'http'; this version speaks p2p, rpc, rpcs, zmq"),
+        ("bitcoin=zmq://127.0.0.1", "no port; want one, as in zmq://127.0.0.1:28332"),
+        ("bitcoin=zmq://me:x@127.0.0.1:1", "zmq takes host and port, no user, path or fragment"),
+        (
+            "bitcoin=zmq://127.0.0.1:1?topics=rawtx",
+            "unknown topic 'rawtx'; there is hashblock, rawblock, seq",
+        ),
+        ("bitcoin=zmq://127.0.0.1:1?topics=,", "no topic; there is hashblock"),
+        ("bitcoin=p2p://127.0.0.1:1?topics=hashblock", "unknown key 'topics'; there is provider"),
         ("bitcoin=p2p://", "no host; want p2p://host:port"),
         ("bitcoin=p2p://:8333", "no host; want p2p://host:port"),
         ("bitcoin=p2p://a..b:1", "host 'a..b' is no name or address that can be looked up"),

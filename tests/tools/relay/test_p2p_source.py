@@ -34,10 +34,11 @@ class SpyIntake:
 
     def __init__(self) -> None:
         self.upstream: Upstream | None = None
+        self.serves: bool | None = None
         self.heard: asyncio.Queue[Announcement | str] = asyncio.Queue()
 
-    def source_ready(self, name: str, upstream: Upstream) -> None:
-        self.upstream = upstream
+    def source_ready(self, name: str, upstream: Upstream, *, serves: bool = True) -> None:
+        self.upstream, self.serves = upstream, serves
         self.heard.put_nowait("ready")
 
     def source_lost(self, name: str, reason: str, *, blocked: bool = False) -> None:

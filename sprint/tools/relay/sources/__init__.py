@@ -16,6 +16,7 @@ from sprint.tools.relay.sources.p2p_probe import probe_p2p
 from sprint.tools.relay.sources.rpc import RpcSource
 from sprint.tools.relay.sources.rpc_probe import probe_rpc
 from sprint.tools.relay.sources.view import Probe, Source
+from sprint.tools.relay.sources.zmq import ZmqSource, probe_zmq
 from sprint.tools.relay.stages import StageObserver
 
 
@@ -34,6 +35,7 @@ SOURCE_KINDS: dict[str, SourceKind] = {
     "p2p": SourceKind(_new_p2p, probe_p2p),
     "rpc": SourceKind(RpcSource, probe_rpc),
     "rpcs": SourceKind(RpcSource, probe_rpc),
+    "zmq": SourceKind(ZmqSource, probe_zmq),
 }
 
 

@@ -46,8 +46,8 @@ class _ProbeSink:
             raise self._found
         return self._found or "ok"
 
-    def source_ready(self, name: str, upstream: Upstream) -> None:
-        del name  # there is one source only
+    def source_ready(self, name: str, upstream: Upstream, *, serves: bool = True) -> None:
+        del name, serves  # there is one source only, and it serves
         self.ready_at = clock()
         upstream.request_headers([self._network.parameters.genesis_hash])
 

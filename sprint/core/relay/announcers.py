@@ -1,0 +1,73 @@
+"""The sources that only announce, as a ZMQ publisher does: they serve nothing, so nothing is asked of them.
+
+One that says nothing while the head moves on by what others say is told of: a node may take the options that
+make it a publisher and yet have none built in.
+"""
+
+from __future__ import annotations
+
+from sprint.core.model import SourceStatusData
+
+SILENT_HEADS_MAX = 3  # heads that came by others' word, and
+SILENT_S_MAX = 30.0  # a time that must both have passed: a catch-up moves the head often in no time
+
+
+class _Silence:
+    """How long a source has said nothing."""
+
+    __slots__ = ("heads", "since", "told")
+
+    def __init__(self, since: float) -> None:
+        self.since = since
+        self.heads = 0
+        self.told = False
+
+
+class Announcers:
+    """The ready sources that only announce, by name."""
+
+    def __init__(self) -> None:
+        self._silences: dict[str, _Silence] = {}
+        self._heard: list[str] = []  # again, after it was told that they are silent
+
+    def __repr__(self) -> str:
+        return f"Announcers({', '.join(self._silences)})"
+
+    def __contains__(self, source: str) -> bool:
+        return source in self._silences
+
+    def ready(self, source: str, now: float) -> None:
+        self._silences[source] = _Silence(now)
+
+    def lost(self, source: str) -> bool:
+        """Forget a source; tell whether it was one of these."""
+        return self._silences.pop(source, None) is not None
+
+    def heard(self, source: str, now: float) -> None:
+        """Note that a source has said something, if it is one of these."""
+        silence = self._silences.get(source)
+        if silence is None:
+            return
+        if silence.told:
+            self._heard.append(source)
+        self.ready(source, now)
+
+    def head_moved(self) -> None:
+        for silence in self._silences.values():
+            silence.heads += 1
+
+    def check(self, now: float) -> list[SourceStatusData]:
+        """Return what is to be told: who has been silent for too long, who is heard again."""
+        told = [SourceStatusData(source, "re-admitted", "it is heard again") for source in self._heard]
+        self._heard.clear()
+        for source, silence in self._silences.items():
+            for_s = now - silence.since
+            if silence.told or silence.heads < SILENT_HEADS_MAX or for_s < SILENT_S_MAX:
+                continue
+            silence.told = True
+            reason = (
+                f"not a word for {for_s:.0f} s in which the head moved {silence.heads} times: "
+                "a node that was asked for ZMQ but has none?"
+            )
+            told.append(SourceStatusData(source, "demoted", reason))
+        return told
