@@ -35,7 +35,10 @@ class LiveConfig:
         self._devnet_ids = frozenset(devnet_ids)
 
     async def apply(self, change: ConfigChange) -> dict[str, str]:
-        """Apply a change; return the keys that need a restart after all, with why."""
+        """Apply a change; return the keys that need a restart after all, with why.
+
+        What may fail comes first: then nothing was changed.
+        """
         refused: dict[str, str] = {}
         added = []
         for spec in change.sources_added:
@@ -44,12 +47,12 @@ class LiveConfig:
             if why:
                 refused[source_key(spec)] = why
             else:
-                added.append((chain_id, spec))
+                added.append((chain_id, self._sources.make(chain_id, spec)))
         for spec in change.sources_removed:
             if not self._kept(spec, refused):
                 await self._sources.remove(spec)
-        for chain_id, spec in added:
-            self._sources.add(chain_id, spec)
+        for chain_id, source in added:
+            self._sources.add(chain_id, source)
         for tier, fields in change.tiers.items():
             self._api.change_policy(tier, fields)
         if change.log_level is not None:

@@ -31,11 +31,14 @@ class SourceTasks:
             for source in chain.sources:
                 self._run(source)
 
-    def add(self, chain_id: str, spec: SourceSpec) -> None:
-        """Start one more source of a chain that is followed."""
+    def make(self, chain_id: str, spec: SourceSpec) -> Source:
+        """Make a source of a chain that is followed; nothing is connected to yet."""
         chain = self._chains[chain_id]
-        source = new_source(spec, chain.network, chain.intake, self._observer)
-        chain.sources.append(source)
+        return new_source(spec, chain.network, chain.intake, self._observer)
+
+    def add(self, chain_id: str, source: Source) -> None:
+        """Start one more source."""
+        self._chains[chain_id].sources.append(source)
         self._run(source)
 
     async def remove(self, spec: SourceSpec) -> None:
