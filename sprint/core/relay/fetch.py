@@ -6,12 +6,15 @@ branches have a share of their own, so that headers without bodies never hold up
 asked for than may be proved at a time. A body that does not come in time, is not found, or comes
 false is asked of the next source: one that was asked less often first, one that announced it before one
 that did not. One source is not asked for the same body again before a wait, which grows by a fifth to a cap.
+
+A body of the best branch is *hedged*: where its source has not answered by the time in which it mostly
+does, a second one is asked as well, and whichever comes first counts.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Iterable, Sized
+from collections.abc import Callable, Collection, Iterable, Sized
 
 import msgspec
 
@@ -20,6 +23,9 @@ from sprint.core.relay.settings import SIDE_BODIES_IN_FLIGHT_MAX, ChainSettings
 RETRY_WAIT_FIRST_S = 0.5
 RETRY_WAIT_FACTOR = 1.2
 RETRY_WAIT_MAX_S = 3.0
+HEDGE_WAIT_S_MIN = 0.1  # a second source is asked no sooner, however quick the first one is as a rule
+HEDGE_WAIT_S_UNKNOWN = 1.0  # and so late where too little is known of the first
+FLIGHTS_MAX = 2  # sources that one body is asked of at a time
 REQUEST_TIMEOUT_MAX_S = 64.0  # a source's time doubles with each try, so that a slow line can finish once
 _GROWTH_TRIES_MAX = 32  # waits and timeouts have reached their caps by then
 
@@ -32,24 +38,30 @@ class Request(msgspec.Struct, frozen=True):
     bodies: tuple[bytes, ...] = ()
 
 
+class Flight(msgspec.Struct):
+    """One request under way: when it was made, and until when it may be answered."""
+
+    sent_at: float
+    deadline: float
+
+
 class Want:
-    """One body that is wanted."""
+    """One body that is wanted. `flights` are the requests for it under way, by source, oldest first."""
 
     __slots__ = (
         "again_at",
         "announcers",
         "asked_at",
-        "asked_of",
         "best",
-        "deadline",
+        "flights",
         "hash",
+        "hedge_at",
         "height",
         "late_wait_s",
         "not_before",
         "queued",
         "round_asked",
         "rounds",
-        "sent_at",
         "tries",
     )
 
@@ -61,29 +73,41 @@ class Want:
         self.tries: dict[str, int] = {}
         self.again_at: dict[str, float] = {}  # by source: not before
         self.round_asked: set[str] = set()  # a round ends when all ready sources are in it
-        self.asked_of: str | None = None
+        self.flights: dict[str, Flight] = {}
         self.asked_at: float | None = None  # when it was first asked of anybody
-        self.deadline = 0.0
-        self.sent_at = 0.0  # when it was asked of `asked_of`
+        self.hedge_at: float | None = None  # when a second source is to be asked as well
         self.not_before = 0.0
         self.queued = False  # whether it waits to be asked for; not while asked for or being proved
         self.rounds = 0
         self.late_wait_s: float | None = None  # set once a gap has passed over it
 
     def __repr__(self) -> str:
-        return f"Want({self.hash[::-1].hex()[:16]}… at {self.height}, asked of {self.asked_of})"
+        return f"Want({self.hash[::-1].hex()[:16]}… at {self.height}, asked of {list(self.flights)})"
+
+    @property
+    def asked_of(self) -> str | None:
+        """The source that it was asked of first, of those that may still answer."""
+        return next(iter(self.flights), None)
 
 
 class BodyFetcher:
     """Keeps the wanted bodies and the slots of the sources.
 
-    `proving` are the bodies being proved, `demoted` the sources that are asked after all others.
+    `proving` are the bodies being proved, `demoted` the sources that are asked after all others;
+    `slow_after_s` tells how soon a source mostly answers.
     """
 
-    def __init__(self, settings: ChainSettings, proving: Sized = (), demoted: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        settings: ChainSettings,
+        proving: Sized = (),
+        demoted: Collection[str] = (),
+        slow_after_s: Callable[[str, float], float] = lambda _, unknown_s: unknown_s,
+    ) -> None:
         self._settings = settings
         self._proving = proving
         self._demoted = demoted
+        self._slow_after_s = slow_after_s
         self._wants: dict[bytes, Want] = {}
         self._in_flight: dict[str, set[bytes]] = {}  # by ready source
         self._unasked: list[_Entry] = []  # a heap; entries may be stale
@@ -114,14 +138,14 @@ class BodyFetcher:
         """Stop wanting a body: it is here, or never will be."""
         want = self._wants.pop(block_hash, None)
         if want is not None:
-            self._free(want)
+            self._free_all(want)
 
     def source_ready(self, source: str) -> None:
         self._in_flight.setdefault(source, set())
 
     def source_lost(self, source: str) -> None:
         for block_hash in self._in_flight.pop(source, ()):
-            self._ask_again(self._wants[block_hash])
+            self._end_flight(self._wants[block_hash], source)
         for want in self._wants.values():
             want.tries.pop(source, None)
             want.again_at.pop(source, None)
@@ -133,10 +157,9 @@ class BodyFetcher:
     def arrived(self, block_hash: bytes, source: str) -> float | None:
         """Free the source's slot; the want stays until `done` or `failed`. Return when it was asked there."""
         want = self._wants.get(block_hash)
-        if want is None or want.asked_of != source:
+        if want is None or source not in want.flights:
             return None
-        self._free(want)
-        return want.sent_at
+        return self._free(want, source).sent_at
 
     def failed(self, block_hash: bytes, source: str) -> None:
         """Ask the next source: this one had no body, or a false one."""
@@ -144,16 +167,14 @@ class BodyFetcher:
         if want is None:
             return
         want.tries[source] = max(1, want.tries.get(source, 0))
-        if want.asked_of in (source, None):
-            self._free(want)
-            self._ask_again(want)
+        self._end_flight(want, source)
 
     def make_late(self, block_hash: bytes, now: float) -> None:
         """A gap has passed over it: ask on, more and more seldom."""
         want = self._wants[block_hash]
         want.late_wait_s = self._settings.late_retry_s
         want.not_before = now + want.late_wait_s
-        self._free(want)
+        self._free_all(want)
         self._ask_again(want)
 
     def assign(self, now: float) -> list[Request]:
@@ -173,24 +194,33 @@ class BodyFetcher:
             given.setdefault(source, []).append(want.hash)
         for entry in later:
             heapq.heappush(self._unasked, entry)
+        for want in self._to_hedge(now):
+            source = self._choose(want, now)
+            if source is not None:
+                self._ask(want, source, now)
+                given.setdefault(source, []).append(want.hash)
         return [Request(source, bodies=tuple(hashes)) for source, hashes in given.items()]
 
     def expire(self, now: float) -> list[tuple[str, bytes]]:
         """Take back what was not answered in time; return (source, hash) of each."""
-        late = [w for w in self._asked() if w.deadline <= now]
-        expired = []
-        for want in late:
-            source = want.asked_of
-            if source is not None:
-                expired.append((source, want.hash))
-                self._free(want)
-                self._ask_again(want)
+        expired = [
+            (source, want.hash)
+            for want in self._asked()
+            for source, flight in want.flights.items()
+            if flight.deadline <= now
+        ]
+        for source, block_hash in expired:
+            self._end_flight(self._wants[block_hash], source)
         return expired
 
     def stood_still(self, seconds: float, now: float) -> None:
         """Let no time count in which answers were not read: they may be here already."""
         for want in self._wants.values():
-            want.deadline = min(want.deadline + seconds, now + REQUEST_TIMEOUT_MAX_S)
+            for flight in want.flights.values():
+                flight.deadline = min(flight.deadline + seconds, now + REQUEST_TIMEOUT_MAX_S)
+                flight.sent_at = min(flight.sent_at + seconds, now)
+            if want.hedge_at is not None:
+                want.hedge_at += seconds
             if want.asked_at is not None:
                 want.asked_at = min(want.asked_at + seconds, now)
 
@@ -205,15 +235,29 @@ class BodyFetcher:
 
     def next_timer(self) -> float | None:
         """Return when `expire` or `assign` next has something to do."""
-        due = [w.deadline for w in self._asked()]
+        due = [flight.deadline for want in self._asked() for flight in want.flights.values()]
         free = self._free_sources()
+        for want in self._hedgeable():
+            others = [source for source in free if source not in want.flights]
+            if others and want.hedge_at is not None:
+                due.append(max(want.hedge_at, _askable_at(want, others)))
         if free:
             queued = (w for w in self._wants.values() if w.queued and self._has_share(w))
             due += [_askable_at(want, free) for want in queued]
         return min(due, default=None)
 
     def _asked(self) -> list[Want]:
-        return [self._wants[h] for hashes in self._in_flight.values() for h in hashes]
+        return [
+            self._wants[h] for h in dict.fromkeys(h for hashes in self._in_flight.values() for h in hashes)
+        ]
+
+    def _hedgeable(self) -> list[Want]:
+        """The wants that another source may be asked for too when their time has come."""
+        return [w for w in self._asked() if w.best and w.hedge_at is not None and w.late_wait_s is None]
+
+    def _to_hedge(self, now: float) -> list[Want]:
+        due = (w for w in self._hedgeable() if w.hedge_at is not None and w.hedge_at <= now)
+        return sorted(due, key=lambda want: want.height)
 
     def _has_share(self, want: Want) -> bool:
         """Tell whether bodies of its kind of branch may be asked for now."""
@@ -229,7 +273,7 @@ class BodyFetcher:
     def _choose(self, want: Want, now: float) -> str | None:
         """The ready source with a free slot: asked least, not demoted, announced it, least in flight."""
         return min(
-            (s for s in self._free_sources() if _askable_at(want, (s,)) <= now),
+            (s for s in self._free_sources() if s not in want.flights and _askable_at(want, (s,)) <= now),
             key=lambda s: (
                 want.tries.get(s, 0),
                 s in self._demoted,
@@ -241,13 +285,13 @@ class BodyFetcher:
 
     def _ask(self, want: Want, source: str, now: float) -> None:
         want.queued = False
-        want.asked_of = source
-        want.sent_at = now
         want.asked_at = now if want.asked_at is None else want.asked_at
         tries = min(want.tries.get(source, 0), _GROWTH_TRIES_MAX)
         want.tries[source] = want.tries.get(source, 0) + 1
         timeout_s = self._settings.body_request_timeout_s * 2**tries
-        want.deadline = now + min(timeout_s, REQUEST_TIMEOUT_MAX_S)
+        want.flights[source] = Flight(now, now + min(timeout_s, REQUEST_TIMEOUT_MAX_S))
+        slow_after_s = max(HEDGE_WAIT_S_MIN, self._slow_after_s(source, HEDGE_WAIT_S_UNKNOWN))
+        want.hedge_at = now + slow_after_s if len(want.flights) < FLIGHTS_MAX else None
         wait_s = min(RETRY_WAIT_FIRST_S * RETRY_WAIT_FACTOR ** (tries + 1), RETRY_WAIT_MAX_S)
         want.again_at[source] = now + max(wait_s, want.late_wait_s or 0.0)
         self._in_flight[source].add(want.hash)
@@ -263,13 +307,22 @@ class BodyFetcher:
             want.late_wait_s = min(want.late_wait_s * 2, self._settings.late_retry_max_s)
             want.not_before = now + want.late_wait_s
 
-    def _free(self, want: Want) -> None:
-        if want.asked_of is not None:
-            self._in_flight.get(want.asked_of, set()).discard(want.hash)
-            want.asked_of = None
+    def _free(self, want: Want, source: str) -> Flight:
+        self._in_flight.get(source, set()).discard(want.hash)
+        return want.flights.pop(source)
+
+    def _free_all(self, want: Want) -> None:
+        for source in list(want.flights):
+            self._free(want, source)
+
+    def _end_flight(self, want: Want, source: str) -> None:
+        """A request came to nothing; ask again unless another one is under way."""
+        if source in want.flights:
+            self._free(want, source)
+        if not want.flights:
+            self._ask_again(want)
 
     def _ask_again(self, want: Want) -> None:
-        want.asked_of = None
         if want.late_wait_s is not None and want.rounds > self._settings.late_retries_max:
             self.done(want.hash)
             return

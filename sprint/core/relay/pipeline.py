@@ -122,6 +122,11 @@ class Pipeline:
         outcome.drafts.append(SourceStatusData(source, "blocked" if blocked else "lost", reason))
         return self._finish(outcome, now)
 
+    def forget_source(self, source: str) -> None:
+        """Drop all that is known of a source that is removed for good; `source_lost` came before."""
+        self.state.board.forget(source)
+        self.state.blocked.discard(source)
+
     def stood_still(self, seconds: float, now: float) -> None:
         """Take note that nothing was read for so long, up to now, by our own doing."""
         self.state.fetcher.stood_still(seconds, now)
@@ -159,12 +164,12 @@ class Pipeline:
     def _finish(self, outcome: Outcome, now: float) -> Outcome:
         if outcome.head is not None:
             self.watchdog.advanced(now)
+            self.state.announcers.head_moved()
             outcome.drafts += self._finality.advance(outcome.head)
             self._poll_at = now + self.state.settings.head_poll_s
         outcome.drafts += self.state.board.check(now) + self.state.announcers.check(now)
         status = self.watchdog.check(now)
         if status is not None:
-            self.state.announcers.head_moved()
             outcome.drafts.append(status)
         outcome.requests += self.state.fetcher.assign(now)
         return outcome

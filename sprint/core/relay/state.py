@@ -37,11 +37,13 @@ class ChainState:
         self.begin_at: float | None = None
         self.book = AnnouncementBook()
         self.board = SourceBoard(settings)
-        self.fetcher = BodyFetcher(settings, self.book.proving_bodies, self.board.demoted)
+        self.fetcher = BodyFetcher(
+            settings, self.book.proving_bodies, self.board.demoted, self.board.slow_after_s
+        )
         self.synced: dict[str, bool] = {}
+        self.announcers = Announcers()
         self.idle_answers: dict[str, int] = {}
         self.blocked: set[str] = set()  # shut out for a time, by what they did
-        self.announcers = Announcers()
         self.far_behind: set[str] = set()  # of this chain, but forking off below the kept tree
         self.orphans: OrderedDict[bytes, BlockResult] = OrderedDict()
         self.hash_wants: set[bytes] = set()
@@ -63,13 +65,13 @@ class ChainState:
     def headers_request(self, source: str) -> Request:
         return Request(source, locator=self.locator())
 
-    def confirm(self, node: Node, source: str, read_at: float, *, new: bool = False) -> None:
-        """Note that a source announced a block of the tree; its first time counts.
     def headers_requests(self, source: str) -> list[Request]:
         """Ask a source for headers; where it only announces, all those that serve them."""
         asked = tuple(self.synced) if source in self.announcers else (source,)
         return [self.headers_request(each) for each in asked]
 
+    def confirm(self, node: Node, source: str, read_at: float, *, new: bool = False) -> None:
+        """Note that a source announced a block of the tree; its first time counts.
 
         `new`: the block has just entered, so whoever comes first has won it. One restored from the store
         was won by nobody.

@@ -9,6 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sprint.core.relay.fetch import (
+    FLIGHTS_MAX,
+    HEDGE_WAIT_S_MIN,
+    HEDGE_WAIT_S_UNKNOWN,
     REQUEST_TIMEOUT_MAX_S,
     RETRY_WAIT_FIRST_S,
     RETRY_WAIT_MAX_S,
@@ -77,8 +80,10 @@ class Watched:
     def _check(self, source: str, block_hash: bytes) -> None:
         assert block_hash in self.wanted
         assert source in self.in_flight, "a source that is not ready is asked"
-        assert all(block_hash not in hashes for hashes in self.in_flight.values()), "asked of two at once"
+        assert block_hash not in self.in_flight[source], "asked twice of one"
         self.in_flight[source].add(block_hash)
+        flights = sum(block_hash in hashes for hashes in self.in_flight.values())
+        assert flights <= FLIGHTS_MAX, "asked of too many at once"
         assert len(self.in_flight[source]) <= self.settings.bodies_in_flight_max
         last = self.asked_at.get((source, block_hash))
         assert last is None or self.now >= last + RETRY_WAIT_FIRST_S, "asked again before its wait"
@@ -197,8 +202,9 @@ def test_a_source_without_the_body_is_not_asked_at_network_speed_while_another_i
     while watched.now < started + 30.0:
         for request in watched.step():
             assert request.source == "empty"
-            asked += 1
-            watched.failed("empty", name(2))
+            asked += name(2) in request.bodies
+            for block_hash in request.bodies:
+                watched.failed("empty", block_hash)
         watched.now = watched.fetcher.next_timer() or watched.now
     assert 30.0 / RETRY_WAIT_MAX_S <= asked <= 30.0 / RETRY_WAIT_FIRST_S
 
@@ -282,3 +288,56 @@ def test_nothing_is_asked_of_nobody(source: str) -> None:
     assert watched.fetcher.next_timer() is None
     watched.ready(source)
     assert watched.step() == [Request(source, bodies=(name(1),))]
+
+
+def hedged(slow_after_s: float) -> BodyFetcher:
+    """A body that was asked of "a", which mostly answers within so long, with "b" beside it."""
+    fetcher = BodyFetcher(SETTINGS, slow_after_s=lambda *_: slow_after_s)
+    fetcher.source_ready("a")
+    fetcher.want(name(1), 1, ("a",))
+    assert fetcher.assign(100.0) == [Request("a", bodies=(name(1),))]
+    fetcher.source_ready("b")
+    return fetcher
+
+
+def test_a_second_source_is_asked_when_the_first_is_slower_than_it_mostly_is() -> None:
+    fetcher = hedged(0.4)
+    assert fetcher.assign(100.3) == []
+    assert fetcher.next_timer() == 100.4
+    assert fetcher.assign(100.4) == [Request("b", bodies=(name(1),))]
+    assert fetcher.assign(100.9) == []
+    assert fetcher.arrived(name(1), "b") == 100.4
+    fetcher.done(name(1))
+    assert (len(fetcher), fetcher.next_timer()) == (0, None)
+
+
+def test_a_hedge_comes_no_sooner_than_its_least_wait_and_later_where_the_source_is_not_known() -> None:
+    assert hedged(0.0).next_timer() == 100.0 + HEDGE_WAIT_S_MIN
+    plain = BodyFetcher(SETTINGS)
+    plain.source_ready("a")
+    plain.want(name(1), 1, ("a",))
+    plain.assign(100.0)
+    plain.source_ready("b")
+    assert plain.next_timer() == 100.0 + HEDGE_WAIT_S_UNKNOWN
+
+
+@pytest.mark.parametrize("first_to_fail", ["a", "b"])
+def test_one_of_two_that_fails_leaves_the_other_flight_alone(first_to_fail: str) -> None:
+    fetcher = hedged(0.4)
+    fetcher.assign(100.4)
+    other = "b" if first_to_fail == "a" else "a"
+    fetcher.failed(name(1), first_to_fail)
+    assert fetcher.was_asked_of(name(1), other)
+    assert fetcher.assign(100.41) == []
+    fetcher.source_lost(other)
+    asked = [fetcher.assign(100.42 + wait_s) for wait_s in (0.0, RETRY_WAIT_MAX_S)]
+    assert [Request(first_to_fail, bodies=(name(1),))] in asked
+
+
+def test_a_body_of_another_branch_is_not_hedged() -> None:
+    fetcher = BodyFetcher(SETTINGS)
+    fetcher.source_ready("a")
+    fetcher.source_ready("b")
+    fetcher.want(name(1), 1, ("a",), best=False)
+    assert len(fetcher.assign(100.0)) == 1
+    assert fetcher.assign(100.0 + HEDGE_WAIT_S_UNKNOWN) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sprint.core.relay.fetch import HEDGE_WAIT_S_UNKNOWN
 from sprint.core.relay.settings import ChainSettings
 from tests.core.relay.driving import Blocks, Driver, begun, shown
 
@@ -170,11 +171,11 @@ def test_a_source_that_comes_while_headers_wait_for_bodies_is_asked_for_them_at_
 
 def test_a_body_is_not_passed_over_before_every_ready_source_was_asked() -> None:
     blocks = Blocks()
-    settings = ChainSettings(gap_after_s=6.0, bodies_in_flight_max=1, body_request_timeout_s=30.0)
+    settings = ChainSettings(gap_after_s=0.5, bodies_in_flight_max=1, body_request_timeout_s=30.0)
     driver, hashes = begun(blocks, settings, "a", "b"), blocks.mine(2)
     driver.headers("a", hashes)
     driver.body("b", hashes[1])
-    wait(driver, 29.0)
+    wait(driver, HEDGE_WAIT_S_UNKNOWN - 0.1)
     assert driver.told("gap") == []
-    wait(driver, 2.0)  # "a" had its time, "b" was asked, and a check for what is overdue came round
+    wait(driver, 1.0)  # "a" had its time, "b" was asked too, and a check for what is overdue came round
     assert len(driver.told("gap")) == 1
