@@ -18,7 +18,10 @@ from sprint.tools.plugins import ChainCatalog, ChainNetwork
 RETARGETING = "bitcoin-retargeting"
 PERIOD_BLOCKS = 6
 PERIOD_S = 10  # and honest blocks come at most one a second: targets get harder by little
-PERIOD_CHANGE_MAX = 4
+# The most that counts as taken, and the least: a target gets harder by less than half, so that a long run of
+# blocks within a second, by clocks that are ahead already, can still be mined here.
+TAKEN_S_MAX = 40
+TAKEN_S_MIN = 7
 TIME_WARP_S = 600
 
 _CATALOG = ChainCatalog.installed()
@@ -39,7 +42,7 @@ def next_bits(headers: Sequence[tuple[int, int]], target_limit: int) -> int:
         return last_bits
     period = headers[-PERIOD_BLOCKS:]
     taken_s = period[-1][0] - period[0][0]
-    taken_s = max(PERIOD_S // PERIOD_CHANGE_MAX, min(PERIOD_S * PERIOD_CHANGE_MAX, taken_s))
+    taken_s = max(TAKEN_S_MIN, min(TAKEN_S_MAX, taken_s))
     first_bits = period[0][1]  # BIP 94: of the period's first block
     return bits_of(min(target_limit, target_of(first_bits) * taken_s // PERIOD_S))
 
@@ -68,8 +71,8 @@ def _retargeting() -> ChainNetwork:
     era = RetargetEra(
         blocks=PERIOD_BLOCKS,
         timespan_s=PERIOD_S,
-        timespan_s_min=PERIOD_S // PERIOD_CHANGE_MAX,
-        timespan_s_max=PERIOD_S * PERIOD_CHANGE_MAX,
+        timespan_s_min=TAKEN_S_MIN,
+        timespan_s_max=TAKEN_S_MAX,
     )
     parameters = msgspec.structs.replace(
         bitcoin.REGTEST,

@@ -80,8 +80,8 @@ def scene_for(lie: str) -> Scene:
     if lie == "warped time":
         return Scene(PERIOD_BLOCKS * 2 - 1, last_ahead_s=BEYOND_A_BORDER_S)
     if lie == "easier bits at the border":
-        return Scene(PERIOD_BLOCKS * 3 - 1)
-    return Scene(PERIOD_BLOCKS * 2 + 2)
+        return Scene(PERIOD_BLOCKS * 4 - 1)
+    return Scene(PERIOD_BLOCKS * 4 + 2)
 
 
 @pytest.mark.parametrize("lie", LIES)
