@@ -15,7 +15,7 @@ from sprint.core.protocols.bitcoin_p2p.link import SessionSettings
 from sprint.core.protocols.bitcoin_p2p.session import PeerSession
 from tests.integration.real_servers import HOST
 
-READ_TIMEOUT_S = 60.0
+READ_TIMEOUT_S = 30.0
 POLL_INTERVAL_S = 0.05
 READ_SIZE = 1 << 16
 SETTINGS = SessionSettings(user_agent="/sprint-test/", unix_time_offset_s=time.time() - time.monotonic())

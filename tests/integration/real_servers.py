@@ -42,9 +42,12 @@ _FIXED_FLAGS = (
     "-fallbackfee=0.0001 -printtoconsole=0"
 ).split()
 
+BCOIN_PATH = Path(__file__).resolve().parents[2] / ".real" / "bcoin" / "node_modules" / "bcoin"
+
 # What each server needs; `real(server)` accepts these names.
 SERVERS: dict[str, tuple[Path, str]] = {
     "litecoind": (LITECOIND_PATH, "apt-get install -y --no-install-recommends litecoind"),
+    "bcoin": (BCOIN_PATH, "scripts/test, with node and npm installed"),
     "promtool": (PROMTOOL_PATH, "apt-get install -y --no-install-recommends prometheus"),
 }
 

@@ -10,11 +10,19 @@ from pathlib import Path
 import pytest
 
 from sprint.core.chains import internal_hash
+from sprint.core.chains.bitcoin import REGTEST as BITCOIN_REGTEST
 from sprint.core.chains.litecoin import REGTEST
 from sprint.core.kernels import sha256d
 from sprint.core.protocols.bitcoin_p2p.compact_receiver import Relaying
-from sprint.core.protocols.bitcoin_p2p.events import BlockReceived, HeadersReceived, SessionEvent
+from sprint.core.protocols.bitcoin_p2p.events import (
+    BlockReceived,
+    BlocksAnnounced,
+    HeadersReceived,
+    SessionEvent,
+)
+from sprint.core.protocols.bitcoin_p2p.link import SessionSettings
 from sprint.core.relay.mempool import Mempool
+from tests.integration.bcoin_node import running_bcoin
 from tests.integration.blocking_wire import BlockingWire, connected_to
 from tests.integration.many_transactions import fill_mempool
 from tests.integration.real_servers import Litecoind, require
@@ -42,10 +50,55 @@ def node(tmp_path: Path) -> Iterator[Litecoind]:
         started.stop()
 
 
-def know_the_tip(wire: BlockingWire, node: Litecoind) -> None:
+def know_the_mempool(wire: BlockingWire, node: Litecoind, pool: Mempool) -> None:
+    """Have all transactions of the node relayed."""
+    txids = [internal_hash(txid) for txid in node.rpc("getrawmempool")]
+    assert len(txids) == TRANSACTIONS
+    wire.run(lambda _: all(txid in pool for txid in txids))
+
+
+def know_the_tip(wire: BlockingWire, tip: str) -> None:
     """Have the node see that its tip is known here; else it announces no headers."""
-    wire.session.request_headers([internal_hash(node.tip)], time.monotonic())
+    wire.session.request_headers([internal_hash(tip)], time.monotonic())
     wire.run(bool)
+
+
+# bcoin speaks version 1 to a peer that has no witness data to offer.
+NO_WITNESS = SessionSettings(user_agent="/sprint-test/", services=0)
+
+
+@pytest.mark.real("bcoin")
+@pytest.mark.parametrize("missing", [0, 1])
+def test_version_1_from_bcoin_rebuilds_a_thousand_transactions(missing: int) -> None:
+    pool, counts = Mempool(BITCOIN_REGTEST), Counter[str]()
+    relaying = Relaying(pool, counts)
+    with (
+        running_bcoin() as node,
+        connected_to(node.p2p_port, BITCOIN_REGTEST, relaying, NO_WITNESS) as wire,
+    ):
+        spends = node.prepare_spends(TRANSACTIONS)
+        for text in spends:
+            node.rpc("sendrawtransaction", text)
+        txids = [sha256d(bytes.fromhex(text)) for text in spends]
+        wire.run(lambda _: all(txid in pool for txid in txids))
+        pool.remove(txids[:missing])
+        read_before = wire.bytes_read
+        (block,) = node.mine(1)
+        wire.run(lambda told: block_told(told, block))
+        raw, _ = fetched(wire, block)
+        read = wire.bytes_read - read_before
+        whole = node.raw_block(block)
+    assert wire.session.compact_version == 1
+    assert raw == whole
+    assert (counts["rebuilt"], counts["round_trips"], counts["asked_whole"]) == (1, missing, 0)
+    assert counts["bytes_saved"] > len(whole) * 0.8
+    print(f"\n{len(whole)} bytes rebuilt from {read} read, {counts['bytes_saved']} saved: {dict(counts)}")
+
+
+def block_told(events: list[SessionEvent], block: str) -> bool:
+    """Whether a block was told of, by its header or by its hash."""
+    hashes = [each for event in events if isinstance(event, BlocksAnnounced) for each in event.hashes]
+    return internal_hash(block) in hashes or header_told(events, block)
 
 
 def header_told(events: list[SessionEvent], block: str) -> bool:
@@ -75,8 +128,8 @@ def test_a_thousand_transactions_are_rebuilt_without_a_round_trip(
     with connected_to(node.p2p_port, REGTEST, Relaying(pool, counts)) as wire:
         wire.session.prefer_compact(high_bandwidth=high_bandwidth)
         fill_mempool(node, TRANSACTIONS)
-        wire.run(lambda _: len(pool) >= TRANSACTIONS)
-        know_the_tip(wire, node)
+        know_the_mempool(wire, node, pool)
+        know_the_tip(wire, node.tip)
         read_before = wire.bytes_read
         (block,) = node.mine(1)
         wire.run(lambda told: header_told(told, block))
@@ -97,8 +150,8 @@ def test_one_missing_transaction_of_a_thousand_takes_one_round_trip(node: Liteco
     with connected_to(node.p2p_port, REGTEST, Relaying(pool, counts)) as wire:
         wire.session.prefer_compact(high_bandwidth=True)
         fill_mempool(node, TRANSACTIONS)
-        wire.run(lambda _: len(pool) >= TRANSACTIONS)
-        know_the_tip(wire, node)
+        know_the_mempool(wire, node, pool)
+        know_the_tip(wire, node.tip)
         lost = internal_hash(node.rpc("getrawmempool")[TRANSACTIONS // 2])
         pool.remove([lost])
         read_before = wire.bytes_read

@@ -121,6 +121,11 @@ class PeerSession(Link):
                 self._send_payload(answer.command, answer.encode())
 
     @property
+    def compact_version(self) -> int | None:
+        """The version of compact blocks that was agreed on; None if none is."""
+        return None if self._compact is None else self._compact.version
+
+    @property
     def oldest_request_at(self) -> float | None:
         """When the block was asked for that is waited for longest; None if none is."""
         return next(iter(self._blocks_in_flight.values()), None)
