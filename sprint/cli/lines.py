@@ -16,6 +16,7 @@ from sprint.core.model import (
 )
 from sprint.tools.relay.check import SourceCheck
 from sprint.tools.relay.service import Serving
+from sprint.tools.relay.view import ServiceView
 
 HASH_SHOWN = 16
 
@@ -63,6 +64,19 @@ def serving_lines(line: Serving, *, devnet: bool) -> list[str]:
             "             sprint relay --source litecoin:regtest=p2p://127.0.0.1:19444",
         ]
     return lines
+
+
+def status_line(view: ServiceView | None) -> str:
+    """Say in one line where each chain is and how many listen; nothing before the relay serves."""
+    if view is None:
+        return ""
+    chains = [
+        f"{chain.chain} {'-' if chain.height is None else chain.height} "
+        f"{chain.sources_ready}/{chain.sources} sources"
+        + ("" if chain.status == "following" else f" {chain.status}")
+        for chain in view.summary()
+    ]
+    return " | ".join([*chains, f"{view.subscribers()} subscribers"])
 
 
 def table_lines(rows: Sequence[SourceCheck]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -201,7 +202,8 @@ def _serve(options: RelayOptions, loading: Loading, *, as_json: bool, quiet: boo
 
     import msgspec
 
-    from sprint.cli.lines import serving_lines
+    from sprint.cli.lines import serving_lines, status_line
+    from sprint.cli.status_line import StatusLine, is_wanted
     from sprint.tools.relay.config_reload import ConfigReload
     from sprint.tools.relay.service import RelayService
     from sprint.tools.runtime import StopSignal, run
@@ -217,11 +219,16 @@ def _serve(options: RelayOptions, loading: Loading, *, as_json: bool, quiet: boo
         service = RelayService(options)
         reload = ConfigReload(loading, service.apply, service.registry)
         stop.install(reload.tell)
-        watching = asyncio.create_task(reload.run())
+        tasks = [asyncio.create_task(reload.run())]
+        if not (as_json or quiet) and is_wanted(sys.stderr, os.environ):
+            line = StatusLine(sys.stderr, lambda: status_line(service.view))
+            tasks.append(asyncio.create_task(line.run()))
         try:
             await service.run(serving, stop)
         finally:
-            watching.cancel()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
         return stop.exit_code
 
     return run(main())

@@ -102,6 +102,7 @@ class RelayService:
         self.observer: StageObserver = observer or StageTimes(self.registry)
         self.catalog = ChainCatalog.installed()
         self._live: LiveConfig | None = None
+        self.view: ServiceView | None = None  # while it serves
 
     async def apply(self, change: ConfigChange) -> dict[str, str]:
         """Apply a change of the config while it runs; return the keys that need a restart, with why."""
@@ -129,10 +130,11 @@ class RelayService:
             stack.push_async_callback(relay.stop, drain)
             line = await relay.start(bound)
             self._live = relay.live_config(devnet_ids)
+            self.view = relay.view
             leave_start_up_to_itself()
             serving(line)
             await stop.wait()
-            self._live = None
+            self._live = self.view = None
             log_fields(log, logging.INFO, "stopping", drain_s_max=STOP_TIMEOUT_S)
 
     def _devnet_ids(self, configured: set[str]) -> list[str]:
@@ -238,11 +240,11 @@ class _Running:
                 )
             chain = self._chains[network.chain_id]
             chain.sources.append(new_source(spec, network, chain.intake, self._observer))
-        self._view = ServiceView(self._chains, store, [tier.name for tier in service.options.tiers])
-        self._view.subscribers = lambda: self._delivery.subscriber_count
+        self.view = ServiceView(self._chains, store, [tier.name for tier in service.options.tiers])
+        self.view.subscribers = lambda: self._delivery.subscriber_count
         self._listeners: list[Listener] = []
         self._sources = SourceTasks(self._chains, self._observer)
-        self._api = Api(self._view, store, self._delivery, self._resolve)
+        self._api = Api(self.view, store, self._delivery, self._resolve)
 
     async def start(self, bound: Sequence[socket.socket]) -> Serving:
         """Serve on the bound sockets, then start the sources."""
@@ -254,11 +256,11 @@ class _Running:
         registry = self._service.registry
         register_parts(registry, self._parts())
         self._listeners.append(
-            await serve(admin_site(_guard(admin), self._view, self._chains, registry), admin)
+            await serve(admin_site(_guard(admin), self.view, self._chains, registry), admin)
         )
         self._listeners.append(await serve(metrics_site(_guard(metrics), registry), metrics))
         self._committer.start()
-        self._view.committer = self._committer
+        self.view.committer = self._committer
         for chain in self._chains.values():
             chain.intake.start()
         self._sources.start()
@@ -295,7 +297,7 @@ class _Running:
     def _parts(self) -> RelayParts:
         return RelayParts(
             self._chains,
-            self._view,
+            self.view,
             [tier.name for tier in self._service.options.tiers],
             self._delivery,
             self._delivery_seconds,
@@ -345,7 +347,7 @@ class _Running:
                     self._observer.mark("logged", event.chain, internal_hash(event.hash), now)
         self._delivery.publish([event for commit in commits for event in commit.events])
         for commit in commits:
-            self._view.note(commit)
+            self.view.note(commit)
 
     def _pause(self, *, paused: bool) -> None:
         for chain in self._chains.values():

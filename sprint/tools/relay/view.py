@@ -31,6 +31,16 @@ class ServedChain(NamedTuple):
     sources: list[Source]
 
 
+class ChainSummary(NamedTuple):
+    """A chain in a few words: `height` is the newest block delivered, None before there is one."""
+
+    chain: str
+    status: str
+    height: int | None
+    sources_ready: int
+    sources: int
+
+
 class ServiceView:
     """The API's `RelayView`. `note` keeps the newest block of each chain as it was delivered."""
 
@@ -86,6 +96,19 @@ class ServiceView:
             height=latest.height if latest else None,
             hash=latest.hash if latest else None,
         )
+
+    def summary(self) -> Sequence[ChainSummary]:
+        """Return each chain in a few words."""
+        return [
+            ChainSummary(
+                view.chain,
+                view.status,
+                view.height,
+                len(self._chains[view.chain].intake.pipeline.state.synced),
+                len(self._chains[view.chain].sources),
+            )
+            for view in self.chains()
+        ]
 
     def chain_status(self, chain: str) -> Mapping[str, Any]:
         served = self._chains[chain]
