@@ -27,7 +27,7 @@ class SchemeRules(msgspec.Struct, frozen=True, kw_only=True):
 
 _RPC_KEYS = ("cookie_file", "user_env", "password_env")
 SCHEMES: dict[str, SchemeRules] = {
-    "p2p": SchemeRules(example="p2p://127.0.0.1:8333"),
+    "p2p": SchemeRules(keys=("mempool",), example="p2p://127.0.0.1:8333"),
     "rpc": SchemeRules(keys=_RPC_KEYS, login=True, port_needed=True, example="rpc://127.0.0.1:8332"),
     "rpcs": SchemeRules(keys=_RPC_KEYS, login=True, port_needed=True, example="rpcs://node.example:443"),
     "zmq": SchemeRules(keys=("topics",), port_needed=True, example="zmq://127.0.0.1:28332"),
@@ -58,6 +58,7 @@ class SourceSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One upstream to connect to. `provider` groups sources that share a fate; `name` is unique.
 
     `login` is None where the URL says nothing of one. `topics` are what a publisher is subscribed to.
+    With `mempool` a P2P node is asked to relay transactions, which blocks are then rebuilt from.
     """
 
     name: str
@@ -69,6 +70,7 @@ class SourceSpec(msgspec.Struct, frozen=True, kw_only=True):
     provider: str
     login: Login | None = None
     topics: tuple[str, ...] = ()
+    mempool: bool = False
 
     @property
     def url(self) -> str:
@@ -123,6 +125,7 @@ def source_of(
         provider=provider or keys.get("provider") or chosen,
         login=_login_of(url, parts, keys) if rules.login else None,
         topics=_topics_of(url, keys) if "topics" in rules.keys else (),
+        mempool=_switch_of(url, keys, "mempool"),
     )
 
 
@@ -154,6 +157,13 @@ def _keys_of(url: str, query: str, rules: SchemeRules) -> dict[str, str]:
             f"source url {_shown(url)}: unknown key {unknown[0]!r}; there is {', '.join(known)}"
         )
     return keys
+
+
+def _switch_of(url: str, keys: dict[str, str], key: str) -> bool:
+    value = keys.get(key, "false")
+    if value not in ("true", "false"):
+        raise ConfigError(f"source url {_shown(url)}: {key}={value!r}; want true or false")
+    return value == "true"
 
 
 def _topics_of(url: str, keys: dict[str, str]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from sprint.core.relay.source_url import SourceSpec
 from sprint.tools.plugins import ChainNetwork
 from sprint.tools.relay.intake import Sink
 from sprint.tools.relay.sources.p2p import P2pSource
+from sprint.tools.relay.sources.p2p_chain import P2pChain
 from sprint.tools.relay.sources.p2p_probe import probe_p2p
 from sprint.tools.relay.sources.rpc import RpcSource
 from sprint.tools.relay.sources.rpc_probe import probe_rpc
@@ -28,7 +29,8 @@ class SourceKind(NamedTuple):
 
 
 def _new_p2p(spec: SourceSpec, network: ChainNetwork, intake: Sink, observer: StageObserver) -> Source:
-    return P2pSource(spec, network.parameters, intake, observer)
+    chain = P2pChain.of(intake, network.parameters) if spec.mempool else None
+    return P2pSource(spec, network.parameters, intake, observer, chain=chain)
 
 
 SOURCE_KINDS: dict[str, SourceKind] = {
