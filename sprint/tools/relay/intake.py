@@ -120,6 +120,7 @@ class Intake:
         if upstream is not None:
             upstream.pause(paused=True)
         self.source_lost(name, reason)
+        self.pipeline.forget_source(name)
 
     def announce(self, announcement: Announcement, framed_at: float) -> None:
         """Take an announcement from a source."""

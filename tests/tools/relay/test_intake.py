@@ -101,6 +101,8 @@ def test_a_removed_source_is_read_no_more_told_lost_once_and_the_others_stay() -
         intake.source_lost("gone", "its connection is closed after that")
         assert (gone.pauses, kept.pauses) == ([True], [])
         assert set(intake.pipeline.state.synced) == {"kept"}
+        assert intake.pipeline.state.board.standing("gone") is None
+        assert intake.pipeline.state.board.standing("kept") is not None
         intake.close()
         prover.close()
 
