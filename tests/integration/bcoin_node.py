@@ -42,14 +42,14 @@ class Bcoin:
 
     def __init__(self, p2p_port: int, rpc_port: int) -> None:
         self.p2p_port = p2p_port
-        self._rpc_port = rpc_port
+        self.rpc_port = rpc_port
 
     def __repr__(self) -> str:
         return f"Bcoin(p2p_port={self.p2p_port})"
 
     def rpc(self, method: str, *parameters: object) -> Any:
         """Call the node; RuntimeError where it refuses."""
-        connection = http.client.HTTPConnection(HOST, self._rpc_port, timeout=RPC_TIMEOUT_S)
+        connection = http.client.HTTPConnection(HOST, self.rpc_port, timeout=RPC_TIMEOUT_S)
         login = base64.b64encode(f"x:{API_KEY}".encode()).decode()
         headers = {"Authorization": f"Basic {login}", "Content-Type": "application/json"}
         try:
