@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
+import ssl
+import subprocess
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from sprint.core.errors import UpstreamError
@@ -229,6 +233,41 @@ def test_check_says_what_it_found() -> None:
         assert rows[0].reason == "it has no block above genesis"
         assert "not at the genesis of bitcoin-regtest" in rows[1].reason
         assert "127.0.0.1" in rows[2].reason
+
+    asyncio.run(main())
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate of 127.0.0.1 that signs itself, with its key in the same file."""
+    path = tmp_path / "node.pem"
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not here to make a certificate")
+    made = tmp_path / "made.pem"
+    subject = ("-subj", "/CN=node", "-addext", "subjectAltName=IP:127.0.0.1")
+    command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    subprocess.run([*command, *subject, "-keyout", path, "-out", made], check=True, capture_output=True)
+    path.write_bytes(path.read_bytes() + made.read_bytes())
+    return path
+
+
+def test_rpcs_asks_over_tls_and_only_a_node_whose_certificate_is_trusted(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(certificate)
+        async with ModelRpcServer(ModelNode(), tls=tls) as server:
+            url = f"rpcs://{LOGIN}@127.0.0.1:{server.port}"
+            spec = source_of("bitcoin", "regtest", url, name="n")
+            (refused,) = await check_sources([spec])
+            monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+            (taken,) = await check_sources([spec])
+            plain = msgspec.structs.replace(spec, scheme="rpc")
+            (unencrypted,) = await check_sources([plain])
+        assert (refused.usable, taken.usable, unencrypted.usable) == (False, True, False)
+        assert "certificate verify failed" in refused.reason
 
     asyncio.run(main())
 
