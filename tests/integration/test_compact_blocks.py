@@ -20,12 +20,15 @@ from sprint.core.protocols.bitcoin_p2p.events import (
     HeadersReceived,
     SessionEvent,
 )
+from sprint.core.protocols.bitcoin_p2p.framing import FRAME_HEADER_SIZE
 from sprint.core.protocols.bitcoin_p2p.link import SessionSettings
 from sprint.core.relay.mempool import Mempool
 from tests.integration.bcoin_node import running_bcoin
 from tests.integration.blocking_wire import BlockingWire, connected_to
 from tests.integration.many_transactions import fill_mempool
-from tests.integration.real_servers import Litecoind, require
+from tests.integration.real_servers import Litecoind, require, wait_until
+from tests.integration.relay_process import RelayProcess
+from tests.integration.subscribers import Listener
 
 TRANSACTIONS = 1_000
 # Without it a node tells a stranger of 35 transactions every five seconds, so as not to be watched.
@@ -165,3 +168,34 @@ def test_one_missing_transaction_of_a_thousand_takes_one_round_trip(node: Liteco
     assert (counts["rebuilt"], counts["round_trips"], counts["transactions_missing"]) == (1, 1, 1)
     assert counts["bytes_saved"] > len(whole) * 0.8
     print(f"\n{len(whole)} bytes rebuilt from {read} read, {counts['bytes_saved']} saved: {dict(counts)}")
+
+
+@pytest.mark.real("litecoind")
+def test_a_relay_delivers_a_rebuilt_block_and_shows_what_it_saved(node: Litecoind, tmp_path: Path) -> None:
+    source = f"{node.source_url}?mempool=true"
+    with (
+        RelayProcess(tmp_path, "--source", source, "--data-dir", str(tmp_path / "data")) as relay,
+        Listener(relay.url) as listener,
+    ):
+        listener.wait_for_block(node.tip)
+        fill_mempool(node, TRANSACTIONS)
+        listener.wait_for_block(node.tip)
+        size = len(node.rpc("getrawtransaction", node.rpc("getrawmempool")[0])) // 2
+        wait_until(
+            lambda: sent(node, "tx") >= TRANSACTIONS * (FRAME_HEADER_SIZE + size), "all transactions are sent"
+        )
+        blocks_before = sent(node, "block")
+        for _ in range(2):
+            listener.wait_for_block(node.mine(1)[0])
+        blocks_sent = sent(node, "block") - blocks_before
+        (view,) = listener.client.status("litecoin-regtest")["sources"]
+    compact = view["compact"]
+    assert blocks_sent == 0, "no body went over the wire whole"
+    assert compact["rebuilt"] >= 2
+    assert compact["bytes_saved"] > TRANSACTIONS * size * 0.8
+    print(f"\nthe relay's counts: {compact}")
+
+
+def sent(node: Litecoind, command: str) -> int:
+    """Bytes that the node has sent in messages of one kind."""
+    return sum(peer["bytessent_per_msg"].get(command, 0) for peer in node.rpc("getpeerinfo"))
