@@ -11,6 +11,7 @@ from sprint.core.protocols.announcements import (
     HashesAnnounced,
     HeadersAnnounced,
 )
+from sprint.core.protocols.bitcoin_p2p.addresses import NodeAddress
 from sprint.core.protocols.bitcoin_p2p.framing import HEADERS_MAX
 
 
@@ -54,7 +55,13 @@ class BlocksNotFound(msgspec.Struct, frozen=True):
     hashes: tuple[bytes, ...]
 
 
-SessionEvent = Ready | HeadersReceived | BlocksAnnounced | BlockReceived | BlocksNotFound
+class AddressesReceived(msgspec.Struct, frozen=True):
+    """Other nodes that the peer says there are; told only where they are wanted."""
+
+    addresses: tuple[NodeAddress, ...]
+
+
+SessionEvent = Ready | HeadersReceived | BlocksAnnounced | BlockReceived | BlocksNotFound | AddressesReceived
 
 
 def announcement_of(event: SessionEvent, source: str, read_at: float) -> Announcement | None:
@@ -68,5 +75,5 @@ def announcement_of(event: SessionEvent, source: str, read_at: float) -> Announc
             return BlockArrived(source, raw, read_at if before is None else before)
         case BlocksNotFound(hashes=hashes):
             return BodiesNotFound(source, hashes, read_at)
-        case Ready():
+        case Ready() | AddressesReceived():
             return None

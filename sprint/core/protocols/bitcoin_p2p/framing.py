@@ -41,6 +41,9 @@ PAYLOAD_SIZE_MAX_BY_COMMAND = {
     "feefilter": _SMALL,
     "getaddr": _SMALL,
     "mempool": _SMALL,
+    "addr": _COUNT_SIZE + 30 * 1_000,
+    "addrv2": _COUNT_SIZE + (4 + 9 + 1 + 3 + 512 + 2) * 1_000,
+    "tx": 400_000,  # what is larger is not relayed
     "getheaders": _LOCATOR_SIZE,
     "getblocks": _LOCATOR_SIZE,
     "headers": _COUNT_SIZE + 81 * HEADERS_MAX,

@@ -43,6 +43,7 @@ class SessionSettings(msgspec.Struct, frozen=True, kw_only=True):
     and does not read; `output_chunk_bytes` about what one `data_to_send` gives. `blocks_in_flight_max` is how
     many requested blocks are remembered, `replies_waiting_max` how many requested items a peer may have
     waiting, `headers_announced_max` how many blocks at once are announced by their headers.
+    `addresses_wanted`: the peer is asked for other nodes, and what it tells of them is told on.
     `unix_time_offset_s` turns `now` into Unix time, which the version message carries; 0 where `now` is Unix
     time.
     """
@@ -63,6 +64,7 @@ class SessionSettings(msgspec.Struct, frozen=True, kw_only=True):
     blocks_in_flight_max: int = 1_024
     replies_waiting_max: int = 50_000
     headers_announced_max: int = 8
+    addresses_wanted: bool = False
 
 
 class Timer(StrEnum):

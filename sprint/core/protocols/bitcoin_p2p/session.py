@@ -12,6 +12,7 @@ from itertools import pairwise
 from sprint.core.chains.bitcoin_family.parameters import HEADER_SIZE, ZERO_HASH, NetworkParameters
 from sprint.core.errors import ProtocolError, WireError
 from sprint.core.kernels import sha256d
+from sprint.core.protocols.bitcoin_p2p.addresses import Addresses, AddressesV2
 from sprint.core.protocols.bitcoin_p2p.compact import (
     MSG_CMPCT_BLOCK,
     BlockTransactions,
@@ -21,6 +22,7 @@ from sprint.core.protocols.bitcoin_p2p.compact import (
 )
 from sprint.core.protocols.bitcoin_p2p.compact_receiver import CompactReceiver, Relaying
 from sprint.core.protocols.bitcoin_p2p.events import (
+    AddressesReceived,
     BlockReceived,
     BlocksAnnounced,
     BlocksNotFound,
@@ -49,6 +51,7 @@ from sprint.core.protocols.bitcoin_p2p.messages import (
 from sprint.core.protocols.bitcoin_p2p.rebuild import RebuildFailed
 from sprint.core.protocols.bitcoin_p2p.transaction_asker import TRANSACTION_KINDS, TransactionAsker
 
+OFFERS_VERSION_MIN = 70_016  # the first that knows wtxidrelay (BIP 339) and sendaddrv2 (BIP 155)
 NON_CONTINUOUS_PENALTY = 20
 UNWANTED_PENALTY = 10  # for announcing transactions although relay is off
 
@@ -168,12 +171,24 @@ class PeerSession(Link):
             return MSG_MWEB_BLOCK
         return MSG_WITNESS_BLOCK
 
+    def _accept_version(self) -> None:
+        """Make the offers that have their place before verack; older versions would not know them."""
+        version = self.peer_version
+        if version is not None and version.protocol_version >= OFFERS_VERSION_MIN:
+            if self._asker is not None:
+                self._send_payload("wtxidrelay")
+            if self.settings.addresses_wanted:
+                self._send_payload("sendaddrv2")
+        super()._accept_version()
+
     def _on_verack(self, version: Version, now: float) -> list[SessionEvent]:
         events = super()._on_verack(version, now)
         self._send_payload("sendheaders")
         if self._asker is not None and version.services & NODE_BLOOM:
             # What it holds already is told of at once (BIP 35); it would close on one who may not ask.
             self._send_payload("mempool")
+        if self.settings.addresses_wanted:
+            self._send_payload("getaddr")
         return events
 
     def _on_send_compact(self, offer: SendCompact) -> None:
@@ -192,6 +207,10 @@ class PeerSession(Link):
             if not self._asker.arrived(frame.payload):
                 self._count("unwanted")
             return []
+        if self.settings.addresses_wanted and frame.command == Addresses.command:
+            return [AddressesReceived(Addresses.decode(frame.payload).addresses)]
+        if self.settings.addresses_wanted and frame.command == AddressesV2.command:
+            return [AddressesReceived(AddressesV2.decode(frame.payload).addresses)]
         match decode_message(frame.command, frame.payload, self.parameters):
             case Headers(headers=headers):
                 return self._on_headers(headers)
