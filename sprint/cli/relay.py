@@ -92,9 +92,7 @@ def relay(
             _refuse_options_before(context, context.invoked_subcommand)
         return
     with exits.errors_end_the_command():
-        from sprint.cli.settings import Loaded, check_names, load_settings
-        from sprint.core.config.change import Values, running_values
-        from sprint.tools.relay.config_reload import Loading
+        from sprint.cli.settings import load_settings, loading_of
         from sprint.tools.runtime import log_fields, set_up_logging
 
         flags = flags_of(
@@ -120,13 +118,7 @@ def relay(
             demo=demo,
             devnet_faults=devnet_faults,
         )
-
-        def values(found: Loaded) -> Values:
-            return running_values(found.resolved, check_names(found.resolved, sources), quiet=quiet)
-
-        loading = Loading(
-            loaded.path, values(loaded), lambda: values(load_settings(loaded.path or config, flags))
-        )
+        loading = loading_of(loaded, flags, sources, quiet=quiet)
         code = _serve(options, loading, as_json=form == "json", quiet=quiet)
     raise typer.Exit(code)
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sprint.core.config import (
     Config,
@@ -18,11 +18,15 @@ from sprint.core.config import (
     sections_by_chain,
     sources_of,
 )
+from sprint.core.config.change import Values, running_values
 from sprint.core.config.resolve import try_resolve
 from sprint.core.errors import ConfigError
 from sprint.core.relay.source_url import SourceSpec
 from sprint.tools.plugins import ChainCatalog
 from sprint.tools.relay.config_file import find_config, packaged_tiers_text, read_config
+
+if TYPE_CHECKING:
+    from sprint.tools.relay.config_reload import Loading
 
 DEFAULTS_NAME = "defaults"
 # Options by the key they set, as ("--host", "::1"); None is the value of one that was not given.
@@ -69,6 +73,16 @@ def check_names(resolved: Resolved, sources: tuple[str, ...] = ()) -> tuple[Sour
     for spec in specs:
         catalog.find(spec.chain, spec.network)
     return specs
+
+
+def loading_of(loaded: Loaded, flags: Flags, sources: tuple[str, ...], *, quiet: bool) -> Loading:
+    """Return how the config is read again while the relay runs, under the flags that it was started with."""
+    from sprint.tools.relay.config_reload import Loading
+
+    def values(found: Loaded) -> Values:
+        return running_values(found.resolved, check_names(found.resolved, sources), quiet=quiet)
+
+    return Loading(loaded.path, values(loaded), lambda: values(load_settings(loaded.path, flags)))
 
 
 def problems_of(layers: Layers) -> list[str]:
