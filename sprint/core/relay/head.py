@@ -63,6 +63,7 @@ class Node:
         "read_at",
         "record",
         "sources",
+        "unripe",
         "work",
     )
 
@@ -85,6 +86,7 @@ class Node:
         self.connected = False
         self.delivered = False
         self.header_sent = False
+        self.unripe = False  # its body is here, and it waits for more sources to announce it
 
     def __repr__(self) -> str:
         flags = [f for f in ("anchored", "missing", "invalid", "connected", "delivered") if getattr(self, f)]
@@ -93,7 +95,7 @@ class Node:
     @property
     def settled(self) -> bool:
         """Whether nothing more is needed of the block itself before its children may pass."""
-        return self.record is not None or self.anchored or self.missing is not None
+        return (self.record is not None and not self.unripe) or self.anchored or self.missing is not None
 
     def ancestors(self) -> Iterator[Node]:
         """Yield this node, its parent, and so on to the root."""

@@ -85,6 +85,11 @@ class Pipeline:
         outcome.readmit = self.state.book.release()
         return self._finish(outcome, now)
 
+    @property
+    def timer_is_due(self) -> bool:
+        """Whether an announcement that needed no proof let a block go: `handle_timer` wants to be called."""
+        return self.state.quorum.has_ripe
+
     def source_ready(self, source: str, now: float, *, serves: bool = True) -> Outcome:
         """Ask a source that has become ready for what is above our best header.
 
@@ -135,8 +140,8 @@ class Pipeline:
         """Return when `handle_timer` has something to do at the latest."""
         state = self.state
         due = [self._poll_at]
-        times = (state.fetcher.next_timer(), self.watchdog.next_timer(), state.board.next_timer())
-        due += [at for at in times if at is not None]
+        owners = (state.fetcher, self.watchdog, state.board, state.quorum)
+        due += [at for at in (owner.next_timer() for owner in owners) if at is not None]
         if len(state.fetcher):
             due.append(self._overdue_at)
         if state.begin_at is not None and not state.begun:
@@ -148,6 +153,8 @@ class Pipeline:
         outcome, state = Outcome(), self.state
         for source, _ in state.fetcher.expire(now):
             state.board.timed_out(source)
+        for node in state.quorum.take_ripe(now):
+            self._settlement.connect(node, outcome)
         if now >= self._overdue_at:
             self._overdue_at = now + OVERDUE_CHECK_S
             withdraw_overdue(state, now, outcome)
@@ -168,7 +175,7 @@ class Pipeline:
             outcome.drafts += self._finality.advance(outcome.head)
             self._poll_at = now + self.state.settings.head_poll_s
         outcome.drafts += self.state.board.check(now) + self.state.announcers.check(now)
-        status = self.watchdog.check(now)
+        status = self.watchdog.check(now, self.state.quorum.stalled(now))
         if status is not None:
             outcome.drafts.append(status)
         outcome.requests += self.state.fetcher.assign(now)

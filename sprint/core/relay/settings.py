@@ -31,6 +31,7 @@ class ChainSettings(msgspec.Struct, frozen=True, kw_only=True):
     `bodies_in_flight_max` is per source. `body_timeout_s` withdraws a header whose body cannot be had;
     `gap_after_s` passes over one that holds others up. `head_poll_s`: a silent head is asked for again.
     `finality_depth`: confirmations after which a block is told as `finalized`; None tells of none.
+    `quorum`: sources that a block waits for, at most `quorum_wait_ms`, or for good if `quorum_strict`.
     A source that is `lag_blocks_max` blocks behind, or behind at all for `lag_s_max`, is demoted.
     """
 
@@ -46,6 +47,9 @@ class ChainSettings(msgspec.Struct, frozen=True, kw_only=True):
     late_retries_max: int = 100
     finality_depth: int | None = None
     head_poll_s: float = 30.0
+    quorum: int = 1
+    quorum_wait_ms: int = 500
+    quorum_strict: bool = False
     lag_blocks_max: int = 16
     lag_s_max: float = 30.0
     sources_grace_s: float = 10.0

@@ -53,7 +53,7 @@ class Settlement:
         for node in new:
             orphan = state.orphans.pop(node.hash, None)
             if orphan is not None and isinstance(orphan.verdict, Block):
-                self._accept(node, orphan.verdict, orphan.source, outcome)
+                self._accept(node, orphan.verdict, orphan.source, outcome, now)
 
     def block(self, result: BlockResult, outcome: Outcome, now: float) -> None:
         """Take a body's verdict."""
@@ -72,7 +72,7 @@ class Settlement:
             self._keep_orphan(result, outcome)
             return
         self._announced_by(node, result, new=known is None)
-        self._accept(node, verdict, result.source, outcome)
+        self._accept(node, verdict, result.source, outcome, now)
 
     def begin(self, outcome: Outcome) -> None:
         """Begin the log with the tip found: what lies below it is taken as connected.
@@ -169,7 +169,7 @@ class Settlement:
         """Tell of a header that would become the tip, while its body is fetched."""
         state = self._state
         tip = state.tree.best_header
-        if not new or new[-1] is not tip or tip.settled or tip.work <= state.tree.head.work:
+        if not new or new[-1] is not tip or tip.settled or tip.unripe or tip.work <= state.tree.head.work:
             return
         if tip.hash in state.book.proving_bodies or tip.hash in state.orphans:
             return
@@ -196,7 +196,7 @@ class Settlement:
         for node in tip.ancestors():
             if node.connected or node.invalid:
                 break
-            if not node.settled and node.hash not in state.book.proving_bodies:
+            if not (node.settled or node.unripe) and node.hash not in state.book.proving_bodies:
                 state.fetcher.want(node.hash, node.height, node.sources, best=best)
 
     def _keep_orphan(self, result: BlockResult, outcome: Outcome) -> None:
@@ -209,7 +209,7 @@ class Settlement:
         if result.source in state.synced or result.source in state.announcers:
             outcome.requests += state.headers_requests(result.source)
 
-    def _accept(self, node: Node, block: Block, source: str, outcome: Outcome) -> None:
+    def _accept(self, node: Node, block: Block, source: str, outcome: Outcome, now: float) -> None:
         """A body has passed: connect it if its parent is, and tell what follows from that."""
         state = self._state
         if node.parent is None:  # the tree begins here by now; nothing more is owed
@@ -229,7 +229,12 @@ class Settlement:
         state.tally.blocks_accepted += 1
         if passed_over:
             self._accept_late(node, outcome)
-            return
+        elif not state.quorum.holds(node, now):
+            self.connect(node, outcome)
+
+    def connect(self, node: Node, outcome: Outcome) -> None:
+        """Connect a block whose body has passed, and tell what follows from that."""
+        state = self._state
         outcome.touch(node)
         change = state.tree.connect(node)
         if change is not None:

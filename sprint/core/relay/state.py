@@ -14,6 +14,7 @@ from sprint.core.relay.book import AnnouncementBook
 from sprint.core.relay.fetch import BodyFetcher, Request
 from sprint.core.relay.head import HeadTracker, Node
 from sprint.core.relay.prove import BlockResult, Ground
+from sprint.core.relay.quorum import Quorum
 from sprint.core.relay.settings import ChainSettings
 from sprint.core.relay.tally import Tally
 
@@ -42,6 +43,7 @@ class ChainState:
         )
         self.synced: dict[str, bool] = {}
         self.announcers = Announcers()
+        self.quorum = Quorum(settings, self.synced)
         self.idle_answers: dict[str, int] = {}
         self.blocked: set[str] = set()  # shut out for a time, by what they did
         self.far_behind: set[str] = set()  # of this chain, but forking off below the kept tree

@@ -31,9 +31,9 @@ class Watchdog:
         elif self._without_sources_since is None:
             self._without_sources_since = now
 
-    def check(self, now: float) -> ChainStatusData | None:
-        """Return the change of status that is due, if any."""
-        reason = self._reason(now)
+    def check(self, now: float, held: str | None = None) -> ChainStatusData | None:
+        """Return the change of status that is due, if any. `held`: why blocks may not go out."""
+        reason = self._reason(now) or held
         if (reason is None) == (self.stalled is None):
             return None
         before, self.stalled = self.stalled, reason

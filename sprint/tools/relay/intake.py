@@ -130,6 +130,8 @@ class Intake:
         self.pipeline.set_unix_time(wall_clock(), now)
         decision = self.pipeline.admit(announcement, now)
         if isinstance(decision, Duplicate | Wait):
+            if self.pipeline.timer_is_due:
+                self._arm()
             return
         if isinstance(decision, Fetch):
             self._send(decision.requests)

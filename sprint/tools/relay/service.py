@@ -319,6 +319,9 @@ class _Running:
             body_timeout_s=section.body_timeout_s,
             gap_after_s=section.gap_after_s,
             finality_depth=section.finality_depth,
+            quorum=section.quorum,
+            quorum_wait_ms=section.quorum_wait_ms,
+            quorum_strict=section.quorum_strict,
             no_block_alarm_s=network.parameters.no_block_alarm_s,
         )
 

@@ -1,0 +1,74 @@
+"""Holds a valid block back until enough sources have announced it, within a bounded wait.
+
+Off by default: what a header of proof of work proves needs no second witness. With `quorum = 2` a block
+waits up to `quorum_wait_ms` for another source and then goes out with the `agreed_by` it has; with
+`quorum_strict` it stays for good, and the chain is told as stalled. Where fewer sources than the quorum are
+ready nobody is waited for, unless it is strict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sized
+
+from sprint.core.relay.head import Node
+from sprint.core.relay.settings import ChainSettings
+
+
+class Quorum:
+    """The blocks of one chain that wait. `ready` are the sources that could still announce them."""
+
+    def __init__(self, settings: ChainSettings, ready: Sized) -> None:
+        self._wanted = settings.quorum
+        self._wait_s = settings.quorum_wait_ms / 1000
+        self._strict = settings.quorum_strict
+        self._ready = ready
+        self._judged_at = 0.0
+        self._waiting: dict[bytes, tuple[Node, float]] = {}  # with the time until which each waits at most
+
+    def __repr__(self) -> str:
+        return f"Quorum({self._wanted} sources, {len(self._waiting)} blocks wait)"
+
+    def holds(self, node: Node, now: float) -> bool:
+        """Tell whether a block has to wait whose body has just passed, and keep it if so."""
+        if self._has_quorum(node) or (not self._strict and len(self._ready) < self._wanted):
+            return False
+        self._waiting[node.hash] = (node, now + self._wait_s)
+        node.unripe = True
+        return True
+
+    def take_ripe(self, now: float) -> list[Node]:
+        """Let go of the blocks that wait no longer, lowest first. Refused ones are dropped."""
+        ripe = []
+        for block_hash, (node, until) in list(self._waiting.items()):
+            if node.invalid or self._is_ripe(node, until, now):
+                del self._waiting[block_hash]
+                node.unripe = False
+                ripe += [] if node.invalid else [node]
+        return sorted(ripe, key=lambda node: node.height)
+
+    def next_timer(self) -> float | None:
+        """Return when the next block's wait is over, a time that is past where its quorum is there."""
+        if self.has_ripe:
+            return self._judged_at
+        return min((until for _, until in self._waiting.values() if until > self._judged_at), default=None)
+
+    @property
+    def has_ripe(self) -> bool:
+        """Whether a block that waits has its quorum by now."""
+        return any(self._has_quorum(node) for node, _ in self._waiting.values())
+
+    def stalled(self, now: float) -> str | None:
+        """Say why the chain stands still, where a block waits for good."""
+        self._judged_at = now
+        late = [node for node, until in self._waiting.values() if now >= until]
+        if not late:
+            return None
+        lowest = min(late, key=lambda node: node.height)
+        have, wanted = len(lowest.sources), self._wanted
+        return f"the block at {lowest.height} has {have} of the {wanted} sources that quorum_strict wants"
+
+    def _is_ripe(self, node: Node, until: float, now: float) -> bool:
+        return self._has_quorum(node) or (not self._strict and now >= until)
+
+    def _has_quorum(self, node: Node) -> bool:
+        return len(node.sources) >= self._wanted
