@@ -12,6 +12,8 @@ from sprint.core.model import (
     BlockEvent,
     ChainStatusEvent,
     Event,
+    FinalizedData,
+    FinalizedEvent,
     GapEvent,
     HeaderEvent,
     HeaderWithdrawnEvent,
@@ -28,10 +30,12 @@ RULES = (
     "nothing invalid",
     "refused for its reason",
     "head = most work",
+    "final is deep",
     "a header told ends",
     "a stall told ends",
 )
 
+FINALITY_DEPTH = 3
 CATCH_UP = "catch_up_blocks_max"
 NOT_HAD = "not had within"
 
@@ -68,6 +72,7 @@ class Checker:
         self._seq = 0
         self._headers: set[str] = set()  # told, and neither delivered nor withdrawn yet
         self._stalled = False
+        self._final = 0  # the greatest height told as final
         self._below: set[str] | None = None  # what lies below the log's begin, once it has begun
         self.reorgs = 0
         self.gaps = 0
@@ -105,6 +110,23 @@ class Checker:
             if (event.data.status == "stalled") == self._stalled:
                 raise Violation("a stall told ends", f"{event.data.status} is told again")
             self._stalled = not self._stalled
+        elif isinstance(event, FinalizedEvent):
+            self._finalized(event.data)
+
+    def _finalized(self, data: FinalizedData) -> None:
+        """What is told as final was delivered, is deep enough in the best branch, and above the last one."""
+        if data.hash not in self.delivered:
+            raise Violation("final is deep", f"{data.hash} was not delivered")
+        # A late block may be final while the gap that passed over it is the branch's end so far.
+        if data.hash not in self.branch and self._covering(data.height) is None:
+            raise Violation("final is deep", f"{data.hash} is not of the best branch")
+        tip_height = max(self._height(self.branch[-1]), *(gap.last for gap in self._gaps), 0)
+        confirmations = tip_height - self._height(data.hash) + 1
+        if data.height != self._height(data.hash) or confirmations < FINALITY_DEPTH:
+            raise Violation("final is deep", f"{data.hash} at {data.height} has {confirmations}")
+        if data.height <= self._final:
+            raise Violation("final is deep", f"{data.height} after {self._final}")
+        self._final = data.height
 
     def _check_reason(self, event: HeaderWithdrawnEvent) -> None:
         """A header is withdrawn because its body could not be had, or else for the very rule it breaks."""

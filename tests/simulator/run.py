@@ -14,7 +14,7 @@ from sprint.core.chains import Processor, display_hash
 from sprint.core.relay.event_log import LoggedEvent
 from sprint.core.relay.settings import ChainSettings
 from sprint.tools.plugins import ChainNetwork
-from tests.simulator.checker import Checker, Violation
+from tests.simulator.checker import FINALITY_DEPTH, Checker, Violation
 from tests.simulator.clock import VirtualClock
 from tests.simulator.forgery import MERGED_MINING
 from tests.simulator.links import Links
@@ -74,7 +74,9 @@ class Simulation:
             for i in range(self.weather.nodes)
         }
         self.settings = ChainSettings(
-            gap_after_s=self.weather.gap_after_s, catch_up_blocks_max=self.weather.catch_up_blocks_max
+            gap_after_s=self.weather.gap_after_s,
+            catch_up_blocks_max=self.weather.catch_up_blocks_max,
+            finality_depth=FINALITY_DEPTH,
         )
         self.disk = Disk()
         self.subscriber = Subscriber(LOG_ID)

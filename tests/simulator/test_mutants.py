@@ -14,8 +14,9 @@ import pytest
 from sprint.core.chains import Ancestry, Block, Header, Processor, Rejected
 from sprint.core.chains.bitcoin_family import header_rules
 from sprint.core.chains.bitcoin_family.family import BitcoinFamilyProcessor
-from sprint.core.model import GapData, ReorgData
+from sprint.core.model import FinalizedData, GapData, ReorgData
 from sprint.core.relay.event_log import BlockRow, Commit
+from sprint.core.relay.finality import Finality
 from sprint.core.relay.head import HeadChange, HeadTracker, Node
 from sprint.core.relay.outcome import Outcome, restore_state
 from sprint.core.relay.pipeline import Pipeline
@@ -32,6 +33,7 @@ DOGECOIN = "dogecoin-regtest"
 true_move_head = Outcome.move_head
 true_connect = HeadTracker.connect
 true_move_to = HeadTracker._move_to
+true_advance = Finality.advance
 
 
 def forget_what_was_delivered(outcome: Outcome, change: HeadChange) -> None:
@@ -77,6 +79,10 @@ def take_less_work(tree: HeadTracker, node: Node) -> HeadChange | None:
     if change is None and node.connected and not tree.on_best_branch(node):
         return tree._move_to(node)
     return change
+
+
+def take_the_head_for_final(finality: Finality, head: Node) -> list[FinalizedData]:
+    return true_advance(Finality(1, head.parent or head), head)
 
 
 class CredulousProcessor(BitcoinFamilyProcessor):
@@ -175,6 +181,7 @@ MUTANTS: list[tuple[str, type, str, Callable[..., object]]] = [
     ("head = most work", HeadTracker, "_move_to", never_leave_a_branch),
     ("head = most work", HeadTracker, "connect", take_equal_work),
     ("head = most work", HeadTracker, "connect", take_less_work),
+    ("final is deep", Finality, "advance", take_the_head_for_final),
 ]
 
 
