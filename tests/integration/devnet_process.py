@@ -19,7 +19,7 @@ STOP_TIMEOUT_S = 10.0
 
 
 class DevnetProcess:
-    """One running node. A port of 0 takes a free one."""
+    """One running node. A port of 0 takes a free one. `beside`: it has a ZMQ publisher and JSON-RPC too."""
 
     def __init__(
         self,
@@ -29,15 +29,18 @@ class DevnetProcess:
         port: int = 0,
         blocks_at_start: int = 3,
         seed: str = "0",
+        beside: bool = False,
     ) -> None:
         self.chain = chain
         command = [sys.executable, "-m", "sprint.tools.devnet", "--chain", chain, "--seed", seed]
         command += ["--interval-ms", str(interval_ms), "--port", str(port)]
         command += ["--blocks-at-start", str(blocks_at_start)]
+        command += ["--zmq-port", "0", "--rpc-port", "0"] if beside else []
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._asking = threading.Lock()
         try:
-            self.port = int(self._answer()["port"])
+            self.addresses = self._answer()
+            self.port = int(self.addresses["port"])
         except BaseException:
             self.kill()
             raise
@@ -54,8 +57,12 @@ class DevnetProcess:
     @property
     def source_url(self) -> str:
         """What `sprint relay --source` takes."""
+        return self.url_of("p2p", "port")
+
+    def url_of(self, scheme: str, port: str) -> str:
+        """What `sprint relay --source` takes for another of its listeners, by the name of its port."""
         name, _, network = self.chain.partition("-")
-        return f"{name}:{network}=p2p://127.0.0.1:{self.port}"
+        return f"{name}:{network}={scheme}://127.0.0.1:{self.addresses[port]}"
 
     @property
     def height(self) -> int:

@@ -1,6 +1,6 @@
 """One devnet node as a process: `python -m sprint.tools.devnet --chain litecoin-regtest --interval-ms 50`.
 
-Prints one JSON line with its address, then answers each line on standard input by one JSON line:
+Prints one JSON line with its addresses, then answers each line on standard input by one JSON line:
 `mine N` and `reorg N` by the hashes of the new blocks; `lie KIND` by that of a false block, which stays;
 `fault KIND [N]` shows a fault, which undoes itself, and is answered by the hashes of the blocks mined for it;
 `faults` lists their kinds; `hashes HEIGHT` by those of the best branch from there up, at most 1,000;
@@ -41,6 +41,8 @@ def main() -> int:
         transactions=arguments.transactions,
         ports={arguments.chain: arguments.port},
         faults=arguments.faults,
+        zmq_ports={} if arguments.zmq_port is None else {arguments.chain: arguments.zmq_port},
+        rpc_ports={} if arguments.rpc_port is None else {arguments.chain: arguments.rpc_port},
     )
     try:
         asyncio.run(_run(arguments.chain, options, arguments.seed))
@@ -55,6 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--chain", choices=CHAIN_IDS, required=True)
     parser.add_argument("--interval-ms", type=float, default=0.0, help="0 mines only when told")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--zmq-port", type=int, help="publish over ZMQ too; 0 takes a free one")
+    parser.add_argument("--rpc-port", type=int, help="answer JSON-RPC too; 0 takes a free one")
     parser.add_argument("--transactions", type=int, default=0, help="made up for each block")
     parser.add_argument("--blocks-at-start", type=int, default=3)
     parser.add_argument("--seed", default="0", help="of blocks and faults")
@@ -68,7 +72,9 @@ async def _run(chain_id: str, options: DevnetOptions, seed: str) -> None:
     )
     (address,) = await devnet.start()
     try:
-        _say({"chain": address.chain_id, "host": address.host, "port": address.port})
+        beside = {"zmq_port": devnet.zmq_port(chain_id), "rpc_port": devnet.rpc_port(chain_id)}
+        asked_for = {name: port for name, port in beside.items() if port is not None}
+        _say({"chain": address.chain_id, "host": address.host, "port": address.port, **asked_for})
         task = asyncio.ensure_future(_answer_lines(devnet, chain_id))
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         with contextlib.suppress(asyncio.CancelledError):

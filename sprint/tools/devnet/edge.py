@@ -34,6 +34,9 @@ from sprint.tools.devnet.ledger import AHEAD_S_MAX, RandomBits, RegtestLedger
 from sprint.tools.devnet.line import LineConditions
 from sprint.tools.devnet.merged_mining import Lie
 from sprint.tools.devnet.node import DevnetNode
+from sprint.tools.devnet.publishing import PublishingSocket
+from sprint.tools.devnet.rpc import NodeRpc
+from sprint.tools.devnet.rpc_server import RpcServer
 
 LOOPBACK = "127.0.0.1"
 ACCEPT_BACKLOG = 64
@@ -47,7 +50,8 @@ class DevnetOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     `block_interval_s`: None is the chain's own pace here, 0 mines only when told. `transactions` are made
     up for each block beside its coinbase. `ports` by chain id; a missing one or 0 takes a free port.
-    `faults`: every node shows faults by itself, by a schedule of its own.
+    `faults`: every node shows faults by itself, by a schedule of its own. A chain id in `zmq_ports` or
+    `rpc_ports` gives its node a ZMQ publisher or a JSON-RPC listener there.
     """
 
     block_interval_s: float | None = None
@@ -55,6 +59,8 @@ class DevnetOptions(msgspec.Struct, frozen=True, kw_only=True):
     transactions: int = 0
     ports: dict[str, int] = {}
     faults: bool = False
+    zmq_ports: dict[str, int] = {}
+    rpc_ports: dict[str, int] = {}
 
 
 class DevnetAddress(NamedTuple):
@@ -123,6 +129,16 @@ class Devnet:
         """The ledger of a chain, to look at; change it through the methods here, which announce."""
         return self._node(chain_id).core.ledger
 
+    def zmq_port(self, chain_id: str) -> int | None:
+        """Where the node of a chain publishes; None where it does not."""
+        publisher = self._node(chain_id).publisher
+        return publisher.port if publisher is not None else None
+
+    def rpc_port(self, chain_id: str) -> int | None:
+        """Where the node of a chain answers JSON-RPC; None where it does not."""
+        server = self._node(chain_id).rpc
+        return server.port if server is not None else None
+
     def mine(self, chain_id: str, count: int = 1) -> list[bytes]:
         """Mine `count` blocks now and announce them."""
         return self._node(chain_id).mine(count)
@@ -174,7 +190,11 @@ class _Node:
         self._wall_clock = wall_clock
         self._server: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._faults = schedule(rng_of(f"{chain_id}/faults")) if options.faults else None
+        kinds = [fault for fault in Fault if fault is not Fault.LOSE or chain_id in options.zmq_ports]
+        self._faults = schedule(rng_of(f"{chain_id}/faults"), kinds) if options.faults else None
+        self._options = options
+        self.publisher: PublishingSocket | None = None
+        self.rpc: RpcServer | None = None
         self.line = LineConditions()
         self.connections: set[Connection] = set()
         self._stopping = False
@@ -192,6 +212,28 @@ class _Node:
             raise ListenError(
                 f"the devnet's {chain_id} node cannot listen on {LOOPBACK}:{self._port}: {error.strerror}"
             ) from error
+
+        await self._listen_beside()
+
+    async def _listen_beside(self) -> None:
+        """Open the publisher and the RPC where they are asked for."""
+        chain_id, options, ledger = self.core.parameters.chain_id, self._options, self.core.ledger
+        if chain_id in options.zmq_ports:
+            self.publisher = PublishingSocket(LOOPBACK, options.zmq_ports[chain_id])
+        if chain_id in options.rpc_ports:
+            publishes = self.publisher.address if self.publisher is not None else None
+            self.rpc = RpcServer(NodeRpc(ledger, publishes))
+            await self.rpc.listen(LOOPBACK, options.rpc_ports[chain_id])
+            self.rpc.tip_moved(ledger.height())
+        self.core.tip_watchers.append(self._tip_moved)
+
+    def _tip_moved(self, removed: list[bytes], added: list[bytes]) -> None:
+        ledger = self.core.ledger
+        if self.publisher is not None:
+            raw_tip = (ledger.body(added[-1], witness=True) if added else None) or b""
+            self.publisher.send(self.publisher.numbered.tip_moved(removed, added, raw_tip))
+        if self.rpc is not None:
+            self.rpc.tip_moved(ledger.height())
 
     def address(self) -> DevnetAddress:
         """Where it listens; only after `listen`."""
@@ -212,6 +254,11 @@ class _Node:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._server is not None:
             self._server.close()
+        if self.rpc is not None:
+            await self.rpc.stop()
+        if self.publisher is not None:
+            self.publisher.close()
+        self.core.tip_watchers.clear()
         closing = [connection.close() for connection in tuple(self.connections)]
         await asyncio.gather(*closing)
         if self._server is not None:
@@ -244,6 +291,10 @@ class _Node:
         if fault is Fault.DISCONNECT:
             for connection in tuple(self.connections):
                 connection.cut()
+        elif fault is Fault.LOSE:
+            if self.publisher is None:
+                raise ConfigError(f"{fault}: this node publishes nothing over ZMQ")
+            self.publisher.numbered.lose(amount)
         elif fault is Fault.STALL:
             self.line.stall(amount, now)
         elif fault is Fault.DELAY:

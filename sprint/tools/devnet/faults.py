@@ -6,7 +6,7 @@ how it is carried; each undoes itself, so a node that was made to lie or to stal
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -38,10 +38,11 @@ class Fault(StrEnum):
     STALL = "stall"
     DRIP = "drip"
     DISCONNECT = "disconnect"
+    LOSE = "lose"
 
 
 LIES = frozenset({Fault.BAD_MERKLE, Fault.BAD_PROOF})
-OF_THE_LINE = frozenset({Fault.DELAY, Fault.STALL, Fault.DRIP, Fault.DISCONNECT})
+OF_THE_LINE = frozenset({Fault.DELAY, Fault.STALL, Fault.DRIP, Fault.DISCONNECT, Fault.LOSE})
 
 
 class FaultRules(msgspec.Struct, frozen=True):
@@ -65,6 +66,7 @@ RULES: dict[Fault, FaultRules] = {
     Fault.STALL: FaultRules("nothing is sent for N s, while connections stay open", 5, 600),
     Fault.DRIP: FaultRules(f"for {DRIP_S:g} s no more than N bytes a second are sent", 2_000, 1_000_000),
     Fault.DISCONNECT: FaultRules("all connections are cut"),
+    Fault.LOSE: FaultRules("the next N messages of its ZMQ publisher are numbered and not sent", 3, 1_000),
 }
 
 
@@ -94,10 +96,9 @@ def checked_amount(fault: Fault, amount: int | None) -> int:
     return amount
 
 
-def schedule(rng: RandomBits) -> Iterator[PlannedFault]:
-    """Yield faults without end, each later than the one before. The same bits give the same faults."""
+def schedule(rng: RandomBits, kinds: Sequence[Fault] = tuple(Fault)) -> Iterator[PlannedFault]:
+    """Yield faults of these kinds without end, each later than the one before; the same bits, the same."""
     at_s, lied_at_s = 0.0, -LIE_PAUSE_S
-    kinds = tuple(Fault)
     while True:
         at_s += PAUSE_MIN_S + (PAUSE_MAX_S - PAUSE_MIN_S) * rng.getrandbits(16) / (1 << 16)
         fault = kinds[rng.getrandbits(32) % len(kinds)]

@@ -11,6 +11,7 @@ Nothing here knows a clock or makes randomness.
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import Protocol
@@ -115,6 +116,11 @@ class RegtestLedger:
         entry = self._entries.get(block_hash)
         return entry.raw_header if entry else None
 
+    def height_of(self, block_hash: bytes) -> int | None:
+        """Height of any block of the tree."""
+        entry = self._entries.get(block_hash)
+        return entry.height if entry else None
+
     def mine(
         self,
         timestamp: int,
@@ -189,6 +195,11 @@ class RegtestLedger:
         """Raw headers of the best branch above its fork with the branch of `old_tip`, oldest first."""
         fork = next(e.height for e in self._upward(self._known(old_tip)) if self._is_best(e))
         return [self._entries[h].raw_header for h in self._best[fork + 1 :]]
+
+    def removed_since(self, old_tip: bytes) -> list[bytes]:
+        """Hashes from `old_tip` down to its fork with the best branch, the fork left out."""
+        branch = itertools.takewhile(lambda e: not self._is_best(e), self._upward(self._known(old_tip)))
+        return [entry.hash for entry in branch]
 
     def headers_after(self, locator: Sequence[bytes], stop: bytes, limit: int) -> list[bytes]:
         """Answer getheaders: raw headers of the best branch after the first known one of `locator`.

@@ -7,7 +7,7 @@ announced at all; whoever follows must ask. The edge hands in time and moves byt
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -39,6 +39,8 @@ class DevnetNode:
         self.parameters = parameters
         self._settings = settings
         self.sessions: list[ServingSession] = []
+        # Told of each change of the best branch: hashes that left it, newest first, and joined, oldest first.
+        self.tip_watchers: list[Callable[[list[bytes], list[bytes]], None]] = []
 
     def __repr__(self) -> str:
         return f"DevnetNode({self.ledger!r}, {len(self.sessions)} sessions)"
@@ -112,9 +114,7 @@ class DevnetNode:
             case Fault.REPLAY:
                 self._tell_of([[header] for header in self._newest(amount)], now)
             case Fault.REORDER:
-                mined = [self.ledger.mine(timestamp) for _ in range(amount)]
-                self._tell_of([[header] for header in reversed(self._newest(amount))], now)
-                return mined
+                return self._reorder(amount, timestamp, now)
             case Fault.FORK:
                 return self.reorg(min(amount, self.ledger.height()), timestamp, now)
             case Fault.SHORT_FORK:
@@ -128,6 +128,14 @@ class DevnetNode:
             case _:
                 raise ConfigError(f"{fault} is a fault of the line, which a node without sockets has not")
         return []
+
+    def _reorder(self, amount: int, timestamp: int, now: float) -> list[bytes]:
+        """Mine blocks and announce them newest first; who watches the tip is told of them in order."""
+        old_tip = self.ledger.tip
+        mined = [self.ledger.mine(timestamp) for _ in range(amount)]
+        self._tell_of([[header] for header in reversed(self._newest(amount))], now)
+        self._tell_watchers(old_tip)
+        return mined
 
     def _short_fork(self, amount: int, timestamp: int, now: float) -> list[bytes]:
         """Mine a branch one block shorter than the newest `amount` (one block at least), and announce it."""
@@ -155,6 +163,14 @@ class DevnetNode:
 
     def _announce(self, old_tip: bytes, now: float) -> None:
         self._tell_of([self.ledger.connected_since(old_tip)], now)
+        self._tell_watchers(old_tip)
+
+    def _tell_watchers(self, old_tip: bytes) -> None:
+        removed = self.ledger.removed_since(old_tip)
+        count = len(self.ledger.connected_since(old_tip))
+        added = self.ledger.best_chain_from(self.ledger.height() - count + 1, count)
+        for watch in self.tip_watchers if removed or added else ():
+            watch(removed, added)
 
 
 def _check_count(count: int) -> None:

@@ -34,6 +34,7 @@ from tests.tools.devnet.test_edge import CHAIN_OF, Peer, running
 from tests.tools.relay.serving import until
 
 CHAIN = "bitcoin-regtest"
+UNPUBLISHED = [fault for fault in Fault if fault is not Fault.LOSE]
 PROCESSOR = CHAIN_OF[CHAIN].processor("regtest")
 
 
@@ -298,8 +299,9 @@ def test_a_devnet_with_faults_shows_the_seeds_first_ones(monkeypatch: pytest.Mon
             enough.set()
         return []
 
-    def at_once(rng: random.Random) -> Iterator[PlannedFault]:
-        return (PlannedFault(0.0, each.fault, each.amount) for each in schedule(rng))
+    def at_once(rng: random.Random, kinds: list[Fault]) -> Iterator[PlannedFault]:
+        assert kinds == UNPUBLISHED
+        return (PlannedFault(0.0, each.fault, each.amount) for each in schedule(rng, kinds))
 
     monkeypatch.setattr("sprint.tools.devnet.edge._Node.show", note)
     monkeypatch.setattr("sprint.tools.devnet.edge.schedule", at_once)
@@ -312,5 +314,5 @@ def test_a_devnet_with_faults_shows_the_seeds_first_ones(monkeypatch: pytest.Mon
             await enough.wait()
 
     asyncio.run(main())
-    expected = itertools.islice(schedule(random.Random(f"{CHAIN}/faults")), 10)
+    expected = itertools.islice(schedule(random.Random(f"{CHAIN}/faults"), UNPUBLISHED), 10)
     assert seen[:10] == [(each.fault, each.amount) for each in expected]
