@@ -22,12 +22,13 @@ class SchemeRules(msgspec.Struct, frozen=True, kw_only=True):
     keys: tuple[str, ...] = ()
     login: bool = False
     port_needed: bool = False
+    seeds: bool = False  # whether it may stand without a host: then it is one of the chain's known nodes
     example: str
 
 
 _RPC_KEYS = ("cookie_file", "user_env", "password_env")
 SCHEMES: dict[str, SchemeRules] = {
-    "p2p": SchemeRules(keys=("mempool",), example="p2p://127.0.0.1:8333"),
+    "p2p": SchemeRules(keys=("mempool",), seeds=True, example="p2p://127.0.0.1:8333"),
     "rpc": SchemeRules(keys=_RPC_KEYS, login=True, port_needed=True, example="rpc://127.0.0.1:8332"),
     "rpcs": SchemeRules(keys=_RPC_KEYS, login=True, port_needed=True, example="rpcs://node.example:443"),
     "zmq": SchemeRules(keys=("topics",), port_needed=True, example="zmq://127.0.0.1:28332"),
@@ -58,6 +59,7 @@ class SourceSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One upstream to connect to. `provider` groups sources that share a fate; `name` is unique.
 
     `login` is None where the URL says nothing of one. `topics` are what a publisher is subscribed to.
+    `host` is empty where it is to be one of the nodes that the chain's DNS seeds know.
     With `mempool` a P2P node is asked to relay transactions, which blocks are then rebuilt from.
     """
 
@@ -107,12 +109,13 @@ def source_of(
         raise ConfigError(
             f"source url {_shown(url)}: scheme {parts.scheme!r}; this version speaks {', '.join(SCHEMES)}"
         )
-    if not host:
+    if not host and (parts.netloc or not rules.seeds):
         raise ConfigError(f"source url {_shown(url)}: no host; want {parts.scheme}://host:port")
-    _check_place(url, host, port, rules)
+    if host:
+        _check_place(url, host, port, rules)
     _check_parts(url, parts, rules)
     keys = _keys_of(url, parts.query, rules)
-    chosen = name or f"{parts.scheme}:{host}" + ("" if port is None else f":{port}")
+    chosen = name or f"{parts.scheme}:{host or 'seeds'}" + ("" if port is None else f":{port}")
     if len(chosen) > NAME_LENGTH_MAX:
         raise ConfigError(f"source name of {len(chosen)} characters, limit {NAME_LENGTH_MAX}")
     return SourceSpec(
@@ -120,7 +123,7 @@ def source_of(
         chain=chain.lower(),
         network=network.lower() if network else None,
         scheme=parts.scheme,
-        host=host,
+        host=host or "",
         port=port,
         provider=provider or keys.get("provider") or chosen,
         login=_login_of(url, parts, keys) if rules.login else None,

@@ -35,6 +35,9 @@ def spec(**changes: object) -> SourceSpec:
         ("bitcoin=p2p://127.0.0.1:8333?provider=own=rack", spec(provider="own=rack")),
         ("bitcoin=p2p://127.0.0.1:8333?mempool=true", spec(mempool=True)),
         ("bitcoin=p2p://127.0.0.1:8333?mempool=false", spec()),
+        ("bitcoin=p2p://", spec(name="p2p:seeds", host="", port=None, provider="p2p:seeds")),
+        ("bitcoin=p2p://?mempool=true",
+         spec(name="p2p:seeds", host="", port=None, provider="p2p:seeds", mempool=True)),
         ("bitcoin=p2p://node.example", spec(name="p2p:node.example", host="node.example", port=None,
                                             provider="p2p:node.example")),
         ("n@bitcoin=p2p://[::1]:8333", spec(name="n", host="::1", provider="n")),
@@ -104,7 +107,8 @@ def test_a_login_is_shown_nowhere() -> None:
         ),
         ("bitcoin=zmq://127.0.0.1:1?topics=,", "no topic; there is hashblock"),
         ("bitcoin=p2p://127.0.0.1:1?topics=hashblock", "unknown key 'topics'; there is provider"),
-        ("bitcoin=p2p://", "no host; want p2p://host:port"),
+        ("bitcoin=rpc://", "no host; want rpc://host:port"),
+        ("bitcoin=p2p://@", "no host; want p2p://host:port"),
         ("bitcoin=p2p://:8333", "no host; want p2p://host:port"),
         ("bitcoin=p2p://127.0.0.1:1?mempool=yes", "mempool='yes'; want true or false"),
         ("bitcoin=zmq://127.0.0.1:1?mempool=true", "unknown key 'mempool'; there is provider, topics"),
@@ -178,4 +182,5 @@ def test_a_specs_url_parses_to_the_same_place(host: str, port: int | None) -> No
 def test_any_text_is_parsed_or_refused_and_nothing_else(text: str) -> None:
     for source in (f"{text}=p2p://127.0.0.1:1", f"bitcoin=p2p://{text}"):
         with contextlib.suppress(ConfigError):
-            assert parse_source(source).host.encode("idna")
+            host = parse_source(source).host
+            assert not host or host.encode("idna")

@@ -17,6 +17,7 @@ from sprint.core.protocols.bitcoin_p2p.messages import NODE_NETWORK, NODE_NETWOR
 ADDRESSES_KEPT_MAX = 2_000
 PER_PLACE_MAX = 16
 FAILURES_MAX = 5  # in a row; then an address is forgotten
+SHUT_OUT_S = 86_400.0  # for a node that misbehaved
 RETRY_AFTER_S = 60.0  # doubles with each failure
 
 # Asked for addresses where none are known; of mainnets only. As in chainparams.cpp of Bitcoin Core 31,
@@ -111,8 +112,13 @@ class AddressBook:
         if entry.failures >= FAILURES_MAX:
             self.forget(address)
 
+    def misbehaved(self, address: NodeAddress, now: float) -> None:
+        """Shut it out for a time. It stays in the book, as others would tell of it again."""
+        entry = self._entries.get((address.host, address.port))
+        if entry is not None:
+            entry.succeeded, entry.not_before = False, now + SHUT_OUT_S
+
     def forget(self, address: NodeAddress) -> None:
-        """Drop an address: its node misbehaved, or is gone."""
         entry = self._entries.pop((address.host, address.port), None)
         place = _place(address.host)
         if entry is not None and place is not None:

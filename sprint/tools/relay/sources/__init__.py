@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
+from sprint.core.errors import ConfigError
+from sprint.core.protocols.bitcoin_p2p.address_book import DNS_SEEDS
 from sprint.core.relay.source_url import SourceSpec
 from sprint.tools.plugins import ChainNetwork
 from sprint.tools.relay.intake import Sink
@@ -29,7 +31,9 @@ class SourceKind(NamedTuple):
 
 
 def _new_p2p(spec: SourceSpec, network: ChainNetwork, intake: Sink, observer: StageObserver) -> Source:
-    chain = P2pChain.of(intake, network.parameters) if spec.mempool else None
+    if not spec.host and network.chain_id not in DNS_SEEDS:
+        raise ConfigError(f"source {spec.name}: {network.chain_id} has no DNS seeds; name a host in p2p://")
+    chain = P2pChain.of(intake, network.parameters)
     return P2pSource(spec, network.parameters, intake, observer, chain=chain)
 
 

@@ -14,9 +14,11 @@ from typing import cast
 
 from sprint import __version__
 from sprint.core.chains.bitcoin_family.parameters import HEADER_SIZE, NetworkParameters
+from sprint.core.errors import UpstreamError
 from sprint.core.kernels import sha256d
 from sprint.core.protocols.bitcoin_p2p.compact_receiver import Relaying
 from sprint.core.protocols.bitcoin_p2p.events import (
+    AddressesReceived,
     BlockReceived,
     Ready,
     SessionEvent,
@@ -50,12 +52,13 @@ class P2pSource:
         *,
         chain: P2pChain | None = None,
     ) -> None:
-        """With `chain` it has transactions relayed to it and takes compact blocks."""
+        """`chain` is needed where transactions are wanted or no host is named."""
         self.spec = spec
         self.parameters = parameters
         self.intake = intake
         self.observer = observer
-        self.chain = chain
+        self.sharing = chain if spec.mempool else None
+        self.peers = chain.peers if chain is not None and not spec.host else None
         self.blocks_received = 0
         self.compact: Counter[str] = Counter()
         self._gate = SourceGate()
@@ -83,26 +86,30 @@ class P2pSource:
             self._gate.record(outcome, held_s=held_s, now=clock(), jitter=jitter())
 
     async def _connect_once(self) -> tuple[Ending, float]:
+        """Connect to the host that is named, or to one of the known nodes."""
+        if self.peers is None:
+            return await self._connect_to(self.spec.host, self.spec.port or self.parameters.default_port)
+        try:
+            address = await self.peers.choose()
+        except UpstreamError as error:
+            self._cannot_be_reached(str(error))
+            return "failed", 0.0
+        try:
+            ending, held_s = await self._connect_to(address.host, address.port)
+        except BaseException:  # the relay stops: that says nothing of the node
+            self.peers.released(address)
+            raise
+        await self.peers.ended(address, served=held_s > 0, misbehaved=ending == "misbehaved")
+        # The node is not asked again, so another need not wait as long as this one would have to.
+        return ("lost" if ending == "misbehaved" else ending), held_s
+
+    async def _connect_to(self, host: str, port: int) -> tuple[Ending, float]:
         loop = asyncio.get_running_loop()
-        port = self.spec.port or self.parameters.default_port
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                _, connection = await loop.create_connection(
-                    lambda: _Connection(self, loop), self.spec.host, port
-                )
+                _, connection = await loop.create_connection(lambda: _Connection(self, loop), host, port)
         except (OSError, TimeoutError) as error:
-            reason = str(error) or f"no connection within {CONNECT_TIMEOUT_S:.0f} s"
-            if reason != self._reason:
-                log_fields(
-                    log,
-                    logging.WARNING,
-                    "source cannot be reached",
-                    chain=self.intake.chain,
-                    source=self.spec.name,
-                    url=self.spec.url,
-                    reason=reason,
-                )
-            self._reason = reason
+            self._cannot_be_reached(str(error) or f"no connection within {CONNECT_TIMEOUT_S:.0f} s")
             return "failed", 0.0
         self._connection = connection
         self._connects += 1
@@ -114,6 +121,19 @@ class P2pSource:
             self._faults.update(connection.faults)
         held_s = clock() - connection.ready_at if connection.ready_at is not None else 0.0
         return ("misbehaved" if connection.misbehaved else "lost"), held_s
+
+    def _cannot_be_reached(self, reason: str) -> None:
+        if reason != self._reason:
+            log_fields(
+                log,
+                logging.WARNING,
+                "source cannot be reached",
+                chain=self.intake.chain,
+                source=self.spec.name,
+                url=self.spec.url,
+                reason=reason,
+            )
+        self._reason = reason
 
     def view(self) -> SourceView:
         connection = self._connection
@@ -158,9 +178,13 @@ class _Connection(asyncio.Protocol):
         self._timer = OneTimer(loop, self._on_timer)
         self._writable = True
         self._paused_at: float | None = None
-        settings = SessionSettings(user_agent=_user_agent(), unix_time_offset_s=wall_clock() - clock())
+        settings = SessionSettings(
+            user_agent=_user_agent(),
+            unix_time_offset_s=wall_clock() - clock(),
+            addresses_wanted=source.peers is not None,
+        )
         nonce = int.from_bytes(random_bytes(8), "little")
-        relaying = None if source.chain is None else Relaying(source.chain.pool, source.compact)
+        relaying = None if source.sharing is None else Relaying(source.sharing.pool, source.compact)
         self._session = PeerSession(source.parameters, settings, nonce=nonce, now=clock(), relaying=relaying)
 
     @property
@@ -250,14 +274,16 @@ class _Connection(asyncio.Protocol):
         if isinstance(event, Ready):
             self.ready_at = framed_at
             self.user_agent = event.user_agent
-            if source.chain is not None:
-                source.chain.joined(source.spec.name, self._prefer_compact)
+            if source.sharing is not None:
+                source.sharing.joined(source.spec.name, self._prefer_compact)
             source.intake.source_ready(source.spec.name, self)
             return
+        if isinstance(event, AddressesReceived) and source.peers is not None:
+            source.peers.learned(event.addresses)
         if isinstance(event, BlockReceived):
             source.blocks_received += 1
-            if source.chain is not None:
-                source.chain.delivered(source.spec.name, sha256d(event.raw[:HEADER_SIZE]))
+            if source.sharing is not None:
+                source.sharing.delivered(source.spec.name, sha256d(event.raw[:HEADER_SIZE]))
         announcement = announcement_of(event, source.spec.name, read_at)
         if announcement is not None:
             source.intake.announce(announcement, framed_at)
@@ -287,8 +313,8 @@ class _Connection(asyncio.Protocol):
         if self.ended.done():
             return
         self.ended.set_result(reason)
-        if self._source.chain is not None:
-            self._source.chain.left(self._source.spec.name)
+        if self._source.sharing is not None:
+            self._source.sharing.left(self._source.spec.name)
         self._source.intake.source_lost(self._source.spec.name, reason, blocked=self.misbehaved)
 
 

@@ -1,4 +1,4 @@
-"""What the P2P sources of one chain share where they take transactions: the pool, and who sends unasked."""
+"""What the P2P sources of one chain share: transactions, who sends compact blocks unasked, known nodes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from sprint.core.chains.bitcoin_family.parameters import NetworkParameters
 from sprint.core.protocols.bitcoin_p2p.high_bandwidth import HighBandwidthChoice
 from sprint.core.relay.mempool import Mempool
 from sprint.tools.relay.intake import Sink
+from sprint.tools.relay.peer_store import PeerStore
 
 
 class Prefer(Protocol):
@@ -22,6 +23,7 @@ class P2pChain:
 
     def __init__(self, parameters: NetworkParameters) -> None:
         self.pool = Mempool(parameters)
+        self.peers = PeerStore(parameters.chain_id, parameters.default_port)
         self._choice = HighBandwidthChoice()
         self._members: dict[str, Prefer] = {}
 

@@ -10,6 +10,7 @@ from sprint.core.protocols.bitcoin_p2p.link import SessionSettings
 from sprint.core.protocols.bitcoin_p2p.session import PeerSession
 from sprint.core.relay.source_url import SourceSpec
 from sprint.tools.plugins import ChainNetwork
+from sprint.tools.relay.peer_store import PeerStore
 from sprint.tools.relay.sources.genesis import judge_first_header
 from sprint.tools.relay.sources.view import Probe
 from sprint.tools.runtime import clock, random_bytes, wall_clock
@@ -25,8 +26,11 @@ async def probe_p2p(spec: SourceSpec, network: ChainNetwork) -> Probe:
     nonce = int.from_bytes(random_bytes(8), "little")
     started = clock()
     session = PeerSession(network.parameters, settings, nonce=nonce, now=started)
-    port = spec.port or network.parameters.default_port
-    reader, writer = await asyncio.open_connection(spec.host, port)
+    host, port = spec.host, spec.port or network.parameters.default_port
+    if not host:
+        chosen = await PeerStore(network.chain_id, port).choose()
+        host, port = chosen.host, chosen.port
+    reader, writer = await asyncio.open_connection(host, port)
     ready: Ready | None = None
     latency_ms = 0.0
     try:
