@@ -18,37 +18,53 @@ from sprint.tools.relay.check import SourceCheck
 from sprint.tools.relay.service import Serving
 from sprint.tools.relay.view import ServiceView
 
-HASH_SHOWN = 16
+HASH_SHOWN = 8  # of its end: on a main network every hash begins with the same zeros
+_KILO = 1_000
+_MEGA = 1_000_000
 
 
 def line_of(event: Event) -> str:
-    """An event as a person reads it."""
-    return f"{event.chain:18} {event.seq:>7} {_words(event)}"
+    """An event as a person reads it; those of blocks fit a terminal of 80 columns."""
+    return f"{event.chain:16} {event.seq:>6} {_words(event)}"
 
 
 def _words(event: Event) -> str:
     data = event.data
     match data:
         case BlockData():
+            level = "" if data.validation == "full" else f" {data.validation} only"
             late = " late" if data.late else ""
             return (
-                f"block     {data.height:>8} {data.hash[:HASH_SHOWN]}… {data.tx_count} tx {data.size} B "
-                f"{data.validation} by {data.agreed_by} in {data.relay_time_ms:.2f} ms{late}"
+                f"block     {data.height:>7} {_short(data.hash)} {data.tx_count} tx {_size(data.size)} "
+                f"by {data.agreed_by} {data.relay_time_ms:.3g} ms{level}{late}"
             )
         case HeaderData():
-            return f"header    {data.height:>8} {data.hash[:HASH_SHOWN]}… its body is being fetched"
+            return f"header    {data.height:>7} {_short(data.hash)} its body is being fetched"
         case HeaderWithdrawnData():
-            return f"withdrawn {data.height:>8} {data.hash[:HASH_SHOWN]}… {data.reason}"
+            return f"withdrawn {data.height:>7} {_short(data.hash)} {data.reason}"
         case ReorgData():
-            return f"reorg     {data.fork_height:>8} {data.depth} removed, {len(data.added)} added"
+            return f"reorg     {data.fork_height:>7} {data.depth} removed, {len(data.added)} added"
         case FinalizedData():
-            return f"finalized {data.height:>8} {data.hash[:HASH_SHOWN]}… with all below it"
+            return f"finalized {data.height:>7} {_short(data.hash)} with all below it"
         case GapData():
-            return f"gap       {data.from_height:>8} to {data.to_height}: {data.reason}"
+            return f"gap       {data.from_height:>7} to {data.to_height}: {data.reason}"
         case ChainStatusData():
             return f"{data.status}: {data.reason}"
         case _:
             return f"source {data.source} {data.status}: {data.reason}"
+
+
+def _short(block_hash: str) -> str:
+    return f"…{block_hash[-HASH_SHOWN:]}"
+
+
+def _size(size_bytes: int) -> str:
+    """A size in few digits; block limits are in thousands and millions of bytes too."""
+    if size_bytes < _KILO:
+        return f"{size_bytes} B"
+    if size_bytes < _MEGA:
+        return f"{size_bytes / _KILO:.0f} kB"
+    return f"{size_bytes / _MEGA:.1f} MB"
 
 
 def serving_lines(line: Serving, *, devnet: bool) -> list[str]:
