@@ -41,6 +41,7 @@ from sprint.tools.relay.metrics import DeliverySeconds, DeliveryTimes, RelayPart
 from sprint.tools.relay.proving import Prover
 from sprint.tools.relay.source_tasks import SourceTasks
 from sprint.tools.relay.sources import new_source
+from sprint.tools.relay.sources.p2p_chain import P2pChain
 from sprint.tools.relay.stages import StageObserver, StageTimes
 from sprint.tools.relay.view import ServedChain, ServiceView
 from sprint.tools.runtime import (
@@ -238,6 +239,9 @@ class _Running:
                 self._chains[network.chain_id] = ServedChain(
                     network, Intake(network.chain_id, pipeline, shared), []
                 )
+                if service.options.data_dir is not None:
+                    shared_by_p2p = P2pChain.of(self._chains[network.chain_id].intake, network.parameters)
+                    shared_by_p2p.peers.keep_in(service.options.data_dir)
             chain = self._chains[network.chain_id]
             chain.sources.append(new_source(spec, network, chain.intake, self._observer))
         self.view = ServiceView(self._chains, store, [tier.name for tier in service.options.tiers])
