@@ -181,6 +181,15 @@ def test_a_converted_config_reads_as_the_one_it_was_made_of(tmp_path: Path) -> N
     assert "[[chains.litecoin-regtest.sources]]" in text
 
 
+@pytest.mark.parametrize("name", ["cache.yaml", "chains.yaml", "performance.json"])
+def test_the_papers_files_are_configs_as_they_are_and_converted(tmp_path: Path, name: str) -> None:
+    code, text, said = config(tmp_path, "convert", str(VECTORS / name))
+    (tmp_path / "sprint.toml").write_text(text)
+    assert (code, "counts for nothing" in said) == (0, True)
+    assert config(tmp_path, "check")[0] == 0
+    assert config(tmp_path, "check", "--config", str(VECTORS / name))[0] == 0
+
+
 def test_convert_refuses_what_is_not_valid_and_prints_no_half(tmp_path: Path) -> None:
     (tmp_path / "old.yaml").write_text("log:\n  level: loud\n")
     code, text, said = config(tmp_path, "convert", "old.yaml")
