@@ -84,7 +84,7 @@ def test_it_says_that_it_serves_blocks_and_how_high_it_is() -> None:
 def test_it_does_not_ask_to_be_announced_to() -> None:
     session = serving_session()
     session.receive_data(frame(version(nonce=OWN_NONCE)) + bare("verack"), 0.0)
-    assert commands(session) == ["version", "verack", "ping"]
+    assert commands(session) == ["version", "verack", "ping", "sendcmpct", "sendcmpct"]
 
 
 # Headers.
