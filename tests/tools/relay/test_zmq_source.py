@@ -187,6 +187,16 @@ def test_a_publisher_over_its_score_is_shut_out_and_its_faults_are_counted_once(
     against_a_publisher(scene)
 
 
+def test_a_message_of_many_parts_is_refused_whole_and_the_next_one_is_heard() -> None:
+    async def scene(intake: SpyIntake, source: ZmqSource, publisher: Publisher) -> None:
+        publisher.send(b"hashblock", *[HASH] * 1_000)
+        publisher.say("hashblock", HASH[::-1], 0)
+        assert isinstance(await intake.next(), HashesAnnounced)
+        assert source.view().faults == {"malformed": 1}
+
+    against_a_publisher(scene)
+
+
 def test_a_false_block_costs_the_source_its_connection() -> None:
     async def scene(intake: SpyIntake, source: ZmqSource, publisher: Publisher) -> None:
         assert intake.upstream is not None
@@ -223,6 +233,7 @@ def test_a_probe_says_that_a_publisher_only_announces() -> None:
             found = await probe_source(source_at(publisher.port, SpyIntake()).spec, NETWORK)
         finally:
             publisher.close()
+        assert found.height is None
         assert found.note == "it only announces: a p2p or rpc source of the chain has to serve beside it"
 
     asyncio.run(main())

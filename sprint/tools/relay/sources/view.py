@@ -54,6 +54,6 @@ class Probe(msgspec.Struct, frozen=True):
     """What reaching a source once has found. `note` says what to know of it; `ok` where nothing is odd."""
 
     user_agent: str
-    height: int
+    height: int | None
     note: str
     latency_ms: float

@@ -18,7 +18,7 @@ from zmq.utils.monitor import recv_monitor_message
 from sprint.core.errors import UpstreamError
 from sprint.core.protocols.announcements import Announcement, BlockArrived
 from sprint.core.protocols.bitcoin_p2p.framing import payload_sizes_max
-from sprint.core.protocols.zmq.frames import RAWBLOCK
+from sprint.core.protocols.zmq.frames import PARTS, RAWBLOCK
 from sprint.core.protocols.zmq.session import ZmqSession
 from sprint.core.relay.source_url import SourceSpec
 from sprint.tools.plugins import ChainNetwork
@@ -259,11 +259,24 @@ class _Subscriber:
             if not self._reading:
                 return
             try:
-                parts = self._socket.recv_multipart(zmq.NOBLOCK)
+                parts = self._receive()
             except zmq.Again:
                 return
             self._owner.take(parts)
         self._soon(self._drain)
+
+    def _receive(self) -> list[bytes]:
+        """Read one message, part by part, which is cheaper than `recv_multipart`; Again where there is none.
+
+        Of one with too many parts no more is kept than shows that.
+        """
+        part = self._socket.recv(zmq.NOBLOCK, copy=False)
+        parts = [part.bytes]
+        while part.more:
+            part = self._socket.recv(zmq.NOBLOCK, copy=False)
+            if len(parts) <= PARTS:
+                parts.append(part.bytes)
+        return parts
 
     def _read_monitor(self) -> None:
         while not self._closed:
@@ -291,7 +304,7 @@ async def probe_zmq(spec: SourceSpec, network: ChainNetwork) -> Probe:
     finally:
         source.close()
     note = "it only announces: a p2p or rpc source of the chain has to serve beside it"
-    return Probe("", 0, note, round((clock() - started_at) * 1000, 2))
+    return Probe("", None, note, round((clock() - started_at) * 1000, 2))
 
 
 class _ProbeSink:
