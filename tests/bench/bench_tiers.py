@@ -182,7 +182,7 @@ async def serve(options: argparse.Namespace) -> None:
                 await asyncio.sleep(0)
             await asyncio.sleep(rng.uniform(*PAUSE_S))
         print(json.dumps({name: share_within(seconds, tier) for name, tier in tiers.items()}), flush=True)
-        sys.stdin.read()
+        await asyncio.to_thread(sys.stdin.read)
 
 
 def share_within(seconds: DeliverySeconds, tier: TierPolicy) -> float:
