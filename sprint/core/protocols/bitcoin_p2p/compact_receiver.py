@@ -95,6 +95,10 @@ class CompactReceiver:
             return False
         return True
 
+    def waits(self, block_hash: bytes) -> bool:
+        """Tell whether transactions of this block were asked for and have not come."""
+        return block_hash in self._partials and self._partials[block_hash].begun
+
     def begin(self, block_hash: bytes) -> GetBlockTransactions | tuple[bytes, float]:
         """Return the whole block and when it was read, or what to ask for.
 

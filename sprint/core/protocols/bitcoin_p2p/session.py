@@ -263,6 +263,9 @@ class PeerSession(Link):
 
     def _on_compact_block(self, compact: CompactReceiver, payload: bytes) -> list[SessionEvent]:
         digest, header = compact.keep(payload, self.read_at)
+        if compact.waits(digest):
+            self._count("unwanted")  # sent again while its missing transactions are on their way
+            return []
         if self._blocks_in_flight.pop(digest, None) is not None:
             return self._rebuild(compact, digest, self.read_at)
         # Its body is rebuilt when it is asked for: then the header is proved and connects.

@@ -139,6 +139,19 @@ def test_a_block_that_is_asked_for_again_while_transactions_are_waited_for_is_as
     assert (peer.session.score, peer.session.counts) == (0, {"unwanted": 1})
 
 
+def test_a_compact_block_sent_again_while_transactions_are_waited_for_changes_nothing() -> None:
+    """Found by fuzzing: it was matched a second time, with places that were filled already."""
+    peer = Peer(pool_of(BLOCK[:4]))
+    peer.sends_compact()
+    peer.session.request_blocks([HASH], 5.0)
+    taken(peer.session)
+    assert peer.sends_compact() == []
+    assert taken(peer.session) == []
+    assert peer.session.counts == {"unwanted": 1}
+    missing = tuple(each.encode() for each in BLOCK[4:])
+    assert peer.says("blocktxn", BlockTransactions(HASH, missing).encode()) == [BlockReceived(RAW)]
+
+
 def test_the_block_that_was_announced_last_is_asked_for_in_compact_form_and_then_whole() -> None:
     peer = Peer(pool_of(BLOCK))
     peer.says("inv", Inventory((InventoryItem(MSG_BLOCK, HASH),)).encode())
