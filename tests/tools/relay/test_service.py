@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from websockets.asyncio.client import connect
 
+from sprint.core.config import ChainSection
 from sprint.core.errors import ConfigError, ListenError, StoreError, StoreFailing
 from sprint.core.relay.source_url import SourceSpec, parse_source
 from sprint.core.relay.tiers import find_tier
@@ -104,6 +105,36 @@ def test_the_devnets_blocks_arrive_once_in_order_and_are_found_by_the_api() -> N
         assert status["log"] == serving.log
 
     with_a_relay(options(), scene)
+
+
+def test_finality_and_network_are_told_by_each_chains_own_settings() -> None:
+    asked = msgspec.structs.replace(
+        options(chains=("bitcoin", "litecoin")),
+        chain_sections={"bitcoin-regtest": ChainSection(finality_depth=1)},
+    )
+
+    async def scene(serving: Serving) -> None:
+        url = serving.listeners[0].url
+        final: dict[str, list[int]] = {"bitcoin-regtest": [], "litecoin-regtest": []}
+        heads: dict[str, int] = {}
+        stream = url.replace("http", "ws", 1) + "/ws/v1/events?types=block,finalized&from=earliest"
+        async with asyncio.timeout(START_S), connect(stream) as socket:
+            while not all(final.values()):
+                event = json.loads(await socket.recv())
+                if event.get("type") == "block":
+                    heads[event["chain"]] = event["data"]["height"]
+                elif event.get("type") == "finalized":
+                    final[event["chain"]].append(heads[event["chain"]] - event["data"]["height"] + 1)
+        assert set(final["bitcoin-regtest"]) == {1}
+        assert set(final["litecoin-regtest"]) == {ChainSection().finality_depth}
+        async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+            network = (await client.get("/api/v1/chains/bitcoin-regtest/status")).json()["network"]
+        assert network["blocks"] > 0
+        assert network["hash_rate"] > 0
+        assert sum(network["intervals"]["counts"]) == network["blocks"]
+        assert set(network["pools"]) == {"unknown"}
+
+    with_a_relay(asked, scene)
 
 
 def test_admin_and_metrics_tell_of_the_blocks_way() -> None:
