@@ -13,7 +13,9 @@ from sprint.core.relay.head import HeadTracker, Node
 from sprint.core.relay.network_stats import WINDOW_BLOCKS, NetworkStatistics
 from sprint.core.relay.pools import UNKNOWN, pool_of
 from sprint.core.relay.restore import restore_tree
+from sprint.tools.plugins import ChainCatalog
 from tests.core.relay.driving import Blocks, begun
+from tests.vectors import bitcoin_family as vectors
 
 INTERVAL_S = 600.0
 
@@ -105,6 +107,13 @@ def test_difficulty_is_1_at_the_target_that_bitcoin_began_with() -> None:
 )
 def test_a_pool_is_known_by_its_tag_and_what_is_not_known_is_unknown(script: bytes, pool: str) -> None:
     assert pool_of(script) == pool
+
+
+def test_the_pool_of_a_real_block_is_found_in_its_coinbase() -> None:
+    raw = vectors.raw_block("bitcoin/mainnet_block_0000000000000000001602407ac4.blk")
+    block = ChainCatalog.installed().find("bitcoin", "main").processor().process_block(raw)
+    assert isinstance(block, Block)
+    assert pool_of(block.tag) == "BTC.com"
 
 
 def test_the_tag_is_the_coinbase_script_of_the_block_and_outlives_a_restart() -> None:
