@@ -156,9 +156,9 @@ def test_a_second_relay_on_the_same_data_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("--source", "litecoin:regtest"), 2, "want [NAME@]CHAIN[:NETWORK]=p2p://host:port"),
+        (("--source", "litecoin:regtest"), 2, "want [NAME@]CHAIN[:NETWORK]=SCHEME://host:port"),
         (("--source", "litecoin:regtest=ftp://127.0.0.1:1"), 2, "scheme 'ftp'"),
-        (("--source", "litecoin:regtest=p2p://"), 2, "no host"),
+        (("--source", "litecoin:regtest=p2p://"), 2, "no DNS seeds"),
         (("--source", "litecoin:moon=p2p://127.0.0.1:1"), 2, "network 'moon'"),
         (("--source", "florincoin=p2p://127.0.0.1:1"), 2, "chain 'florincoin'"),
         (
