@@ -86,6 +86,13 @@ def test_a_relay_keeps_up_with_a_node_through_every_kind_of_fault(tmp_path: Path
             devnet.ask(f"fault {fault}")
             (mined,) = devnet.mine(1)
             listener.wait_for_block(mined)
+        devnet.ask("fault lying_json 2")
+        (mined,) = devnet.mine(1)
+        listener.wait_for_block(mined)
+        wait_until(
+            lambda: sources(relay, devnet)["rpc"]["state"] == "blocked", "false JSON shuts its source out"
+        )
+        wait_until(lambda: sources(relay, devnet)["p2p"]["state"] == "ready", "the cut source is back")
         for lie in ("bad_merkle", "bad_proof"):
             (false,) = devnet.ask(f"fault {lie}")["hashes"]
             wait_until_dropped(devnet, false)

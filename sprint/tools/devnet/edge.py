@@ -24,7 +24,7 @@ from sprint.tools.devnet.faults import (
     DRIP_S,
     FALSE_BLOCK_KEPT_S,
     LIES,
-    OF_THE_LINE,
+    OF_THE_EDGE,
     Fault,
     PlannedFault,
     checked_amount,
@@ -190,7 +190,8 @@ class _Node:
         self._wall_clock = wall_clock
         self._server: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        kinds = [fault for fault in Fault if fault is not Fault.LOSE or chain_id in options.zmq_ports]
+        needed = {Fault.LOSE: options.zmq_ports, Fault.LYING_JSON: options.rpc_ports}
+        kinds = [fault for fault in Fault if chain_id in needed.get(fault, {chain_id: 0})]
         self._faults = schedule(rng_of(f"{chain_id}/faults"), kinds) if options.faults else None
         self._options = options
         self.publisher: PublishingSocket | None = None
@@ -276,7 +277,7 @@ class _Node:
 
     def show(self, fault: Fault, amount: int) -> list[bytes]:
         _log.info("the devnet's %s node shows %s %d", self.core.parameters.chain_id, fault, amount)
-        if fault in OF_THE_LINE:
+        if fault in OF_THE_EDGE:
             self._hold_back(fault, amount)
             return []
         hashes = self.core.show(fault, amount, self._timestamp(), self._now())
@@ -286,7 +287,7 @@ class _Node:
         return hashes
 
     def _hold_back(self, fault: Fault, amount: int) -> None:
-        """Act on a fault of the line; `amount` in ms, s or bytes per second as the fault has it."""
+        """Act on a fault of a listener; `amount` is in the unit that the fault's rules name."""
         now = self._now()
         if fault is Fault.DISCONNECT:
             for connection in tuple(self.connections):
@@ -295,6 +296,10 @@ class _Node:
             if self.publisher is None:
                 raise ConfigError(f"{fault}: this node publishes nothing over ZMQ")
             self.publisher.numbered.lose(amount)
+        elif fault is Fault.LYING_JSON:
+            if self.rpc is None:
+                raise ConfigError(f"{fault}: this node answers no JSON-RPC")
+            self.rpc.lie(amount)
         elif fault is Fault.STALL:
             self.line.stall(amount, now)
         elif fault is Fault.DELAY:

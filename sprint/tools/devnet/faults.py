@@ -1,7 +1,8 @@
 """Which faults a devnet node can be made to show, and when it shows them by itself: a schedule out of a seed.
 
-Pure: the schedule follows from its seed alone. `node` acts on the faults of what is told, `line` on those of
-how it is carried; each undoes itself, so a node that was made to lie or to stall is a good one again later.
+Pure: the schedule follows from its seed alone. `node` acts on the faults of what is told, `line` and the
+listeners on those of how it is carried. Each undoes itself, so a node that was made to lie or to stall is a
+good one again later.
 """
 
 from __future__ import annotations
@@ -39,10 +40,15 @@ class Fault(StrEnum):
     DRIP = "drip"
     DISCONNECT = "disconnect"
     LOSE = "lose"
+    LYING_JSON = "lying_json"
 
 
 LIES = frozenset({Fault.BAD_MERKLE, Fault.BAD_PROOF})
-OF_THE_LINE = frozenset({Fault.DELAY, Fault.STALL, Fault.DRIP, Fault.DISCONNECT, Fault.LOSE})
+LIES_OF_ANY_KIND = LIES | {Fault.LYING_JSON}
+# Of sockets, which a node without them has not.
+OF_THE_EDGE = frozenset(
+    {Fault.DELAY, Fault.STALL, Fault.DRIP, Fault.DISCONNECT, Fault.LOSE, Fault.LYING_JSON}
+)
 
 
 class FaultRules(msgspec.Struct, frozen=True):
@@ -67,6 +73,7 @@ RULES: dict[Fault, FaultRules] = {
     Fault.DRIP: FaultRules(f"for {DRIP_S:g} s no more than N bytes a second are sent", 2_000, 1_000_000),
     Fault.DISCONNECT: FaultRules("all connections are cut"),
     Fault.LOSE: FaultRules("the next N messages of its ZMQ publisher are numbered and not sent", 3, 1_000),
+    Fault.LYING_JSON: FaultRules("for N s its JSON-RPC gives another block's bytes", 2, 600),
 }
 
 
@@ -103,7 +110,7 @@ def schedule(rng: RandomBits, kinds: Sequence[Fault] = tuple(Fault)) -> Iterator
         at_s += PAUSE_MIN_S + (PAUSE_MAX_S - PAUSE_MIN_S) * rng.getrandbits(16) / (1 << 16)
         fault = kinds[rng.getrandbits(32) % len(kinds)]
         share = rng.getrandbits(32)
-        if fault in LIES:
+        if fault in LIES_OF_ANY_KIND:
             if at_s - lied_at_s < LIE_PAUSE_S:
                 continue
             lied_at_s = at_s

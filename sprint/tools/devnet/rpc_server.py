@@ -54,6 +54,14 @@ class RpcServer:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def lie(self, seconds: float) -> None:
+        """Give another block's bytes for a time."""
+        self._rpc.lying = True
+        asyncio.get_running_loop().call_later(seconds, self._tell_the_truth)
+
+    def _tell_the_truth(self) -> None:
+        self._rpc.lying = False
+
     def tip_moved(self, height: int) -> None:
         self._height = height
         self._moved.set()

@@ -236,11 +236,36 @@ def test_a_taken_port_is_told(field: str) -> None:
     asyncio.run(main())
 
 
-def test_a_node_that_publishes_nothing_has_nothing_to_lose() -> None:
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [(Fault.LOSE, "publishes nothing over ZMQ"), (Fault.LYING_JSON, "answers no JSON-RPC")],
+)
+def test_a_fault_of_a_listener_that_there_is_not_is_refused(fault: Fault, said: str) -> None:
     async def main() -> None:
         async with running(CHAIN) as (devnet, _):
-            assert devnet.zmq_port(CHAIN) is None
-            with pytest.raises(ConfigError, match="publishes nothing over ZMQ"):
-                devnet.show(CHAIN, Fault.LOSE)
+            assert devnet.zmq_port(CHAIN) is devnet.rpc_port(CHAIN) is None
+            with pytest.raises(ConfigError, match=said):
+                devnet.show(CHAIN, fault)
+
+    asyncio.run(main())
+
+
+def test_lying_json_gives_the_bytes_of_the_block_below_and_ends() -> None:
+    async def main() -> None:
+        async with asking() as (devnet, call, _):
+            ledger = devnet.ledger(CHAIN)
+            tip, below = display_hash(ledger.tip), ledger.best_chain_hash_at(2)
+            assert below is not None
+            true, false = ledger.body(ledger.tip, witness=True), ledger.body(below, witness=True)
+            assert true is not None
+            assert false is not None
+            raw_form = (tip, False)
+            devnet.show(CHAIN, Fault.LYING_JSON, 1)
+            assert await call("getblock", *raw_form) == false.hex()
+            assert await call("getblockheader", *raw_form) == false[:80].hex()
+            async with asyncio.timeout(10):
+                while await call("getblock", *raw_form) != true.hex():
+                    pass
+            assert await call("getblockheader", *raw_form) == true[:80].hex()
 
     asyncio.run(main())
