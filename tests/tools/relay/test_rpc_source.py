@@ -14,19 +14,24 @@ import msgspec
 import pytest
 
 from sprint.core.errors import UpstreamError
-from sprint.core.protocols.announcements import BlockArrived, HashesAnnounced, HeadersAnnounced
+from sprint.core.protocols.announcements import Announcement, BlockArrived, HashesAnnounced, HeadersAnnounced
+from sprint.core.protocols.json_rpc.lane import RpcRequest
 from sprint.core.protocols.json_rpc.settings import RpcSettings
 from sprint.core.relay.source_url import Login, SourceSpec, source_of
 from sprint.tools.plugins import ChainCatalog, ChainNetwork
 from sprint.tools.relay.check import check_sources
+from sprint.tools.relay.sources import rpc
 from sprint.tools.relay.sources.login import COOKIE_SIZE_MAX, authorization, warnings_of
-from sprint.tools.relay.sources.rpc import RpcSource
+from sprint.tools.relay.sources.rpc import RpcConnection, RpcSource
+from sprint.tools.runtime import clock
 from tests.core.protocols.json_rpc.model_node import GENESIS, ModelNode
 from tests.tools.relay.model_rpc_server import LOGIN, ModelRpcServer
 from tests.tools.relay.serving import until
 from tests.tools.relay.test_p2p_source import CHAIN, Observer, SpyIntake
 
-QUICK = RpcSettings(poll_interval_s_min=0.01, poll_interval_s_max=0.02, busy_wait_s_first=0.01)
+QUICK = RpcSettings(
+    poll_interval_s_min=0.01, poll_interval_s_max=0.02, busy_wait_s_first=0.01, tip_interval_s_min=0.0
+)
 
 
 def spec_of(port: int, login: str = LOGIN, query: str = "") -> SourceSpec:
@@ -40,16 +45,18 @@ def network() -> ChainNetwork:
 Scene = Callable[[SpyIntake, RpcSource, ModelRpcServer], Awaitable[None]]
 
 
-def against_a_node(scene: Scene, *, login: str = LOGIN, node: ModelNode | None = None) -> None:
+def against_a_node(
+    scene: Scene, *, login: str = LOGIN, node: ModelNode | None = None, intake: SpyIntake | None = None
+) -> None:
     """Run a source against a model of a node."""
 
     async def main() -> None:
         async with ModelRpcServer(node or ModelNode()) as server:
-            intake = SpyIntake()
-            source = RpcSource(spec_of(server.port, login), network(), intake, Observer(), QUICK)
+            spy = intake or SpyIntake()
+            source = RpcSource(spec_of(server.port, login), network(), spy, Observer(), QUICK)
             task = asyncio.create_task(source.run())
             try:
-                await scene(intake, source, server)
+                await scene(spy, source, server)
             finally:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
@@ -176,6 +183,56 @@ def test_a_paused_source_reads_nothing_until_it_is_resumed() -> None:
             wanted.discard(type(await intake.next()))
 
     against_a_node(scene)
+
+
+def test_time_in_which_nothing_was_read_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    ahead_s = 0.0
+    monkeypatch.setattr(rpc, "clock", lambda: clock() + ahead_s)
+
+    async def scene(intake: SpyIntake, source: RpcSource, server: ModelRpcServer) -> None:
+        nonlocal ahead_s
+        assert await intake.next() == "ready"
+        upstream = intake.upstream
+        assert isinstance(upstream, RpcConnection)
+        upstream.pause(paused=True)
+        ahead_s = 1_000.0
+        upstream.pause(paused=False)
+        upstream._on_timer()
+        assert not upstream.ended.done()
+
+    against_a_node(scene)
+
+
+class AskingIntake(SpyIntake):
+    """Asks for what it hears of at once, as the relay's own does."""
+
+    def announce(self, announcement: Announcement, framed_at: float) -> None:
+        super().announce(announcement, framed_at)
+        if isinstance(announcement, HashesAnnounced):
+            self.request(locator=[GENESIS], bodies=announcement.hashes)
+
+
+def test_what_a_tip_leads_to_is_asked_for_before_the_next_wait_begins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A wait takes one of the node's threads, of which there may be one."""
+    asked: list[str] = []
+    send = rpc._LaneConnection.send
+
+    def note(lane: rpc._LaneConnection, request: RpcRequest) -> None:
+        asked.append(msgspec.json.decode(request.body)[0]["method"])
+        send(lane, request)
+
+    monkeypatch.setattr(rpc._LaneConnection, "send", note)
+
+    async def scene(intake: SpyIntake, source: RpcSource, server: ModelRpcServer) -> None:
+        assert await intake.next() == "ready"
+        asked.clear()
+        server.mine()
+        assert isinstance(await intake.next(), HashesAnnounced)
+        assert asked[:3] == ["getblockheader", "getblock", "waitforblockheight"]
+
+    against_a_node(scene, intake=AskingIntake())
 
 
 async def ending_of(intake: SpyIntake) -> str:

@@ -156,7 +156,6 @@ class RpcSession:
         self._body_size = self.settings.bodies_size_wanted
         if name is Lane.BODIES and not alone:
             lane.drop()  # they were expected to be smaller; each is asked for alone now
-            self._under_way = ()
             return []
         self._fault(
             malformed_answer(f"answer of {size} bytes or more, limit {self._answer_size_max()}", "oversized")
@@ -186,13 +185,13 @@ class RpcSession:
         waiting = {Lane.TIP: True, Lane.HEADERS: bool(self._locator), Lane.BODIES: bool(self._wanted)}
         lanes = [lane for lane in self._lanes.values() if not lane.idle or waiting[lane.name]]
         due = [lane.deadline if lane.sent else lane.not_before for lane in lanes]
-        if self._may_starve():
-            due.append(self._lanes[Lane.HEADERS].sent_at + self.settings.starved_s)
-        return min(due, default=None)
+        starves_at = self._starves_at()
+        return min(due if starves_at is None else [*due, starves_at], default=None)
 
     def handle_timer(self, now: float) -> None:
         """Act on the deadlines that have come."""
-        if self._may_starve() and self._lanes[Lane.HEADERS].sent_at + self.settings.starved_s <= now:
+        starves_at = self._starves_at()
+        if starves_at is not None and starves_at <= now:
             self._count("starved")
             self.waits = False
         for lane in self._lanes.values():
@@ -220,10 +219,12 @@ class RpcSession:
             for lane in self._lanes.values():
                 lane.drop()
 
-    def _may_starve(self) -> bool:
-        """Tell whether a wait of ours may keep the node from answering another request."""
+    def _starves_at(self) -> float | None:
+        """Return when a wait of ours has kept the node from answering another request for too long."""
         tip, headers = self._lanes[Lane.TIP], self._lanes[Lane.HEADERS]
-        return self.ready and self.waits and tip.sent and headers.sent
+        if not (self.ready and self.waits and tip.sent and headers.sent):
+            return None
+        return max(tip.sent_at, headers.sent_at) + self.settings.starved_s
 
     # The lanes' jobs, and what comes of them.
 

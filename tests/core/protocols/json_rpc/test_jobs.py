@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sprint.core.chains import display_hash
 from sprint.core.chains.bitcoin_family.parameters import NetworkParameters
 from sprint.core.chains.dogecoin import CHAIN as DOGECOIN
 from sprint.core.errors import UpstreamError, WireError
@@ -139,6 +140,25 @@ def test_a_branch_that_changes_while_it_is_walked_is_walked_again() -> None:
 
     found = run(walk([GENESIS]), node, change_once)
     assert found.headers == tuple(node.headers_above(0))
+
+
+def test_headers_of_two_branches_are_not_taken_for_one() -> None:
+    """A node may change its branch while it answers a batch."""
+    node = ModelNode()
+    node.mine(4)
+    old = list(node.branch)
+    node.cut_to(1)
+    node.mine(5)
+    asked: list[str] = []
+
+    def as_before_at_first(displayed: str) -> str:
+        asked.append(displayed)
+        height = len(asked)
+        return display_hash(old[height]) if 2 <= height <= 3 else displayed
+
+    node.spoil["getblockhash"] = as_before_at_first
+    assert run(walk([GENESIS]), node).headers == tuple(node.headers_above(0))
+    assert len(asked) > len(node.branch)
 
 
 def test_a_branch_that_never_holds_together_is_given_up_and_costs_points() -> None:

@@ -255,6 +255,18 @@ def test_where_a_wait_keeps_the_node_from_answering_it_is_looked_at_instead() ->
     assert method_of(sent(session, Lane.TIP, 100.0)) == "getbestblockhash"
 
 
+def test_a_wait_that_has_just_begun_has_starved_nobody() -> None:
+    """A slow answer to a request made before it is not its doing: the timer fired without end over it."""
+    node = ModelNode()
+    session = ready_session(node)
+    session.request_headers([GENESIS])
+    sent(session, Lane.HEADERS, 0.0)
+    sent(session, Lane.TIP, 10.0)
+    session.handle_timer(10.0)
+    assert session.waits
+    assert session.next_timer() == 10.0 + LIMITS.starved_s
+
+
 def test_a_session_is_closed_by_its_score_and_keeps_the_first_reason() -> None:
     session = ready_session(ModelNode())
     session.penalise(99, "a small thing")
