@@ -229,6 +229,8 @@ class WebSocketConnection(asyncio.Protocol):
     # Time.
 
     def _ping(self) -> None:
+        if self._protocol.state is not State.OPEN:
+            return  # the peer has begun to close; no frame may follow
         if self._ping_waiting:
             self.close(GOING_AWAY, f"no pong within {PING_TIMEOUT_S:g} s")
             return
