@@ -382,35 +382,3 @@ def test_answers_do_not_name_the_server_software() -> None:
             assert b"server:" not in (await peer.receive()).lower()
 
     asyncio.run(run())
-
-
-class Closing(Echo):
-    """A session that begins to close and whose connection's ping falls due just then."""
-
-    def __init__(self, pinged: asyncio.Future[None]) -> None:
-        super().__init__()
-        self.pinged = pinged
-
-    def message(self, text: str) -> None:
-        assert self.connection is not None
-        connection = self.connection
-        connection.close(websocket.GOING_AWAY)
-        connection._ping()
-        self.pinged.set_result(None)
-
-
-def test_a_ping_that_falls_due_while_closing_is_not_sent() -> None:
-    async def run() -> None:
-        pinged: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        router = Router()
-        router.add_websocket("/closing", lambda _: Closing(pinged))
-        bound = bind("127.0.0.1", 0)
-        listener = await serve(Site(router, Guard(bound.getsockname()[1]), connections_max=10), bound)
-        async with connect(f"ws://127.0.0.1:{listener.port}/closing") as connection:
-            await connection.send("now")
-            await asyncio.wait_for(pinged, 5)
-            with pytest.raises(ConnectionClosed):
-                await connection.recv()
-        await listener.stop()
-
-    asyncio.run(run())
