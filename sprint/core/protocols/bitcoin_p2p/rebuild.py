@@ -49,6 +49,9 @@ class TransactionPool(Protocol):
     def transactions(self) -> Iterable[KnownTransaction]:
         """All that are known, in any order."""
 
+    def remove(self, txids: Iterable[bytes]) -> None:
+        """Forget transactions that are in a block."""
+
 
 class RebuildFailed(Exception):
     """The block cannot be had from this compact form; the reason says why. Nobody is to blame."""
@@ -75,6 +78,7 @@ class PartialBlock:
         self.size_bytes = size_bytes  # of all messages that it took
         self.missing: tuple[int, ...] = ()
         self.begun = False
+        self.txids: tuple[bytes, ...] = ()  # of the whole block, once it is finished
         self._message = message
         self._parameters = parameters
         self._version = version
@@ -131,6 +135,7 @@ class PartialBlock:
         root, _ = merkle_root(txids)
         if root != parse_header(self._message.header[:HEADER_SIZE]).merkle_root:
             raise RebuildFailed(self.hash, "its transactions are not those that the header commits to")
+        self.txids = tuple(txids)
         count = compact_size(len(raws))
         raw = b"".join((self._message.header, count, *raws, self._extension(last)))
         if self._version != COMPACT_VERSION_WTXID:

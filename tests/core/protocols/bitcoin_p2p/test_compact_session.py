@@ -92,6 +92,14 @@ def test_what_came_unasked_is_a_header_first_and_a_block_when_it_is_asked_for() 
     assert peer.counts == {"received": 1, "rebuilt": 1, "bytes_saved": len(RAW) - size}
 
 
+def test_what_was_in_a_rebuilt_block_is_known_no_more() -> None:
+    pool = pool_of([*BLOCK, spend(99)])
+    peer = Peer(pool)
+    peer.sends_compact()
+    peer.session.request_blocks([HASH], 5.0)
+    assert [each.txid for each in pool.transactions()] == [spend(99).txid]
+
+
 def test_what_is_missing_is_asked_for() -> None:
     peer = Peer(pool_of(BLOCK[:4] + BLOCK[6:]))
     peer.sends_compact()

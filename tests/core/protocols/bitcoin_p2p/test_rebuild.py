@@ -59,6 +59,9 @@ class Listed:
     def add(self, raw: bytes) -> tuple[bytes, bytes]:
         return raw, raw
 
+    def remove(self, txids: Iterable[bytes]) -> None:
+        """Nothing is forgotten here."""
+
     def transactions(self) -> Iterator[KnownTransaction]:
         return iter(self._transactions)
 
