@@ -7,17 +7,18 @@ import asyncio
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
+from websockets.protocol import State
 
 from sprint.tools.net import bind
 from sprint.tools.web.guard import Guard
 from sprint.tools.web.outgoing import FlushWindow
 from sprint.tools.web.router import Router, Site
 from sprint.tools.web.server import serve
-from sprint.tools.web.websocket import GOING_AWAY, WebSocketConnection
+from sprint.tools.web.websocket import WebSocketConnection
 
 
 class Closing:
-    """A session whose connection begins to close, and whose ping falls due just then."""
+    """A session whose peer has gone, and whose ping falls due just then."""
 
     window: FlushWindow | None = None
 
@@ -31,7 +32,8 @@ class Closing:
     def message(self, text: str) -> None:
         assert self.connection is not None
         try:
-            self.connection._protocol.send_close(GOING_AWAY)
+            self.connection._protocol.receive_eof()  # the peer has gone without a word
+            assert self.connection._protocol.state is State.CLOSED
             self.connection._ping()
         except Exception as error:
             self.pinged.set_exception(error)
