@@ -204,8 +204,7 @@ class PeerSession(Link):
         if self._compact is not None and frame.command == BlockTransactions.command:
             return self._on_block_transactions(self._compact, frame.payload)
         if self._asker is not None and frame.command == "tx":
-            if not self._asker.arrived(frame.payload):
-                self._count("unwanted")
+            self._on_transaction(self._asker, frame.payload)
             return []
         if self.settings.addresses_wanted and frame.command == Addresses.command:
             return [AddressesReceived(Addresses.decode(frame.payload).addresses)]
@@ -260,6 +259,16 @@ class PeerSession(Link):
             self._count("unwanted")
             return []
         return [BlockReceived(raw)]
+
+    def _on_transaction(self, asker: TransactionAsker, raw: bytes) -> None:
+        try:
+            if not asker.arrived(raw):
+                self._count("unwanted")
+        except WireError:
+            if self.parameters.mweb_height is None:
+                raise
+            # One that moves coins of the extension block only is sent as a shell without inputs.
+            self._count("unreadable")
 
     def _on_compact_block(self, compact: CompactReceiver, payload: bytes) -> list[SessionEvent]:
         digest, header = compact.keep(payload, self.read_at)

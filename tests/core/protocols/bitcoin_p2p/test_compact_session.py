@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from sprint.core.chains import litecoin
 from sprint.core.chains.bitcoin_family.transaction import Transaction
 from sprint.core.kernels import sha256d
 from sprint.core.protocols.bitcoin_p2p.compact import (
@@ -239,6 +240,16 @@ def test_a_transaction_that_nobody_asked_for_is_counted() -> None:
     peer = Peer(pool_of([]))
     peer.says("tx", spend(2).encode())
     assert peer.session.counts == {"unwanted": 1}
+
+
+def test_a_transaction_within_an_extension_block_does_not_cost_the_node_its_score() -> None:
+    """These ten bytes are what a real litecoind sent, which lost the relay its source."""
+    network = litecoin.REGTEST
+    relaying = Relaying(Mempool(network), Counter())
+    session = PeerSession(network, SETTINGS, nonce=OWN_NONCE, now=0.0, relaying=relaying)
+    session.receive_data(frame(version(), network) + bare("verack", network=network), 0.0)
+    session.receive_data(bare("tx", bytes.fromhex("0200000000007f010000"), network), 0.0)
+    assert (session.score, session.counts, len(relaying.pool)) == (0, {"unreadable": 1}, 0)
 
 
 @pytest.mark.parametrize(("services", "asked"), [(NODE_BLOOM, True), (0, False)])
