@@ -17,6 +17,7 @@ from sprint.core.chains.bitcoin_family.block import check_body
 from sprint.core.chains.bitcoin_family.header import parse_header
 from sprint.core.chains.bitcoin_family.parameters import HEADER_SIZE, NetworkParameters
 from sprint.core.chains.bitcoin_family.scan import scan_transaction
+from sprint.core.chains.bitcoin_family.transaction import parse_transaction
 from sprint.core.errors import RuleError, WireError
 from sprint.core.kernels import merkle_root, sha256d
 from sprint.core.protocols.bitcoin_p2p.compact import (
@@ -24,7 +25,9 @@ from sprint.core.protocols.bitcoin_p2p.compact import (
     EXTENSION_ABSENT,
     CompactBlock,
 )
-from sprint.core.wire import compact_size
+from sprint.core.wire import Reader, compact_size
+
+_HOGADDR_PREFIX = b"\x58\x20"  # version 8 and 32 bytes: the output of a transaction that integrates (LIP 2)
 
 
 class KnownTransaction(msgspec.Struct, frozen=True, gc=False):
@@ -147,11 +150,16 @@ class PartialBlock:
         return scan_transaction(raw, 0, self._parameters.money_max, mweb=mweb).txid
 
     def _extension(self, last: bytes) -> bytes:
-        """Return the extension block; it stands behind a marked transaction and nowhere else."""
-        mweb = self._parameters.mweb_height is not None
-        if not mweb or not scan_transaction(last, 0, self._parameters.money_max, mweb=True).mark_size:
+        """Return the extension block; it stands behind the transaction that integrates it and nowhere else.
+
+        Litecoin Core takes both the mark and the extension block off for a peer that does not offer them.
+        """
+        if self._parameters.mweb_height is None:
             return b""
-        if self._message.extension in (b"", EXTENSION_ABSENT):
+        transaction = parse_transaction(Reader(last), mweb=True)
+        if not transaction.integrates and not transaction.outputs[0].script.startswith(_HOGADDR_PREFIX):
+            return b""
+        if not transaction.integrates or self._message.extension in (b"", EXTENSION_ABSENT):
             raise RebuildFailed(self.hash, "its extension block is not in the compact form")
         return self._message.extension
 

@@ -9,6 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sprint.core.chains import litecoin
+from sprint.core.chains.bitcoin_family.transaction import (
+    Transaction,
+    TransactionInput,
+    TransactionOutput,
+)
 from sprint.core.errors import WireError
 from sprint.core.protocols.bitcoin_p2p import rebuild
 from sprint.core.protocols.bitcoin_p2p.compact import CompactBlock
@@ -132,3 +138,19 @@ def test_a_thousand_transactions_are_found_among_many(request: pytest.FixtureReq
     partial = partial_of(compact_of(transactions))
     assert partial.match(pool_of(map(spend, range(3_000)))) == ()
     assert partial.finish() == block_of(transactions)
+
+
+@pytest.mark.parametrize(("integrates", "extension"), [(False, b""), (True, b""), (True, b"\x00")])
+def test_a_block_whose_extension_block_was_left_out_is_asked_for_whole(
+    extension: bytes, *, integrates: bool
+) -> None:
+    """A real litecoind leaves it out for a peer that does not offer it; the rest alone is no valid block."""
+    source = TransactionInput(bytes(31) + b"\x09", 0, b"", 0xFFFF_FFFF)
+    output = TransactionOutput(1, b"\x58\x20" + bytes(32))
+    hogex = Transaction(2, (source,), (output,), (), 0, integrates=integrates)
+    message = compact_of([coinbase(), hogex], prefilled=(0, 1))
+    message = CompactBlock(message.header, message.nonce, (), message.prefilled, extension)
+    partial = PartialBlock(message, litecoin.REGTEST, version=2, size_bytes=0, received_at=0.0)
+    assert partial.match(pool_of([])) == ()
+    with pytest.raises(RebuildFailed, match="extension block is not in the compact form"):
+        partial.finish()
