@@ -73,6 +73,7 @@ class Checker:
         self._headers: set[str] = set()  # told, and neither delivered nor withdrawn yet
         self._stalled = False
         self._final = 0  # the greatest height told as final
+        self._first_height: int | None = None  # of the first block told: where the log begins
         self._below: set[str] | None = None  # what lies below the log's begin, once it has begun
         self.reorgs = 0
         self.gaps = 0
@@ -136,10 +137,27 @@ class Checker:
             return
         raise Violation("refused for its reason", f"{event.data.hash} breaks {check!r}, withdrawn: {reason}")
 
+    def _may_be_told(self, block: bytes) -> bool:
+        """Whether a block is valid as far as the relay looks: not below its log's begin, nor into a gap.
+
+        Of what lies there it proves the headers alone, and says so; a true block on a false one whose body it
+        never asked for is not to be told apart.
+        """
+        world = self._world
+        while block in world.refused:
+            height = world.height[block]
+            looked_at = self._first_height is None or height >= self._first_height
+            if block in world.forged and looked_at and self._covering(height) is None:
+                return False
+            block = world.parent[block]
+        return True
+
     def _block(self, event: BlockEvent) -> None:
         data = event.data
         truth = self._hashes.get(data.hash)
-        if truth is None or truth in self._world.refused or self._world.height[truth] != data.height:
+        if self._first_height is None:
+            self._first_height = data.height
+        if truth is None or not self._may_be_told(truth) or self._world.height[truth] != data.height:
             raise Violation("nothing invalid", f"{data.hash} at {data.height} is no block of the world")
         raw = self._world.body(truth, witness=True)
         if raw is None or len(raw) != data.size or data.parent != self._parent(data.hash):

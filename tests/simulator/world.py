@@ -60,6 +60,7 @@ class World:
         self.parent: dict[bytes, bytes] = {}
         self.height: dict[bytes, int] = {self.genesis: 0}
         self.refused: dict[bytes, str] = {}
+        self.forged: set[bytes] = set()  # those of `refused` that are false themselves, not only stand on one
         self.false_headers: set[bytes] = set()
         self.ripe_at: dict[bytes, float] = {}
 
@@ -106,6 +107,7 @@ class World:
         body = forged.body[len(forged.header) :]
         block_hash = self._place(forged.header, Body(body, body, b""), 1)
         self.refused[block_hash] = forged.check
+        self.forged.add(block_hash)
         if not forged.in_body:
             self.false_headers.add(block_hash)
         return block_hash
@@ -116,6 +118,7 @@ class World:
         header = self.forger.mined(self.forger.header(spot, self.rng.randbytes(32)))
         block_hash = self._place(header, Body(b"", b"", b""), 0)
         self.refused[block_hash] = ""
+        self.forged.add(block_hash)
         return block_hash
 
     def adopt(self, raw: bytes) -> bytes:
