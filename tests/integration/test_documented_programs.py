@@ -36,7 +36,7 @@ CURLS = [
     for page in PAGES
     for block in fenced(page, "console")
     for line in block.splitlines()
-    if line.startswith("$ curl") and "CURSOR" not in line
+    if line.startswith("$ curl") and "CURSOR" not in line and '"method"' not in line  # those ask a node
 ]
 
 

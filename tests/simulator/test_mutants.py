@@ -26,7 +26,7 @@ from tests.simulator.networks import RETARGETING, network_of
 from tests.simulator.relay import SimulatedRelay
 from tests.simulator.run import DEFAULT_CHAIN, Simulation
 
-SEEDS_MAX = 40
+SEEDS_MAX = 160
 FAR_AHEAD_S = 86_400
 DOGECOIN = "dogecoin-regtest"
 
