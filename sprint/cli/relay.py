@@ -58,9 +58,7 @@ sprint relay tail --json --from earliest
 
 Source = Annotated[
     list[str] | None,
-    typer.Option(
-        "--source", metavar="[NAME@]CHAIN[:NETWORK]=p2p://HOST:PORT", help="A node; may be repeated."
-    ),
+    typer.Option("--source", metavar="[NAME@]CHAIN[:NETWORK]=URL", help="A node; may be repeated."),
 ]
 
 

@@ -73,7 +73,7 @@ class SourceSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = None
     topics: Annotated[
         tuple[str, ...] | None,
-        about("of `zmq`: the topics to subscribe to", at_once=True, default="those that the node has"),
+        about("of `zmq`: the topics to subscribe to", at_once=True, default="all three"),
     ] = None
 
 

@@ -56,7 +56,7 @@ def test_an_event_of_a_newer_version_is_passed_over_and_its_place_kept() -> None
     log = make_log(1)
     resume = make_resume(Subscription(start="earliest"))
     run_connection(resume, log)
-    newer = {"type": "of_a_newer_version", "chain": "bitcoin", "seq": 2, "cursor": "next", "data": {"height": 1}}
+    newer = {"type": "of_tomorrow", "chain": "bitcoin", "seq": 2, "cursor": "next", "data": {"height": 1}}
     assert resume.receive(json.dumps(newer), 0.0) is None
     assert resume.cursor == "next"
     assert resume.unknown_types_skipped == 1
