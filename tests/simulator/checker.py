@@ -121,7 +121,9 @@ class Checker:
         # A late block may be final while the gap that passed over it is the branch's end so far.
         if data.hash not in self.branch and self._covering(data.height) is None:
             raise Violation("final is deep", f"{data.hash} is not of the best branch")
-        tip_height = max(self._height(self.branch[-1]), *(gap.last for gap in self._gaps), 0)
+        # A log may begin with a gap: then all that was delivered so far came late, and the branch is empty.
+        tips = [self._height(self.branch[-1])] if self.branch else []
+        tip_height = max([*tips, *(gap.last for gap in self._gaps)], default=0)
         confirmations = tip_height - self._height(data.hash) + 1
         if data.height != self._height(data.hash) or confirmations < FINALITY_DEPTH:
             raise Violation("final is deep", f"{data.hash} at {data.height} has {confirmations}")
