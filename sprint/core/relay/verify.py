@@ -46,6 +46,7 @@ CHECK_ORDER = (
     *("coinbase_height", "lock_time", "duplicate_coinbase"),
 )
 BODY_CHECKS = {"merkle_root", "coinbase", "transactions", "size", "weight"}
+MERKLE_ROOT_AT = slice(36, 68)  # of a raw header
 BODY_PLACE_CHECKS = {"coinbase_height", "lock_time", "duplicate_coinbase"}
 # Made of every block wherever its place is known; where one is not made, the report says why.
 CHECKS_EXPECTED = {
@@ -64,10 +65,12 @@ _IDS_ONLY = "the answer does not hold the whole body in bytes; ask with verbosit
 _NO_PARENT = "its parent is not among the blocks given"
 _NO_HEIGHT = "the height of its parent is not known"
 _OWN_HEIGHT = "the height is the one its own coinbase states"
+_NO_BODY_BELOW = "the bodies below it are not among the blocks given"
 _GENESIS = "the genesis block is given, and stands on nothing"
 _UNKNOWN_GROUND = {
     "difficulty": "the headers below it that its rule reads are not all known",
     "median_time": "the eleven headers below it are not all known",
+    "lock_time": "the median time of the eleven below is not known; it is held against the block's own",
 }
 
 
@@ -274,17 +277,28 @@ class _Branches:
         refused = self._processor.check_context(block, ground.ancestry, self._identities_below(block))
         if refused is None:
             names = set(self._processor.context_checks(ground.ancestry)) & BODY_PLACE_CHECKS
-            judged.passed += names - ({"coinbase_height"} if ground.height_by == "coinbase" else set())
+            names -= {"coinbase_height"} if ground.height_by == "coinbase" else set()
+            names -= set() if self._body_below_is_known(block) else {"duplicate_coinbase"}
+            judged.passed += names
         return refused
+
+    def _body_below_is_known(self, block: Block) -> bool:
+        """Whether there is a coinbase below to compare with; that of genesis is always known."""
+        parent = self._given.get(block.header.parent)
+        given = parent is not None and parent.block is not None
+        return given or block.header.parent == self._parameters.genesis_hash
 
     def _identities_below(self, block: Block) -> Iterator[bytes]:
         """Give the identities of the blocks below, newest first, as far as they are among those given."""
-        below = self._given.get(block.header.parent)
+        parent = block.header.parent
         for _ in range(IDENTITIES_BELOW_MAX):
+            below = self._given.get(parent)
+            if parent == self._parameters.genesis_hash:
+                yield self._parameters.genesis[MERKLE_ROOT_AT]  # of one transaction: its id
             if below is None or below.block is None:
                 return
             yield below.block.identity
-            below = self._given.get(below.block.header.parent)
+            parent = below.block.header.parent
 
 
 def _is_first(judged: _Judged) -> bool:
@@ -346,6 +360,8 @@ def _outcomes(parameters: NetworkParameters, judged: _Judged) -> tuple[CheckOutc
 
 def _why_not(parameters: NetworkParameters, judged: _Judged, name: str) -> str:
     """Say why a check was not made; nothing of one that does not apply to such a block."""
+    if name == "duplicate_coinbase":
+        return _why_no_coinbase_below(parameters, judged)
     if name not in CHECKS_EXPECTED:
         return ""
     if judged.refused is not None:
@@ -364,3 +380,10 @@ def _why_not(parameters: NetworkParameters, judged: _Judged, name: str) -> str:
     if name == "difficulty" and parameters.fixed_bits is not None:
         return ""
     return _UNKNOWN_GROUND.get(name, "")
+
+
+def _why_no_coinbase_below(parameters: NetworkParameters, judged: _Judged) -> str:
+    ground = judged.ground
+    applies = ground is not None and ground.ancestry.height + 1 < parameters.bip34_height
+    compared = judged.block is None or judged.refused is not None or _is_first(judged)
+    return _NO_BODY_BELOW if applies and not compared else ""

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from sprint.core.chains import bitcoin
+from sprint.core.chains.bitcoin_family.header import parse_header
 from sprint.core.chains.bitcoin_family.node_answer import Candidate, read_answer
 from sprint.core.chains.bitcoin_family.parameters import NetworkParameters
 from sprint.core.chains.bitcoin_family.transaction import parse_transaction
@@ -16,6 +17,7 @@ from sprint.core.kernels import sha256d
 from sprint.core.relay.block_file import Found, of_bytes
 from sprint.core.relay.verify import CHECK_ORDER, BlockReport, verify_blocks
 from sprint.core.wire import Reader
+from sprint.tools.devnet.genesis import genesis_body
 from tests.core.chains.bitcoin_family import building
 from tests.vectors import bitcoin_family as vectors
 
@@ -106,7 +108,8 @@ def test_every_check_stands_in_a_report_once_and_in_the_order_of_the_documentati
 def test_a_block_alone_is_judged_at_the_height_that_its_coinbase_states() -> None:
     (report,) = judged([BIG])
     assert (report.passed, report.height, report.height_by) == (True, BIG_HEIGHT, "coinbase")
-    assert names(report, "ok") >= {"version", "future_time", "lock_time"}
+    assert names(report, "ok") >= {"version", "future_time"}
+    assert why(report, "lock_time").startswith("the median time of the eleven below is not known")
     assert why(report, "coinbase_height") == "the height is the one its own coinbase states"
 
 
@@ -222,6 +225,24 @@ def test_a_coinbase_that_a_block_below_has_is_refused_before_bip_34() -> None:
     reports = verify_blocks(processor, parameters, found, UNIX_TIME)
     assert reports[1].passed, reports[1].reason
     assert reports[0].reason.startswith("duplicate_coinbase: ")
+
+
+def test_the_coinbase_of_genesis_is_not_to_be_repeated_also_where_genesis_is_not_given() -> None:
+    parameters = msgspec.structs.replace(bitcoin.REGTEST, bip34_height=1_000_000)
+    body = genesis_body(parameters)[80:]
+    root = parse_header(parameters.genesis).merkle_root
+    raw = child_of(parameters.genesis_hash, timestamp=1_300_000_000, root=root) + body
+    found = [Found("first", 0, "raw", of_bytes(raw, parameters))]
+    processor = type(bitcoin.CHAIN.processor("regtest"))(parameters)
+    (report,) = verify_blocks(processor, parameters, found, UNIX_TIME)
+    assert report.reason.startswith("duplicate_coinbase: ")
+
+
+def test_a_coinbase_with_no_body_below_to_compare_is_not_said_to_be_new() -> None:
+    alone = judged([CHAIN[0], CHAIN[1][:80], CHAIN[2]])
+    assert "duplicate_coinbase" in names(alone[0], "ok")  # over genesis, whose coinbase is known
+    assert why(alone[2], "duplicate_coinbase") == "the bodies below it are not among the blocks given"
+    assert all("duplicate_coinbase" in names(report, "ok") for report in judged(CHAIN[:3]))
 
 
 def test_an_answer_with_ids_alone_says_how_to_ask_for_the_body_and_a_header_does_not() -> None:

@@ -193,7 +193,7 @@ def test_a_source_that_meets_a_mistake_of_ours_backs_off_and_tries_again(
 ) -> None:
     async def scene(intake: SpyIntake, source: P2pSource, devnet: Devnet, port: int) -> None:
         assert await intake.next() == "ready"
-        connect = source._connect_once
+        connect = source.connect_once
         endings = [ZeroDivisionError("a mistake"), UnicodeError("no such label")]
 
         async def fail_first() -> tuple[Ending, float]:
@@ -201,7 +201,7 @@ def test_a_source_that_meets_a_mistake_of_ours_backs_off_and_tries_again(
                 raise endings.pop(0)
             return await connect()
 
-        source._connect_once = fail_first  # type: ignore[method-assign]  # what a mistake would do
+        source.connect_once = fail_first  # type: ignore[method-assign]  # what a mistake would do
         await devnet.stop()
         assert str(await intake.next()).startswith("lost: ")
         again = new_devnet(port)

@@ -40,14 +40,23 @@ def check_place(
 
 
 def place_checks(parameters: NetworkParameters, ancestry: Ancestry) -> tuple[str, ...]:
-    """Name what `check_place` checks above an ancestry."""
+    """Name what `check_place` checks above an ancestry.
+
+    `lock_time` is left out where the time is only held within bounds.
+    """
     binds = ancestry.height + 1 >= parameters.bip34_height
-    return "lock_time", "coinbase_height" if binds else "duplicate_coinbase"
+    by_coinbase = "coinbase_height" if binds else "duplicate_coinbase"
+    exact = not _median_time_binds(parameters, ancestry) or median_time(ancestry) is not None
+    return ("lock_time", by_coinbase) if exact else (by_coinbase,)
+
+
+def _median_time_binds(parameters: NetworkParameters, ancestry: Ancestry) -> bool:
+    return parameters.csv_height is not None and ancestry.height + 1 >= parameters.csv_height
 
 
 def _lock_time_cutoff(parameters: NetworkParameters, block: Block, ancestry: Ancestry) -> int:
     """BIP 113: the parent's median time. Before it, or where that is unknown, the block's own: never less."""
-    if parameters.csv_height is None or ancestry.height + 1 < parameters.csv_height:
+    if not _median_time_binds(parameters, ancestry):
         return block.header.timestamp
     known = median_time(ancestry)
     return block.header.timestamp if known is None else known

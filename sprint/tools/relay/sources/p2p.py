@@ -1,16 +1,17 @@
 """A source that speaks the Bitcoin family's P2P protocol: the socket around a `PeerSession`.
 
-It connects when its gate lets it, hands what the session tells to the chain's intake, writes what the
+It hands what the session tells to the chain's intake, writes what the
 session has to send, and arms the session's timer. It decides nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import Sequence
 from typing import cast
+
+import msgspec
 
 from sprint import __version__
 from sprint.core.chains.bitcoin_family.parameters import HEADER_SIZE, NetworkParameters
@@ -26,22 +27,21 @@ from sprint.core.protocols.bitcoin_p2p.events import (
 )
 from sprint.core.protocols.bitcoin_p2p.link import SessionSettings
 from sprint.core.protocols.bitcoin_p2p.session import PeerSession
-from sprint.core.relay.gate import Ending, SourceGate
+from sprint.core.relay.gate import Ending
 from sprint.core.relay.source_url import SourceSpec
 from sprint.tools.relay.intake import Sink
 from sprint.tools.relay.one_timer import OneTimer
+from sprint.tools.relay.sources.connecting import CONNECT_TIMEOUT_S, ConnectingSource
 from sprint.tools.relay.sources.p2p_chain import P2pChain
-from sprint.tools.relay.sources.view import SourceState, SourceView
+from sprint.tools.relay.sources.view import SourceView
 from sprint.tools.relay.stages import StageObserver
-from sprint.tools.runtime import clock, jitter, log_fields, random_bytes, wall_clock
+from sprint.tools.runtime import clock, random_bytes, wall_clock
 
-CONNECT_TIMEOUT_S = 10.0
 WRITE_BUFFER_BYTES_MAX = 1 << 20
-log = logging.getLogger(__name__)
 
 
-class P2pSource:
-    """One upstream, connected to again and again until it is cancelled."""
+class P2pSource(ConnectingSource):
+    """One upstream over P2P: a host that is named, or one after another of the nodes that are known."""
 
     def __init__(
         self,
@@ -53,49 +53,34 @@ class P2pSource:
         chain: P2pChain | None = None,
     ) -> None:
         """`chain` is needed where transactions are wanted or no host is named."""
-        self.spec = spec
+        super().__init__(spec, intake)
         self.parameters = parameters
-        self.intake = intake
         self.observer = observer
         self.sharing = chain if spec.mempool else None
         self.peers = chain.peers if chain is not None and not spec.host else None
-        self.blocks_received = 0
         self.compact: Counter[str] = Counter()
-        self._gate = SourceGate()
-        self._connection: _Connection | None = None
-        self._reason = "not tried yet"
-        self._connects = 0
-        self._blocked = False
-        # Of connections that have ended; the kinds are those of the protocol's errors, so they are few.
-        self._faults: Counter[str] = Counter()
+        self._host, self._port = spec.host, spec.port or parameters.default_port
 
-    def __repr__(self) -> str:
-        return f"P2pSource({self.spec.name}, {self.spec.url})"
+    async def open(self) -> _Connection:
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            _, connection = await loop.create_connection(
+                lambda: _Connection(self, loop), self._host, self._port
+            )
+        return connection
 
-    async def run(self) -> None:
-        """Connect, serve until the connection ends, wait as the gate says; for ever."""
-        while True:
-            await asyncio.sleep(self._gate.admit(clock()))
-            try:
-                outcome, held_s = await self._connect_once()
-            except Exception as error:  # a task that ended over a mistake of ours would never try again
-                log.exception("source %s failed", self.spec.name)
-                self._reason = repr(error)
-                outcome, held_s = "failed", 0.0
-            self._blocked = outcome == "misbehaved"
-            self._gate.record(outcome, held_s=held_s, now=clock(), jitter=jitter())
-
-    async def _connect_once(self) -> tuple[Ending, float]:
-        """Connect to the host that is named, or to one of the known nodes."""
+    async def connect_once(self) -> tuple[Ending, float]:
+        """Serve one connection to the host that is named, or to one of the known nodes."""
         if self.peers is None:
-            return await self._connect_to(self.spec.host, self.spec.port or self.parameters.default_port)
+            return await super().connect_once()
         try:
             address = await self.peers.choose()
         except UpstreamError as error:
-            self._cannot_be_reached(str(error))
+            self._note(str(error), was_ready=False)
             return "failed", 0.0
+        self._host, self._port = address.host, address.port
         try:
-            ending, held_s = await self._connect_to(address.host, address.port)
+            ending, held_s = await super().connect_once()
         except BaseException:  # the relay stops: that says nothing of the node
             self.peers.released(address)
             raise
@@ -103,64 +88,8 @@ class P2pSource:
         # The node is not asked again, so another need not wait as long as this one would have to.
         return ("lost" if ending == "misbehaved" else ending), held_s
 
-    async def _connect_to(self, host: str, port: int) -> tuple[Ending, float]:
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                _, connection = await loop.create_connection(lambda: _Connection(self, loop), host, port)
-        except (OSError, TimeoutError) as error:
-            self._cannot_be_reached(str(error) or f"no connection within {CONNECT_TIMEOUT_S:.0f} s")
-            return "failed", 0.0
-        self._connection = connection
-        self._connects += 1
-        try:
-            self._reason = await connection.ended
-        finally:
-            self._connection = None
-            connection.abort()
-            self._faults.update(connection.faults)
-        held_s = clock() - connection.ready_at if connection.ready_at is not None else 0.0
-        return ("misbehaved" if connection.misbehaved else "lost"), held_s
-
-    def _cannot_be_reached(self, reason: str) -> None:
-        if reason != self._reason:
-            log_fields(
-                log,
-                logging.WARNING,
-                "source cannot be reached",
-                chain=self.intake.chain,
-                source=self.spec.name,
-                url=self.spec.url,
-                reason=reason,
-            )
-        self._reason = reason
-
     def view(self) -> SourceView:
-        connection = self._connection
-        ready = connection is not None and connection.ready_at is not None
-        return SourceView(
-            name=self.spec.name,
-            url=self.spec.url,
-            provider=self.spec.provider,
-            state=self._state(ready=ready),
-            reason="" if ready else self._reason,
-            user_agent=connection.user_agent if connection is not None else "",
-            connects=self._connects,
-            blocks_received=self.blocks_received,
-            retry_in_s=round(self._gate.admit(clock()), 3) if connection is None else 0.0,
-            awaited_s=round(connection.awaited_s(clock()), 3) if connection is not None else 0.0,
-            faults=dict(self.faults()),
-            compact=dict(self.compact),
-        )
-
-    def faults(self) -> Counter[str]:
-        """Count by kind what was wrong in all connections so far."""
-        return self._faults + self._connection.faults if self._connection is not None else self._faults
-
-    def _state(self, *, ready: bool) -> SourceState:
-        if self._connection is not None:
-            return "ready" if ready else "connecting"
-        return "blocked" if self._blocked else "waiting"
+        return msgspec.structs.replace(super().view(), compact=dict(self.compact))
 
 
 class _Connection(asyncio.Protocol):
@@ -319,5 +248,4 @@ class _Connection(asyncio.Protocol):
 
 
 def _user_agent() -> str:
-
     return f"/sprint:{__version__}/"

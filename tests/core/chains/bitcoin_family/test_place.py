@@ -130,6 +130,13 @@ def test_a_coinbase_states_its_height_from_bip34_on_and_is_new_before() -> None:
     assert network().context_checks(KNOWN)[-2:] == ("lock_time", "duplicate_coinbase")
 
 
+def test_lock_times_are_not_named_where_bip_113_binds_and_the_median_is_unknown() -> None:
+    binding = network(csv_height=HEIGHT)
+    assert "lock_time" in binding.context_checks(KNOWN)
+    assert "lock_time" not in binding.context_checks(UNKNOWN)
+    assert "lock_time" in network(csv_height=HEIGHT + 1).context_checks(UNKNOWN)
+
+
 def test_a_coinbase_of_a_block_below_is_refused_below_bip34() -> None:
     judged = accepted(block([coinbase()]))
     verdict = network().check_context(judged, KNOWN, iter([bytes(32), judged.identity]))
