@@ -145,17 +145,19 @@ def disagreement(listener: Listener, killed: KilledRelay, devnet: DevnetProcess)
         if isinstance(listener.error, CursorError):
             return f"the subscriber's place is not in the log: {listener.error}"
         return str(error)
-    seen = blocks_of(listener.events)
+    # The listener's thread goes on; every comparison is of the same events.
+    events = list(listener.events)
+    seen = blocks_of(events)
     mined = devnet.hashes()
     begin = mined.index(seen[0])
     if seen != mined[begin : begin + len(seen)]:
         return f"the subscriber was given {len(seen)} blocks, {len(set(seen))} different ones"
-    if kinds_of(listener.events) != [f"block {block_hash}" for block_hash in seen]:
+    if kinds_of(events) != [f"block {block_hash}" for block_hash in seen]:
         return "the subscriber was told of a reorg or a gap that there was not"
     with Listener(killed.relay.url, types=TYPES) as fresh:
         fresh.wait_for_block(target)
-        count = min(len(fresh.events), len(listener.events))
-        if fresh.events[:count] != listener.events[:count]:
+        count = min(len(fresh.events), len(events))
+        if fresh.events[:count] != events[:count]:
             return "the log holds other events than the subscriber was given"
     return None
 
