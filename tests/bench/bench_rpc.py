@@ -3,8 +3,7 @@
     python -m tests.bench.bench_rpc [--seconds S] [--rounds N]
 
 The server is a process of its own that answers each POST with the same few bytes of JSON. Every client
-decodes each answer with msgspec. aiohttp is measured where it is installed; it is not among the project's
-dependencies. Rounds take turns, and the median counts.
+decodes each answer with msgspec. aiohttp is there for the benchmark alone. Rounds take turns, and the median counts.
 """
 
 from __future__ import annotations
