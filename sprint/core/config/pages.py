@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Iterator
 from typing import Any
@@ -14,11 +13,10 @@ from sprint.core.config.keys import KEYS, SOURCES_KEY, Key, find_key
 from sprint.core.config.origins import Origin, Resolved
 from sprint.core.config.sections import SourceSection
 from sprint.core.config.toml_text import literal
-from sprint.core.relay.source_url import SCHEMES
+from sprint.core.relay.source_url import SCHEMES, without_secrets
 from sprint.core.relay.tiers import TierPolicy, find_tier, parse_tiers
 
 WIDTH = 100
-_USER_INFO = re.compile("//[^/?#@]*@")
 EXAMPLE_HEAD = """\
 # sprint.toml: every key, with its default where it has one.
 # Precedence: flag > environment > file > tier > default. `sprint relay config explain KEY` tells of one.
@@ -30,7 +28,8 @@ _EXAMPLE_SOURCES: tuple[dict[str, Any], ...] = (
     {"url": "rpcs://node.example:443", "user_env": "NODE_USER", "password_env": "NODE_PASSWORD"},
     {"url": "zmq://127.0.0.1:28332", "topics": ("rawblock", "sequence")},
 )
-_EXAMPLE_DATA_DIR = "~/.local/share/sprint"
+# A key whose default is no value of its own.
+_EXAMPLE_VALUES = {"relay.data_dir": "~/.local/share/sprint", "chains.NAME.no_block_alarm_s": 4_500.0}
 _EXAMPLE_NAMES = {"chains": "bitcoin", "tiers": "business"}
 
 
@@ -162,7 +161,7 @@ def _example_sources(section: str) -> list[str]:
 def _example_value(key: Key, policy: TierPolicy) -> Any:
     if key.name.startswith("tiers."):
         return getattr(policy, key.field)
-    return _EXAMPLE_DATA_DIR if key.name == "relay.data_dir" else key.default
+    return _EXAMPLE_VALUES.get(key.name, key.default)
 
 
 def _values(resolved: Resolved) -> Iterator[tuple[str, Any, Origin]]:
@@ -190,7 +189,7 @@ def _source_values(
 ) -> Iterator[tuple[str, Any, Origin]]:
     for field, value in msgspec.structs.asdict(source).items():
         if value is not None:
-            said = _USER_INFO.sub("//…@", value) if field == "url" else value
+            said = without_secrets(value) if field == "url" else value
             yield f"{place}.{field}", said, resolved.origin(f"{place}.{field}")
 
 

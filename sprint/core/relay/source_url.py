@@ -1,4 +1,4 @@
-"""The source URL: `[NAME@]CHAIN[:NETWORK]=SCHEME://[user:password@]host:port[?key=value&…]`.
+"""The source URL: `[NAME@]CHAIN[:NETWORK]=SCHEME://[user:password@]host:port[/path][?key=value&…]`.
 
 Examples: `litecoin:regtest=p2p://127.0.0.1:19444`, `core-1@bitcoin=p2p://127.0.0.1:8333?provider=own-rack`,
 `bitcoin=rpc://127.0.0.1:8332?cookie_file=~/.bitcoin/.cookie`,
@@ -17,10 +17,10 @@ from sprint.core.protocols.zmq.frames import TOPICS
 
 
 class SchemeRules(msgspec.Struct, frozen=True, kw_only=True):
-    """What a source of one scheme says: its keys beside `provider`, a login, whether it needs a port."""
+    """What a source of one scheme says: its keys beside `provider`, a login and path, if it needs a port."""
 
     keys: tuple[str, ...] = ()
-    login: bool = False
+    asked: bool = False  # over HTTP: it may have a login and a path
     port_needed: bool = False
     seeds: bool = False  # whether it may stand without a host: then it is one of the chain's known nodes
     example: str
@@ -29,13 +29,17 @@ class SchemeRules(msgspec.Struct, frozen=True, kw_only=True):
 _RPC_KEYS = ("cookie_file", "user_env", "password_env")
 SCHEMES: dict[str, SchemeRules] = {
     "p2p": SchemeRules(keys=("mempool",), seeds=True, example="p2p://127.0.0.1:8333"),
-    "rpc": SchemeRules(keys=_RPC_KEYS, login=True, port_needed=True, example="rpc://127.0.0.1:8332"),
-    "rpcs": SchemeRules(keys=_RPC_KEYS, login=True, port_needed=True, example="rpcs://node.example:443"),
+    "rpc": SchemeRules(keys=_RPC_KEYS, asked=True, port_needed=True, example="rpc://127.0.0.1:8332"),
+    "rpcs": SchemeRules(keys=_RPC_KEYS, asked=True, example="rpcs://node.example"),
     "zmq": SchemeRules(keys=("topics",), port_needed=True, example="zmq://127.0.0.1:28332"),
 }
 KEYS = ("provider",)
 NAME_LENGTH_MAX = 64
-_USER_INFO = re.compile("//[^/?#]*@")
+PATH_LENGTH_MAX = 1_024
+# A password may have characters in it that should have been written `%..`, so all up to the last @ is hidden.
+_USER_INFO = re.compile("(//|=(?!.*//)).*@", re.DOTALL)
+_PATH = re.compile("(//[^/?#]*)/[^?]+")
+_VALUE = re.compile("([?&#])([^=&#]*)(=[^&#]*)?")
 _FORM = "[NAME@]CHAIN[:NETWORK]=SCHEME://host:port"
 
 
@@ -55,6 +59,15 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
         return "Login(…)"
 
 
+class RequestPath(msgspec.Struct, frozen=True):
+    """Where behind a host JSON-RPC is served. It is never shown: a provider's path has its key in it."""
+
+    text: str = "/"
+
+    def __repr__(self) -> str:
+        return "RequestPath(…)"
+
+
 class SourceSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One upstream to connect to. `provider` groups sources that share a fate; `name` is unique.
 
@@ -71,12 +84,13 @@ class SourceSpec(msgspec.Struct, frozen=True, kw_only=True):
     port: int | None
     provider: str
     login: Login | None = None
+    path: RequestPath = RequestPath()
     topics: tuple[str, ...] = ()
     mempool: bool = False
 
     @property
     def url(self) -> str:
-        """Where it is; without login and keys, so that it may be shown."""
+        """Where it is; without login, path and keys, so that it may be shown."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}" + ("" if self.port is None else f":{self.port}")
 
@@ -103,7 +117,7 @@ def source_of(
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise ConfigError(f"source url {_shown(url)}: {error}") from error
+        raise ConfigError(f"source url {_shown(url)}: {_why_no_place(url, str(error))}") from error
     rules = SCHEMES.get(parts.scheme)
     if rules is None:
         raise ConfigError(
@@ -126,7 +140,8 @@ def source_of(
         host=host or "",
         port=port,
         provider=provider or keys.get("provider") or chosen,
-        login=_login_of(url, parts, keys) if rules.login else None,
+        login=_login_of(url, parts, keys) if rules.asked else None,
+        path=RequestPath(parts.path or "/"),
         topics=_topics_of(url, keys) if "topics" in rules.keys else (),
         mempool=_switch_of(url, keys, "mempool"),
     )
@@ -145,10 +160,26 @@ def _check_place(url: str, host: str, port: int | None, rules: SchemeRules) -> N
 
 def _check_parts(url: str, parts: SplitResult, rules: SchemeRules) -> None:
     """Refuse what the scheme has no use for."""
-    login = bool(parts.username or parts.password)
-    if (login and not rules.login) or parts.path not in ("", "/") or parts.fragment:
-        takes = "host, port and login, no path" if rules.login else "host and port, no user, path"
-        raise ConfigError(f"source url {_shown(url)}: {parts.scheme} takes {takes} or fragment")
+    login, path = bool(parts.username or parts.password), parts.path not in ("", "/")
+    if parts.fragment or ((login or path) and not rules.asked):
+        takes = "host, port, login and path, no" if rules.asked else "host and port, no user, path or"
+        raise ConfigError(f"source url {_shown(url)}: {parts.scheme} takes {takes} fragment")
+    if len(parts.path) > PATH_LENGTH_MAX:
+        raise ConfigError(
+            f"source url {_shown(url)}: a path of {len(parts.path)} characters, limit {PATH_LENGTH_MAX}"
+        )
+    if not (parts.path.isascii() and parts.path.isprintable()) or " " in parts.path:
+        raise ConfigError(
+            f"source url {_shown(url)}: a path with characters that HTTP does not take; write %20 and so on"
+        )
+
+
+def _why_no_place(url: str, error: str) -> str:
+    """Say why a URL has no place in it. The parser's own words may repeat a piece of a password."""
+    if not error.startswith("Port could not be cast"):
+        return error
+    said = "its port is no number"
+    return f"{said}; in a login write / ? # @ as %2F %3F %23 %40" if "@" in url else said
 
 
 def _keys_of(url: str, query: str, rules: SchemeRules) -> dict[str, str]:
@@ -156,9 +187,11 @@ def _keys_of(url: str, query: str, rules: SchemeRules) -> dict[str, str]:
     known = (*KEYS, *rules.keys)
     unknown = [key for key in keys if key not in known]
     if unknown:
-        raise ConfigError(
-            f"source url {_shown(url)}: unknown key {unknown[0]!r}; there is {', '.join(known)}"
+        # Without a value it may be a provider's key itself, as some put it there.
+        named = (
+            f"unknown key {unknown[0]!r}" if keys[unknown[0]] or not rules.asked else "a key without value"
         )
+        raise ConfigError(f"source url {_shown(url)}: {named}; there is {', '.join(known)}")
     return keys
 
 
@@ -217,6 +250,19 @@ def _can_be_looked_up(host: str) -> bool:
         return False
 
 
+def without_secrets(url: str) -> str:
+    """Return a URL, or what was given for one, without what may be secret: login, path, values of keys."""
+    shown = _PATH.sub(r"\1/…", _USER_INFO.sub(r"\1…@", url))
+    return _VALUE.sub(_value_shown, shown)
+
+
+def _value_shown(found: re.Match[str]) -> str:
+    mark, key, value = found[1], found[2], found[3]
+    # Of our own keys none holds a secret, only names of what holds one.
+    if any(key in (*KEYS, *rules.keys) for rules in SCHEMES.values()):
+        return found[0]
+    return mark + ("…" if value is None or mark == "#" else f"{key}=…")
+
+
 def _shown(text: str) -> str:
-    """Quote what was given, without a secret that may stand in it."""
-    return repr(_USER_INFO.sub("//…@", text))
+    return repr(without_secrets(text))

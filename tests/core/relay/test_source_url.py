@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sprint.core.errors import ConfigError
-from sprint.core.relay.source_url import NAME_LENGTH_MAX, Login, SourceSpec, parse_source, source_of
+from sprint.core.relay.source_url import (
+    NAME_LENGTH_MAX,
+    PATH_LENGTH_MAX,
+    Login,
+    RequestPath,
+    SourceSpec,
+    parse_source,
+    source_of,
+    without_secrets,
+)
 
 
 def spec(**changes: object) -> SourceSpec:
@@ -68,6 +77,29 @@ def test_what_an_rpc_source_says_of_its_login(text: str, expected: SourceSpec) -
 
 
 @pytest.mark.parametrize(
+    ("text", "port", "path"),
+    [
+        ("rpc://127.0.0.1:8332/wallet/x", 8332, "/wallet/x"),
+        ("rpcs://node.example/v1/key%20?provider=theirs", None, "/v1/key%20"),
+        ("rpcs://node.example", None, "/"),
+        (f"rpc://h:1/{'k' * (PATH_LENGTH_MAX - 1)}", 1, "/" + "k" * (PATH_LENGTH_MAX - 1)),
+    ],
+)
+def test_an_rpc_source_may_have_a_path_and_over_tls_needs_no_port(
+    text: str, port: int | None, path: str
+) -> None:
+    source = parse_source(f"bitcoin={text}")
+    assert (source.port, source.path) == (port, RequestPath(path))
+
+
+def test_a_path_is_shown_nowhere_as_a_provider_puts_its_key_there() -> None:
+    source = parse_source("bitcoin=rpcs://node.example/v1/hunter2")
+    for shown in (repr(source), str(source), f"{source.path}", source.url, source.name):
+        assert "hunter2" not in shown
+    assert without_secrets("rpcs://node.example/v1/hunter2?provider=p") == "rpcs://node.example/…?provider=p"
+
+
+@pytest.mark.parametrize(
     ("query", "topics"),
     [
         ("", ("hashblock", "rawblock", "sequence")),
@@ -117,14 +149,18 @@ def test_a_login_is_shown_nowhere() -> None:
         ("bitcoin=p2p://a b:1", "can be looked up"),
         ("bitcoin=p2p://127.0.0.1:99999", "Port out of range 0-65535"),
         ("bitcoin=p2p://127.0.0.1:0", "port 0; want 1 to 65535"),
-        ("bitcoin=p2p://127.0.0.1:http", "http"),
+        ("bitcoin=p2p://127.0.0.1:http", "its port is no number"),
         ("bitcoin=p2p://[::1:8333", "Invalid IPv6 URL"),
         ("bitcoin=p2p://127.0.0.1:8333/path", "no user, path or fragment"),
         ("bitcoin=p2p://127.0.0.1:8333#part", "no user, path or fragment"),
         ("bitcoin=p2p://user@127.0.0.1:8333", "no user, path or fragment"),
         ("bitcoin=p2p://127.0.0.1:8333?providr=x", "unknown key 'providr'; there is provider"),
         ("bitcoin=rpc://127.0.0.1", "no port; want one, as in rpc://127.0.0.1:8332"),
-        ("bitcoin=rpc://127.0.0.1:1/wallet", "rpc takes host, port and login, no path or fragment"),
+        ("bitcoin=rpc://127.0.0.1:1/wallet#x", "rpc takes host, port, login and path, no fragment"),
+        ("bitcoin=rpc://127.0.0.1:1/a b", "a path with characters that HTTP does not take"),
+        ("bitcoin=rpc://127.0.0.1:1/é", "a path with characters that HTTP does not take"),
+        (f"bitcoin=rpc://127.0.0.1:1/{'k' * PATH_LENGTH_MAX}", f"{PATH_LENGTH_MAX + 1} characters, limit"),
+        ("bitcoin=rpc://127.0.0.1:1?k", "a key without value; there is provider, cookie_file"),
         ("bitcoin=rpc://127.0.0.1:1?topics=x", "there is provider, cookie_file, user_env, password_env"),
         ("bitcoin=rpc://me@127.0.0.1:1", "a login without password; name the variable that holds it with"),
         ("bitcoin=rpc://127.0.0.1:1?password_env=P", "a login without user"),
@@ -155,6 +191,17 @@ def test_a_wrong_source_is_refused_with_what_was_wrong_and_what_would_be_right(t
         "bitcoin=rpc://user:hunter2@127.0.0.1",
         "bitcoin=rpc://user:hunter2@127.0.0.1:1?cookie_file=c",
         "bitcoin=rpc://user:hunter2@127.0.0.1:1?topics=c",
+        "bitcoin=rpc://user:/hunter2@127.0.0.1:1",
+        "bitcoin=rpc://user:hunter2/x@127.0.0.1:1",
+        "bitcoin=rpc://user:x#hunter2@127.0.0.1:1",
+        "bitcoin=rpc://user:x?hunter2@127.0.0.1:1",
+        "bitcoin=user:hunter2@127.0.0.1:1",
+        "bitcoin=rpcs://127.0.0.1/hunter2#x",
+        "bitcoin=rpcs://127.0.0.1/v1/hunter2?nonsense=1",
+        "bitcoin=p2p://127.0.0.1:1/hunter2",
+        "bitcoin=rpcs://127.0.0.1?api_key=hunter2",
+        "bitcoin=rpcs://127.0.0.1?hunter2",
+        "bitcoin=rpcs://127.0.0.1#hunter2",
     ],
 )
 def test_a_refusal_does_not_repeat_a_password(text: str) -> None:

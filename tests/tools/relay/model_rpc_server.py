@@ -1,6 +1,7 @@
 """A `ModelNode` behind HTTP on loopback, as a node serves its RPC: login, keep-alive, waits that wait.
 
 `status` and `raw` put something else in the place of every answer; `closes` ends the connection after each.
+Only `path` is served.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ class ModelRpcServer:
         self.status = 200
         self.raw: bytes | None = None
         self.closes = False
+        self.path = "/"
         self.connections = 0
         self.port = 0
         self._tls = tls
@@ -82,6 +84,8 @@ class ModelRpcServer:
         status, answer = self.status, b""
         if fields.get("Authorization") != "Basic " + base64.b64encode(self.login.encode()).decode():
             status = 401
+        if head.split(" ")[1] != self.path:
+            status = 404
         if status == 200:
             await self._wait(json.loads(body))
             answer = self.node.answer(body)

@@ -13,15 +13,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from sprint.core.errors import UpstreamError
 from sprint.core.protocols.announcements import Announcement, BlockArrived, HashesAnnounced, HeadersAnnounced
 from sprint.core.protocols.json_rpc.lane import RpcRequest
 from sprint.core.protocols.json_rpc.settings import RpcSettings
-from sprint.core.relay.source_url import Login, SourceSpec, source_of
+from sprint.core.relay.source_url import SourceSpec, source_of
 from sprint.tools.plugins import ChainCatalog, ChainNetwork
 from sprint.tools.relay.check import check_sources
 from sprint.tools.relay.sources import rpc
-from sprint.tools.relay.sources.login import COOKIE_SIZE_MAX, authorization, warnings_of
 from sprint.tools.relay.sources.rpc import RpcConnection, RpcSource
 from sprint.tools.runtime import clock
 from tests.core.protocols.json_rpc.model_node import GENESIS, ModelNode
@@ -329,6 +327,33 @@ def test_rpcs_asks_over_tls_and_only_a_node_whose_certificate_is_trusted(
     asyncio.run(main())
 
 
+def test_a_providers_path_is_asked_over_tls_and_never_logged(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(certificate)
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        async with ModelRpcServer(ModelNode(), tls=tls) as server:
+            server.path = "/v1/hunter2"
+            url = f"rpcs://{LOGIN}@127.0.0.1:{server.port}"
+            right, wrong = (
+                source_of("bitcoin", "regtest", url + path) for path in ("/v1/hunter2", "/hunter2")
+            )
+            rows = await check_sources([right, wrong])
+            intake = SpyIntake()
+            task = asyncio.create_task(RpcSource(right, network(), intake, Observer(), QUICK).run())
+            assert await intake.next() == "ready"
+            task.cancel()
+        assert [row.usable for row in rows] == [True, False]
+        assert "(404)" in rows[1].reason
+        assert not any("hunter2" in repr(row) for row in rows)
+
+    with caplog.at_level(logging.DEBUG):
+        asyncio.run(main())
+    assert not any("hunter2" in f"{record.getMessage()} {record.__dict__}" for record in caplog.records)
+
+
 def test_a_first_header_of_another_target_is_refused_by_check() -> None:
     async def main() -> None:
         node = ModelNode()
@@ -339,56 +364,3 @@ def test_a_first_header_of_another_target_is_refused_by_check() -> None:
         assert row.reason.startswith("its first header is refused: target: ")
 
     asyncio.run(main())
-
-
-def test_a_login_is_read_from_where_the_url_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cookie = tmp_path / ".cookie"
-    cookie.write_text("__cookie__:one\n")
-    by_file = Login(cookie_file=str(cookie))
-    monkeypatch.setenv("NODE_USER", "alice")
-    monkeypatch.setenv("NODE_PASSWORD", "wonder land")
-    assert authorization(None) == ""
-    assert authorization(by_file) == "Basic X19jb29raWVfXzpvbmU="
-    cookie.write_text("__cookie__:two\n")
-    assert authorization(by_file) == "Basic X19jb29raWVfXzp0d28="
-    by_variables = source_of("bitcoin", None, "rpc://h:1?user_env=NODE_USER&password_env=NODE_PASSWORD").login
-    assert authorization(by_variables) == "Basic YWxpY2U6d29uZGVyIGxhbmQ="
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (None, "No such file or directory; it is in the node's data folder while it runs"),
-        (b"no colon", "no user:password in it"),
-        (b"a:" + b"b" * COOKIE_SIZE_MAX, f"over {COOKIE_SIZE_MAX} bytes"),
-    ],
-)
-def test_a_cookie_that_cannot_be_is_said(tmp_path: Path, content: bytes | None, said: str) -> None:
-    path = tmp_path / ".cookie"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(UpstreamError, match=said):
-        authorization(Login(cookie_file=str(path)))
-
-
-def test_a_variable_that_is_not_set_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("NODE_USER", raising=False)
-    with pytest.raises(UpstreamError, match="the variable NODE_USER is not set"):
-        authorization(Login(user_env="NODE_USER"))
-
-
-@pytest.mark.parametrize(
-    ("url", "warned"),
-    [
-        ("rpc://127.0.0.1:1", []),
-        ("rpc://127.0.0.1:1?cookie_file=c", []),
-        ("rpc://a:b@localhost:1", ["a password stands"]),
-        ("rpc://10.0.0.1:1?user_env=A&password_env=B", ["unencrypted"]),
-        ("rpcs://node.example:1?user_env=A&password_env=B", []),
-        ("rpc://a:b@10.0.0.1:1", ["a password stands", "unencrypted"]),
-    ],
-)
-def test_an_unwise_login_is_warned_of(url: str, warned: list[str]) -> None:
-    warnings = warnings_of(source_of("bitcoin", None, url))
-    assert len(warnings) == len(warned)
-    assert all(part in warning for part, warning in zip(warned, warnings, strict=True))

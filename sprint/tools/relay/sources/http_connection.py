@@ -38,10 +38,11 @@ class HttpOwner(Protocol):
 class HttpConnection(asyncio.Protocol):
     """Posts to one node. After `abort` the owner is told nothing."""
 
-    def __init__(self, host: str, authorization: str, owner: HttpOwner) -> None:
+    def __init__(self, host: str, authorization: str, owner: HttpOwner, *, path: str = "/") -> None:
         login = f"Authorization: {authorization}\r\n" if authorization else ""
         self._head = (
-            f"POST / HTTP/1.1\r\nHost: {host}\r\n{login}Content-Type: application/json\r\nContent-Length: "
+            f"POST {path} HTTP/1.1\r\nHost: {host}\r\n{login}"
+            "Content-Type: application/json\r\nContent-Length: "
         ).encode("latin-1")
         self._owner: HttpOwner | None = owner
         self._transport: asyncio.Transport | None = None

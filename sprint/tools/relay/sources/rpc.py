@@ -221,9 +221,13 @@ class _LaneConnection:
         tls = ssl.create_default_context() if spec.scheme == "rpcs" else None
         port = spec.port or TLS_PORT
         host = f"[{spec.host}]" if ":" in spec.host else spec.host
+        named = host if spec.port is None else f"{host}:{port}"
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             _, self._http = await asyncio.get_running_loop().create_connection(
-                lambda: HttpConnection(f"{host}:{port}", self._header, self), spec.host, port, ssl=tls
+                lambda: HttpConnection(named, self._header, self, path=spec.path.text),
+                spec.host,
+                port,
+                ssl=tls,
             )
         if self._owner.ended.done():
             self.abort()
