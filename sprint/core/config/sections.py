@@ -101,6 +101,13 @@ class ChainSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gap_after_s: Annotated[
         Seconds, about("a body that holds others up for so long is passed over by a `gap`")
     ] = 60.0
+    no_block_alarm_s: Annotated[
+        Seconds | None,
+        about(
+            "without a new block for so long the chain is stalled, though its sources look well",
+            default="the network's own, 15 min to 2 h; on a regtest none",
+        ),
+    ] = None
 
 
 class AdminSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -326,7 +326,7 @@ class _Running:
             quorum=section.quorum,
             quorum_wait_ms=section.quorum_wait_ms,
             quorum_strict=section.quorum_strict,
-            no_block_alarm_s=network.parameters.no_block_alarm_s,
+            no_block_alarm_s=section.no_block_alarm_s or network.parameters.no_block_alarm_s,
         )
 
     def _pipeline(self, network: ChainNetwork, snapshot: ChainSnapshot) -> Pipeline:
