@@ -155,13 +155,24 @@ class RegtestLedger:
         root = sha256d(body.merkle_root) if lie is HeaderLie.MERKLE_ROOT else body.merkle_root
         header, raw_header = self._mine_header(below, root, time, recipe, lie)
         entry = _entry_of(header, raw_header, below, recipe)
-        self._entries[entry.hash] = entry
         self._remember(entry.hash, entry.raw_header + body.full)
-        if below.hash in self._invalid:
-            self._invalid.add(entry.hash)
-        elif entry.work > self._known(self.tip).work:
-            self._adopt(entry)
+        self._place(entry)
         return entry.hash
+
+    def learn(self, other: RegtestLedger, block_hash: bytes) -> None:
+        """Take in a block of another node of this network, and those below it that are not known here.
+
+        ConfigError if the other has no such block or the tree is full.
+        """
+        unknown = list(
+            itertools.takewhile(
+                lambda entry: entry.hash not in self._entries, other._upward(other._known(block_hash))
+            )
+        )
+        if len(self._entries) + len(unknown) > BLOCKS_MAX:
+            raise ConfigError(f"the devnet holds {len(self._entries)} blocks, limit {BLOCKS_MAX}; restart it")
+        for entry in reversed(unknown):
+            self._place(entry)
 
     def time_ahead_s(self, timestamp: int) -> int:
         """Return by how much the next block's time must be ahead of `timestamp`; 0 if it need not be."""
@@ -276,6 +287,14 @@ class RegtestLedger:
         if not isinstance(verdict, Header):
             raise RuleError(verdict.check, verdict.reason)
         return verdict, raw_header
+
+    def _place(self, entry: _Entry) -> None:
+        """Hang a block on its parent, which is known; it is the tip where it has the most work."""
+        self._entries[entry.hash] = entry
+        if entry.parent in self._invalid:
+            self._invalid.add(entry.hash)
+        elif entry.work > self._known(self.tip).work:
+            self._adopt(entry)
 
     def _known(self, block_hash: bytes) -> _Entry:
         entry = self._entries.get(block_hash)

@@ -94,6 +94,12 @@ class DevnetNode:
         self._announce(old_tip, now)
         return branch
 
+    def learn(self, other: RegtestLedger, block_hash: bytes, now: float) -> None:
+        """Take in a block of another node, with those below it, and announce it if it becomes the tip."""
+        old_tip = self.ledger.tip
+        self.ledger.learn(other, block_hash)
+        self._announce(old_tip, now)
+
     def invalidate(self, block_hash: bytes, now: float) -> None:
         """Drop a block and its descendants; if another branch takes over, announce it."""
         old_tip = self.ledger.tip

@@ -281,3 +281,33 @@ def test_an_empty_locator_asks_for_the_stop_header_alone() -> None:
     first, _ = ledger.mine(START), ledger.mine(START)
     assert ledger.headers_after([], first, 2_000) == [header_of(ledger, first)]
     assert ledger.headers_after([], ZERO_HASH, 2_000) == []
+
+
+def test_a_ledger_learns_a_branch_of_another_and_serves_the_same_bytes() -> None:
+    one, other = make_ledger(seed=1), make_ledger(seed=2)
+    mined = [one.mine(START, transactions=2) for _ in range(3)]
+    own = other.mine(START)
+    other.learn(one, mined[-1])
+    assert (other.tip, other.height()) == (mined[-1], 3)
+    assert [body_of(other, each) for each in mined] == [body_of(one, each) for each in mined]
+    one.learn(other, own)
+    assert one.tip == mined[-1]
+    assert body_of(one, own) == body_of(other, own)
+    other.learn(one, mined[-1])
+    assert other.height() == 3
+
+
+def test_what_is_learnt_on_an_invalidated_block_is_no_tip_until_it_is_reconsidered() -> None:
+    one, other = make_ledger(seed=1), make_ledger(seed=2)
+    first, last = one.mine(START), one.mine(START)
+    other.learn(one, first)
+    other.invalidate(first)
+    other.learn(one, last)
+    assert other.height() == 0
+    other.reconsider(first)
+    assert other.tip == last
+
+
+def test_a_block_that_the_other_has_not_cannot_be_learnt() -> None:
+    with pytest.raises(ConfigError, match="no block"):
+        make_ledger().learn(make_ledger(), bytes(32))
