@@ -40,7 +40,7 @@ def main() -> int:
         blocks_at_start=arguments.blocks_at_start,
         transactions=arguments.transactions,
         ports={arguments.chain: arguments.port},
-        faults=arguments.faults,
+        faults=arguments.seed if arguments.faults else None,
         zmq_ports={} if arguments.zmq_port is None else {arguments.chain: arguments.zmq_port},
         rpc_ports={} if arguments.rpc_port is None else {arguments.chain: arguments.rpc_port},
     )
@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
 
 async def _run(chain_id: str, options: DevnetOptions, seed: str) -> None:
     devnet = Devnet(
-        [chain_id], options, rng_of=lambda name: SeededBits(f"{seed}:{name}"), wall_clock=time.time
+        [chain_id], options, rng_of=lambda name: SeededBits(f"{seed}/{name}"), wall_clock=time.time
     )
     (address,) = await devnet.start()
     try:

@@ -85,6 +85,52 @@ class PlannedFault(msgspec.Struct, frozen=True):
     amount: int
 
 
+class FaultInForce(msgspec.Struct, frozen=True):
+    """A fault that has not undone itself yet. `left_s` is None where it ends by no clock."""
+
+    fault: Fault
+    amount: int
+    left_s: float | None
+
+
+class FaultsInForce:
+    """The faults of one node that last for a time; a later one of a kind takes the earlier one's place."""
+
+    def __init__(self) -> None:
+        self._shown: dict[Fault, tuple[int, float]] = {}  # how much of it, and until when
+
+    def __repr__(self) -> str:
+        return f"FaultsInForce({', '.join(self._shown)})"
+
+    def note(self, fault: Fault, amount: int, now: float) -> None:
+        """Note that a fault is shown; one that is over at once is not kept."""
+        lasts_s = _lasts_s(fault, amount)
+        if lasts_s:
+            self._shown[fault] = (amount, now + lasts_s)
+
+    def now(self, now: float) -> list[FaultInForce]:
+        """Return those that are not over at `now`."""
+        return [
+            FaultInForce(fault, amount, round(until - now, 3))
+            for fault, (amount, until) in self._shown.items()
+            if until > now
+        ]
+
+
+def _lasts_s(fault: Fault, amount: int) -> float:
+    match fault:
+        case Fault.STALL | Fault.LYING_JSON:
+            return amount
+        case Fault.DELAY:
+            return DELAY_LASTS_S
+        case Fault.DRIP:
+            return DRIP_S
+        case Fault.BAD_MERKLE | Fault.BAD_PROOF:
+            return FALSE_BLOCK_KEPT_S
+        case _:
+            return 0.0
+
+
 def fault_of(kind: str, amount: str | None = None) -> tuple[Fault, int]:
     """Read a fault and its amount from words; ConfigError says what there is, and the limit."""
     if kind not in tuple(Fault):

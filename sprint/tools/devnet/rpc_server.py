@@ -37,6 +37,7 @@ class RpcServer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._moved = asyncio.Event()
         self._height = 0
+        self._truth_timer: asyncio.TimerHandle | None = None
 
     async def listen(self, host: str, port: int) -> None:
         """Listen; ListenError if the port is taken."""
@@ -55,9 +56,11 @@ class RpcServer:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def lie(self, seconds: float) -> None:
-        """Give another block's bytes for a time."""
+        """Give another block's bytes for a time; a later call takes the earlier one's place."""
+        if self._truth_timer is not None:
+            self._truth_timer.cancel()
         self._rpc.lying = True
-        asyncio.get_running_loop().call_later(seconds, self._tell_the_truth)
+        self._truth_timer = asyncio.get_running_loop().call_later(seconds, self._tell_the_truth)
 
     def _tell_the_truth(self) -> None:
         self._rpc.lying = False

@@ -162,7 +162,7 @@ class RelayService:
         seed = random_bytes(8).hex() if faults is None else faults
         devnet = Devnet(
             ids,
-            DevnetOptions(faults=faults is not None),
+            DevnetOptions(faults=faults),
             rng_of=lambda name: SeededBits(f"{seed}/{name}"),
             wall_clock=wall_clock,
         )

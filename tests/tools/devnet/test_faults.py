@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import random
 from collections.abc import Iterator
 
 import pytest
@@ -246,7 +245,7 @@ def test_a_lie_is_announced_served_and_refused_for_its_reason(fault: Fault, chec
 def test_a_node_drops_a_lie_and_mines_on_below_it(
     chain_id: str, fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sprint.tools.devnet.edge.FALSE_BLOCK_KEPT_S", 0.01)
+    monkeypatch.setattr("sprint.tools.devnet.listening_node.FALSE_BLOCK_KEPT_S", 0.01)
 
     async def main() -> None:
         async with running(chain_id) as (devnet, addresses), Peer(addresses[0]) as peer:
@@ -300,20 +299,20 @@ def test_a_devnet_with_faults_shows_the_seeds_first_ones(monkeypatch: pytest.Mon
             enough.set()
         return []
 
-    def at_once(rng: random.Random, kinds: list[Fault]) -> Iterator[PlannedFault]:
+    def at_once(rng: SeededBits, kinds: list[Fault]) -> Iterator[PlannedFault]:
         assert kinds == UNPUBLISHED
         return (PlannedFault(0.0, each.fault, each.amount) for each in schedule(rng, kinds))
 
-    monkeypatch.setattr("sprint.tools.devnet.edge._Node.show", note)
-    monkeypatch.setattr("sprint.tools.devnet.edge.schedule", at_once)
+    monkeypatch.setattr("sprint.tools.devnet.listening_node.ListeningNode.show", note)
+    monkeypatch.setattr("sprint.tools.devnet.listening_node.schedule", at_once)
 
     async def main() -> None:
         async with (
-            running(CHAIN, options=DevnetOptions(block_interval_s=0, faults=True)),
+            running(CHAIN, options=DevnetOptions(block_interval_s=0, faults="7")),
             asyncio.timeout(10),
         ):
             await enough.wait()
 
     asyncio.run(main())
-    expected = itertools.islice(schedule(random.Random(f"{CHAIN}/faults"), UNPUBLISHED), 10)
+    expected = itertools.islice(schedule(SeededBits(f"7/{CHAIN}/faults"), UNPUBLISHED), 10)
     assert seen[:10] == [(each.fault, each.amount) for each in expected]

@@ -33,6 +33,11 @@ class NumberedPublisher:
     def __repr__(self) -> str:
         return f"NumberedPublisher({dict(self._numbers)})"
 
+    @property
+    def losing(self) -> int:
+        """How many of the next messages are numbered and not sent."""
+        return self._losing
+
     def lose(self, count: int) -> None:
         """Number the next messages and send none of them, as a publisher whose queue is full."""
         self._losing += count
