@@ -39,14 +39,19 @@ from tests.integration.real_servers import HOST, Litecoind
 POLL_INTERVAL_S = 0.02
 TIMEOUT_S = 10.0
 READ_SIZE = 1 << 16
+SEND_BUFFER_SIZE = 4_096
 SETTINGS = SessionSettings(user_agent="/zmq-stand-in/", unix_time_offset_s=time.time() - time.monotonic())
 
 
 class ZmqStandIn:
     """One publisher beside one node. `published` are the tips it has told of, in wire order."""
 
-    def __init__(self, node: Litecoind, parameters: NetworkParameters = REGTEST) -> None:
+    def __init__(
+        self, node: Litecoind, parameters: NetworkParameters = REGTEST, *, queue_max: int | None = None
+    ) -> None:
+        """`queue_max`: messages that may wait for a subscriber, the system's buffer kept small as well."""
         self.port = 0
+        self._queue_max = queue_max
         self.published: list[bytes] = []
         self.numbers: Counter[str] = Counter()
         self._node = node
@@ -86,6 +91,9 @@ class ZmqStandIn:
     def _run(self) -> None:
         with zmq.Context() as context, context.socket(zmq.PUB) as publisher:
             publisher.linger = 0
+            if self._queue_max is not None:
+                publisher.sndhwm = self._queue_max
+                publisher.setsockopt(zmq.SNDBUF, SEND_BUFFER_SIZE)
             self.port = publisher.bind_to_random_port(f"tcp://{HOST}")
             with socket.create_connection((HOST, self._node.p2p_port), timeout=TIMEOUT_S) as connected:
                 connected.settimeout(POLL_INTERVAL_S)
