@@ -4,8 +4,9 @@
         client = Client(relay.url)
 
 It listens on free ports of 127.0.0.1, served as one tier; `port` names its port, None leaves it to the
-relay. What it says on stderr goes to a file in the given folder, and the end of that into the message of
-whatever fails. To start again on the same data, make another one with the same `--data-dir`.
+relay, and so does None in `tier`: the config then says which tiers and where. What it says on stderr goes to a
+file in the given folder, and the end of that into the message of whatever fails. To start again on the same
+data, make another one with the same `--data-dir`.
 """
 
 from __future__ import annotations
@@ -55,18 +56,19 @@ class RelayProcess:
         self,
         folder: Path,
         *arguments: str,
-        tier: str = "turbo",
+        tier: str | None = "turbo",
         port: int | None = 0,
         environment: dict[str, str] | None = None,
         command: tuple[str, ...] = COMMAND,
         ready_timeout_s: float = READY_TIMEOUT_S,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        own_port = () if port is None else ("--port", str(port))
+        own_port = () if port is None or tier is None else ("--port", str(port))
+        one_tier = () if tier is None else ("--tier", tier)
         self.stderr_path = folder / f"relay-{len(list(folder.glob('relay-*.stderr')))}.stderr"
         with self.stderr_path.open("wb") as stderr:
             self._process = subprocess.Popen(
-                [*command, *own_port, *FIXED_OPTIONS, "--tier", tier, *arguments],
+                [*command, *own_port, *FIXED_OPTIONS, *one_tier, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
