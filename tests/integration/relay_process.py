@@ -3,9 +3,9 @@
     with RelayProcess(tmp_path, "--source", node.source_url, "--data-dir", str(data)) as relay:
         client = Client(relay.url)
 
-It listens on free ports of 127.0.0.1, served as one tier; `port` names its port, None leaves it to the
-relay, and so does None in `tier`: the config then says which tiers and where. What it says on stderr goes to a
-file in the given folder, and the end of that into the message of whatever fails. To start again on the same
+It listens on free ports of 127.0.0.1, served as one tier; `port` names its port, None leaves it to the relay,
+and so does None in `tier`: the config then says which tiers and where. What it says on stderr goes to a file
+in the given folder, and the end of that into the message of whatever fails. To start again on the same
 data, make another one with the same `--data-dir`.
 """
 
