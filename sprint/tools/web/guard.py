@@ -14,22 +14,34 @@ from sprint.core.errors import RequestError
 TARGET_LENGTH_MAX = 8_000
 HEADER_COUNT_MAX = 64
 HEADERS_SIZE_MAX = 16 * 1024
+LENGTH_DIGITS_MAX = 12
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
 
 class Guard:
-    """The checks of one listener, bound to `port` and `host`; `host` is one more name for it."""
+    """The checks of one listener, bound to `port` and `host`; `host` is one more name for it.
+
+    `body_size_max` in bytes; 0, the default, refuses every body. One whose length isn't told beforehand is
+    always refused.
+    """
 
     def __init__(
-        self, port: int, host: str = "", names: Sequence[str] = LOOPBACK_NAMES, scheme: str = "http"
+        self,
+        port: int,
+        host: str = "",
+        names: Sequence[str] = LOOPBACK_NAMES,
+        scheme: str = "http",
+        *,
+        body_size_max: int = 0,
     ) -> None:
         bound = f"[{host}]" if ":" in host else host
         if bound and bound not in names:
             names = (*names, bound)
         self._names = names
         self._scheme = scheme.encode() + b"://"
+        self._body_size_max = body_size_max
         self._hosts = frozenset(host.encode() for name in names for host in (name, f"{name}:{port}"))
 
     def check(self, target_length: int, headers: RawHeaders) -> None:
@@ -49,8 +61,8 @@ class Guard:
                 host = value.lower() if host is None else b""
             elif name == b"origin":
                 origin = value.lower() if origin is None else b""
-            elif name == b"transfer-encoding" or (name == b"content-length" and value.strip(b"0")):
-                raise RequestError("body_too_large", f"{name.decode()}: a body, limit 0 bytes here")
+            elif name in {b"transfer-encoding", b"content-length"}:
+                self._check_body(name, value)
         if size > HEADERS_SIZE_MAX:
             raise RequestError("headers_too_large", f"headers of {size} bytes, limit {HEADERS_SIZE_MAX}")
         if host not in self._hosts:
@@ -58,3 +70,14 @@ class Guard:
             raise RequestError("host_refused", f"Host {shown}; served are {', '.join(self._names)}")
         if origin is not None and origin != self._scheme + host:
             raise RequestError("origin_refused", f"Origin {origin[:64].decode('latin-1')!a}")
+
+    def _check_body(self, name: bytes, value: bytes) -> None:
+        digits = value.lstrip(b"0")
+        told = name == b"content-length" and (not digits or digits.isdigit())
+        # So many digits are over any limit; int() of more would be refused for another reason.
+        if told and len(digits) <= LENGTH_DIGITS_MAX and int(digits or b"0") <= self._body_size_max:
+            return
+        shown = ascii(value[:32].decode("latin-1"))
+        raise RequestError(
+            "body_too_large", f"a body, {name.decode()} {shown}; limit {self._body_size_max} bytes here"
+        )

@@ -29,7 +29,7 @@ PROBLEMS: dict[str, ProblemKind] = {
     for kind in (
         ProblemKind("bad_request", 400, "Not an HTTP request", "Send well-formed HTTP/1.1."),
         ProblemKind("bad_query", 400, "A value cannot be used", "Correct the value that `detail` names."),
-        ProblemKind("bad_json", 400, "Not a JSON object", "Send one JSON object per text message."),
+        ProblemKind("bad_json", 400, "Not a JSON object", "Send one JSON object per message or body."),
         ProblemKind("bad_op", 400, "Unknown or incomplete op", "Use subscribe, unsubscribe, ping or ack."),
         ProblemKind("too_many", 400, "Too many names in one list", "Ask for fewer, or leave it out for all."),
         ProblemKind("unknown_type", 400, "No such event type", "Use the types that `detail` lists."),
@@ -41,7 +41,7 @@ PROBLEMS: dict[str, ProblemKind] = {
         ProblemKind("method_not_allowed", 405, "Not with this method", "Use a method that `Allow` lists."),
         ProblemKind("cursor_foreign", 409, "A cursor of another log", "Start from `earliest` or `latest`."),
         ProblemKind("cursor_expired", 410, "Older than what is kept", "Start from the cursor in `earliest`."),
-        ProblemKind("body_too_large", 413, "A body where none is read", "Send the request without a body."),
+        ProblemKind("body_too_large", 413, "A body that is not read here", "Send none, or a shorter one."),
         ProblemKind("target_too_long", 414, "The request target is too long", "Shorten the query."),
         ProblemKind("host_refused", 421, "A Host that is not this relay", "Use 127.0.0.1, localhost or ::1."),
         ProblemKind("upgrade_required", 426, "This path is a WebSocket", "Open it with a WebSocket client."),

@@ -7,6 +7,7 @@ router and its connection limit. uvicorn calls it for HTTP; the WebSocket protoc
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -20,6 +21,7 @@ from sprint.tools.web.outgoing import FlushWindow, Outgoing
 from sprint.tools.web.problems import CONTENT_TYPE, PROBLEMS, body_of, code_of
 
 QUERY_FIELDS_MAX = 16
+BODY_TIMEOUT_S = 10.0
 JSON_TYPE = "application/json"
 NDJSON_TYPE = "application/x-ndjson"
 
@@ -27,13 +29,16 @@ logger = logging.getLogger("sprint.web")
 
 
 class Request:
-    """One request, before its body. `scope` is ASGI's; `parameters` are the pattern's."""
+    """One request. `scope` and `receive` are ASGI's; `parameters` are the pattern's."""
 
-    __slots__ = ("_query", "parameters", "scope")
+    __slots__ = ("_query", "_receive", "parameters", "scope")
 
-    def __init__(self, scope: Mapping[str, Any], parameters: dict[str, str]) -> None:
+    def __init__(
+        self, scope: Mapping[str, Any], parameters: dict[str, str], receive: Receive | None = None
+    ) -> None:
         self.scope = scope
         self.parameters = parameters
+        self._receive = receive
         self._query: dict[str, str] | None = None
 
     @property
@@ -55,6 +60,39 @@ class Request:
             if len(self._query) != len(pairs):
                 raise RequestError("bad_query", "a query field stands twice; join values with commas")
         return self._query
+
+    async def json_object(self) -> dict[str, Any]:
+        """Read the body, an object or nothing at all; RequestError where it is neither or comes too slowly.
+
+        How long it may be is held by the listener's guard.
+        """
+        body = await self._body()
+        try:
+            found = msgspec.json.decode(body) if body.strip() else {}
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise RequestError("bad_json", f"the body: {error}") from error
+        if not isinstance(found, dict):
+            raise RequestError("bad_json", f"the body is a JSON {_json_kind(found)}; want an object")
+        return found
+
+    async def _body(self) -> bytes:
+        parts: list[bytes] = []
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                while self._receive is not None:
+                    message = await self._receive()
+                    if message["type"] == "http.disconnect":
+                        raise RequestError("bad_request", "the connection ended before the body did")
+                    parts.append(message.get("body", b""))
+                    if not message.get("more_body", False):
+                        break
+        except TimeoutError as error:
+            raise RequestError(
+                "bad_request",
+                f"the body was not there within {BODY_TIMEOUT_S:g} s",
+                headers=(("Connection", "close"),),
+            ) from error
+        return b"".join(parts)
 
     def when_ended(self, tell: Callable[[], None]) -> None:
         """Have `tell` called once the connection is lost or its listener stops; at once if it is so."""
@@ -84,6 +122,7 @@ class StreamResponse(msgspec.Struct, frozen=True):
     headers: tuple[tuple[str, str], ...] = ()
 
 
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Handler = Callable[[Request], Awaitable[Response | StreamResponse]]
 
 
@@ -206,8 +245,8 @@ class Site:
         self.headers = tuple(headers)
         self._headers = _encoded(self.headers)
 
-    async def __call__(self, scope: Any, _receive: Any, send: Any) -> None:
-        response = await self._answer(scope)
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        response = await self._answer(scope, receive)
         if isinstance(response, StreamResponse):
             await self._stream(response, scope, send)
             return
@@ -230,12 +269,12 @@ class Site:
             )
         self.guard.check(target_length, headers)
 
-    async def _answer(self, scope: Any) -> Response | StreamResponse:
+    async def _answer(self, scope: Any, receive: Any) -> Response | StreamResponse:
         try:
             protocol = scope["extensions"]["sprint"]
             self.check(protocol.connection_count, protocol.target_length, scope["headers"])
             handler, parameters = self.router.find(scope["method"], scope["path"])
-            return await handler(Request(scope, parameters))
+            return await handler(Request(scope, parameters, receive))
         except SprintError as error:
             if code_of(error) == "internal":
                 logger.exception("request failed: %s", scope["path"])
@@ -260,6 +299,11 @@ class Site:
             finally:
                 outgoing.end()
         await send({"type": "http.response.body", "body": b""})
+
+
+def _json_kind(value: object) -> str:
+    kinds = {list: "array", str: "string", bool: "boolean", type(None): "null"}
+    return kinds.get(type(value), "number")
 
 
 def problem_response(error: SprintError) -> Response:
