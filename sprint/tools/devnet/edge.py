@@ -195,6 +195,10 @@ class Devnet:
         """Mine one false block now and announce it as any other. ConfigError where there is no such lie."""
         return [self._node(chain_id).tell(lie)]
 
+    def learn(self, chain_id: str, other: RegtestLedger, block_hash: bytes) -> None:
+        """Take in a block of another devnet's node now, as nodes that are connected would."""
+        self._node(chain_id).learn(other, block_hash)
+
     def invalidate(self, chain_id: str, block_hash: bytes) -> None:
         """Drop a block and its descendants now."""
         self._node(chain_id).invalidate(block_hash)

@@ -228,6 +228,10 @@ class ListeningNode:
         self._flush()
         return block_hash
 
+    def learn(self, other: RegtestLedger, block_hash: bytes) -> None:
+        self.core.learn(other, block_hash, self._now())
+        self._flush()
+
     def invalidate(self, block_hash: bytes) -> None:
         self.core.invalidate(block_hash, self._now())
         self._flush()
