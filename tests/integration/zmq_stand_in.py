@@ -23,6 +23,7 @@ from sprint.core.chains.bitcoin_family.parameters import HEADER_SIZE, NetworkPar
 from sprint.core.chains.litecoin import REGTEST
 from sprint.core.kernels import sha256d
 from sprint.core.protocols.bitcoin_p2p.events import BlockReceived, BlocksAnnounced, HeadersReceived, Ready
+from sprint.core.protocols.bitcoin_p2p.framing import HEADERS_MAX
 from sprint.core.protocols.bitcoin_p2p.link import SessionSettings
 from sprint.core.protocols.bitcoin_p2p.session import PeerSession
 from sprint.core.protocols.zmq.frames import (
@@ -47,10 +48,18 @@ class ZmqStandIn:
     """One publisher beside one node. `published` are the tips it has told of, in wire order."""
 
     def __init__(
-        self, node: Litecoind, parameters: NetworkParameters = REGTEST, *, queue_max: int | None = None
+        self,
+        node: Litecoind,
+        parameters: NetworkParameters = REGTEST,
+        *,
+        port: int = 0,
+        queue_max: int | None = None,
     ) -> None:
-        """`queue_max`: messages that may wait for a subscriber, the system's buffer kept small as well."""
-        self.port = 0
+        """A port of 0 takes a free one.
+
+        `queue_max`: messages that may wait for a subscriber, the system's buffer kept small as well.
+        """
+        self.port = port
         self._queue_max = queue_max
         self.published: list[bytes] = []
         self.numbers: Counter[str] = Counter()
@@ -81,6 +90,10 @@ class ZmqStandIn:
         """What `sprint relay --source` takes."""
         return f"zmq@litecoin:regtest=zmq://{HOST}:{self.port}"
 
+    def wait(self) -> None:
+        """Return when it has ended, as it does when its node has gone."""
+        self._thread.join()
+
     def drop(self, *, dropping: bool) -> None:
         """Number messages and send none, as a publisher does whose queue to a subscriber is full."""
         if dropping:
@@ -94,7 +107,10 @@ class ZmqStandIn:
             if self._queue_max is not None:
                 publisher.sndhwm = self._queue_max
                 publisher.setsockopt(zmq.SNDBUF, SEND_BUFFER_SIZE)
-            self.port = publisher.bind_to_random_port(f"tcp://{HOST}")
+            if self.port:
+                publisher.bind(f"tcp://{HOST}:{self.port}")
+            else:
+                self.port = publisher.bind_to_random_port(f"tcp://{HOST}")
             with socket.create_connection((HOST, self._node.p2p_port), timeout=TIMEOUT_S) as connected:
                 connected.settimeout(POLL_INTERVAL_S)
                 session = PeerSession(self._parameters, SETTINGS, nonce=1, now=time.monotonic())
@@ -114,14 +130,20 @@ class ZmqStandIn:
     def _take(self, event: object, session: PeerSession, publisher: zmq.Socket[bytes]) -> None:
         match event:
             case Ready() | BlocksAnnounced():
-                session.request_headers(self._known[::-1][:20] + self._known[:1], time.monotonic())
+                self._ask_for_headers(session)
             case HeadersReceived(headers=headers):
                 self._learn([sha256d(header[:HEADER_SIZE]) for header in headers])
+                if len(headers) == HEADERS_MAX:
+                    self._ask_for_headers(session)
+                    return
                 if self._fresh and self._started.is_set():
                     session.request_blocks(self._fresh[-1:], time.monotonic())
                 self._started.set()  # what the node had before is not published
             case BlockReceived(raw=raw):
                 self._publish(raw, publisher)
+
+    def _ask_for_headers(self, session: PeerSession) -> None:
+        session.request_headers(self._known[::-1][:20] + self._known[:1], time.monotonic())
 
     def _learn(self, hashes: list[bytes]) -> None:
         known = set(self._known)

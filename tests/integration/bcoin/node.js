@@ -1,13 +1,15 @@
-// A bcoin node for tests: regtest, in memory, on 127.0.0.1. It looks for no peers and no address of its own.
-// Usage: node node.js P2P_PORT RPC_PORT API_KEY; NODE_PATH names where bcoin is installed.
+// A bcoin node for tests: regtest, on 127.0.0.1. It looks for no peers and no address of its own.
+// Usage: node node.js P2P_PORT RPC_PORT API_KEY [FOLDER]; NODE_PATH names where bcoin is installed.
+// Without a folder its chain is in memory.
 'use strict';
 
 const FullNode = require('bcoin/lib/node/fullnode');
 
-const [p2pPort, rpcPort, apiKey] = process.argv.slice(2);
+const [p2pPort, rpcPort, apiKey, folder] = process.argv.slice(2);
 const node = new FullNode({
   network: 'regtest',
-  memory: true,
+  memory: !folder,
+  prefix: folder,
   workers: false,
   listen: true,
   host: '127.0.0.1',
