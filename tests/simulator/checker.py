@@ -5,7 +5,7 @@ It knows nothing of the pipeline. Each violated rule has a name, so that a mutan
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from sprint.core.chains import display_hash
 from sprint.core.model import (
@@ -21,7 +21,6 @@ from sprint.core.model import (
     decode_event,
 )
 from sprint.core.relay.event_log import LoggedEvent
-from tests.simulator.world import World
 
 RULES = (
     "once",
@@ -38,6 +37,22 @@ RULES = (
 FINALITY_DEPTH = 3
 CATCH_UP = "catch_up_blocks_max"
 NOT_HAD = "not had within"
+
+
+class Truth(Protocol):
+    """What the checker knows of all blocks there are; the simulator's `World` is one."""
+
+    genesis: bytes
+    parent: dict[bytes, bytes]
+    height: dict[bytes, int]
+    refused: dict[bytes, str]
+    forged: set[bytes]
+    false_headers: set[bytes]
+
+    def body(self, block_hash: bytes, *, witness: bool) -> bytes | None: ...
+    def branch(self, tip: bytes) -> list[bytes]: ...
+    def work(self, block_hash: bytes) -> int: ...
+    def by_display(self) -> dict[str, bytes]: ...
 
 
 class Violation(AssertionError):
@@ -59,7 +74,7 @@ class Gap(NamedTuple):
 class Checker:
     """Follows the stream; `branch` is the best branch as a subscriber believes it, newest last."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: Truth) -> None:
         self._world = world
         self._hashes = world.by_display()
         self._genesis = display_hash(world.genesis)
@@ -79,7 +94,9 @@ class Checker:
         self.gaps = 0
 
     def take(self, event: LoggedEvent) -> None:
-        decoded = decode_event(event.body)
+        self.read(decode_event(event.body))
+
+    def read(self, decoded: Event) -> None:
         if decoded.seq != self._seq + 1:
             raise Violation("once", f"seq {decoded.seq} after {self._seq}")
         self._seq = decoded.seq
