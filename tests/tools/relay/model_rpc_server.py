@@ -87,8 +87,9 @@ class ModelRpcServer:
         if head.split(" ")[1] != self.path:
             status = 404
         if status == 200:
-            await self._wait(json.loads(body))
-            answer = self.node.answer(body)
+            asked = json.loads(body)
+            await self._wait([asked] if isinstance(asked, dict) else asked)
+            status, answer = self.node.respond(body)
         writer.write(b"HTTP/1.1 %d Said\r\nContent-Length: %d\r\n" % (status, len(answer)))
         writer.write(b"Connection: close\r\n\r\n" if self.closes else b"\r\n")
         writer.write(answer)

@@ -23,6 +23,7 @@ from sprint.tools.relay.sources import rpc
 from sprint.tools.relay.sources.rpc import RpcConnection, RpcSource
 from sprint.tools.runtime import clock
 from tests.core.protocols.json_rpc.model_node import GENESIS, ModelNode
+from tests.core.protocols.json_rpc.sessions import method_of
 from tests.tools.relay.model_rpc_server import LOGIN, ModelRpcServer
 from tests.tools.relay.serving import until
 from tests.tools.relay.test_p2p_source import CHAIN, Observer, SpyIntake
@@ -95,6 +96,25 @@ def test_a_node_that_cannot_wait_is_polled() -> None:
 
     node = ModelNode()
     node.refuse["waitforblockheight"] = -32601
+    against_a_node(scene, node=node)
+
+
+def test_a_proxy_that_takes_no_batches_is_followed_and_said_to_be_one() -> None:
+    async def scene(intake: SpyIntake, source: RpcSource, server: ModelRpcServer) -> None:
+        assert await intake.next() == "ready"
+        (row,) = await check_sources([source.spec])
+        assert row.usable
+        assert row.reason == f"it has no block above genesis; {source.view().notes[0]}"
+        (tip,) = server.mine()
+        assert isinstance(await intake.next(), HashesAnnounced)
+        intake.request(locator=[GENESIS], bodies=[tip])
+        assert {type(await intake.next()) for _ in range(2)} == {HeadersAnnounced, BlockArrived}
+        view = source.view()
+        assert view.faults == {"batch_refused": 1}
+        assert "(HTTP status 400): each call is asked alone" in view.notes[0]
+
+    node = ModelNode()
+    node.batch_calls_max = 0
     against_a_node(scene, node=node)
 
 
@@ -218,7 +238,7 @@ def test_what_a_tip_leads_to_is_asked_for_before_the_next_wait_begins(
     send = rpc._LaneConnection.send
 
     def note(lane: rpc._LaneConnection, request: RpcRequest) -> None:
-        asked.append(msgspec.json.decode(request.body)[0]["method"])
+        asked.append(method_of(request))
         send(lane, request)
 
     monkeypatch.setattr(rpc._LaneConnection, "send", note)

@@ -1,4 +1,4 @@
-"""A batch of calls as bytes, and the one parser of its answer.
+"""Calls as bytes, in a batch or one alone, and the one parser of their answers.
 
 Requests carry no version: nodes of the Bitcoin family then answer in JSON-RPC 1.0's form, in which every
 answer has a result and an error. Ids tell the answers of a batch apart, as a node may give them in any order.
@@ -23,10 +23,14 @@ _INT32_MAX = 2**31 - 1
 
 
 class Call(msgspec.Struct, frozen=True):
-    """One call: a method and its parameters, in order."""
+    """One call: a method and its parameters, in order.
+
+    `needed` is false of one that a login may be kept from: there is another way, or none is needed.
+    """
 
     method: str
     parameters: tuple[str | int | bool, ...] = ()
+    needed: bool = True
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -34,6 +38,16 @@ class Failure(msgspec.Struct, frozen=True):
 
     code: int
     message: str
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """A refusal in the place of the answers to a batch: by its HTTP status, or in JSON, where `status` is 0.
+
+    `reason` is short and printable.
+    """
+
+    reason: str
+    status: int = 0
 
 
 # What a call gave: its result, still JSON, or why there is none.
@@ -48,7 +62,7 @@ class _Error(msgspec.Struct):
 class _Reply(msgspec.Struct):
     id: int | None = None
     result: msgspec.Raw = msgspec.Raw(b"null")
-    error: _Error | None = None
+    error: _Error | str | None = None  # a proxy's may be words alone
 
 
 class _Request(msgspec.Struct):
@@ -69,19 +83,26 @@ def encode_batch(calls: Sequence[Call], first_id: int) -> bytes:
     )
 
 
-def decode_batch(body: bytes, first_id: int, count: int) -> tuple[Answer, ...]:
+def encode_single(call: Call, call_id: int) -> bytes:
+    """Write one call that is no batch."""
+    return _encoder.encode(_Request(call_id, call.method, call.parameters))
+
+
+def decode_batch(body: bytes, first_id: int, count: int) -> tuple[Answer, ...] | Refused:
     """Read the answers to `count` calls, in the order of the calls.
 
-    One refusal in the place of the whole batch stands for each call. Raises WireError, by its kind
-    `malformed`, `nested`, `truncated` (fewer answers than calls) or `mismatched` (of other calls).
+    `Refused` where one answer stands for all. Raises WireError, by its kind `malformed`, `nested`,
+    `truncated` (fewer answers than calls) or `mismatched` (of other calls).
     """
     check_nesting(body, count)
     try:
         if not body.lstrip().startswith(b"["):
-            return (_whole_refusal(_reply.decode(body)),) * count
+            return _whole_refusal(_reply.decode(body))
         replies = _replies.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise malformed_answer(f"an answer that is no batch of JSON-RPC: {short(str(error))}") from error
+    if len(replies) == 1 < count and replies[0].error is not None:
+        return _whole_refusal(replies[0])
     if len(replies) < count:
         raise malformed_answer(f"{len(replies)} answers to {count} calls", kind="truncated")
     by_id = {reply.id: _answer(reply) for reply in replies}
@@ -92,6 +113,21 @@ def decode_batch(body: bytes, first_id: int, count: int) -> tuple[Answer, ...]:
     if by_id or len(replies) > count:
         raise malformed_answer(f"{len(replies)} answers to {count} calls", kind="mismatched")
     return answers
+
+
+def decode_single(body: bytes, call_id: int) -> Answer:
+    """Read the answer to one call that was no batch; WireError as `decode_batch`.
+
+    A refusal may come without the call's id, where the node could not read as far.
+    """
+    check_nesting(body, 1)
+    try:
+        reply = _reply.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise malformed_answer(f"an answer that is no JSON-RPC: {short(str(error))}") from error
+    if reply.id != call_id and not (reply.id is None and reply.error is not None):
+        raise malformed_answer(f"an answer to call {reply.id}, not {call_id}", kind="mismatched")
+    return _answer(reply)
 
 
 def check_nesting(body: bytes, count: int) -> None:
@@ -125,11 +161,13 @@ def _answer(reply: _Reply) -> Answer:
     error = reply.error
     if error is None:
         return memoryview(reply.result)
+    if isinstance(error, str):
+        return Failure(0, short(error))
     return Failure(max(-_INT32_MAX, min(error.code, _INT32_MAX)), short(error.message))
 
 
-def _whole_refusal(reply: _Reply) -> Failure:
+def _whole_refusal(reply: _Reply) -> Refused:
     answer = _answer(reply)
     if isinstance(answer, Failure):
-        return answer
-    raise malformed_answer("one answer to a batch of calls: does a proxy stand between that takes none?")
+        return Refused(f"{answer.message} ({answer.code})")
+    return Refused("one answer to all")

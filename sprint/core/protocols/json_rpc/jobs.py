@@ -70,7 +70,7 @@ def greet() -> Steps[Greeting]:
     info, genesis, network = yield (
         Call("getblockchaininfo"),
         Call("getblockhash", (0,)),
-        Call("getnetworkinfo"),
+        Call("getnetworkinfo", needed=False),
     )
     chain = read(given(info, "getblockchaininfo"), ChainInfo, "getblockchaininfo")
     genesis_hash = read_hash(given(genesis, "getblockhash"), "getblockhash")
@@ -87,7 +87,7 @@ def wait_for_height(height: int, wait_s: float) -> Steps[Tip | None]:
     `waitfornewblock` it misses no block that came between two calls. A branch of more work that is not higher
     is told of when the time is over.
     """
-    (answer,) = yield (Call("waitforblockheight", (height, int(wait_s * 1000))),)
+    (answer,) = yield (Call("waitforblockheight", (height, int(wait_s * 1000)), needed=False),)
     return None if isinstance(answer, Failure) else read_tip(answer, "waitforblockheight")
 
 

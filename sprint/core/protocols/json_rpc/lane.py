@@ -11,7 +11,8 @@ import msgspec
 
 from sprint.core.errors import SprintError
 from sprint.core.protocols.announcements import Announcement
-from sprint.core.protocols.json_rpc.calls import Answer, Call, encode_batch
+from sprint.core.protocols.json_rpc.batching import Batching
+from sprint.core.protocols.json_rpc.calls import Answer, Call
 from sprint.core.protocols.json_rpc.jobs import Steps
 
 
@@ -46,8 +47,9 @@ class RpcRequest(msgspec.Struct, frozen=True):
 
 
 class LaneState:
-    """A job and the calls that it waits for. `sent`: they are under way, since `sent_at`, until `deadline`.
+    """A job and the calls that it waits for, which may take several requests.
 
+    `sent`: `under_way` of them are so, since `sent_at`, until `deadline`.
     `not_before` holds the next request back. `lost` and `busy` count, since the last good answer, the
     connections that were lost over a request and the refusals of a node that has too much to do.
     """
@@ -55,6 +57,7 @@ class LaneState:
     def __init__(self, name: Lane) -> None:
         self.name = name
         self.calls: Sequence[Call] = ()
+        self.under_way: Sequence[Call] = ()
         self.sent = False
         self.sent_at = 0.0
         self.deadline = 0.0
@@ -62,6 +65,7 @@ class LaneState:
         self.lost = 0
         self.busy = 0
         self._first_id = 0
+        self._answers: list[Answer] = []
         self._job: Generator[Sequence[Call], Sequence[Answer], Finish] | None = None
 
     def __repr__(self) -> str:
@@ -81,14 +85,22 @@ class LaneState:
         self._job = _then(job, finish)
         self.calls = next(self._job)
 
-    def request(self, first_id: int, now: float, timeout_s: float, answer_size_max: int) -> RpcRequest:
-        """Write the calls as a request that is now under way."""
+    def request(
+        self, batching: Batching, first_id: int, now: float, timeout_s: float, answer_size_max: int
+    ) -> RpcRequest:
+        """Write the next of the calls as a request that is now under way."""
         self.sent, self.sent_at, self.deadline, self._first_id = True, now, now + timeout_s, first_id
-        return RpcRequest(encode_batch(self.calls, first_id), answer_size_max)
+        answered = len(self._answers)
+        self.under_way = self.calls[answered : answered + batching.calls_max]
+        return RpcRequest(batching.encode(self.under_way, first_id), answer_size_max)
 
     def answered(self, answers: Sequence[Answer], now: float) -> list[RpcEvent]:
-        """Go on with the job. What the job raises ends it."""
+        """Go on with the job once all its calls are answered. What the job raises ends it."""
         self.lost = self.busy = 0
+        self._answers += answers
+        if len(self._answers) < len(self.calls):
+            return []
+        answers, self._answers = self._answers, []
         job = self._job
         if job is None:
             return []
@@ -105,7 +117,8 @@ class LaneState:
 
     def drop(self) -> None:
         """End the job without a result."""
-        self._job, self.calls, self.sent = None, (), False
+        self._job, self.calls, self.under_way, self.sent = None, (), (), False
+        self._answers = []
 
 
 def _then(

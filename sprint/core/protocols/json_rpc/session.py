@@ -21,7 +21,8 @@ from sprint.core.protocols.announcements import (
     HeadersAnnounced,
 )
 from sprint.core.protocols.bitcoin_p2p.framing import payload_sizes_max
-from sprint.core.protocols.json_rpc.calls import decode_batch, malformed_answer
+from sprint.core.protocols.json_rpc.batching import Batching
+from sprint.core.protocols.json_rpc.calls import Refused, malformed_answer
 from sprint.core.protocols.json_rpc.jobs import (
     BodiesFound,
     Greeting,
@@ -33,7 +34,7 @@ from sprint.core.protocols.json_rpc.jobs import (
     wait_for_height,
 )
 from sprint.core.protocols.json_rpc.lane import Lane, LaneState, Ready, RpcEvent, RpcRequest
-from sprint.core.protocols.json_rpc.refusals import HTTP_FORBIDDEN, HTTP_OK, MAY_CARRY_JSON, http_refusal
+from sprint.core.protocols.json_rpc.refusals import http_refusal
 from sprint.core.protocols.json_rpc.results import Tip
 from sprint.core.protocols.json_rpc.settings import RpcSettings
 
@@ -62,6 +63,7 @@ class RpcSession:
         self.waits = True  # for a new tip; false once the node has shown that it cannot
         self.score = 0
         self.counts: dict[str, int] = {}
+        self.batching = Batching()
         self._owner_of = owner_of
         self._lanes = {name: LaneState(name) for name in Lane}
         self._next_id = 1
@@ -123,7 +125,7 @@ class RpcSession:
         timeout_s = self.settings.answer_timeout_s
         if name is Lane.TIP and self.ready and self.waits:
             timeout_s += self.settings.wait_s
-        return lane.request(first_id, now, timeout_s, self._answer_size_max())
+        return lane.request(self.batching, first_id, now, timeout_s, self._answer_size_max())
 
     def receive_answer(self, name: Lane, status: int, body: bytes, now: float) -> list[RpcEvent]:
         """Take in the answer to a lane's request; return what it told."""
@@ -131,12 +133,16 @@ class RpcSession:
         if self.closed is not None or not lane.sent:
             return []
         lane.sent = False
-        if status != HTTP_OK and not (status in MAY_CARRY_JSON and body.lstrip()[:1] in (b"{", b"[")):
-            return self._on_refusal(lane, status, now)
+        calls = lane.under_way
         try:
-            answers = decode_batch(body, lane.first_id, len(lane.calls))
+            answers = self.batching.decode(status, body, lane.first_id, calls)
         except WireError as error:
             self._fault(error)  # unless that closed it, the same is asked again
+            return []
+        if isinstance(answers, Refused):
+            if not self.batching.ask_fewer(answers, len(calls)):
+                return self._on_refusal(lane, status, now)
+            self._count("batch_refused")
             return []
         try:
             return lane.answered(answers, now)
@@ -152,7 +158,7 @@ class RpcSession:
         lane = self._lanes[name]
         if self.closed is not None or not lane.sent:
             return []
-        alone = len(lane.calls) == 1
+        alone = len(lane.under_way) == 1
         self._body_size = self.settings.bodies_size_wanted
         if name is Lane.BODIES and not alone:
             lane.drop()  # they were expected to be smaller; each is asked for alone now
@@ -176,7 +182,7 @@ class RpcSession:
         lane.sent = False
         lane.lost += 1
         if lane.lost > self.settings.lost_max:
-            self.close(f"{reason} ({lane.lost} times over {lane.calls[0].method})")
+            self.close(f"{reason} ({lane.lost} times over {lane.under_way[0].method})")
 
     def next_timer(self) -> float | None:
         """Return when `handle_timer`, and `data_to_send` after it, have something to do; None if never."""
@@ -196,7 +202,7 @@ class RpcSession:
             self.waits = False
         for lane in self._lanes.values():
             if lane.sent and lane.deadline <= now:
-                method = lane.calls[0].method
+                method = lane.under_way[0].method
                 self.close(f"no answer to {method} within {self.settings.answer_timeout_s:g} s")
 
     def stood_still(self, seconds: float) -> None:
@@ -319,16 +325,13 @@ class RpcSession:
     def _next_bodies(self) -> tuple[bytes, ...]:
         settings = self.settings
         count = min(max(settings.bodies_size_wanted // max(self._body_size, 1), 1), settings.bodies_max)
-        return tuple(islice(self._wanted, count))
+        return tuple(islice(self._wanted, min(count, self.batching.calls_max)))
 
     # What goes wrong.
 
     def _on_refusal(self, lane: LaneState, status: int, now: float) -> list[RpcEvent]:
         settings, refusal = self.settings, http_refusal(status)
-        if status == HTTP_FORBIDDEN and lane.name is Lane.TIP and self.ready and self.waits:
-            self.waits = False  # the login is kept from this one call, and there is another way
-            lane.drop()
-        elif refusal.busy and lane.busy < settings.busy_max:
+        if refusal.busy and lane.busy < settings.busy_max:
             self._count("busy")
             wait_s = settings.busy_wait_s_first * 2**lane.busy
             lane.busy += 1

@@ -12,6 +12,8 @@ import ssl
 from collections import Counter
 from collections.abc import Sequence
 
+import msgspec
+
 from sprint.core.protocols.announcements import BlockArrived
 from sprint.core.protocols.json_rpc.lane import Lane, Ready, RpcEvent, RpcRequest
 from sprint.core.protocols.json_rpc.session import RpcSession
@@ -23,6 +25,7 @@ from sprint.tools.relay.one_timer import OneTimer
 from sprint.tools.relay.sources.connecting import CONNECT_TIMEOUT_S, ConnectingSource
 from sprint.tools.relay.sources.http_connection import HttpAnswer, HttpConnection
 from sprint.tools.relay.sources.login import authorization, warnings_of
+from sprint.tools.relay.sources.view import SourceView
 from sprint.tools.relay.stages import StageObserver
 from sprint.tools.runtime import clock, log_fields
 
@@ -47,6 +50,11 @@ class RpcSource(ConnectingSource):
         self.settings = settings or RpcSettings()
         for warning in warnings_of(spec):
             log_fields(log, logging.WARNING, warning, chain=intake.chain, source=spec.name)
+
+    def view(self) -> SourceView:
+        connection = self._connection
+        notes = connection.notes if isinstance(connection, RpcConnection) else ()
+        return msgspec.structs.replace(super().view(), notes=notes)
 
     async def open(self) -> RpcConnection:
         """Read the login, open the first connection, greet the node."""
@@ -91,6 +99,11 @@ class RpcConnection:
     @property
     def height(self) -> int:
         return self._session.height
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to know of the node although it is usable."""
+        return tuple(filter(None, (self._session.batching.note,)))
 
     @property
     def faults(self) -> Counter[str]:

@@ -15,6 +15,8 @@ from sprint.tools.relay.sources.view import Probe
 from sprint.tools.relay.stages import Stage
 from sprint.tools.runtime import clock
 
+NOTHING_ODD = "ok"
+
 
 async def probe_rpc(spec: SourceSpec, network: ChainNetwork) -> Probe:
     """Ask once; UpstreamError where the node refuses, is of another chain, or answers falsely."""
@@ -23,10 +25,12 @@ async def probe_rpc(spec: SourceSpec, network: ChainNetwork) -> Probe:
     connection = await source.open()
     try:
         note = await sink.verdict()
+        notes = connection.notes
     finally:
         connection.abort()
     latency_ms = round((sink.ready_at - sink.started_at) * 1000, 2)
-    return Probe(connection.user_agent, connection.height, note, latency_ms)
+    said = [*([] if notes and note == NOTHING_ODD else [note]), *notes]
+    return Probe(connection.user_agent, connection.height, "; ".join(said), latency_ms)
 
 
 class _ProbeSink:
@@ -44,7 +48,7 @@ class _ProbeSink:
         await self._told.wait()
         if isinstance(self._found, UpstreamError):
             raise self._found
-        return self._found or "ok"
+        return self._found or NOTHING_ODD
 
     def source_ready(self, name: str, upstream: Upstream, *, serves: bool = True) -> None:
         del name, serves  # there is one source only, and it serves

@@ -20,6 +20,7 @@ class SourceView(msgspec.Struct, frozen=True):
     `faults` counts by kind what it sent that was not as it should be, also what costs it nothing.
     `compact` counts its compact blocks: `received`, `rebuilt`, `round_trips` that took, `asked_whole` after
     all, `transactions_missing`, and `bytes_saved` against whole blocks.
+    `notes` say what to know of it although it is usable.
     """
 
     name: str
@@ -34,6 +35,7 @@ class SourceView(msgspec.Struct, frozen=True):
     awaited_s: float
     faults: dict[str, int]
     compact: dict[str, int] = {}
+    notes: tuple[str, ...] = ()
 
 
 class Source(Protocol):

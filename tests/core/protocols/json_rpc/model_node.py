@@ -1,7 +1,9 @@
 """A node's RPC as a model: branches of blocks without proof of work, and answers to a source's calls.
 
 `answer` takes a request's body and gives the answer's; `refuse` names calls that it does not know, `spoil`
-puts other JSON in a call's result. What a session does with it needs no socket and no clock.
+puts other JSON in a call's result. A batch of more than `batch_calls_max` calls, where 0 refuses any, is
+answered with `batch_refusal`, an HTTP status and a body. What a session does with it needs no socket and no
+clock.
 """
 
 from __future__ import annotations
@@ -32,6 +34,8 @@ class ModelNode:
         self.refuse: dict[str, int] = {}
         self.spoil: dict[str, Callable[[Any], Any]] = {}
         self.calls: list[tuple[str, list[Any]]] = []
+        self.batch_calls_max: int | None = None
+        self.batch_refusal: tuple[int, bytes] = (400, b"")
         self._made = 0
 
     @property
@@ -54,9 +58,19 @@ class ModelNode:
         """Leave the blocks above a height; they stay known."""
         del self.branch[height + 1 :]
 
-    def answer(self, body: bytes) -> bytes:
-        """Answer a batch, as a node does: in order, each with result and error."""
+    def respond(self, body: bytes) -> tuple[int, bytes]:
+        """Answer a request with the status that goes with it."""
         requests = json.loads(body)
+        most = self.batch_calls_max
+        if most is not None and isinstance(requests, list) and len(requests) > most:
+            return self.batch_refusal
+        return 200, self.answer(body)
+
+    def answer(self, body: bytes) -> bytes:
+        """Answer a call, or a batch as a node does: in order, each with result and error."""
+        requests = json.loads(body)
+        if isinstance(requests, dict):
+            return json.dumps(self._reply(requests)).encode()
         return json.dumps([self._reply(each) for each in requests]).encode()
 
     def headers_above(self, height: int) -> list[bytes]:
@@ -115,7 +129,7 @@ def exchange(session: RpcSession, node: ModelNode, name: Lane, now: float) -> li
         request = session.data_to_send(name, now)
         if request is None:
             return []
-        told = session.receive_answer(name, 200, node.answer(request.body), now)
+        told = session.receive_answer(name, *node.respond(request.body), now)
         if told:
             return told
     raise AssertionError("a lane that asks for ever and tells nothing")

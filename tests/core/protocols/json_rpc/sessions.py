@@ -38,4 +38,5 @@ def sent(session: RpcSession, lane: Lane, now: float) -> RpcRequest:
 
 
 def method_of(request: RpcRequest) -> str:
-    return str(json.loads(request.body)[0]["method"])
+    asked = json.loads(request.body)
+    return str((asked if isinstance(asked, dict) else asked[0])["method"])

@@ -18,9 +18,12 @@ from sprint.core.protocols.json_rpc.calls import (
     OPENINGS_MAX,
     Call,
     Failure,
+    Refused,
     check_nesting,
     decode_batch,
+    decode_single,
     encode_batch,
+    encode_single,
 )
 
 
@@ -30,6 +33,7 @@ def reply(number: int, result: object = None, error: object = None) -> dict[str,
 
 def decoded(replies: object, first_id: int = 1, count: int = 1) -> list[object]:
     answers = decode_batch(json.dumps(replies).encode(), first_id, count)
+    assert not isinstance(answers, Refused)
     return [each if isinstance(each, Failure) else json.loads(bytes(each)) for each in answers]
 
 
@@ -39,7 +43,7 @@ def kind_of(body: bytes, count: int = 1) -> str:
     return refused.value.kind
 
 
-OUTCOMES = {"read", "malformed", "nested", "truncated", "mismatched"}
+OUTCOMES = {"read", "refused", "malformed", "nested", "truncated", "mismatched"}
 
 
 def outcome_of(body: bytes, count: int) -> str:
@@ -47,6 +51,8 @@ def outcome_of(body: bytes, count: int) -> str:
         answers = decode_batch(body, 1, count)
     except WireError as error:
         return error.kind
+    if isinstance(answers, Refused):
+        return "refused"
     return "read" if len(answers) == count else "too few"
 
 
@@ -72,9 +78,45 @@ def test_a_refused_call_stands_beside_those_that_were_answered() -> None:
     assert decoded(replies, count=2) == [5, Failure(-5, "Block not found")]
 
 
-def test_one_refusal_in_place_of_the_batch_stands_for_each_call() -> None:
-    refusal = reply(0, error={"code": -32700, "message": "Parse error"}) | {"id": None}
-    assert decoded(refusal, count=2) == [Failure(-32700, "Parse error")] * 2
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b'{"error":{"code":-32700,"message":"Parse error"},"id":null}', "Parse error (-32700)"),
+        (b'{"error":"batches are off"}', "batches are off (0)"),
+        (b'[{"error":{"code":-32600,"message":"too many"},"id":null}]', "too many (-32600)"),
+        (b'{"id":1,"result":5}', "one answer to all"),
+        (b"{}", "one answer to all"),
+    ],
+)
+def test_one_answer_in_place_of_a_batchs_refuses_the_batch(body: bytes, reason: str) -> None:
+    assert decode_batch(body, 1, 2) == Refused(reason)
+
+
+def test_a_call_alone_is_no_batch_and_its_answer_neither() -> None:
+    assert json.loads(encode_single(Call("getblockhash", (0,)), 7)) == {
+        "id": 7,
+        "method": "getblockhash",
+        "params": [0],
+    }
+    assert decode_single(b'{"id":7,"result":5}', 7) == memoryview(b"5")
+    assert decode_single(b'{"id":null,"error":{"code":-1,"message":"no"}}', 7) == Failure(-1, "no")
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b"", "malformed"),
+        (b"[]", "malformed"),
+        (b'[{"id":7,"result":5}]', "malformed"),
+        (b'{"id":8,"result":5}', "mismatched"),
+        (b'{"result":5}', "mismatched"),
+        (b"[" * 500, "nested"),
+    ],
+)
+def test_what_is_no_answer_to_a_call_alone_is_refused_by_kind(body: bytes, kind: str) -> None:
+    with pytest.raises(WireError) as refused:
+        decode_single(body, 7)
+    assert refused.value.kind == kind
 
 
 def test_a_foreign_message_is_cut_and_printable() -> None:
@@ -90,8 +132,6 @@ def test_a_foreign_message_is_cut_and_printable() -> None:
         (b"", "malformed"),
         (b"<html>502</html>", "malformed"),
         (b"[", "malformed"),
-        (b"{}", "malformed"),
-        (b'{"id":1,"result":5}', "malformed"),
         (b'[{"id":"1","result":5}]', "malformed"),
         (b"[1]", "malformed"),
         (b"[]", "truncated"),
@@ -109,7 +149,7 @@ def test_nesting_is_taken_up_to_its_limit_and_refused_one_deeper() -> None:
         # Two levels are those of the batch and of the answer itself.
         return b'[{"id":1,"result":%b%b}]' % (b"[" * (depth - 2), b"]" * (depth - 2))
 
-    assert len(decode_batch(nested(NESTING_MAX), 1, 1)) == 1
+    assert outcome_of(nested(NESTING_MAX), 1) == "read"
     assert kind_of(nested(NESTING_MAX + 1)) == "nested"
     assert kind_of(nested(400)) == "nested"
 

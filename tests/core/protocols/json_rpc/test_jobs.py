@@ -13,7 +13,7 @@ from sprint.core.chains.bitcoin_family.parameters import NetworkParameters
 from sprint.core.chains.dogecoin import CHAIN as DOGECOIN
 from sprint.core.errors import UpstreamError, WireError
 from sprint.core.kernels import sha256d
-from sprint.core.protocols.json_rpc.calls import Answer, decode_batch, encode_batch
+from sprint.core.protocols.json_rpc.calls import Answer, Refused, decode_batch, encode_batch
 from sprint.core.protocols.json_rpc.jobs import (
     ROUNDS_MAX,
     HeadersFound,
@@ -41,7 +41,9 @@ def run(job: Steps[Result], node: ModelNode, between: Callable[[], object] = lam
             result: Result = done.value
             return result
         between()
-        answers = decode_batch(node.answer(encode_batch(calls, 1)), 1, len(calls))
+        decoded = decode_batch(node.answer(encode_batch(calls, 1)), 1, len(calls))
+        assert not isinstance(decoded, Refused)
+        answers = decoded
 
 
 def walk(
