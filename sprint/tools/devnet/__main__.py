@@ -4,7 +4,8 @@ Prints one JSON line with its addresses, then answers each line on standard inpu
 `mine N` and `reorg N` by the hashes of the new blocks; `lie KIND` by that of a false block, which stays;
 `fault KIND [N]` shows a fault, which undoes itself, and is answered by the hashes of the blocks mined for it;
 `faults` lists their kinds; `hashes HEIGHT` by those of the best branch from there up, at most 1,000;
-`invalidate HASH`, `reconsider HASH`, `tip` and `height` by the tip. With `--faults` it shows some by itself.
+`invalidate HASH`, `reconsider HASH`, `tip` and `height` by the tip. With `--faults` it shows some by itself;
+with `--control-port` it is asked and told over HTTP too (`control`).
 It ends on `quit` and with its standard input (a pipe), so it never outlives who started it.
 """
 
@@ -22,10 +23,13 @@ from collections.abc import Callable
 from sprint.core.chains import display_hash, internal_hash
 from sprint.core.errors import ConfigError, SprintError
 from sprint.tools.devnet.block_maker import HeaderLie
+from sprint.tools.devnet.control import serve_control
 from sprint.tools.devnet.edge import CHAIN_IDS, Devnet, DevnetOptions
 from sprint.tools.devnet.faults import RULES, fault_of
+from sprint.tools.devnet.listening_node import LOOPBACK
 from sprint.tools.devnet.merged_mining import Lie
 from sprint.tools.devnet.seeded_bits import SeededBits
+from sprint.tools.net import bind
 
 LINE_LENGTH_MAX = 1_024
 HASHES_PER_ANSWER_MAX = 1_000
@@ -45,7 +49,7 @@ def main() -> int:
         rpc_ports={} if arguments.rpc_port is None else {arguments.chain: arguments.rpc_port},
     )
     try:
-        asyncio.run(_run(arguments.chain, options, arguments.seed))
+        asyncio.run(_run(arguments.chain, options, arguments.seed, arguments.control_port))
     except SprintError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_COULD_NOT_RUN
@@ -59,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--zmq-port", type=int, help="publish over ZMQ too; 0 takes a free one")
     parser.add_argument("--rpc-port", type=int, help="answer JSON-RPC too; 0 takes a free one")
+    parser.add_argument("--control-port", type=int, help="be told over HTTP too; 0 takes a free one")
     parser.add_argument("--transactions", type=int, default=0, help="made up for each block")
     parser.add_argument("--blocks-at-start", type=int, default=3)
     parser.add_argument("--seed", default="0", help="of blocks and faults")
@@ -66,21 +71,24 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-async def _run(chain_id: str, options: DevnetOptions, seed: str) -> None:
+async def _run(chain_id: str, options: DevnetOptions, seed: str, control_port: int | None) -> None:
     devnet = Devnet(
         [chain_id], options, rng_of=lambda name: SeededBits(f"{seed}/{name}"), wall_clock=time.time
     )
-    (address,) = await devnet.start()
-    try:
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(devnet.stop)
+        (address,) = await devnet.start()
         beside = {"zmq_port": devnet.zmq_port(chain_id), "rpc_port": devnet.rpc_port(chain_id)}
+        if control_port is not None:
+            control = await serve_control(devnet, bind(LOOPBACK, control_port, option="--control-port"))
+            stack.push_async_callback(control.stop)
+            beside["control_port"] = control.port
         asked_for = {name: port for name, port in beside.items() if port is not None}
         _say({"chain": address.chain_id, "host": address.host, "port": address.port, **asked_for})
         task = asyncio.ensure_future(_answer_lines(devnet, chain_id))
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         with contextlib.suppress(asyncio.CancelledError):
             await task
-    finally:
-        await devnet.stop()
 
 
 async def _answer_lines(devnet: Devnet, chain_id: str) -> None:
