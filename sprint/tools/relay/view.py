@@ -121,7 +121,7 @@ class ServiceView:
             "log": self._store.log_id,
             "anchor": _anchor(served) if state.begun else None,
             "validation": "full",
-            "head": {"height": latest.height, "hash": latest.hash} if latest else None,
+            "head": _head(served, latest) if latest else None,
             "best_header": {
                 "height": state.tree.best_header.height,
                 "hash": display_hash(state.tree.best_header.hash),
@@ -195,6 +195,13 @@ def source_answer(chain: ServedChain, source: Source) -> dict[str, Any]:
     """Return what a source shows of itself, and how it stands among the others."""
     standing = chain.intake.pipeline.state.board.standing(source.spec.name)
     return {**msgspec.to_builtins(source.view()), "standing": standing}
+
+
+def _head(chain: ServedChain, latest: StoredBlock) -> dict[str, Any]:
+    """Return the newest block and who has announced it by now; nobody is kept of one from before a start."""
+    node = chain.intake.pipeline.state.tree.get(internal_hash(latest.hash))
+    sources = sorted(node.sources) if node is not None else []
+    return {"height": latest.height, "hash": latest.hash, "agreed_by": len(sources), "sources": sources}
 
 
 def _anchor(chain: ServedChain) -> str:
