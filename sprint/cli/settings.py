@@ -80,7 +80,11 @@ def loading_of(loaded: Loaded, flags: Flags, sources: tuple[str, ...], *, quiet:
     from sprint.tools.relay.config_reload import Loading
 
     def values(found: Loaded) -> Values:
-        return running_values(found.resolved, check_names(found.resolved, sources), quiet=quiet)
+        try:
+            specs = check_names(found.resolved, sources)
+        except ConfigError as error:
+            raise ConfigError(f"{found.path or DEFAULTS_NAME}: {error}") from error
+        return running_values(found.resolved, specs, quiet=quiet)
 
     return Loading(loaded.path, values(loaded), lambda: values(load_settings(loaded.path, flags)))
 

@@ -15,19 +15,21 @@ URL_KEYS = ("cookie_file", "user_env", "password_env", "topics")
 
 def sources_of(config: Config, flags: tuple[str, ...]) -> tuple[SourceSpec, ...]:
     """Return the sources that flags and config name; ConfigError where two share a name."""
-    specs = [parse_source(text) for text in flags]
+    specs = [("--source", parse_source(text)) for text in flags]
     for chain, section in config.chains.items():
         for number, source in enumerate(section.sources):
+            place = f"chains.{chain}.sources.{number}"
             try:
-                specs.append(_spec_of(chain, source))
+                specs.append((place, _spec_of(chain, source)))
             except ConfigError as error:
-                raise ConfigError(f"chains.{chain}.sources.{number}: {error}") from error
-    seen: set[str] = set()
-    for spec in specs:
-        if spec.name in seen:
-            raise ConfigError(f"two sources are called {spec.name!r}; give one a name: NAME@CHAIN=URL")
-        seen.add(spec.name)
-    return tuple(specs)
+                raise ConfigError(f"{place}: {error}") from error
+    places: dict[str, str] = {}
+    for place, spec in specs:
+        if spec.name in places:
+            both = f"two sources are called {spec.name!r}; give one a name: NAME@CHAIN=URL"
+            raise ConfigError(f"{place}: {both}, or `name` in the file; the other is {places[spec.name]}")
+        places[spec.name] = place
+    return tuple(spec for _, spec in specs)
 
 
 def sections_by_chain(config: Config, id_of: Callable[[str], str]) -> dict[str, ChainSection]:

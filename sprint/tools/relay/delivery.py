@@ -16,6 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from typing import ParamSpec, TypeVar
 
+import msgspec
+
 from sprint.core.errors import CursorExpired
 from sprint.core.relay.event_log import LoggedEvent
 from sprint.core.relay.fanout import Fanout, Subscription
@@ -65,6 +67,7 @@ class Delivery:
         self._ring = RecentEvents(position)
         self._fanout = Fanout()
         self._subscribers: dict[int, tuple[Subscriber, TierPolicy]] = {}
+        self._policies: dict[str, TierPolicy] = {}  # those that were changed, by tier
         self._ids: dict[Subscriber, int] = {}
         self._last_id = 0
         # For each (chain, type): the fan-out's own tuple of targets, and what it means here.
@@ -130,7 +133,8 @@ class Delivery:
         return True
 
     def change_policy(self, policy: TierPolicy) -> None:
-        """Serve the subscribers of a tier under its new policy."""
+        """Serve the subscribers of a tier under its new policy, those too who still follow."""
+        self._policies[policy.name] = policy
         self._fanout.change_policy(policy)
 
     def unsubscribe(self, subscriber: Subscriber) -> bool:
@@ -199,9 +203,11 @@ class Delivery:
 
     def _join(self, subscriber: Subscriber, subscription: Subscription) -> None:
         self.unsubscribe(subscriber)
+        # It may have been changed since they subscribed.
+        policy = self._policies.get(subscription.policy.name, subscription.policy)
         self._last_id += 1
-        self._fanout.add(self._last_id, subscription)
-        self._subscribers[self._last_id] = (subscriber, subscription.policy)
+        self._fanout.add(self._last_id, msgspec.structs.replace(subscription, policy=policy))
+        self._subscribers[self._last_id] = (subscriber, policy)
         self._ids[subscriber] = self._last_id
 
     async def _drained(self, subscriber: Subscriber) -> bool:

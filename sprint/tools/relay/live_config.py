@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 
 from sprint.core.config import ConfigChange
 from sprint.core.config.change import source_key
+from sprint.core.errors import ConfigError
 from sprint.core.relay.source_url import SourceSpec
 from sprint.tools.plugins import ChainCatalog
 from sprint.tools.relay.api import Api
@@ -37,7 +38,8 @@ class LiveConfig:
     async def apply(self, change: ConfigChange) -> dict[str, str]:
         """Apply a change; return the keys that need a restart after all, with why.
 
-        What may fail comes first: then nothing was changed.
+        What may fail comes first: then nothing was changed. ConfigError where a source cannot be made, or
+        where none would be left.
         """
         refused: dict[str, str] = {}
         added = []
@@ -48,9 +50,10 @@ class LiveConfig:
                 refused[source_key(spec)] = why
             else:
                 added.append((chain_id, self._sources.make(chain_id, spec)))
-        for spec in change.sources_removed:
-            if not self._kept(spec, refused):
-                await self._sources.remove(spec)
+        removed = [spec for spec in change.sources_removed if not self._kept(spec, refused)]
+        self._refuse_to_be_left_without(len(removed), len(added))
+        for spec in removed:
+            await self._sources.remove(spec)
         for chain_id, source in added:
             self._sources.add(chain_id, source)
         for tier, fields in change.tiers.items():
@@ -63,6 +66,15 @@ class LiveConfig:
     def _kept(spec: SourceSpec, refused: Mapping[str, str]) -> bool:
         """Tell whether a source stays as it was, since what it was to become is refused."""
         return source_key(spec) in refused
+
+    def _refuse_to_be_left_without(self, removed: int, added: int) -> None:
+        """Refuse to remove the last source: an empty file, or one cut short, is a mistake and no wish."""
+        running = sum(len(chain.sources) for chain in self._chains.values())
+        if removed and running - removed + added == 0:
+            raise ConfigError(
+                f"chains.NAME.sources: none is left of the {running} that run, want at least 1; "
+                "stop the relay to follow nothing"
+            )
 
     def _refusal(self, chain_id: str) -> str:
         if chain_id not in self._chains:

@@ -6,9 +6,12 @@ import asyncio
 import json
 
 import httpx
+import msgspec
 from websockets.asyncio.client import connect
 
+from sprint.tools.relay.place import StartAsked
 from tests.tools.relay.serving import Relay, http_client, policy, until, websocket_url
+from tests.tools.relay.test_delivery import ALL, Recorder, everything
 
 WAIT_S = 10.0
 
@@ -47,5 +50,28 @@ def test_a_lower_limit_of_connections_refuses_new_ones_and_ends_none() -> None:
                 assert (await second.get("/api/v1/version")).status_code == 503
             relay.api.change_policy(tier.name, {"connections_max": 2})
             assert (await first.get("/api/v1/version")).status_code == 200
+
+    asyncio.run(main())
+
+
+def test_who_still_follows_while_a_policy_is_changed_joins_under_the_new_one() -> None:
+    async def main() -> None:
+        relay = Relay()
+        relay.block(1)
+        order: list[Recorder] = []
+        other, late = Recorder(order=order), Recorder(order=order)
+        latest = await relay.delivery.locate(StartAsked(ALL, "latest"))
+        await relay.delivery.follow(other, everything(rank=3), latest)
+        late.stalled.clear()
+        earliest = await relay.delivery.locate(StartAsked(ALL, "earliest"))
+        subscription = everything(rank=1)
+        following = asyncio.create_task(relay.delivery.follow(late, subscription, earliest))
+        relay.delivery.change_policy(msgspec.structs.replace(subscription.policy, rank=9))
+        late.stalled.set()
+        assert await following
+        order.clear()
+        relay.block(2)
+        assert order == [late, other]
+        relay.delivery.close()
 
     asyncio.run(main())

@@ -122,3 +122,21 @@ def test_a_source_whose_chain_cannot_take_it_is_refused_and_stays_as_it_was(
         await relay.sources.ended()
 
     asyncio.run(main())
+
+
+def test_a_file_cut_short_does_not_take_the_last_source_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def main() -> None:
+        relay = Relay(monkeypatch)
+        await relay.live.apply(ConfigChange(sources_added=(spec("a"), spec("b"))))
+        change = ConfigChange(sources_removed=(spec("a"), spec("b")), tiers={"free": {"rank": 2}})
+        with pytest.raises(ConfigError, match="none is left of the 2 that run"):
+            await relay.live.apply(change)
+        assert (relay.names(), relay.removed, relay.policies) == (["a", "b"], [], [])
+        await relay.live.apply(ConfigChange(sources_removed=(spec("a"),)))
+        assert relay.names() == ["b"]
+        relay.sources.cancel()
+        await relay.sources.ended()
+
+    asyncio.run(main())
