@@ -84,7 +84,8 @@ class ConfigReload:
             await self._take(wanted)
         except SprintError as error:
             self._reloads.labels("kept").inc()
-            log_fields(log, logging.ERROR, "config kept as it was", reason=str(error))
+            reason = str(error)
+            log_fields(log, logging.ERROR, "config kept as it was", file=self._path, reason=reason)
         except Exception:  # a mistake of ours must not end the watch
             self._reloads.labels("kept").inc()
             log.exception("config kept as it was")
@@ -95,7 +96,8 @@ class ConfigReload:
         self.running = applied(self.running, wanted, change, tuple(refused))
         done = [key for key in change.at_once if key not in refused]
         self._reloads.labels("applied" if done else "unchanged").inc()
-        log_fields(log, logging.INFO, "config read again", applied=", ".join(done) or "nothing")
+        said = ", ".join(done) or "nothing"
+        log_fields(log, logging.INFO, "config read again", file=self._path, applied=said)
         restart = {**dict.fromkeys(change.restart, "it is read at the start only"), **refused}
         self._restart_needed.set(len(restart))
         for key, why in restart.items():
