@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import logging
 import socket
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -21,19 +20,20 @@ from prometheus_client import CollectorRegistry
 
 from sprint.core.chains import Checkpoint, internal_hash
 from sprint.core.config import ChainSection, ConfigChange
-from sprint.core.errors import ConfigError, StoreFailing
+from sprint.core.errors import ConfigError
 from sprint.core.relay.event_log import Commit, EventLog
 from sprint.core.relay.pipeline import Pipeline
 from sprint.core.relay.restore import new_tree, restore_tree
 from sprint.core.relay.settings import ChainSettings
-from sprint.core.relay.source_url import SourceSpec, source_of
+from sprint.core.relay.source_url import SourceSpec
 from sprint.core.relay.tiers import TierPolicy, parse_tiers
-from sprint.tools.devnet.edge import CHAIN_IDS, Devnet, DevnetOptions
-from sprint.tools.devnet.seeded_bits import SeededBits
+from sprint.tools.devnet.control import BODY_SIZE_MAX, add_control
+from sprint.tools.devnet.edge import CHAIN_IDS, Devnet
 from sprint.tools.plugins import ChainCatalog, ChainNetwork
 from sprint.tools.relay.api import Api
 from sprint.tools.relay.commit import Committer
 from sprint.tools.relay.delivery import Delivery
+from sprint.tools.relay.embedded_devnet import start_devnet, temporary_folder
 from sprint.tools.relay.intake import Intake, Shared
 from sprint.tools.relay.listeners import Ports, admin_site, bind_all, metrics_site
 from sprint.tools.relay.live_config import LiveConfig
@@ -123,13 +123,19 @@ class RelayService:
             for listener in bound:
                 stack.callback(listener.close)
             specs = [pair for pair in configured if pair[0].chain_id in wanted]
-            specs += await self._start_devnet(stack, [each for each in devnet_ids if each in wanted])
+            devnet, nodes = await start_devnet(
+                stack,
+                self.catalog,
+                [each for each in devnet_ids if each in wanted],
+                self.options.devnet_faults,
+            )
+            specs += nodes
             store = self._open_store(stack)
             drain = _Drain()
             stack.push_async_callback(drain.close, store)
             relay = _Running(self, store, specs)
             stack.push_async_callback(relay.stop, drain)
-            line = await relay.start(bound)
+            line = await relay.start(bound, devnet)
             self._live = relay.live_config(devnet_ids)
             self.view = relay.view
             leave_start_up_to_itself()
@@ -154,34 +160,12 @@ class RelayService:
             wanted.add(chain_id)
         return wanted
 
-    async def _start_devnet(
-        self, stack: contextlib.AsyncExitStack, ids: list[str]
-    ) -> list[tuple[ChainNetwork, SourceSpec]]:
-        """Start nodes in this process; they are sources like any other."""
-        faults = self.options.devnet_faults
-        seed = random_bytes(8).hex() if faults is None else faults
-        devnet = Devnet(
-            ids,
-            DevnetOptions(faults=faults),
-            rng_of=lambda name: SeededBits(f"{seed}/{name}"),
-            wall_clock=wall_clock,
-        )
-        stack.push_async_callback(devnet.stop)
-        started = []
-        for chain_id, host, port in await devnet.start():
-            network = self.catalog.find_id(chain_id)
-            url = f"p2p://{host}:{port}"
-            name = f"devnet-{network.chain.name}"
-            started.append((network, source_of(network.chain.name, network.network, url, name=name)))
-            log_fields(log, logging.INFO, "devnet node", chain=chain_id, url=url)
-        return started
-
     def _open_store(self, stack: contextlib.AsyncExitStack) -> SqliteStore:
         options = self.options
         folder = options.data_dir
         if options.demo and options.durability != "memory":
             # The devnet mines a new chain at each start, so its log is of no use to the next.
-            folder = Path(stack.enter_context(_temporary_folder(folder)))
+            folder = Path(stack.enter_context(temporary_folder(folder, STORE_FILE, wall_clock)))
             log_fields(
                 log, logging.INFO, "with the devnet the log is kept in a temporary folder", folder=folder
             )
@@ -192,18 +176,6 @@ class RelayService:
             wall_clock=wall_clock,
             random_bytes=random_bytes,
         )
-
-
-def _temporary_folder(parent: Path | None) -> tempfile.TemporaryDirectory[str]:
-    """Return a folder that goes with the process, in `parent` or where the system keeps such."""
-    try:
-        if parent is not None:
-            parent.mkdir(parents=True, exist_ok=True)
-        return tempfile.TemporaryDirectory(prefix="sprint-devnet-", dir=parent)
-    except OSError as error:
-        raise StoreFailing(
-            f"{parent or tempfile.gettempdir()}: {error}; give a folder with --data-dir"
-        ) from error
 
 
 def packaged_tiers(overrides: Mapping[str, Mapping[str, Any]]) -> dict[str, TierPolicy]:
@@ -250,8 +222,8 @@ class _Running:
         self._sources = SourceTasks(self._chains, self._observer)
         self._api = Api(self.view, store, self._delivery, self._resolve)
 
-    async def start(self, bound: Sequence[socket.socket]) -> Serving:
-        """Serve on the bound sockets, then start the sources."""
+    async def start(self, bound: Sequence[socket.socket], devnet: Devnet) -> Serving:
+        """Serve on the bound sockets, then start the sources. The admin listener controls the devnet too."""
         tiers = self._service.options.tiers
         *tier_sockets, admin, metrics = bound
         for tier, listener in zip(tiers, tier_sockets, strict=True):
@@ -259,9 +231,10 @@ class _Running:
             self._listeners.append(await serve(self._api.site(tier, port, host), listener))
         registry = self._service.registry
         register_parts(registry, self._parts())
-        self._listeners.append(
-            await serve(admin_site(_guard(admin), self.view, self._chains, registry), admin)
-        )
+        site = admin_site(_guard(admin, body_size_max=BODY_SIZE_MAX), self.view, self._chains, registry)
+        if devnet.chain_ids:
+            add_control(site.router, devnet)
+        self._listeners.append(await serve(site, admin))
         self._listeners.append(await serve(metrics_site(_guard(metrics), registry), metrics))
         self._committer.start()
         self.view.committer = self._committer
@@ -377,6 +350,6 @@ class _Drain:
         await asyncio.to_thread(store.close, self.left_s())
 
 
-def _guard(bound: socket.socket) -> Guard:
+def _guard(bound: socket.socket, *, body_size_max: int = 0) -> Guard:
     host, port = bound.getsockname()[:2]
-    return Guard(port, host)
+    return Guard(port, host, body_size_max=body_size_max)

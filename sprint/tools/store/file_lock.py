@@ -11,11 +11,31 @@ from sprint.core.errors import StoreError
 _PID_LENGTH_MAX = 32
 
 
+def lock_path(database: Path) -> Path:
+    """Return where the lock of a database lies."""
+    return database.with_name(database.name + ".lock")
+
+
+def is_held(database: Path) -> bool:
+    """Tell whether a process holds a database's lock, if there is one. OSError if it can't be told."""
+    try:
+        descriptor = os.open(lock_path(database), os.O_RDWR | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 class FileLock:
     """Holds `<database>.lock` until `release`. The file stays; only the lock on it tells anything."""
 
     def __init__(self, database: Path) -> None:
-        self._path = database.with_name(database.name + ".lock")
+        self._path = lock_path(database)
         self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -147,7 +147,9 @@ def test_admin_and_metrics_tell_of_the_blocks_way() -> None:
                 f"{serving.admin}/api/sources", headers={"Origin": "http://evil.example"}
             )
         assert 'sprint_stage_seconds_count{chain="litecoin-regtest",stage="handed_over"}' in metrics
-        assert [s["name"] for s in sources["sources"]["litecoin-regtest"]] == ["devnet-litecoin"]
+        assert [s["name"] for s in sources["sources"]["litecoin-regtest"]] == [
+            f"devnet-litecoin-{scheme}" for scheme in ("p2p", "rpc", "zmq")
+        ]
         assert refused.status_code == 403
 
     with_a_relay(options(chains=("ltc",)), scene)
