@@ -56,7 +56,7 @@ def parse_cursor(text: str, log_id: str) -> Cursor:
     except (UnicodeError, binascii.Error, ValueError) as error:
         raise CursorUnknown(f"not a cursor: {text[:24]!r}; take one from an event's `cursor`") from error
     cursor = Cursor(found_log, int.from_bytes(payload[1 + LOG_ID_SIZE : _FIXED_SIZE], "big"), chain)
-    # Base64 writes the same bytes in several ways ('/' for '_', spare bits at the end); a place has one cursor.
+    # Base64 writes the same bytes in several ways (spare bits at the end, "/" for "_"); here in one.
     if cursor.encode() != text:
         raise CursorUnknown(f"not a cursor: {text[:24]!r}; take one from an event's `cursor`")
     if found_log != log_id:
