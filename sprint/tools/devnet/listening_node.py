@@ -34,6 +34,7 @@ from sprint.tools.devnet.publishing import PublishingSocket
 from sprint.tools.devnet.rpc import NodeRpc
 from sprint.tools.devnet.rpc_server import RpcServer
 from sprint.tools.devnet.seeded_bits import SeededBits
+from sprint.tools.runtime import log_fields
 
 LOOPBACK = "127.0.0.1"
 ACCEPT_BACKLOG = 64
@@ -184,7 +185,8 @@ class ListeningNode:
         return hashes
 
     def show(self, fault: Fault, amount: int) -> list[bytes]:
-        _log.info("the devnet's %s node shows %s %d", self.core.parameters.chain_id, fault, amount)
+        chain_id = self.core.parameters.chain_id
+        log_fields(_log, logging.INFO, "devnet fault", chain=chain_id, fault=fault, amount=amount)
         if fault in OF_THE_EDGE:
             self._hold_back(fault, amount)
             self._in_force.note(fault, amount, self._now())
@@ -253,7 +255,8 @@ class ListeningNode:
                 if self.core.ledger.time_ahead_s(self._timestamp()) <= AHEAD_S_MAX:
                     self.mine(1)
         except SprintError as error:
-            _log.error("the devnet's %s node stops mining: %s", self.core.parameters.chain_id, error)
+            chain_id = self.core.parameters.chain_id
+            log_fields(_log, logging.ERROR, "devnet node stops mining", chain=chain_id, reason=str(error))
 
     async def _show_by_schedule(self, faults: Iterator[PlannedFault]) -> None:
         """Show one fault after another. One that cannot be shown now is passed over."""
@@ -263,7 +266,9 @@ class ListeningNode:
             try:
                 self.show(planned.fault, planned.amount)
             except SprintError as error:
-                _log.warning("the devnet's %s node: %s", self.core.parameters.chain_id, error)
+                passed_over = {"fault": planned.fault, "reason": str(error)}
+                chain_id = self.core.parameters.chain_id
+                log_fields(_log, logging.WARNING, "devnet fault passed over", chain=chain_id, **passed_over)
 
     def open_session(self) -> ServingSession | None:
         """Start serving a connection; None if there are too many, or it came while stopping."""

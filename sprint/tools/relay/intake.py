@@ -12,7 +12,6 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 from sprint.core.chains import display_hash
-from sprint.core.model import ChainStatusData, GapData, ReorgData
 from sprint.core.protocols.announcements import Announcement, BlockArrived
 from sprint.core.relay.admit import Duplicate, Fetch, Refused, Wait
 from sprint.core.relay.event_log import Commit, EventLog
@@ -20,6 +19,7 @@ from sprint.core.relay.fetch import Request
 from sprint.core.relay.outcome import BlockDraft, Outcome, Penalty, number
 from sprint.core.relay.pipeline import Pipeline
 from sprint.core.relay.prove import BlockProof, BlockResult, ProofResult
+from sprint.tools.relay.event_notes import Noted, note
 from sprint.tools.relay.one_timer import OneTimer
 from sprint.tools.relay.proving import Prover
 from sprint.tools.relay.stages import StageObserver
@@ -44,6 +44,7 @@ class Sink(Protocol):
     def chain(self) -> str: ...
     def source_ready(self, name: str, upstream: Upstream, *, serves: bool = True) -> None: ...
     def source_lost(self, name: str, reason: str, *, blocked: bool = False) -> None: ...
+    def source_noted(self, name: str, reason: str) -> None: ...
     def announce(self, announcement: Announcement, framed_at: float) -> None: ...
 
 
@@ -102,7 +103,6 @@ class Intake:
         self._upstreams[name] = upstream
         if self._paused_at is not None:
             upstream.pause(paused=True)
-        log_fields(log, logging.INFO, "source ready", chain=self.chain, source=name)
         self._act(self.pipeline.source_ready(name, clock(), serves=serves))
 
     def source_lost(self, name: str, reason: str, *, blocked: bool = False) -> None:
@@ -111,8 +111,14 @@ class Intake:
             self._loop.call_soon(partial(self.source_lost, name, reason, blocked=blocked))
             return
         if self._upstreams.pop(name, None) is not None and not self._closed:
-            log_fields(log, logging.WARNING, "source lost", chain=self.chain, source=name, reason=reason)
             self._act(self.pipeline.source_lost(name, reason, clock(), blocked=blocked))
+
+    def source_noted(self, name: str, reason: str) -> None:
+        """Tell, as an event and in the log, what is wrong with a source that cannot be connected to."""
+        if not self._closed:
+            log_fields(log, logging.WARNING, "source noted", chain=self.chain, source=name, reason=reason)
+            self.pipeline.state.announcers.note(name, reason)
+            self._act(self.pipeline.handle_timer(clock()))
 
     def source_removed(self, name: str, reason: str) -> None:
         """Take nothing more of a source; its connection is closed by who removes it."""
@@ -168,30 +174,14 @@ class Intake:
             for draft in outcome.drafts:
                 if isinstance(draft, BlockDraft):
                     self._observer.mark("encoded", self.chain, draft.node.hash, now)
-                elif isinstance(draft, ReorgData | GapData | ChainStatusData):
-                    self._log_event(draft)
+                elif isinstance(draft, Noted):
+                    note(self.chain, draft)
             self._submit(commit)
         for penalty in outcome.penalties:
             self._penalise(penalty)
         for announcement in outcome.readmit:
             self.announce(announcement, announcement.read_at)
         self._arm()
-
-    def _log_event(self, data: ReorgData | GapData | ChainStatusData) -> None:
-        """Say in the relay's own log what an operator would want to be woken for."""
-        match data:
-            case ReorgData():
-                fields: dict[str, object] = {
-                    "fork_height": data.fork_height,
-                    "removed": data.depth,
-                    "added": len(data.added),
-                }
-                log_fields(log, logging.WARNING, "reorg", chain=self.chain, **fields)
-            case GapData():
-                fields = {"from_height": data.from_height, "to_height": data.to_height, "reason": data.reason}
-                log_fields(log, logging.WARNING, "gap", chain=self.chain, **fields)
-            case ChainStatusData():
-                log_fields(log, logging.WARNING, f"chain {data.status}", chain=self.chain, reason=data.reason)
 
     def _send(self, requests: Sequence[Request]) -> None:
         self._sending = True
