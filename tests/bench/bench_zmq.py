@@ -48,6 +48,9 @@ class CountingIntake:
     def source_lost(self, name: str, reason: str, *, blocked: bool = False) -> None:
         raise RuntimeError(reason)
 
+    def source_noted(self, name: str, reason: str) -> None:
+        raise RuntimeError(reason)
+
     def announce(self, announcement: Announcement, framed_at: float) -> None:
         self.count()
 

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from sprint.core.chains import internal_hash
-from tests.integration.real_servers import HOST, Litecoind, wait_until
+from sprint.core.model import SourceStatusEvent
+from tests.integration.real_servers import HOST, RPC_LOGIN, Litecoind, free_ports, wait_until
 from tests.integration.relay_metrics import fetch
 from tests.integration.relay_process import RelayProcess
 from tests.integration.subscribers import Listener, blocks_of, wait_until_delivered
@@ -103,3 +104,30 @@ def mined_and_published(node: Litecoind, publisher: ZmqStandIn) -> list[str]:
     (mined,) = node.mine(1)
     wait_until(lambda: internal_hash(mined) in publisher.published, f"{mined} is published")
     return [mined]
+
+
+def test_a_node_that_was_asked_for_zmq_but_has_none_is_reported_by_the_node_itself(tmp_path: Path) -> None:
+    """Debian's litecoind is built without ZMQ and takes the option without a word."""
+    node = Litecoind(tmp_path / "node")
+    node.start()
+    try:
+        node.mine(1)
+        user, password = RPC_LOGIN
+        served = f"core@litecoin:regtest=rpc://{user}:{password}@{HOST}:{node.rpc_port}"
+        (unused,) = free_ports(1)
+        heard = f"zmq@litecoin:regtest=zmq://{HOST}:{unused}"
+        sources = ("--source", served, "--source", heard)
+        with (
+            RelayProcess(tmp_path, *sources, "--data-dir", str(tmp_path / "data")) as relay,
+            Listener(relay.url) as listener,
+        ):
+            wait_until(lambda: said_of_zmq(listener) != "", "the node's answer is told")
+            assert "core is built without ZMQ (getzmqnotifications: -32601)" in said_of_zmq(listener)
+    finally:
+        node.stop()
+
+
+def said_of_zmq(listener: Listener) -> str:
+    """Why the source is demoted, as the events say; empty before they do."""
+    told = [each.data for each in list(listener.events) if isinstance(each, SourceStatusEvent)]
+    return next((each.reason for each in told if (each.source, each.status) == ("zmq", "demoted")), "")

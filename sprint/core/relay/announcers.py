@@ -28,6 +28,7 @@ class Announcers:
 
     def __init__(self) -> None:
         self._silences: dict[str, _Silence] = {}
+        self._noted: list[SourceStatusData] = []
         self._heard: list[str] = []  # again, after it was told that they are silent
 
     def __repr__(self) -> str:
@@ -52,6 +53,10 @@ class Announcers:
             self._heard.append(source)
         self.ready(source, now)
 
+    def note(self, source: str, reason: str) -> None:
+        """Take what others say of a source that cannot be heard; it is told with what is told next."""
+        self._noted.append(SourceStatusData(source, "demoted", reason))
+
     def head_moved(self) -> None:
         for silence in self._silences.values():
             silence.heads += 1
@@ -59,7 +64,9 @@ class Announcers:
     def check(self, now: float) -> list[SourceStatusData]:
         """Return what is to be told: who has been silent for too long, who is heard again."""
         told = [SourceStatusData(source, "re-admitted", "it is heard again") for source in self._heard]
+        told += self._noted
         self._heard.clear()
+        self._noted.clear()
         for source, silence in self._silences.items():
             for_s = now - silence.since
             if silence.told or silence.heads < SILENT_HEADS_MAX or for_s < SILENT_S_MAX:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import msgspec
 
 from sprint.core.errors import UpstreamError
+from sprint.core.protocols.json_rpc.results import Publishing
+from sprint.core.relay.publishers import missing_topics, why_silent
 from sprint.core.relay.source_url import SourceSpec
 from sprint.tools.plugins import ChainCatalog, ChainNetwork
 from sprint.tools.relay.sources import probe_source
@@ -32,17 +34,36 @@ async def check_sources(specs: Sequence[SourceSpec]) -> list[SourceCheck]:
     """Reach all at once. ConfigError for a chain that there is not."""
     catalog = ChainCatalog.installed()
     networks = [catalog.find(spec.chain, spec.network) for spec in specs]
-    return list(await asyncio.gather(*map(_check_one, specs, networks)))
+    found = await asyncio.gather(*map(_check_one, specs, networks))
+    return [_beside(spec, row, specs, found) for spec, (row, _) in zip(specs, found, strict=True)]
 
 
-async def _check_one(spec: SourceSpec, network: ChainNetwork) -> SourceCheck:
+def _beside(
+    spec: SourceSpec,
+    row: SourceCheck,
+    specs: Sequence[SourceSpec],
+    found: Sequence[tuple[SourceCheck, Publishing | None]],
+) -> SourceCheck:
+    """Add to what was found of a publisher what the nodes on its host say of it."""
+    if spec.scheme != "zmq":
+        return row
+    nodes = {
+        each.name: publishing
+        for each, (other, publishing) in zip(specs, found, strict=True)
+        if publishing is not None and each.host == spec.host and other.chain == row.chain
+    }
+    said = missing_topics(spec, nodes) if row.usable else why_silent(spec, nodes)
+    return msgspec.structs.replace(row, reason=f"{row.reason}; {said}") if said else row
+
+
+async def _check_one(spec: SourceSpec, network: ChainNetwork) -> tuple[SourceCheck, Publishing | None]:
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_S):
             found = await probe_source(spec, network)
     except (OSError, UnicodeError, TimeoutError, UpstreamError) as error:
         reason = str(error) or f"no answer within {CHECK_TIMEOUT_S:.0f} s"
-        return SourceCheck(spec.name, network.chain_id, spec.url, usable=False, reason=reason)
-    return SourceCheck(
+        return SourceCheck(spec.name, network.chain_id, spec.url, usable=False, reason=reason), None
+    row = SourceCheck(
         name=spec.name,
         chain=network.chain_id,
         url=spec.url,
@@ -52,3 +73,4 @@ async def _check_one(spec: SourceSpec, network: ChainNetwork) -> SourceCheck:
         height=found.height,
         latency_ms=found.latency_ms,
     )
+    return row, found.publishing

@@ -45,6 +45,9 @@ class SpyIntake:
         self.upstream = None
         self.heard.put_nowait(f"{'blocked' if blocked else 'lost'}: {reason}")
 
+    def source_noted(self, name: str, reason: str) -> None:
+        self.heard.put_nowait(f"noted: {reason}")
+
     def announce(self, announcement: Announcement, framed_at: float) -> None:
         self.heard.put_nowait(announcement)
 

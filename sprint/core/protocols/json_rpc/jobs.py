@@ -14,9 +14,11 @@ import msgspec
 from sprint.core.chains import display_hash
 from sprint.core.chains.bitcoin_family.parameters import HEADER_SIZE, NetworkParameters
 from sprint.core.protocols.json_rpc.calls import Answer, Call, Failure, malformed_answer, short
+from sprint.core.protocols.json_rpc.refusals import NO_METHOD
 from sprint.core.protocols.json_rpc.results import (
     ChainInfo,
     NetworkInfo,
+    Publishing,
     Tip,
     given,
     read,
@@ -24,6 +26,7 @@ from sprint.core.protocols.json_rpc.results import (
     read_hash,
     read_header_height,
     read_height,
+    read_publishing,
     read_tip,
     wire_hash,
 )
@@ -95,6 +98,14 @@ def look_at_tip() -> Steps[bytes]:
     """Return the hash of the tip as it is now."""
     (answer,) = yield (Call("getbestblockhash"),)
     return read_hash(given(answer, "getbestblockhash"), "getbestblockhash")
+
+
+def ask_publishing() -> Steps[Publishing | None]:
+    """Ask what the node publishes over ZMQ; None where it keeps that from this login."""
+    (answer,) = yield (Call("getzmqnotifications", needed=False),)
+    if isinstance(answer, Failure):
+        return Publishing(built_in=False) if answer.code == NO_METHOD else None
+    return read_publishing(answer)
 
 
 def find_bodies(hashes: Sequence[bytes]) -> Steps[BodiesFound]:

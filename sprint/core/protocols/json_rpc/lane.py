@@ -14,6 +14,7 @@ from sprint.core.protocols.announcements import Announcement
 from sprint.core.protocols.json_rpc.batching import Batching
 from sprint.core.protocols.json_rpc.calls import Answer, Call
 from sprint.core.protocols.json_rpc.jobs import Steps
+from sprint.core.protocols.json_rpc.results import Publishing
 
 
 class Ready(msgspec.Struct, frozen=True):
@@ -23,7 +24,13 @@ class Ready(msgspec.Struct, frozen=True):
     height: int
 
 
-RpcEvent = Ready | Announcement
+class PublishingTold(msgspec.Struct, frozen=True):
+    """What the node publishes over ZMQ, None where it does not say."""
+
+    publishing: Publishing | None
+
+
+RpcEvent = Ready | PublishingTold | Announcement
 Result = TypeVar("Result")
 Finish = Callable[[float], list[RpcEvent]]
 

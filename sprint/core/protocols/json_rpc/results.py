@@ -15,6 +15,7 @@ from sprint.core.protocols.json_rpc.refusals import failure_words
 
 HEIGHT_MAX = 2**31 - 1
 HASH_SIZE = 32
+PUBLISHERS_MAX = 64  # that are looked at; a node has nine topics, each at an address or a few
 MISMATCH_PENALTY = 100  # no honest node gives the bytes of another block than that it was asked for
 Result = TypeVar("Result")
 
@@ -42,6 +43,18 @@ class ChainInfo(msgspec.Struct):
     bestblockhash: str
     chain: str = ""
     initialblockdownload: bool = False
+
+
+class Publishing(msgspec.Struct, frozen=True):
+    """What a node says that it publishes over ZMQ: pairs of topic and address. `built_in`: whether it can."""
+
+    built_in: bool
+    addresses: tuple[tuple[str, str], ...] = ()
+
+
+class _PublisherFields(msgspec.Struct):
+    type: str = ""
+    address: str = ""
 
 
 class NetworkInfo(msgspec.Struct):
@@ -81,6 +94,12 @@ def read_hash(result: memoryview, method: str) -> bytes:
 def read_tip(result: memoryview, method: str) -> Tip:
     fields = read(result, _TipFields, method)
     return Tip(wire_hash(fields.hash, method), _height(fields.height, method))
+
+
+def read_publishing(result: memoryview) -> Publishing:
+    """Read what `getzmqnotifications` gives, cut to what may be repeated."""
+    listed = read(result, list[_PublisherFields], "getzmqnotifications")[:PUBLISHERS_MAX]
+    return Publishing(built_in=True, addresses=tuple((short(p.type), short(p.address)) for p in listed))
 
 
 def read_block(result: memoryview, block_hash: bytes, method: str) -> bytes:

@@ -28,14 +28,15 @@ from sprint.core.protocols.json_rpc.jobs import (
     Greeting,
     HeadersFound,
     HeadersWalk,
+    ask_publishing,
     find_bodies,
     greet,
     look_at_tip,
     wait_for_height,
 )
-from sprint.core.protocols.json_rpc.lane import Lane, LaneState, Ready, RpcEvent, RpcRequest
+from sprint.core.protocols.json_rpc.lane import Lane, LaneState, PublishingTold, Ready, RpcEvent, RpcRequest
 from sprint.core.protocols.json_rpc.refusals import http_refusal
-from sprint.core.protocols.json_rpc.results import Tip
+from sprint.core.protocols.json_rpc.results import Publishing, Tip
 from sprint.core.protocols.json_rpc.settings import RpcSettings
 
 BODY_SIZE_DECAY = 2  # the largest body of late counts half as much with each request
@@ -67,6 +68,7 @@ class RpcSession:
         self._owner_of = owner_of
         self._lanes = {name: LaneState(name) for name in Lane}
         self._next_id = 1
+        self._publishing_wanted = False
         self._tip: bytes | None = None
         self._tip_changed_at = now
         self._tip_asked_at = now
@@ -104,6 +106,10 @@ class RpcSession:
             self._wanted[block_hash] = now
         while len(self._wanted) > self.settings.bodies_waiting_max:
             del self._wanted[next(iter(self._wanted))]
+
+    def request_publishing(self) -> None:
+        """Ask what the node publishes, when its wait for a tip is over; `PublishingTold` says."""
+        self._publishing_wanted = True
 
     @property
     def oldest_request_at(self) -> float | None:
@@ -247,6 +253,9 @@ class RpcSession:
         self._tip_asked_at = now
         if not self.ready:
             lane.start(greet(), self._on_greeting)
+        elif self._publishing_wanted:
+            self._publishing_wanted = False
+            lane.start(ask_publishing(), self._on_publishing)
         elif self.waits:
             lane.start(wait_for_height(self.height + 1, self.settings.wait_s), self._on_waited)
         else:
@@ -263,6 +272,10 @@ class RpcSession:
         self._tip, self.height = greeting.tip.hash, greeting.tip.height
         self._tip_changed_at = now
         return [Ready(greeting.user_agent, greeting.tip.height)]
+
+    def _on_publishing(self, publishing: Publishing | None, now: float) -> list[RpcEvent]:
+        del now  # the next wait begins at once
+        return [PublishingTold(publishing)]
 
     def _on_waited(self, tip: Tip | None, now: float) -> list[RpcEvent]:
         if tip is None:

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 import msgspec
 
 from sprint.core.protocols.announcements import BlockArrived
-from sprint.core.protocols.json_rpc.lane import Lane, Ready, RpcEvent, RpcRequest
+from sprint.core.protocols.json_rpc.lane import Lane, PublishingTold, Ready, RpcEvent, RpcRequest
+from sprint.core.protocols.json_rpc.results import Publishing
 from sprint.core.protocols.json_rpc.session import RpcSession
 from sprint.core.protocols.json_rpc.settings import RpcSettings
 from sprint.core.relay.source_url import SourceSpec
@@ -25,6 +26,7 @@ from sprint.tools.relay.one_timer import OneTimer
 from sprint.tools.relay.sources.connecting import CONNECT_TIMEOUT_S, ConnectingSource
 from sprint.tools.relay.sources.http_connection import HttpAnswer, HttpConnection
 from sprint.tools.relay.sources.login import authorization, warnings_of
+from sprint.tools.relay.sources.publisher_watch import PublisherWatch
 from sprint.tools.relay.sources.view import SourceView
 from sprint.tools.relay.stages import StageObserver
 from sprint.tools.runtime import clock, log_fields
@@ -48,6 +50,7 @@ class RpcSource(ConnectingSource):
         self.network = network
         self.observer = observer
         self.settings = settings or RpcSettings()
+        self.publishers = PublisherWatch.of(intake)
         for warning in warnings_of(spec):
             log_fields(log, logging.WARNING, warning, chain=intake.chain, source=spec.name)
 
@@ -74,6 +77,7 @@ class RpcConnection:
     def __init__(self, source: RpcSource, header: str) -> None:
         self.source = source
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.publishing: asyncio.Future[Publishing | None] = asyncio.get_running_loop().create_future()
         self.ready_at: float | None = None
         self.misbehaved = False
         self.paused_at: float | None = None
@@ -129,6 +133,11 @@ class RpcConnection:
         self._session.request_blocks(hashes, clock())
         self._flush()
 
+    def request_publishing(self) -> None:
+        """Ask what the node publishes over ZMQ."""
+        self._session.request_publishing()
+        self._flush()
+
     def penalise(self, points: int, reason: str) -> None:
         self._invalid["invalid"] += 1
         self._session.penalise(points, reason)
@@ -179,12 +188,22 @@ class RpcConnection:
             if isinstance(event, Ready):
                 self.ready_at = framed_at
                 source.intake.source_ready(source.spec.name, self)
+                source.publishers.serves(source.spec, self.request_publishing)
+                continue
+            if isinstance(event, PublishingTold):
+                self._take_publishing(event.publishing)
                 continue
             if isinstance(event, BlockArrived):
                 source.blocks_received += 1
             source.intake.announce(event, framed_at)
         self._taking = False
         self._flush()
+
+    def _take_publishing(self, publishing: Publishing | None) -> None:
+        if not self.publishing.done():
+            self.publishing.set_result(publishing)
+        if publishing is not None:
+            self.source.publishers.told(self.source.spec.name, publishing)
 
     def _flush(self) -> None:
         """Send what the session asks for, arm its timer, end where it has closed."""
@@ -216,6 +235,7 @@ class RpcConnection:
         if self.ended.done():
             return
         self.ended.set_result(reason)
+        self.source.publishers.gone(self.source.spec.name)
         self.source.intake.source_lost(self.source.spec.name, reason, blocked=self.misbehaved)
 
 

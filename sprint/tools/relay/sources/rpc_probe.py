@@ -23,14 +23,17 @@ async def probe_rpc(spec: SourceSpec, network: ChainNetwork) -> Probe:
     sink = _ProbeSink(network)
     source = RpcSource(spec, network, sink, _NoObserver())
     connection = await source.open()
+    connection.request_publishing()
     try:
         note = await sink.verdict()
+        await asyncio.wait((connection.publishing, connection.ended), return_when=asyncio.FIRST_COMPLETED)
         notes = connection.notes
     finally:
         connection.abort()
     latency_ms = round((sink.ready_at - sink.started_at) * 1000, 2)
     said = [*([] if notes and note == NOTHING_ODD else [note]), *notes]
-    return Probe(connection.user_agent, connection.height, "; ".join(said), latency_ms)
+    publishing = connection.publishing.result() if connection.publishing.done() else None
+    return Probe(connection.user_agent, connection.height, "; ".join(said), latency_ms, publishing)
 
 
 class _ProbeSink:
@@ -58,6 +61,9 @@ class _ProbeSink:
     def source_lost(self, name: str, reason: str, *, blocked: bool = False) -> None:
         del name, blocked
         self._tell(UpstreamError(reason))
+
+    def source_noted(self, name: str, reason: str) -> None:
+        """It is of publishers, and none is heard beside."""
 
     def announce(self, announcement: Announcement, framed_at: float) -> None:
         del framed_at

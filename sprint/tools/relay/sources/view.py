@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from sprint.core.protocols.json_rpc.results import Publishing
 from sprint.core.relay.source_url import SourceSpec
 
 SourceState = Literal["connecting", "ready", "waiting", "blocked"]
@@ -53,9 +54,13 @@ class Source(Protocol):
 
 
 class Probe(msgspec.Struct, frozen=True):
-    """What reaching a source once has found. `note` says what to know of it; `ok` where nothing is odd."""
+    """What reaching a source once has found. `note` says what to know of it; `ok` where nothing is odd.
+
+    `publishing` is what a node that was asked says that it publishes over ZMQ.
+    """
 
     user_agent: str
     height: int | None
     note: str
     latency_ms: float
+    publishing: Publishing | None = None

@@ -12,6 +12,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+import msgspec
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
@@ -24,7 +25,8 @@ from sprint.core.relay.source_url import SourceSpec
 from sprint.tools.plugins import ChainNetwork
 from sprint.tools.relay.intake import Sink, Upstream
 from sprint.tools.relay.sources.connecting import CONNECT_TIMEOUT_S, ConnectingSource
-from sprint.tools.relay.sources.view import Probe
+from sprint.tools.relay.sources.publisher_watch import PublisherWatch
+from sprint.tools.relay.sources.view import Probe, SourceView
 from sprint.tools.relay.stages import Stage, StageObserver
 from sprint.tools.runtime import clock
 
@@ -56,12 +58,15 @@ class ZmqSource(ConnectingSource):
         self.observer = observer
         self.block_size_max = payload_sizes_max(network.parameters)["block"]
         self.session = ZmqSession(spec.name)
+        self.publishers = PublisherWatch.of(intake)
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
 
     async def run(self) -> None:
+        self.publishers.wanted(self.spec)
         try:
             await super().run()
         finally:
+            self.publishers.unwanted(self.spec.name)
             self.close()
 
     def close(self) -> None:
@@ -70,8 +75,21 @@ class ZmqSource(ConnectingSource):
             self._context.destroy(linger=0)
             self._context = None
 
+    def view(self) -> SourceView:
+        notes = tuple(filter(None, (self.publishers.note_of(self.spec.name),)))
+        return msgspec.structs.replace(super().view(), notes=notes)
+
     async def open(self) -> ZmqConnection:
         """Subscribe; UpstreamError where no publisher answers in time."""
+        try:
+            connection = await self._subscribe()
+        except UpstreamError:
+            self.publishers.unreachable(self.spec.name, self.intake)
+            raise
+        self.publishers.reached(self.spec.name)
+        return connection
+
+    async def _subscribe(self) -> ZmqConnection:
         if self._context is None:
             self._context = zmq.Context()
         connection = ZmqConnection(self, self._context)
@@ -318,6 +336,9 @@ class _ProbeSink:
 
     def source_lost(self, name: str, reason: str, *, blocked: bool = False) -> None:
         """It ends because the probe does."""
+
+    def source_noted(self, name: str, reason: str) -> None:
+        """Nobody is asked beside it."""
 
     def announce(self, announcement: Announcement, framed_at: float) -> None:
         """What it publishes meanwhile is not looked at."""

@@ -34,6 +34,7 @@ class ModelNode:
         self.refuse: dict[str, int] = {}
         self.spoil: dict[str, Callable[[Any], Any]] = {}
         self.calls: list[tuple[str, list[Any]]] = []
+        self.publishing: list[tuple[str, str]] = []
         self.batch_calls_max: int | None = None
         self.batch_refusal: tuple[int, bytes] = (400, b"")
         self._made = 0
@@ -100,6 +101,9 @@ class ModelNode:
 
     def _getnetworkinfo(self) -> dict[str, Any]:
         return {"subversion": "/Model:1/", "networks": [{"name": "ipv4"}]}
+
+    def _getzmqnotifications(self) -> list[dict[str, Any]]:
+        return [{"type": topic, "address": address, "hwm": 1000} for topic, address in self.publishing]
 
     def _getblockcount(self) -> int:
         return len(self.branch) - 1
