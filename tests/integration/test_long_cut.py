@@ -36,6 +36,11 @@ BLOCKS_BEFORE = 20
 BLOCKS_IN_CUT = 240
 REORG_DEPTH = 10
 CAUGHT_UP_S_MAX = 60.0
+READY_S_MAX = 90.0
+SOURCES = ("p2p", "rpc", "zmq")
+SHORT_CUT_S = 2.0
+BLOCKS_IN_SHORT_CUT = 120
+CATCH_UP_MAX = 25
 PUBLISHER_QUEUE_MAX = 8
 LINE_BUFFER_SIZE = 2_048
 PASSED_OVER = ""
@@ -66,7 +71,9 @@ class CutOff:
         return dict(found)
 
     def wait_until_ready(self, name: str) -> None:
-        wait_until(lambda: self.source(name)["state"] == "ready", f"{name} is ready")
+        """Return when a source is ready, after however long it waits between two attempts."""
+        what = f"{name} is ready"
+        wait_until(lambda: self.source(name)["state"] == "ready", what, timeout_s=READY_S_MAX)
 
     def mine_through(self, seconds: float, count: int) -> None:
         """Mine blocks evenly over a time; branches of 10 are replaced at its start and in its middle."""
@@ -101,7 +108,7 @@ def followed(folder: Path, node: Litecoind, **environment: str) -> Iterator[CutO
         relay = stack.enter_context(RelayProcess(folder, *options, *data, environment=environment))
         cut_off = CutOff(node, relay, lines)
         wait_until_delivered(relay.url, CHAIN, node.tip)
-        for name in ("p2p", "rpc", "zmq"):
+        for name in SOURCES:
             cut_off.wait_until_ready(name)
         yield cut_off
 
@@ -170,11 +177,11 @@ def statuses(events: Sequence[Event]) -> list[tuple[str, str]]:
     return [(e.data.status, e.data.reason) for e in events if isinstance(e, ChainStatusEvent)]
 
 
-def sit_out_a_cut(cut_off: CutOff, listener: Listener) -> float:
+def sit_out_a_cut(cut_off: CutOff, listener: Listener, seconds: float, count: int) -> float:
     """Cut, mine on, heal; return how long it took from then until the subscriber had the node's tip."""
     before = cut_off.node.tip
     cut_off.cut()
-    cut_off.mine_through(CUT_S, BLOCKS_IN_CUT)
+    cut_off.mine_through(seconds, count)
     assert blocks_of(list(listener.events))[-1] == before, "something came through the cut"
     tip = cut_off.node.tip
     healed_at = time.monotonic()
@@ -190,14 +197,16 @@ def test_after_a_cut_with_a_reorg_and_lost_messages_the_stream_is_the_nodes_chai
     with followed(tmp_path, litecoind, **ALARM) as cut_off, Listener(cut_off.relay.url) as listener:
         below = branch_of(litecoind)[:-1]
         listener.wait_for_block(litecoind.mine(BLOCKS_BEFORE)[-1])
-        caught_up_s = sit_out_a_cut(cut_off, listener)
+        caught_up_s = sit_out_a_cut(cut_off, listener, CUT_S, BLOCKS_IN_CUT)
         print(f"\ncut for {CUT_S:g} s, {BLOCKS_IN_CUT} blocks: caught up in {caught_up_s:.2f} s")
+        for name in SOURCES:
+            cut_off.wait_until_ready(name)
         for _ in range(3):
             listener.wait_for_block(litecoind.mine(1)[0])
         wait_until(lambda: "sequence_lost" in cut_off.source("zmq")["faults"], "lost messages are noticed")
         wait_until(lambda: statuses(list(listener.events))[-1:] != [], "the stall is told")
         events = list(listener.events)
-        for name in ("p2p", "rpc", "zmq"):
+        for name in SOURCES:
             print(name, {key: cut_off.source(name)[key] for key in ("state", "connects", "faults")})
         print(statuses(events))
         branch = Branch(events, below)
@@ -206,3 +215,27 @@ def test_after_a_cut_with_a_reorg_and_lost_messages_the_stream_is_the_nodes_chai
         assert not branch.gaps
         assert [status for status, _ in statuses(events)] == ["stalled", "recovered"]
         assert [event.seq for event in events] == list(range(1, len(events) + 1))
+
+
+def test_after_a_cut_longer_than_what_is_caught_up_with_a_gap_is_told_and_its_blocks_come_late(
+    litecoind: Litecoind, tmp_path: Path
+) -> None:
+    litecoind.mine(BLOCKS_BELOW)
+    limit = {"SPRINT_CHAINS__LITECOIN_REGTEST__CATCH_UP_BLOCKS_MAX": str(CATCH_UP_MAX)}
+    with followed(tmp_path, litecoind, **limit) as cut_off, Listener(cut_off.relay.url) as listener:
+        below = branch_of(litecoind)[:-1]
+        listener.wait_for_block(litecoind.mine(BLOCKS_BEFORE)[-1])
+        caught_up_s = sit_out_a_cut(cut_off, listener, SHORT_CUT_S, BLOCKS_IN_SHORT_CUT)
+        healed_at = time.monotonic() - caught_up_s
+        truth = branch_of(litecoind)
+        listener.wait_for(
+            lambda events: set(truth[len(below) + BLOCKS_BEFORE :]) <= set(blocks_of(events)), "all"
+        )
+        print(f"\n{BLOCKS_IN_SHORT_CUT} blocks missed, {CATCH_UP_MAX} caught up with in {caught_up_s:.2f} s")
+        print(f"the gap filled {time.monotonic() - healed_at:.2f} s after the cut")
+        listener.wait_for_block(litecoind.mine(1)[0])
+        branch = Branch(list(listener.events), below)
+        assert branch.hashes == branch_of(litecoind)
+        print(f"gaps {branch.gaps}, {len(branch.late)} blocks late, reorgs {branch.reorgs}")
+        assert branch.gaps
+        assert branch.late

@@ -64,11 +64,10 @@ class Violation(AssertionError):
 
 
 class Gap(NamedTuple):
-    """`excused`: its blocks will not be asked for again."""
+    """What a gap tells of; its blocks are asked for again, whatever it was made for."""
 
     first: int
     last: int
-    excused: bool
 
 
 class Checker:
@@ -83,7 +82,6 @@ class Checker:
         self._expected: list[str] = []  # added by the last reorg and still to come, unless delivered before
         self._gaps: list[Gap] = []  # told since the branch's end, and not yet led over
         self._missing: set[str] = set()
-        self._excused: set[str] = set()  # of the missing, those that will not be asked for
         self._seq = 0
         self._headers: set[str] = set()  # told, and neither delivered nor withdrawn yet
         self._stalled = False
@@ -107,7 +105,7 @@ class Checker:
         elif isinstance(decoded, GapEvent):
             self.gaps += 1
             data = decoded.data
-            self._tell_gap(Gap(data.from_height, data.to_height, CATCH_UP in data.reason))
+            self._tell_gap(Gap(data.from_height, data.to_height))
         else:
             self._advice(decoded)
 
@@ -233,7 +231,7 @@ class Checker:
             self._gaps.append(gap)
             return
         for block in covered:
-            self._miss(block, gap)
+            self._missing.add(block)
         self._expected = [h for h in self._expected if h not in self._missing]
 
     def _cross_gaps(self, last: str) -> None:
@@ -249,7 +247,7 @@ class Checker:
             if gap is None:
                 raise Violation("parent before child", f"no gap covers {missed} at {self._height(missed)}")
             if missed not in self.delivered:
-                self._miss(missed, gap)
+                self._missing.add(missed)
         self.branch += passed[::-1]
         self._gaps = []
 
@@ -259,11 +257,6 @@ class Checker:
     def _refuse_refused(self, block: str) -> None:
         if self._hashes[block] in self._world.refused:
             raise Violation("nothing invalid", f"{block} joined the best branch")
-
-    def _miss(self, block: str, gap: Gap) -> None:
-        self._missing.add(block)
-        if gap.excused:
-            self._excused.add(block)
 
     def _reorg(self, event: ReorgEvent) -> None:
         data = event.data
@@ -295,7 +288,7 @@ class Checker:
         self._expected = [h for h in data.added if self._owed(h)]
 
     def _owed(self, block: str) -> bool:
-        return block not in self.delivered and block not in self._excused and not self._is_below(block)
+        return block not in self.delivered and not self._is_below(block)
 
     def _is_below(self, block: str) -> bool:
         return self._below is not None and block in self._below

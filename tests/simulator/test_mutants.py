@@ -245,7 +245,7 @@ def test_blocks_that_a_gap_passed_over_and_nobody_asks_for_again_are_caught(
 ) -> None:
     monkeypatch.setattr(HeadTracker, "missing", lambda _: [])
     monkeypatch.setattr(
-        "sprint.core.relay.fetch.BodyFetcher.make_late", lambda fetcher, h, _: fetcher.done(h)
+        "sprint.core.relay.fetch.BodyFetcher.make_late", lambda fetcher, h, _, **__: fetcher.done(h)
     )
     seeds_until_caught("once", Simulation)
 

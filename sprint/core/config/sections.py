@@ -92,7 +92,7 @@ class ChainSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = False
     finality_depth: Annotated[Count, about("confirmations after which a block is told as `finalized`")] = 6
     catch_up_blocks_max: Annotated[
-        Count, about("missed blocks that are delivered after a start; beyond it a `gap`")
+        Count, about("missed blocks that are delivered in order; those before them are a `gap` and come late")
     ] = 2016
     retained_blocks_max: Annotated[
         Count, about("how far below the head the tree reaches, and so how deep a reorg may go")

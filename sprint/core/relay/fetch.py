@@ -169,11 +169,16 @@ class BodyFetcher:
         want.tries[source] = max(1, want.tries.get(source, 0))
         self._end_flight(want, source)
 
-    def make_late(self, block_hash: bytes, now: float) -> None:
-        """A gap has passed over it: ask on, more and more seldom."""
+    @property
+    def late_count(self) -> int:
+        """How many bodies are wanted that a gap has passed over."""
+        return sum(want.late_wait_s is not None for want in self._wants.values())
+
+    def make_late(self, block_hash: bytes, now: float, *, at_once: bool = False) -> None:
+        """A gap has passed over it: ask on, more and more seldom. `at_once`: it was not asked for before."""
         want = self._wants[block_hash]
         want.late_wait_s = self._settings.late_retry_s
-        want.not_before = now + want.late_wait_s
+        want.not_before = now if at_once else now + want.late_wait_s
         self._free_all(want)
         self._ask_again(want)
 

@@ -37,10 +37,9 @@ class BlockRecord(msgspec.Struct, frozen=True):
 
 
 class Passed(msgspec.Struct, frozen=True):
-    """Why a gap passes over a block, whether its body is still asked for, whether subscribers were told."""
+    """Why a gap passes over a block, and whether subscribers were told."""
 
     reason: str
-    retry: bool
     told: bool = False
 
 
@@ -226,8 +225,8 @@ class HeadTracker:
         return [n for n in self._nodes.values() if n.header_sent and not n.delivered]
 
     def missing(self) -> list[Node]:
-        """Return the blocks that a gap passed over and whose bodies are still asked for."""
-        return [n for n in self._nodes.values() if n.missing is not None and n.missing.retry]
+        """Return the blocks that a gap passed over and whose bodies have not come."""
+        return [n for n in self._nodes.values() if n.missing is not None]
 
     def locator(self) -> list[bytes]:
         """Hashes from the best header down, dense then doubling steps, for `getheaders`."""

@@ -1,16 +1,18 @@
 """What is done about bodies that do not come: a header is withdrawn, a gap passed over and tried on.
 
 A gap is the one way in which a child goes out before its parent: the `gap` event says so, and the parent
-is delivered late if it comes.
+is delivered late if it comes. It is asked for again, whatever the gap was made for.
 """
 
 from __future__ import annotations
+
+from itertools import takewhile
 
 from sprint.core.chains import display_hash
 from sprint.core.model import HeaderWithdrawnData
 from sprint.core.relay.head import Node, Passed
 from sprint.core.relay.outcome import Outcome
-from sprint.core.relay.settings import SIDE_ROUNDS_MAX
+from sprint.core.relay.settings import LATE_WANTS_MAX, SIDE_ROUNDS_MAX
 from sprint.core.relay.state import ChainState
 
 
@@ -65,28 +67,55 @@ def pass_over_overdue(state: ChainState, now: float, outcome: Outcome) -> None:
         run.append(node)
     if run and any(child.settled for child in run[-1].children):
         reason = f"bodies not had within {state.settings.gap_after_s:.0f} s from any source"
-        _pass_over(state, run, Passed(reason, retry=True), outcome)
+        _pass_over(state, run, Passed(reason), outcome)
         for node in run:
             state.fetcher.make_late(node.hash, now)
 
 
 def pass_over_excess(state: ChainState, outcome: Outcome) -> None:
-    """Make one gap of the blocks missed beyond `catch_up_blocks_max`. They are not asked for."""
+    """Make a gap of the blocks missed beyond `catch_up_blocks_max`; they are asked for by and by.
+
+    Those under way are waited for: where headers come one by one each would else be a gap of its own.
+    """
     limit = state.settings.catch_up_blocks_max
     best = state.tree.best_header
     if best.height - state.tree.head.height <= limit:
         return
-    excess = [n for n in best.ancestors() if n.height <= best.height - limit and not n.connected]
+    waiting = takewhile(lambda node: not node.connected, best.ancestors())
+    excess = [n for n in waiting if n.height <= best.height - limit and _is_idle(state, n)]
     if not excess:
         return
     for node in excess:
         state.fetcher.done(node.hash)
     reason = f"more than {limit} blocks were missed (catch_up_blocks_max)"
-    _pass_over(state, excess[::-1], Passed(reason, retry=False), outcome)
+    _pass_over(state, excess[::-1], Passed(reason), outcome)
+    state.passed_over += (node.hash for node in excess[::-1])
+
+
+def _is_idle(state: ChainState, node: Node) -> bool:
+    """Tell whether a body is neither here nor on its way."""
+    want = state.fetcher.get(node.hash)
+    under_way = (want is not None and want.flights) or node.hash in state.book.proving_bodies
+    return not (node.settled or node.unripe or under_way)
+
+
+def want_passed_over(state: ChainState, now: float) -> None:
+    """Ask for blocks that a gap has passed over, few at a time.
+
+    The newest are asked for first: a pruned node has those, and the others would hold them up.
+    """
+    room = LATE_WANTS_MAX - state.fetcher.late_count if state.passed_over else 0
+    while room > 0 and state.passed_over:
+        node = state.tree.get(state.passed_over.pop())
+        if node is None or node.missing is None:
+            continue
+        state.fetcher.want(node.hash, node.height, (), best=False)
+        state.fetcher.make_late(node.hash, now, at_once=True)
+        room -= 1
 
 
 def _pass_over(state: ChainState, run: list[Node], passed: Passed, outcome: Outcome) -> None:
-    """Let a run of nodes count as settled, oldest first; its first has a connected parent.
+    """Let nodes of one branch count as settled, oldest first.
 
     The `gap` is told when they join the best branch.
     """

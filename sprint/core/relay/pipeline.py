@@ -18,7 +18,7 @@ from sprint.core.relay.admit import Admission, Decision
 from sprint.core.relay.finality import Finality
 from sprint.core.relay.head import HeadTracker, Node
 from sprint.core.relay.outcome import Outcome
-from sprint.core.relay.overdue import pass_over_overdue, withdraw_overdue
+from sprint.core.relay.overdue import pass_over_overdue, want_passed_over, withdraw_overdue
 from sprint.core.relay.prove import HeadersResult, ProofResult
 from sprint.core.relay.settings import ChainSettings
 from sprint.core.relay.settle import Settlement
@@ -46,9 +46,9 @@ class Pipeline:
         self._settlement = Settlement(self.state)
         self._poll_at = now + settings.head_poll_s
         self._overdue_at = now + OVERDUE_CHECK_S
-        for node in tree.missing():
-            self.state.fetcher.want(node.hash, node.height, (), best=False)
-            self.state.fetcher.make_late(node.hash, now)
+        missing = sorted(tree.missing(), key=lambda node: node.height)
+        self.state.passed_over += (node.hash for node in missing)
+        want_passed_over(self.state, now)
         for node in tree.told():
             self._want_told(node)
 
@@ -142,7 +142,7 @@ class Pipeline:
         due = [self._poll_at]
         owners = (state.fetcher, self.watchdog, state.board, state.quorum)
         due += [at for at in (owner.next_timer() for owner in owners) if at is not None]
-        if len(state.fetcher):
+        if len(state.fetcher) or state.passed_over:
             due.append(self._overdue_at)
         if state.begin_at is not None and not state.begun:
             due.append(state.begin_at)
@@ -159,6 +159,7 @@ class Pipeline:
             self._overdue_at = now + OVERDUE_CHECK_S
             withdraw_overdue(state, now, outcome)
             pass_over_overdue(state, now, outcome)
+            want_passed_over(state, now)
         if not state.begun and state.begin_at is not None and now >= state.begin_at:
             state.begin_at = None
             if any(state.synced.values()):

@@ -14,6 +14,7 @@ REJECTED_HASHES_MAX = 1024  # hashes that can never be valid
 FOREIGN_ANSWERS_MAX = 3  # of a source that has connected nothing yet, before it is taken for another chain's
 UNCONNECTING_MAX = 10  # announcements of one source without a known parent before it is penalised
 SIDE_BODIES_IN_FLIGHT_MAX = 8  # bodies asked for at a time that are not of the best branch
+LATE_WANTS_MAX = 32  # bodies wanted at a time of those that a gap passed over
 SIDE_ROUNDS_MAX = 8  # times that all sources are asked for a body that is not of the best branch
 SIDE_HEADERS_MAX = 4096  # headers in the tree beyond its retained depth; then only a better branch enters
 HEADERS_AHEAD_MAX = (
@@ -27,7 +28,7 @@ class ChainSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How one chain is followed.
 
     `retained_blocks_max`: how far below the head the tree reaches, and so how deep a reorg may go.
-    `catch_up_blocks_max`: how many missed blocks are delivered before the rest becomes a gap.
+    `catch_up_blocks_max`: how many missed blocks are delivered in order; those before them become a gap.
     `bodies_in_flight_max` is per source. `body_timeout_s` withdraws a header whose body cannot be had;
     `gap_after_s` passes over one that holds others up. `head_poll_s`: a silent head is asked for again.
     `finality_depth`: confirmations after which a block is told as `finalized`; None tells of none.

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 
 from sprint.core.chains import Processor
 from sprint.core.relay.announcers import Announcers
@@ -49,6 +49,8 @@ class ChainState:
         self.far_behind: set[str] = set()  # of this chain, but forking off below the kept tree
         self.orphans: OrderedDict[bytes, BlockResult] = OrderedDict()
         self.hash_wants: set[bytes] = set()
+        # What gaps have passed over and is not wanted again yet, the newest last.
+        self.passed_over: deque[bytes] = deque(maxlen=settings.retained_blocks_max)
         self.tally = Tally()
         self.unix_time_offset_s = 0.0
 

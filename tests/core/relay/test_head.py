@@ -141,7 +141,7 @@ def test_a_tree_restored_from_its_rows_in_any_order_is_the_live_one(
     *_, (tree, model, _, _) = play(actions)
     for number in passed_over & set(model.work) - model.settled - model.invalid:
         node = _node(tree, number)
-        node.missing = Passed("not had", retry=number % 2 == 0)
+        node.missing = Passed("not had")
         tree.connect(node)
     tree.root.anchored = True
     kept = [n for n in (_node(tree, n) for n in model.work) if n.settled and not n.invalid]
@@ -289,7 +289,7 @@ def test_rows_tell_of_their_state() -> None:
     for change in (
         {},
         {"header_sent": True},
-        {"missing": Passed("not had", retry=True)},
+        {"missing": Passed("not had")},
         {"missing": None, "record": BlockRecord(1, 1, (), "a")},
         {"anchored": True},
         {"delivered": True},

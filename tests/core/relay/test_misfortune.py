@@ -118,7 +118,9 @@ def test_a_header_that_was_told_and_whose_body_waits_for_its_parent_ends_after_a
 def test_a_header_passed_over_by_catch_up_is_withdrawn() -> None:
     blocks = Blocks()
     driver = begun(blocks, ChainSettings(catch_up_blocks_max=2))
-    driver.headers("a", blocks.mine(1))
+    first = blocks.mine(1)
+    driver.headers("a", first)
+    driver.not_found("a", first)
     assert driver.told_types() == ["header"]
     driver.headers("a", blocks.mine(6))
     assert driver.told_types()[:1] == ["header_withdrawn"]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
+from sprint.core.relay import overdue
 from sprint.core.relay.fetch import HEDGE_WAIT_S_UNKNOWN
+from sprint.core.relay.outcome import Outcome
 from sprint.core.relay.settings import ChainSettings
 from tests.core.relay.driving import Blocks, Driver, begun, shown
 
@@ -117,6 +121,58 @@ def test_what_was_missed_beyond_the_limit_is_one_gap_and_the_rest_is_delivered()
         driver.body("a", block_hash)
     assert driver.delivered() == shown(hashes[5:])
     assert len(driver.state.fetcher) == 0
+
+
+def asked_for(outcomes: Iterable[Outcome]) -> list[bytes]:
+    return [h for outcome in outcomes for request in outcome.requests for h in request.bodies]
+
+
+# They had been left out for good, as a bound of the operator's own: the gap was announced and never filled.
+def test_what_was_missed_beyond_the_limit_is_asked_for_by_and_by_and_comes_late() -> None:
+    blocks = Blocks()
+    driver, hashes = begun(blocks, SETTINGS), blocks.mine(8)
+    driver.headers("a", hashes)
+    for block_hash in hashes[5:]:
+        driver.body("a", block_hash)
+    driver.told()
+    assert sorted(asked_for([driver.timer(0.5)])) == sorted(hashes[:5])
+    for block_hash in hashes[:5]:
+        driver.body("a", block_hash)
+    told = [(event.data.hash, event.data.late) for event in driver.told("block")]
+    assert told == [(shown_hash, True) for shown_hash in shown(hashes[:5])]
+    assert len(driver.state.fetcher) == 0
+
+
+# After a cut the headers came one by one: each block had a gap of its own and came late, though it had been
+# asked for and was on its way.
+def test_a_body_that_is_under_way_is_not_passed_over_and_those_above_it_share_a_gap() -> None:
+    blocks = Blocks()
+    driver, hashes = begun(blocks, SETTINGS), blocks.mine(30)
+    for block_hash in hashes:
+        driver.headers("a", [block_hash])
+    in_flight = hashes[: SETTINGS.bodies_in_flight_max]
+    driver.told()
+    for block_hash in in_flight:
+        driver.body("a", block_hash)
+    *told, gap = driver.told("gap", "block")
+    assert [(event.data.hash, event.data.late) for event in told] == [(h, False) for h in shown(in_flight)]
+    assert (gap.data.from_height, gap.data.to_height) == (len(in_flight) + 1, 30 - 3)
+
+
+def test_of_many_blocks_passed_over_few_are_wanted_at_a_time_and_the_newest_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(overdue, "LATE_WANTS_MAX", 2)
+    blocks = Blocks()
+    driver, hashes = begun(blocks, SETTINGS), blocks.mine(8)
+    driver.headers("a", hashes)
+    for block_hash in hashes[5:]:
+        driver.body("a", block_hash)
+    asked = asked_for([driver.timer(0.5)])
+    assert set(asked) == set(hashes[3:5])
+    assert driver.state.fetcher.late_count == 2
+    driver.body("a", hashes[4])
+    assert asked_for([driver.timer(0.5)]) == [hashes[2]]
 
 
 def test_as_many_missed_blocks_as_the_limit_are_all_delivered() -> None:
