@@ -193,11 +193,13 @@ class Delivery:
         known = self._runs.get((chain, event_type))
         if known is not None and known[0] is targets:
             return known
-        members = [self._subscribers[subscriber_id] for subscriber_id in targets]
-        runs = [
-            Run(encode, tier, window, [subscriber for subscriber, _ in run])
-            for (encode, tier, window), run in groupby(members, key=_kind_of)
-        ]
+        by_kind: dict[tuple[Encode, str, FlushWindow | None], Run] = {}
+        for subscriber_id in targets:
+            subscriber, policy = self._subscribers[subscriber_id]
+            kind = (subscriber.encode, policy.name, subscriber.window)
+            # A tier has one rank, so its runs stand where its first subscriber does.
+            by_kind.setdefault(kind, Run(*kind, [])).subscribers.append(subscriber)
+        runs = list(by_kind.values())
         self._runs[chain, event_type] = (targets, runs)
         return targets, runs
 
@@ -257,8 +259,3 @@ class Delivery:
             if not subscriber.offer(frame, event.cursor):
                 return False
         return True
-
-
-def _kind_of(member: tuple[Subscriber, TierPolicy]) -> tuple[Encode, str, FlushWindow | None]:
-    subscriber, policy = member
-    return subscriber.encode, policy.name, subscriber.window

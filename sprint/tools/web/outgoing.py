@@ -22,9 +22,12 @@ BYTES_MAX = 1024 * 1024
 # Above the high mark a replay waits. It is low enough that a page of replay on top of it stays in bounds.
 HIGH_WATER_SIZE = 32 * 1024
 LOW_WATER_SIZE = 8 * 1024
-# A burst must not close a peer that reads well because its window is still open: so much is written at once.
+# So much in a window has it close early; a few connections a turn, as ever.
 WINDOW_MESSAGES_MAX = 64
 WINDOW_SIZE_MAX = HIGH_WATER_SIZE
+# A burst must not close a peer that reads well because its turn has not come: so much is written at once.
+UNWRITTEN_MESSAGES_MAX = 256
+UNWRITTEN_SIZE_MAX = 256 * 1024
 # Connections flushed in one turn of the loop, so that others' events go out between.
 FLUSHED_PER_TURN = 32
 NOTES_MAX = 1_024
@@ -42,7 +45,11 @@ class FlushWindow:
         self.window_s = window_s
         self._due: list[Outgoing] = []
         self._notes: list[Callable[[], None]] = []
-        self._timer: asyncio.TimerHandle | None = None
+        # Of windows that have closed: who is to be flushed, and the notes behind them.
+        self._closed: deque[Outgoing | Callable[[], None]] = deque()
+        self._flushing = False
+        self._timer: asyncio.Handle | None = None
+        self._hurried = False
 
     def add(self, outgoing: Outgoing) -> None:
         """Have `outgoing` flushed when the window closes; opens it if need be."""
@@ -56,6 +63,13 @@ class FlushWindow:
         if len(self._notes) >= NOTES_MAX:
             self._flush()
 
+    def close_early(self) -> None:
+        """Close the window in the next turn of the loop: enough waits for it."""
+        if not self._hurried and self._timer is not None:
+            self._timer.cancel()
+            self._timer = asyncio.get_running_loop().call_soon(self._flush)
+            self._hurried = True
+
     def _open(self) -> None:
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self.window_s, self._flush)
@@ -64,20 +78,29 @@ class FlushWindow:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        due, self._due = self._due, []
-        notes, self._notes = self._notes, []
-        _flush_slice(due, 0, notes)
+        self._hurried = False
+        self._closed += self._due
+        self._closed += self._notes
+        self._due, self._notes = [], []
+        if not self._flushing:
+            self._flush_some()
 
-
-def _flush_slice(due: Sequence[Outgoing], start: int, notes: Sequence[Callable[[], None]]) -> None:
-    end = start + FLUSHED_PER_TURN
-    for outgoing in due[start:end]:
-        outgoing.flush()
-    if end < len(due):
-        asyncio.get_running_loop().call_soon(_flush_slice, due, end, notes)
-        return
-    for note in notes:
-        note()
+    def _flush_some(self) -> None:
+        """Flush as many as may be in one turn; the rest in the next ones, of all closed windows in order."""
+        flushed = 0
+        while self._closed:
+            first = self._closed[0]
+            if not isinstance(first, Outgoing):
+                first()
+            elif flushed < FLUSHED_PER_TURN:
+                first.flush()
+                flushed += 1
+            else:
+                break
+            self._closed.popleft()
+        self._flushing = bool(self._closed)
+        if self._flushing:
+            asyncio.get_running_loop().call_soon(self._flush_some)
 
 
 class Outgoing:
@@ -168,11 +191,18 @@ class Outgoing:
                 self.window.add(self)
             self._queue.append(frame)
             self._queue_size += len(frame)
-            if len(self._queue) >= WINDOW_MESSAGES_MAX or self._queue_size >= WINDOW_SIZE_MAX:
-                self.flush()
+            self._keep_window(self.window)
             return True
         self._write(frame, (len(frame),))
         return True
+
+    def _keep_window(self, window: FlushWindow) -> None:
+        """Have the window closed early, or don't wait for it, where much waits."""
+        messages, size = len(self._queue), self._queue_size
+        if messages >= UNWRITTEN_MESSAGES_MAX or size >= UNWRITTEN_SIZE_MAX:
+            self.flush()
+        elif messages >= WINDOW_MESSAGES_MAX or size >= WINDOW_SIZE_MAX:
+            window.close_early()
 
     def flush(self) -> None:
         """Give the transport what waits for the window to close, as one write."""
