@@ -8,84 +8,42 @@ It ends with its node, of which a real publisher is a part. Started again it has
 
 from __future__ import annotations
 
-import os
 import select
-import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import IO
 
+from tests.integration.child_process import ChildProcess
 from tests.integration.real_servers import Litecoind, free_ports
 from tests.integration.zmq_stand_in import ZmqStandIn
 
 READY_TIMEOUT_S = 20.0
-STOP_TIMEOUT_S = 10.0
-PUBLISHING = "publishing"
+PUBLISHING = b"publishing\n"
 
 
-class PublisherProcess:
+class PublisherProcess(ChildProcess):
     """One publisher beside one node. `start` returns when it hears the node and can be subscribed to."""
 
     def __init__(self, node: Litecoind) -> None:
+        super().__init__()
         self._node = node
         (self.port,) = free_ports(1)
-        self._process: subprocess.Popen[bytes] | None = None
 
     def __repr__(self) -> str:
         return f"PublisherProcess(port={self.port}, of={self._node!r})"
 
-    @property
-    def pid(self) -> int:
-        if self._process is None:
-            raise RuntimeError(f"{self!r} does not run")
-        return self._process.pid
-
-    def start(self) -> None:
-        if self._process is not None:
-            raise RuntimeError(f"{self!r} runs already")
+    def _spawn(self) -> subprocess.Popen[bytes]:
         ports = (str(self._node.p2p_port), str(self.port))
         command = [sys.executable, "-m", "tests.integration.publisher_process", *ports]
-        self._process = process = subprocess.Popen(command, stdout=subprocess.PIPE)
-        pipe = _pipe(process)
-        said = pipe.readline() if select.select([pipe], [], [], READY_TIMEOUT_S)[0] else b""
-        if said.strip() != PUBLISHING.encode():
-            self.kill()
+        return subprocess.Popen(command, stdout=subprocess.PIPE)
+
+    def _wait_until_ready(self) -> None:
+        pipe = self.process.stdout
+        if pipe is None or not select.select([pipe], [], [], READY_TIMEOUT_S)[0]:
+            raise TimeoutError(f"{self!r} does not publish after {READY_TIMEOUT_S:g} s")
+        said = pipe.readline()
+        if said != PUBLISHING:
             raise RuntimeError(f"{self!r} does not publish: {said!r}")
-
-    def stop(self) -> None:
-        """End it, frozen or not, and wait until it is gone."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.send_signal(signal.SIGCONT)
-        process.terminate()
-        try:
-            process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(STOP_TIMEOUT_S)
-        _pipe(process).close()
-
-    def kill(self) -> None:
-        """End it at once, as a crash would."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            process.wait(STOP_TIMEOUT_S)
-            _pipe(process).close()
-
-    def freeze(self) -> None:
-        os.kill(self.pid, signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        os.kill(self.pid, signal.SIGCONT)
-
-
-def _pipe(process: subprocess.Popen[bytes]) -> IO[bytes]:
-    if process.stdout is None:
-        raise RuntimeError("standard output is a pipe from the start")
-    return process.stdout
 
 
 def publish(node_port: int, port: int) -> None:
@@ -93,8 +51,8 @@ def publish(node_port: int, port: int) -> None:
     node = Litecoind(Path())
     node.p2p_port = node_port
     with ZmqStandIn(node, port=port) as publisher:
-        sys.stdout.write(PUBLISHING + "\n")
-        sys.stdout.flush()
+        sys.stdout.buffer.write(PUBLISHING)
+        sys.stdout.buffer.flush()
         publisher.wait()
 
 

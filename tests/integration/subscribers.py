@@ -24,6 +24,7 @@ from tests.integration.real_servers import wait_until
 
 WAIT_S = 30.0
 JOIN_TIMEOUT_S = 10.0
+HEARTBEAT = b'{"type":"heartbeat"}'
 # Back at once after a kill, and as often as a long proof kills.
 SETTINGS = ClientSettings(connect_attempts_max=10_000, backoff_first_s=0.02, backoff_longest_s=0.1)
 
@@ -124,7 +125,8 @@ class LineReader(_Reader):
             if response.status != http.HTTPStatus.OK:
                 raise EOFError(f"{self._path} was answered with {response.status}")
             while line := response.readline():
-                yield decode_event(line)
+                if line.strip() != HEARTBEAT:
+                    yield decode_event(line)
 
     def _close(self) -> None:
         # Wakes the thread that reads; closing alone would leave it there.
