@@ -15,6 +15,7 @@ from sprint.core.chains.bitcoin_family.transaction import parse_transaction
 from sprint.core.wire import Reader
 from tests.fuzz.driver import CORPUS
 from tests.fuzz.parsers import NETWORKS
+from tests.fuzz.source_corpus import cut_source_corpora
 from tests.vectors import bitcoin_family as vectors
 
 TRANSACTION_SIZE_MAX = 1_500
@@ -42,6 +43,7 @@ def main() -> None:
     _cut_bodies()
     _cut_answers()
     _cut_files()
+    cut_source_corpora()
 
 
 def _cut_headers() -> None:

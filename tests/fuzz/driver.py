@@ -35,6 +35,7 @@ class Parser(NamedTuple):
     """A parser under test. `run` returns its outcome in a word or two; documented errors are outcomes too.
 
     `time_ms_max` bounds one input, `memory_bytes_max` what it takes beyond what was there before.
+    `share` is of the time that a run has for each parser.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Parser(NamedTuple):
     mutators: Sequence[Mutator]
     time_ms_max: float
     memory_bytes_max: int
+    share: float = 1.0
 
 
 class Slowest(NamedTuple):
@@ -73,7 +75,7 @@ def fuzz(parser: Parser, seed: int) -> Counter[str]:
     slowest, peak, number = Slowest(0.0, b""), 0, 0
     for data in corpus:
         outcomes[outcome_of(parser, data)] += 1
-    deadline = time.monotonic() + FUZZ_S
+    deadline = time.monotonic() + FUZZ_S * parser.share
     while number < RUNS_MIN or time.monotonic() < deadline:
         number += 1
         data = mutate(corpus, parser.mutators, rng, INPUT_SIZE_MAX)

@@ -1,4 +1,4 @@
-"""Every parser of the Bitcoin family's blocks: with raw bytes, and well framed where that is another thing.
+"""Every parser of the Bitcoin family's blocks, and of what sources send: with raw bytes, and well framed.
 
 Well framed: what a check early on would refuse is made right again around the spoilt part (merkle root, the
 commitment to an extension block), so that the later checks are reached too.
@@ -26,6 +26,7 @@ from sprint.core.relay.verify import verify_blocks
 from sprint.core.wire import Reader, compact_size
 from tests.fuzz.driver import Parser
 from tests.fuzz.mutators import BYTES, JSON
+from tests.fuzz.source_parsers import SOURCE_PARSERS
 
 UNIX_TIME = 1_900_000_000.0
 HEADERS_MAX = 64
@@ -237,4 +238,5 @@ PARSERS = (
     Parser("answer", answer, JSON, 50, 2 * MIB),
     Parser("file", file, BYTES, 50, 2 * MIB),
     Parser("ancestry", ancestry, BYTES, 20, MIB),
+    *SOURCE_PARSERS,
 )

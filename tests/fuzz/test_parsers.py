@@ -1,4 +1,4 @@
-"""No input makes a parser of blocks raise what is not documented, nor cost more than its bounds.
+"""No input makes a parser raise what is not documented, nor cost more than its bounds.
 
 Each runs for SPRINT_FUZZ_PARSER_S seconds (5 by default, 300 in the soak run). SPRINT_SEED repeats a run.
 """
@@ -30,6 +30,11 @@ REACHED = {
     "answer": {"unreadable", "nTx", "header"},
     "file": {"passed full", "unreadable", "passed header"},
     "ancestry": {"ok", "difficulty", "version"},
+    "rpc_answer": {"a result", "refused", "a result failure"},
+    "rpc_session": {"open", "closed", "BlockArrived HeadersAnnounced PublishingTold Ready open"},
+    "http_answer": {"status 2xx", "waits", "malformed", "too large", "status 4xx"},
+    "zmq_parts": {"read hashblock", "read rawblock", "read sequence", "WireError malformed"},
+    "zmq_session": {"HashesAnnounced SequenceLost", "silent", "BlockArrived HashesAnnounced"},
 }
 REACHED_IN_SOAK = {
     **dict.fromkeys(REACHED, frozenset[str]()),

@@ -42,6 +42,8 @@ class Sink(Protocol):
 
     @property
     def chain(self) -> str: ...
+    @property
+    def needs_sources(self) -> bool: ...
     def source_ready(self, name: str, upstream: Upstream, *, serves: bool = True) -> None: ...
     def source_lost(self, name: str, reason: str, *, blocked: bool = False) -> None: ...
     def source_noted(self, name: str, reason: str) -> None: ...
@@ -105,6 +107,11 @@ class Intake:
             upstream.pause(paused=True)
         self._act(self.pipeline.source_ready(name, clock(), serves=serves))
 
+    @property
+    def needs_sources(self) -> bool:
+        """Whether no source of the chain is ready, so that one that is shut out is tried sooner."""
+        return not self.pipeline.state.synced
+
     def source_lost(self, name: str, reason: str, *, blocked: bool = False) -> None:
         if self._sending:
             # A request ended the session; what the outcome that made it says comes first.
@@ -114,9 +121,8 @@ class Intake:
             self._act(self.pipeline.source_lost(name, reason, clock(), blocked=blocked))
 
     def source_noted(self, name: str, reason: str) -> None:
-        """Tell, as an event and in the log, what is wrong with a source that cannot be connected to."""
+        """Tell, as an event, what is wrong with a source that cannot be connected to."""
         if not self._closed:
-            log_fields(log, logging.WARNING, "source noted", chain=self.chain, source=name, reason=reason)
             self.pipeline.state.announcers.note(name, reason)
             self._act(self.pipeline.handle_timer(clock()))
 
