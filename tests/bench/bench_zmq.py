@@ -36,6 +36,7 @@ class CountingIntake:
     """Counts what it is given; `done` is set at the last message."""
 
     chain = "bitcoin-regtest"
+    needs_sources = False
 
     def __init__(self, messages: int) -> None:
         self.left = messages

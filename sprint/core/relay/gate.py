@@ -2,7 +2,8 @@
 
 It is a backoff that doubles, with jitter, and starts afresh after a connection that held: `HELD_AFTER_S`, not
 a mere handshake, since a node that shakes hands and hangs up would else be tried several times a second for
-ever. A source that misbehaved waits longer than one that could not be reached.
+ever. A source that misbehaved waits longer than one that could not be reached, but where no other source of
+its chain is ready it waits for no longer than that one: all bad, all are used.
 """
 
 from __future__ import annotations
@@ -26,13 +27,18 @@ class SourceGate:
         self._wait_s = WAIT_FIRST_S
         self._block_s = BLOCK_FIRST_S
         self._open_at = 0.0
+        self._open_if_needed_at = 0.0
 
     def __repr__(self) -> str:
         return f"SourceGate(open_at={self._open_at:.3f}, wait_s={self._wait_s})"
 
-    def admit(self, now: float) -> float:
-        """Return how long to wait before an attempt, 0 to go ahead."""
-        return max(0.0, self._open_at - now)
+    def admit(self, now: float, *, needed: bool = False) -> float:
+        """Return how long to wait before an attempt, 0 to go ahead. `needed`: no other source is ready."""
+        return max(0.0, (self._open_if_needed_at if needed else self._open_at) - now)
+
+    def shut_out_s(self, held_s: float) -> float:
+        """Return how long at most a source is shut out that misbehaves now, after it has held so long."""
+        return BLOCK_FIRST_S if held_s >= HELD_AFTER_S else self._block_s
 
     def record(self, outcome: Ending, *, held_s: float, now: float, jitter: float) -> None:
         """Note how an attempt ended; `jitter` in 0 to 1 shortens the wait by up to half.
@@ -47,3 +53,4 @@ class SourceGate:
         else:
             wait_s, self._wait_s = self._wait_s, min(self._wait_s * 2, WAIT_MAX_S)
         self._open_at = now + wait_s * (1 - jitter / 2)
+        self._open_if_needed_at = now + min(wait_s, WAIT_MAX_S) * (1 - jitter / 2)

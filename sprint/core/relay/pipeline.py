@@ -100,16 +100,10 @@ class Pipeline:
         if serves:
             self.state.synced[source] = False
             self.state.fetcher.source_ready(source)
-            self.watchdog.sources_changed(len(self.state.synced), now)
         else:
             self.state.announcers.ready(source, now)
             self.state.board.lost(source)  # its wins count; its head is not known before it says something
-        if source in self.state.blocked:
-            self.state.blocked.discard(source)
-            outcome.drafts.append(
-                SourceStatusData(source, "re-admitted", "connected after its time was over")
-            )
-        else:
+        if not self.state.trials.begin(source, now):
             reason = "connected" if serves else "connected; it only announces, others have to serve"
             outcome.drafts.append(SourceStatusData(source, "ready", reason))
         outcome.requests += self.state.headers_requests(source)
@@ -121,16 +115,18 @@ class Pipeline:
         if self.state.synced.pop(source, None) is None and not self.state.announcers.lost(source):
             return outcome
         self.state.forget_source(source)
-        self.watchdog.sources_changed(len(self.state.synced), now)
+        was_on_trial = self.state.trials.lost(source)
         if blocked:
-            self.state.blocked.add(source)
-        outcome.drafts.append(SourceStatusData(source, "blocked" if blocked else "lost", reason))
+            told = self.state.trials.shut(source, reason)
+            outcome.drafts += [told] if told is not None else []
+        elif not was_on_trial:
+            outcome.drafts.append(SourceStatusData(source, "lost", reason))
         return self._finish(outcome, now)
 
     def forget_source(self, source: str) -> None:
         """Drop all that is known of a source that is removed for good; `source_lost` came before."""
         self.state.board.forget(source)
-        self.state.blocked.discard(source)
+        self.state.trials.forget(source)
 
     def stood_still(self, seconds: float, now: float) -> None:
         """Take note that nothing was read for so long, up to now, by our own doing."""
@@ -176,6 +172,8 @@ class Pipeline:
             outcome.drafts += self._finality.advance(outcome.head)
             self._poll_at = now + self.state.settings.head_poll_s
         outcome.drafts += self.state.board.check(now) + self.state.announcers.check(now)
+        outcome.drafts += self.state.trials.check(self.state.synced, self.state.tree, now)
+        self.watchdog.sources_changed(self.state.ready_count(), now, shut_out=self.state.trials.shut_out)
         status = self.watchdog.check(now, self.state.quorum.stalled(now))
         if status is not None:
             outcome.drafts.append(status)

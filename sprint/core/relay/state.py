@@ -17,6 +17,7 @@ from sprint.core.relay.prove import BlockResult, Ground
 from sprint.core.relay.quorum import Quorum
 from sprint.core.relay.settings import ChainSettings
 from sprint.core.relay.tally import Tally
+from sprint.core.relay.trials import Trials
 
 
 class ChainState:
@@ -45,7 +46,7 @@ class ChainState:
         self.announcers = Announcers()
         self.quorum = Quorum(settings, self.synced)
         self.idle_answers: dict[str, int] = {}
-        self.blocked: set[str] = set()  # shut out for a time, by what they did
+        self.trials = Trials()
         self.far_behind: set[str] = set()  # of this chain, but forking off below the kept tree
         self.orphans: OrderedDict[bytes, BlockResult] = OrderedDict()
         self.hash_wants: set[bytes] = set()
@@ -80,6 +81,7 @@ class ChainState:
         `new`: the block has just entered, so whoever comes first has won it. One restored from the store
         was won by nobody.
         """
+        self.trials.announced(source, node)
         if source in node.sources:
             return
         first = min(node.sources.values(), default=None)
@@ -90,6 +92,10 @@ class ChainState:
             self.board.won(source, node.height)
         else:
             self.board.reached(source, node.height)
+
+    def ready_count(self) -> int:
+        """Return how many sources serve and are not on trial."""
+        return len(self.synced) - sum(source in self.synced for source in self.trials.on_trial)
 
     def has_body(self, node: Node) -> bool:
         return node.record is not None or node.anchored

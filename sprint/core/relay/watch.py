@@ -5,8 +5,12 @@ It keys on the head's advance and on the number of ready sources, never on a soc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sprint.core.model import ChainStatusData
 from sprint.core.relay.settings import ChainSettings
+
+SHUT_OUT_NAMED_MAX = 4
 
 
 class Watchdog:
@@ -17,6 +21,7 @@ class Watchdog:
         self._alarm_s = settings.no_block_alarm_s
         self._advanced_at = now
         self._without_sources_since: float | None = now
+        self._shut_out: tuple[str, ...] = ()
         self.stalled: str | None = None
 
     def __repr__(self) -> str:
@@ -25,7 +30,9 @@ class Watchdog:
     def advanced(self, now: float) -> None:
         self._advanced_at = now
 
-    def sources_changed(self, ready: int, now: float) -> None:
+    def sources_changed(self, ready: int, now: float, *, shut_out: Sequence[str] = ()) -> None:
+        """Note how many sources are ready now, and the names of those that are shut out."""
+        self._shut_out = tuple(shut_out)
         if ready:
             self._without_sources_since = None
         elif self._without_sources_since is None:
@@ -56,7 +63,14 @@ class Watchdog:
         # The same sums as in `next_timer`: a difference may round to just under the bound at that very time.
         since = self._without_sources_since
         if since is not None and now >= since + self._grace_s:
-            return "no source is ready"
+            return f"no source is ready{self._of_those_shut_out()}"
         if self._alarm_s is not None and now >= self._advanced_at + self._alarm_s:
             return f"no new block for {self._alarm_s:.0f} s although sources are ready"
         return None
+
+    def _of_those_shut_out(self) -> str:
+        if not self._shut_out:
+            return ""
+        more = len(self._shut_out) - SHUT_OUT_NAMED_MAX
+        names = ", ".join(self._shut_out[:SHUT_OUT_NAMED_MAX]) + (f" and {more} more" if more > 0 else "")
+        return f"; shut out for what they sent, and tried all the same: {names}"

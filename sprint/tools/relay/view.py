@@ -139,6 +139,7 @@ class ServiceView:
             "network": self.network_stats(chain),
             "sources_ready": len(state.synced),
             "sources_far_behind": sorted(state.far_behind),
+            "sources_on_trial": state.trials.on_trial,
             "sources": [source_answer(served, source) for source in served.sources],
         }
 

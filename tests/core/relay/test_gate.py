@@ -91,3 +91,19 @@ def test_a_wait_is_never_over_its_cap_nor_under_half_its_first(
         assert first / 2 * 0.999 <= wait_s <= cap * 1.001
         now += wait_s
         assert gate.admit(now + 1e-6) == 0.0
+
+
+def test_one_that_is_shut_out_is_tried_sooner_while_no_other_source_is_ready() -> None:
+    gate = SourceGate()
+    for _ in range(8):
+        gate.record(MISBEHAVED, held_s=0.0, now=1_000.0, jitter=0.0)
+    assert gate.admit(1_000.0) == BLOCK_FIRST_S * 2**7
+    assert gate.admit(1_000.0, needed=True) == WAIT_MAX_S
+
+
+def test_how_long_a_source_will_be_shut_out_is_known_before_it_is() -> None:
+    gate = SourceGate()
+    for held_s in (0.0, 0.0, 0.0, HELD_AFTER_S, 0.0):
+        longest_s = gate.shut_out_s(held_s)
+        gate.record(MISBEHAVED, held_s=held_s, now=0.0, jitter=0.0)
+        assert gate.admit(0.0) == longest_s

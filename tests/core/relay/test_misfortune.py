@@ -126,16 +126,6 @@ def test_a_header_passed_over_by_catch_up_is_withdrawn() -> None:
     assert driver.told_types()[:1] == ["header_withdrawn"]
 
 
-def test_a_source_that_is_shut_out_is_told_as_blocked_and_then_as_re_admitted() -> None:
-    driver = begun(Blocks())
-    driver.take(driver.pipeline.source_lost("a", "merkle_root: false", driver.now, blocked=True))
-    driver.ready("a")
-    driver.lost("a")
-    driver.ready("a")
-    told = [event.data.status for event in driver.told("source_status")]
-    assert told == ["blocked", "re-admitted", "lost", "ready"]
-
-
 def test_a_body_that_came_by_its_hash_makes_the_bodies_below_it_wanted() -> None:
     blocks = Blocks()
     driver = begun(blocks)

@@ -31,6 +31,7 @@ class SpyIntake:
     """Takes what a source says and lets a test wait for it."""
 
     chain = CHAIN
+    needs_sources = False
 
     def __init__(self) -> None:
         self.upstream: Upstream | None = None
@@ -136,7 +137,10 @@ def test_a_source_over_its_score_is_closed_and_says_why() -> None:
         intake.upstream.penalise(99, "a small thing")
         assert source.view().state == "ready"
         intake.upstream.penalise(1, "merkle_root: false")
-        assert await intake.next() == "blocked: merkle_root: false (score 100, limit 100)"
+        assert (
+            await intake.next()
+            == "blocked: merkle_root: false (score 100, limit 100); shut out for 5 to 10 s"
+        )
 
     against_a_devnet(scene)
 

@@ -168,7 +168,8 @@ def test_a_source_over_its_score_is_closed_and_blocked_for_a_time() -> None:
         intake.upstream.penalise(99, "a small thing")
         assert source.view().state == "ready"
         intake.upstream.penalise(1, "merkle_root: false")
-        assert await intake.next() == "blocked: merkle_root: false (score 100, limit 100)"
+        told = "blocked: merkle_root: false (score 100, limit 100); shut out for 5 to 10 s"
+        assert await intake.next() == told
         await until(lambda: source.view().state == "blocked")
         assert source.view().faults == {"invalid": 2}
 

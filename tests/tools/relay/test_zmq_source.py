@@ -201,7 +201,8 @@ def test_a_false_block_costs_the_source_its_connection() -> None:
     async def scene(intake: SpyIntake, source: ZmqSource, publisher: Publisher) -> None:
         assert intake.upstream is not None
         intake.upstream.penalise(100, "merkle_root: false")
-        assert await intake.next() == "blocked: merkle_root: false (score 100, limit 100)"
+        told = "blocked: merkle_root: false (score 100, limit 100); shut out for 5 to 10 s"
+        assert await intake.next() == told
 
     against_a_publisher(scene)
 

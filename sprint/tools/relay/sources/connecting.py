@@ -16,6 +16,7 @@ from sprint.tools.relay.sources.view import SourceState, SourceView
 from sprint.tools.runtime import clock, jitter, log_fields
 
 CONNECT_TIMEOUT_S = 10.0
+LOOK_AGAIN_S = 5.0  # while waiting, whether the other sources are lost too
 log = logging.getLogger(__name__)
 
 
@@ -61,7 +62,9 @@ class ConnectingSource(ABC):
     async def run(self) -> None:
         """Connect, serve until the connection ends, wait as the gate says; for ever."""
         while True:
-            await asyncio.sleep(self._gate.admit(clock()))
+            if wait_s := self._wait_s():
+                await asyncio.sleep(min(wait_s, LOOK_AGAIN_S))
+                continue
             try:
                 outcome, held_s = await self.connect_once()
             except Exception as error:  # a task that ended over a mistake of ours would never try again
@@ -101,7 +104,7 @@ class ConnectingSource(ABC):
             user_agent=connection.user_agent if connection is not None else "",
             connects=self._connects,
             blocks_received=self.blocks_received,
-            retry_in_s=round(self._gate.admit(clock()), 3) if connection is None else 0.0,
+            retry_in_s=round(self._wait_s(), 3) if connection is None else 0.0,
             awaited_s=round(connection.awaited_s(clock()), 3) if connection is not None else 0.0,
             faults=dict(self.faults()),
         )
@@ -109,6 +112,21 @@ class ConnectingSource(ABC):
     def faults(self) -> Counter[str]:
         """Count by kind what was wrong in all connections so far."""
         return self._faults + self._connection.faults if self._connection is not None else self._faults
+
+    def tell_lost(self, connection: Connection, reason: str) -> None:
+        """Tell the intake that a connection has ended, and for how long that shuts the source out."""
+        if connection.misbehaved:
+            held_s = clock() - connection.ready_at if connection.ready_at is not None else 0.0
+            reason = f"{reason}; {self.shut_out_says(held_s)}"
+        self.intake.source_lost(self.spec.name, reason, blocked=connection.misbehaved)
+
+    def shut_out_says(self, held_s: float) -> str:
+        """Say for how long a source is shut out that misbehaved on a connection that held so long."""
+        longest_s = self._gate.shut_out_s(held_s)
+        return f"shut out for {longest_s / 2:g} to {longest_s:g} s"
+
+    def _wait_s(self) -> float:
+        return self._gate.admit(clock(), needed=self.intake.needs_sources)
 
     def _state(self, *, ready: bool) -> SourceState:
         if self._connection is not None:

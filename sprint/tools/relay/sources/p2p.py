@@ -88,6 +88,10 @@ class P2pSource(ConnectingSource):
         # The node is not asked again, so another need not wait as long as this one would have to.
         return ("lost" if ending == "misbehaved" else ending), held_s
 
+    def shut_out_says(self, held_s: float) -> str:
+        """Say what is done about a node that misbehaved: one that no config names is not waited for."""
+        return super().shut_out_says(held_s) if self.peers is None else "another node is asked"
+
     def view(self) -> SourceView:
         return msgspec.structs.replace(super().view(), compact=dict(self.compact))
 
@@ -244,7 +248,7 @@ class _Connection(asyncio.Protocol):
         self.ended.set_result(reason)
         if self._source.sharing is not None:
             self._source.sharing.left(self._source.spec.name)
-        self._source.intake.source_lost(self._source.spec.name, reason, blocked=self.misbehaved)
+        self._source.tell_lost(self, reason)
 
 
 def _user_agent() -> str:

@@ -236,7 +236,7 @@ class RpcConnection:
             return
         self.ended.set_result(reason)
         self.source.publishers.gone(self.source.spec.name)
-        self.source.intake.source_lost(self.source.spec.name, reason, blocked=self.misbehaved)
+        self.source.tell_lost(self, reason)
 
 
 class _LaneConnection:

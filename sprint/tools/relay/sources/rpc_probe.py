@@ -39,6 +39,8 @@ async def probe_rpc(spec: SourceSpec, network: ChainNetwork) -> Probe:
 class _ProbeSink:
     """Takes what the source says until the first headers are judged."""
 
+    needs_sources = False
+
     def __init__(self, network: ChainNetwork) -> None:
         self.chain = network.chain_id
         self._found: str | UpstreamError | None = None

@@ -205,7 +205,7 @@ class ZmqConnection:
             return
         self.ended.set_result(reason)
         if self.ready_at is not None:
-            self.source.intake.source_lost(self.source.spec.name, reason, blocked=self.misbehaved)
+            self.source.tell_lost(self, reason)
 
 
 class _Subscriber:
@@ -327,6 +327,8 @@ async def probe_zmq(spec: SourceSpec, network: ChainNetwork) -> Probe:
 
 class _ProbeSink:
     """Takes what the source says to nobody."""
+
+    needs_sources = False
 
     def __init__(self, chain: str) -> None:
         self.chain = chain
