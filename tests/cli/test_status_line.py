@@ -21,7 +21,7 @@ import pytest
 from sprint.cli.status_line import COLUMNS_DEFAULT, StatusLine, is_wanted
 
 DRAWN_WITHIN_S = 60.0
-LINE = re.compile(r"litecoin-regtest (-|\d+) \d/1 sources")
+LINE = re.compile(r"litecoin-regtest (-|\d+) \d/3 sources")
 
 
 class Terminal(io.StringIO):

@@ -34,6 +34,9 @@ class Announcers:
     def __repr__(self) -> str:
         return f"Announcers({', '.join(self._silences)})"
 
+    def __len__(self) -> int:
+        return len(self._silences)
+
     def __contains__(self, source: str) -> bool:
         return source in self._silences
 

@@ -67,6 +67,11 @@ class ChainState:
         """Return what a header on `parent` stands on."""
         return Ground(parent.ancestry, now + self.unix_time_offset_s)
 
+    @property
+    def sources_ready(self) -> int:
+        """How many sources are ready, those included that only announce."""
+        return len(self.synced) + len(self.announcers)
+
     def headers_request(self, source: str) -> Request:
         return Request(source, locator=self.locator())
 

@@ -24,6 +24,7 @@ from sprint.tools.relay.delivery import Delivery
 from sprint.tools.relay.faults import SourceFaults
 from sprint.tools.relay.hand_over import HandOver
 from sprint.tools.relay.source_standings import SourceStandings
+from sprint.tools.relay.source_traffic import SourceTraffic
 from sprint.tools.relay.stages import StageObserver
 from sprint.tools.relay.validation_counts import ValidationCounts
 from sprint.tools.relay.view import ServedChain, ServiceView
@@ -67,6 +68,7 @@ def register_parts(registry: CollectorRegistry, parts: RelayParts) -> None:
     registry.register(SourceFaults(parts.chains))
     registry.register(ValidationCounts(parts.chains))
     registry.register(SourceStandings(parts.chains))
+    registry.register(SourceTraffic(parts.chains))
     registry.register(ChainStates(parts.chains))
     registry.register(DeliveryState(parts))
     registry.register(NetworkState(parts.chains, parts.view))
@@ -94,7 +96,7 @@ _CHAIN_GAUGES: tuple[tuple[str, str, Callable[[Pipeline], float]], ...] = (
     ("sprint_chain_header_height", "Height of the best header", lambda p: p.state.tree.best_header.height),
     ("sprint_chain_following", "1 once the chain's tip was found", lambda p: p.state.begun),
     ("sprint_chain_stalled", "1 while the chain is stalled", lambda p: p.watchdog.stalled is not None),
-    ("sprint_chain_sources_ready", "Sources that are connected and usable", lambda p: len(p.state.synced)),
+    ("sprint_chain_sources_ready", "Sources that are connected and usable", lambda p: p.state.sources_ready),
     ("sprint_chain_bodies_wanted", "Bodies asked for, or to be", lambda p: len(p.state.fetcher)),
 )
 

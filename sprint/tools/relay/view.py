@@ -104,7 +104,7 @@ class ServiceView:
                 view.chain,
                 view.status,
                 view.height,
-                len(self._chains[view.chain].intake.pipeline.state.synced),
+                self._chains[view.chain].intake.pipeline.state.sources_ready,
                 len(self._chains[view.chain].sources),
             )
             for view in self.chains()
@@ -137,7 +137,7 @@ class ServiceView:
                 ],
             },
             "network": self.network_stats(chain),
-            "sources_ready": len(state.synced),
+            "sources_ready": state.sources_ready,
             "sources_far_behind": sorted(state.far_behind),
             "sources_on_trial": state.trials.on_trial,
             "sources": [source_answer(served, source) for source in served.sources],

@@ -35,6 +35,12 @@ def leftover(place: Path, name: str, *, age_s: float = LEFTOVER_AGE_S_MIN, locke
     return folder
 
 
+async def until_found(client: httpx.AsyncClient, url: str) -> None:
+    async with asyncio.timeout(START_S):
+        while (await client.get(url)).status_code != 200:
+            pass
+
+
 def taken(place: Path) -> None:
     with temporary_folder(place, STORE_FILE, lambda: NOW) as folder:
         assert Path(folder).parent == place
@@ -100,6 +106,8 @@ def test_each_node_is_a_source_by_p2p_by_json_rpc_and_by_zmq_that_all_announce_i
                 while not all(heard):
                     listed = (await client.get("/api/sources")).json()["sources"]["litecoin-regtest"]
                     heard = [row["standing"]["wins"] + row["standing"]["confirmations"] for row in listed]
+            status = await client.get(f"{serving.listeners[0].url}/api/v1/chains/litecoin-regtest/status")
+            assert status.json()["sources_ready"] == 3, "one that only announces is ready as well"
             assert [row["url"].partition(":")[0] for row in listed] == ["p2p", "rpc", "zmq"]
             assert {row["provider"] for row in listed} == {"devnet-litecoin"}
 
@@ -111,14 +119,13 @@ def test_a_relays_devnet_is_told_on_the_admin_listener_alone() -> None:
         async with httpx.AsyncClient(trust_env=False) as client:
             nodes = (await client.get(f"{serving.admin}/api/devnet")).json()["nodes"]
             assert list(nodes) == ["litecoin-regtest"]
+            # What is mined before the log has begun is below its first block.
+            await until_found(client, f"{serving.listeners[0].url}/api/v1/litecoin/latest")
             mine = "/api/devnet/litecoin/mine"
             mined = (await client.post(serving.admin + mine, json={"count": 2})).json()["hashes"]
             assert len(mined) == 2
             for each in mined:
-                block = f"{serving.listeners[0].url}/api/v1/litecoin/block/{each}"
-                async with asyncio.timeout(START_S):
-                    while (await client.get(block)).status_code != 200:
-                        pass
+                await until_found(client, f"{serving.listeners[0].url}/api/v1/litecoin/block/{each}")
             assert (await client.post(serving.listeners[0].url + mine)).status_code == 404
             assert (await client.get(f"{serving.metrics}/api/devnet")).status_code == 404
 
