@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -17,25 +16,18 @@ import msgspec
 
 from sprint.core.chains import display_hash
 from sprint.core.errors import SprintError
-from sprint.core.model import BlockEvent, Event, SourceStatusEvent
-from sprint.core.relay.source_url import parse_source
-from sprint.core.relay.tiers import find_tier
-from sprint.tools.client import AsyncClient
+from sprint.core.model import Event, SourceStatusEvent
 from sprint.tools.devnet.edge import Devnet, DevnetOptions
 from sprint.tools.devnet.faults import Fault
 from sprint.tools.devnet.seeded_bits import SeededBits
-from sprint.tools.relay.listeners import Ports
-from sprint.tools.relay.service import RelayOptions, RelayService, Serving, packaged_tiers
-from sprint.tools.runtime import StopSignal, clock, wall_clock
+from sprint.tools.runtime import clock, wall_clock
 from tests.integration.quick_clock import QuickClock
+from tests.integration.quick_relay import Subscriber, start_relay, until, until_true
 from tests.integration.shared_truth import SharedTruth
 from tests.integration.ten_nodes_plan import BLOCKS_AT_START, BODY_TIMEOUT_S, NODES, Act, Plan, plan_of
 from tests.simulator.checker import Checker
 
-WAIT_S = 900.0  # by the quick clock; a source that lied twice is shut out for up to twenty seconds
-LOOK_S = 0.1
 FAULTS_LAST_S = 12.0  # the longest of a planned fault
-PORTS = Ports(host="127.0.0.1", tier=0, admin=0, metrics=0, free_if_taken=False)
 # A broken promise, what was waited for in vain, or a plain mistake.
 FINDINGS = (
     AssertionError,
@@ -173,26 +165,6 @@ class TenNodes:
         )
 
 
-class Subscriber:
-    """Reads all events from the first one on."""
-
-    def __init__(self, url: str) -> None:
-        self.client = AsyncClient(url)
-        self.events: list[Event] = []
-        self._task = asyncio.create_task(self._read())
-
-    async def _read(self) -> None:
-        async for event in self.client.events(start="earliest"):
-            self.events.append(event)
-
-    async def stop(self) -> None:
-        await self.client.aclose()
-        await self._task
-
-    def has(self, block: str) -> bool:
-        return any(isinstance(e, BlockEvent) and e.data.hash == block for e in reversed(self.events))
-
-
 def run_seed(seed: int, quick: QuickClock) -> Verdict:
     """Run one seed to its end."""
     plan, began, real_began = plan_of(seed), clock(), quick.real()
@@ -217,15 +189,15 @@ async def _run(plan: Plan, quick: QuickClock) -> Verdict:
         nodes = TenNodes(plan)
         stack.push_async_callback(nodes.stop)
         await nodes.start()
-        serving = await _start_relay(stack, plan, nodes.source_urls())
+        serving = await start_relay(stack, plan.chain, plan.section, nodes.source_urls())
         subscriber = Subscriber(serving.listeners[0].url)
         stack.push_async_callback(subscriber.stop)
         quick.leaping = True
-        await _until(partial(_all_ready, subscriber, plan.chain), "all sources are ready")
+        await until(partial(_all_ready, subscriber, plan.chain), "all sources are ready")
         await _show_all(nodes, plan)
         last = nodes.mine_last()
-        await _until_true(partial(subscriber.has, last), f"the last block {last} arrives")
-        await _until(partial(_all_ready, subscriber, plan.chain), "all sources are ready again")
+        await until_true(partial(subscriber.has, last), f"the last block {last} arrives")
+        await until(partial(_all_ready, subscriber, plan.chain), "all sources are ready again")
         await asyncio.sleep(BODY_TIMEOUT_S + FAULTS_LAST_S)  # of a false block nobody had the body
         quick.leaping = False
         return _verdict(plan, nodes, list(subscriber.events))
@@ -259,47 +231,6 @@ def _verdict(plan: Plan, nodes: TenNodes, events: list[Event]) -> Verdict:
     )
 
 
-async def _start_relay(stack: AsyncExitStack, plan: Plan, urls: list[str]) -> Serving:
-    """Start a relay on the running loop; it is stopped with the stack."""
-    options = RelayOptions(
-        sources=tuple(map(parse_source, urls)),
-        chain_sections={plan.chain: plan.section},
-        tiers=(find_tier(packaged_tiers({}), "turbo"),),
-        ports=PORTS,
-        data_dir=None,
-        durability="memory",
-        demo=False,
-    )
-    stop = StopSignal()
-    ready: asyncio.Future[Serving] = asyncio.get_running_loop().create_future()
-    running = asyncio.create_task(RelayService(options).run(ready.set_result, stop))
-
-    async def end() -> None:
-        stop.stop(0)
-        await running
-
-    stack.push_async_callback(end)
-    await asyncio.wait((running, ready), return_when=asyncio.FIRST_COMPLETED)
-    if running.done():
-        await running
-    return await ready
-
-
 async def _all_ready(subscriber: Subscriber, chain: str) -> bool:
     status = await subscriber.client.status(chain)
     return {source["state"] for source in status["sources"]} == {"ready"}
-
-
-async def _until(condition: Callable[[], Awaitable[bool]], what: str) -> None:
-    due = clock() + WAIT_S
-    while not await condition():
-        if clock() > due:
-            raise TimeoutError(f"not within {WAIT_S:g} s of the quick clock: {what}")
-        await asyncio.sleep(LOOK_S)
-
-
-async def _until_true(condition: Callable[[], bool], what: str) -> None:
-    async def met() -> bool:
-        return condition()
-
-    await _until(met, what)

@@ -1,7 +1,7 @@
 """`python -m tests.integration.ten_nodes_process SEED [COUNT]`: run seeds of the ten nodes, a JSON line each.
 
 A process of its own, since it sets the clock of all that runs in it. A seed that is given alone repeats the
-schedule of that seed.
+schedule of that seed. With `--sole LIE` it tells instead what comes of a sole source that lies.
 """
 
 from __future__ import annotations
@@ -19,12 +19,17 @@ from tests.integration.quick_clock import QuickClock
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the seeds; 1 if a promise was broken in one of them."""
     parser = argparse.ArgumentParser(prog="python -m tests.integration.ten_nodes_process")
-    parser.add_argument("seed", type=int)
+    parser.add_argument("seed", type=int, nargs="?", default=0)
     parser.add_argument("count", type=int, nargs="?", default=1, help="run so many seeds from SEED on")
+    parser.add_argument("--sole", metavar="LIE", help="a sole source that lies, instead of ten nodes")
     options = parser.parse_args(arguments)
     clock = QuickClock()
     clock.install()
     # Only now: what of it takes the clock by name shall take this one.
+    if options.sole is not None:
+        story = importlib.import_module("tests.integration.sole_liar").tell(options.sole, clock)
+        print(msgspec.json.encode(story).decode())
+        return 0
     ten_nodes = importlib.import_module("tests.integration.ten_nodes")
     failed = 0
     for seed in range(options.seed, options.seed + options.count):

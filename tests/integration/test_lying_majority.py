@@ -7,20 +7,25 @@ tell of it; where there is one source alone nothing else can be known, so the re
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from sprint.core.chains import internal_hash
 from sprint.core.model import BlockEvent, HeaderEvent, ReorgEvent, SourceStatusEvent
+from sprint.core.relay.gate import WAIT_MAX_S
 from tests.integration.lying_node import LyingNodes, LyingView
 from tests.integration.real_servers import wait_until
 from tests.integration.relay_metrics import fetch
 from tests.integration.relay_process import RelayProcess
+from tests.integration.sole_liar import LiarsStory
 from tests.integration.subscribers import Listener, blocks_of
 from tests.simulator.networks import network_of
 
@@ -29,6 +34,8 @@ HONEST = tuple(f"honest-{number}" for number in range(3))
 LIARS = tuple(f"liar-{number}" for number in range(7))
 SHARED_BLOCKS = 3
 ROUNDS = 5
+PROCESS_TIMEOUT_S = 120.0
+SLACK_S = 6.0  # between two looks of a source that waits, and for the block itself
 
 
 class TenNodes:
@@ -169,3 +176,21 @@ def test_a_head_that_others_confirm_later_is_agreed_by_all_of_them_in_status(tmp
                 nodes.on_view(name, learn)
                 nodes.announce_again(name)
             wait_until(lambda: status(relay)["head"]["agreed_by"] == len(HONEST), "all three agree")
+
+
+def test_a_sole_source_that_lies_is_blocked_for_longer_each_time_and_followed_soon_after_it_repents() -> None:
+    """It had been told as re-admitted and its chain as recovered each time it came back, to lie again."""
+    command = [sys.executable, "-m", "tests.integration.ten_nodes_process", "--sole", "merkle_root"]
+    said = subprocess.run(command, capture_output=True, timeout=PROCESS_TIMEOUT_S, check=True).stdout
+    story = msgspec.json.decode(said, type=LiarsStory)
+    blocked = [n for n, status in enumerate(story.statuses) if status == "blocked"]
+    assert len(blocked) > 3
+    assert "for 5 to 10 s" in story.reasons[blocked[0]]
+    assert "for 10 to 20 s" in story.reasons[blocked[1]]
+    told = [status for status in story.statuses if status != "blocked"]
+    assert told == ["ready", "stalled", "re-admitted", "recovered"]
+    assert (
+        "shut out for what they sent, and tried all the same: only"
+        in story.reasons[story.statuses.index("stalled")]
+    )
+    assert story.back_s < WAIT_MAX_S + SLACK_S
