@@ -13,6 +13,7 @@ from sprint.core.chains import internal_hash
 from sprint.core.chains.bitcoin import REGTEST as BITCOIN_REGTEST
 from sprint.core.chains.litecoin import REGTEST
 from sprint.core.kernels import sha256d
+from sprint.core.protocols.bitcoin_p2p.compact import COMPACT_VERSION_EXTENSION
 from sprint.core.protocols.bitcoin_p2p.compact_receiver import Relaying
 from sprint.core.protocols.bitcoin_p2p.events import (
     BlockReceived,
@@ -26,6 +27,7 @@ from sprint.core.relay.mempool import Mempool
 from tests.integration.bcoin_node import running_bcoin
 from tests.integration.blocking_wire import BlockingWire, connected_to
 from tests.integration.many_transactions import fill_mempool
+from tests.integration.mweb_node import MwebNode
 from tests.integration.real_servers import Litecoind, require, wait_until
 from tests.integration.relay_process import RelayProcess
 from tests.integration.subscribers import Listener
@@ -145,6 +147,31 @@ def test_a_thousand_transactions_are_rebuilt_without_a_round_trip(
     assert counts["bytes_saved"] > len(whole) * 0.8
     assert read < len(whole) * 0.2
     print(f"\n{len(whole)} bytes rebuilt from {read} read, {counts['bytes_saved']} saved: {dict(counts)}")
+
+
+# With version 2, which has no extension block, each block was asked for whole a round trip later.
+@pytest.mark.real("litecoind")
+@pytest.mark.parametrize("high_bandwidth", [True, False])
+def test_a_block_with_an_extension_block_is_rebuilt_with_it(node: Litecoind, *, high_bandwidth: bool) -> None:
+    wallet = MwebNode(node)
+    wallet.begin_extension_blocks()
+    wallet.mine(2)
+    pool, counts = Mempool(REGTEST), Counter[str]()
+    with connected_to(node.p2p_port, REGTEST, Relaying(pool, counts)) as wire:
+        wire.session.prefer_compact(high_bandwidth=high_bandwidth)
+        know_the_tip(wire, node.tip)
+        paid = internal_hash(node.rpc("sendtoaddress", node.rpc("getnewaddress"), 1))
+        wire.run(lambda _: paid in pool)
+        wallet.pay_in(1)
+        (block,) = wallet.mine()
+        wire.run(lambda told: block_told(told, block))
+        raw, _ = fetched(wire, block)
+        (peer,) = node.rpc("getpeerinfo")
+    assert wire.session.compact_version == COMPACT_VERSION_EXTENSION
+    assert raw == wallet.raw_block(block)
+    assert (counts["rebuilt"], counts["asked_whole"]) == (1, 0)
+    assert float(peer["minfeefilter"]) == pytest.approx(1e-8)
+    print(f"\n{len(raw)} bytes with an extension block: {dict(counts)}")
 
 
 @pytest.mark.real("litecoind")

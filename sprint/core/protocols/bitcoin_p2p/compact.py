@@ -1,6 +1,7 @@
 """The messages of compact blocks (BIP 152): a block as its header and six bytes for each transaction.
 
-Version 1 shortens txids, version 2 wtxids. What does not parse is a WireError; whether the transactions
+Version 1 shortens txids, version 2 wtxids; version 3, which Litecoin Core alone has, is version 2 with the
+extension block behind it. What does not parse is a WireError; whether the transactions
 that were found make up the block is `rebuild`'s to say.
 """
 
@@ -21,6 +22,7 @@ from sprint.core.wire import Reader, compact_size, u64
 
 COMPACT_VERSION_TXID = 1
 COMPACT_VERSION_WTXID = 2
+COMPACT_VERSION_EXTENSION = 3
 MSG_CMPCT_BLOCK = 4
 TRANSACTIONS_MAX = 0xFFFF  # an index has 16 bits, as in Bitcoin Core
 EXTENSION_ABSENT = b"\x00"  # Litecoin Core's mark behind the prefilled ones where there is no extension block

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from sprint.core.chains.bitcoin_family.parameters import NetworkParameters
 from sprint.core.errors import WireError
 from sprint.core.protocols.bitcoin_p2p.compact import (
+    COMPACT_VERSION_EXTENSION,
     COMPACT_VERSION_TXID,
     COMPACT_VERSION_WTXID,
     BlockTransactions,
@@ -55,10 +56,7 @@ class CompactReceiver:
 
     def offered(self, offer: SendCompact) -> SendCompact | None:
         """Return the answer to a peer's offer. It holds to the first version that both know."""
-        versions = [COMPACT_VERSION_TXID]
-        if self._parameters.witness_height is not None:
-            versions.append(COMPACT_VERSION_WTXID)
-        if self.version is not None or offer.version not in versions:
+        if self.version is not None or offer.version not in _versions_taken(self._parameters):
             return None
         self.version = offer.version
         return SendCompact(self.high_bandwidth, offer.version)
@@ -149,3 +147,16 @@ class CompactReceiver:
     def _fail(self, partial: PartialBlock) -> None:
         self.forget(partial.hash)
         self._counts["asked_whole"] += 1
+
+
+def _versions_taken(parameters: NetworkParameters) -> tuple[int, ...]:
+    """Return the versions whose form has all of a block.
+
+    Where there are extension blocks that is one alone: each block of another form would be asked for whole
+    after all, a round trip later.
+    """
+    if parameters.mweb_height is not None:
+        return (COMPACT_VERSION_EXTENSION,)
+    if parameters.witness_height is not None:
+        return (COMPACT_VERSION_TXID, COMPACT_VERSION_WTXID)
+    return (COMPACT_VERSION_TXID,)

@@ -21,7 +21,7 @@ from sprint.core.chains.bitcoin_family.transaction import parse_transaction
 from sprint.core.errors import RuleError, WireError
 from sprint.core.kernels import merkle_root, sha256d
 from sprint.core.protocols.bitcoin_p2p.compact import (
-    COMPACT_VERSION_WTXID,
+    COMPACT_VERSION_TXID,
     EXTENSION_ABSENT,
     CompactBlock,
 )
@@ -105,7 +105,7 @@ class PartialBlock:
         if len(places) < len(holes):
             raise RebuildFailed(self.hash, "two of its transactions have one short id")
         known = list(pool.transactions())
-        ids = [each.wtxid if self._version == COMPACT_VERSION_WTXID else each.txid for each in known]
+        ids = [each.txid if self._version == COMPACT_VERSION_TXID else each.wtxid for each in known]
         shortened = message.shorten(ids)
         seen = Counter(each for each in shortened if each in places)
         for short_id, transaction in zip(shortened, known, strict=True):
@@ -141,7 +141,7 @@ class PartialBlock:
         self.txids = tuple(txids)
         count = compact_size(len(raws))
         raw = b"".join((self._message.header, count, *raws, self._extension(last)))
-        if self._version != COMPACT_VERSION_WTXID:
+        if self._version == COMPACT_VERSION_TXID:
             self._check_witness(raw)
         return raw
 
@@ -152,7 +152,7 @@ class PartialBlock:
     def _extension(self, last: bytes) -> bytes:
         """Return the extension block; it stands behind the transaction that integrates it and nowhere else.
 
-        Litecoin Core takes both the mark and the extension block off for a peer that does not offer them.
+        Litecoin Core takes both the mark and the extension block off where version 3 was not agreed on.
         """
         if self._parameters.mweb_height is None:
             return b""

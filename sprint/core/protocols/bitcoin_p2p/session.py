@@ -39,6 +39,7 @@ from sprint.core.protocols.bitcoin_p2p.messages import (
     NODE_MWEB,
     NODE_NETWORK,
     NODE_NETWORK_LIMITED,
+    FeeFilter,
     GetData,
     GetHeaders,
     Headers,
@@ -51,6 +52,8 @@ from sprint.core.protocols.bitcoin_p2p.messages import (
 from sprint.core.protocols.bitcoin_p2p.rebuild import RebuildFailed
 from sprint.core.protocols.bitcoin_p2p.transaction_asker import TRANSACTION_KINDS, TransactionAsker
 
+FEE_FILTER_VERSION_MIN = 70_013  # the first that knows feefilter (BIP 133)
+FEE_FILTER_LOW = 1  # per 1,000 bytes: all that is relayed at all; what pays nothing is in no block to come
 OFFERS_VERSION_MIN = 70_016  # the first that knows wtxidrelay (BIP 339) and sendaddrv2 (BIP 155)
 NON_CONTINUOUS_PENALTY = 20
 UNWANTED_PENALTY = 10  # for announcing transactions although relay is off
@@ -184,6 +187,10 @@ class PeerSession(Link):
     def _on_verack(self, version: Version, now: float) -> list[SessionEvent]:
         events = super()._on_verack(version, now)
         self._send_payload("sendheaders")
+        if version.protocol_version >= FEE_FILTER_VERSION_MIN:
+            # Without relay none is wanted: then it is what no transaction can pay, as of Core's `blocksonly`.
+            least = FEE_FILTER_LOW if self._asker is not None else self.parameters.money_max
+            self._send(FeeFilter(least))
         if self._asker is not None and version.services & NODE_BLOOM:
             # What it holds already is told of at once (BIP 35); it would close on one who may not ask.
             self._send_payload("mempool")

@@ -16,7 +16,7 @@ from sprint.core.protocols.bitcoin_p2p.compact import (
     GetBlockTransactions,
     SendCompact,
 )
-from sprint.core.protocols.bitcoin_p2p.compact_receiver import PARTIAL_BLOCKS_MAX, Relaying
+from sprint.core.protocols.bitcoin_p2p.compact_receiver import PARTIAL_BLOCKS_MAX, CompactReceiver, Relaying
 from sprint.core.protocols.bitcoin_p2p.events import BlockReceived, HeadersReceived, SessionEvent
 from sprint.core.protocols.bitcoin_p2p.framing import Frame, encode_frame
 from sprint.core.protocols.bitcoin_p2p.messages import (
@@ -206,6 +206,15 @@ def test_the_version_that_both_know_first_is_held_to() -> None:
     peer.says("sendcmpct", SendCompact(announce=False, version=2).encode())
     peer.says("sendcmpct", SendCompact(announce=False, version=3).encode())
     assert taken(peer.session) == []
+
+
+def test_where_there_are_extension_blocks_only_the_form_that_has_them_is_taken() -> None:
+    """A real litecoind offers 3, 2 and 1: a block in forms 1 and 2 was asked for whole after all."""
+    receiver = CompactReceiver(litecoin.REGTEST, Relaying(pool_of([]), Counter()))
+    assert receiver.offered(SendCompact(announce=False, version=2)) is None
+    assert receiver.offered(SendCompact(announce=False, version=3)) == SendCompact(announce=False, version=3)
+    assert receiver.offered(SendCompact(announce=False, version=1)) is None
+    assert receiver.version == 3
 
 
 def test_new_blocks_are_wanted_unasked_once_that_is_preferred() -> None:

@@ -84,7 +84,7 @@ def test_ready_is_told_once_with_what_the_peer_said() -> None:
     assert session.receive_data(bare("verack"), 0.0) == [
         Ready(70_016, NODE_NETWORK | NODE_WITNESS, "/peer/", 7)
     ]
-    assert commands(session) == ["ping", "sendheaders"]
+    assert commands(session) == ["ping", "sendheaders", "feefilter"]
 
 
 @given(st.lists(st.integers(1, 60)))

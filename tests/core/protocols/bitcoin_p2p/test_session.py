@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import msgspec
 import pytest
 
@@ -9,6 +11,7 @@ from sprint.core.chains import bitcoin, dogecoin, litecoin
 from sprint.core.chains.bitcoin_family.parameters import NetworkParameters
 from sprint.core.kernels import sha256d
 from sprint.core.protocols.announcements import HeadersAnnounced
+from sprint.core.protocols.bitcoin_p2p.compact_receiver import Relaying
 from sprint.core.protocols.bitcoin_p2p.events import (
     BlockReceived,
     BlocksAnnounced,
@@ -25,6 +28,7 @@ from sprint.core.protocols.bitcoin_p2p.messages import (
     NODE_MWEB,
     NODE_NETWORK,
     NODE_WITNESS,
+    FeeFilter,
     GetData,
     GetHeaders,
     Headers,
@@ -33,7 +37,13 @@ from sprint.core.protocols.bitcoin_p2p.messages import (
     NotFound,
     Version,
 )
-from sprint.core.protocols.bitcoin_p2p.session import NON_CONTINUOUS_PENALTY, UNWANTED_PENALTY
+from sprint.core.protocols.bitcoin_p2p.session import (
+    FEE_FILTER_VERSION_MIN,
+    NON_CONTINUOUS_PENALTY,
+    UNWANTED_PENALTY,
+    PeerSession,
+)
+from sprint.core.relay.mempool import Mempool
 from tests.core.protocols.bitcoin_p2p.peers import (
     SETTINGS,
     bare,
@@ -45,6 +55,7 @@ from tests.core.protocols.bitcoin_p2p.peers import (
     peer_session,
     ready_peer_session,
     said,
+    taken,
     version,
 )
 from tests.vectors import bitcoin_family as vectors
@@ -56,6 +67,31 @@ HASHES = [sha256d(header) for header in HEADERS]
 
 def inv(kind: int, *hashes: bytes) -> bytes:
     return frame(Inventory(tuple(InventoryItem(kind, digest) for digest in hashes)))
+
+
+# What it says of itself.
+
+
+@pytest.mark.parametrize("parameters", [bitcoin.REGTEST, litecoin.REGTEST, dogecoin.REGTEST])
+@pytest.mark.parametrize("relaying", [False, True])
+def test_a_node_is_told_what_a_transaction_has_to_pay_to_be_told_of(
+    parameters: NetworkParameters, *, relaying: bool
+) -> None:
+    """Without relay none is wanted: the filter is the most that a node takes for money (BIP 133)."""
+    pool = Relaying(Mempool(parameters), Counter()) if relaying else None
+    session = PeerSession(parameters, SETTINGS, nonce=1, now=0.0, relaying=pool)
+    taken(session)
+    session.receive_data(frame(version(), parameters) + bare("verack", b"", parameters), 0.0)
+    (told,) = [each for each in taken(session) if each.command == FeeFilter.command]
+    assert FeeFilter.decode(told.payload).fee_rate_min == (1 if relaying else parameters.money_max)
+
+
+def test_a_node_older_than_fee_filters_is_told_of_none() -> None:
+    session = peer_session()
+    old = version(protocol_version=FEE_FILTER_VERSION_MIN - 1)
+    session.receive_data(frame(old) + bare("verack"), 0.0)
+    assert "sendheaders" in commands(session)
+    assert FeeFilter.command not in commands(session)
 
 
 # Headers.
