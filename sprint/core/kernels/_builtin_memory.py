@@ -98,3 +98,13 @@ def address_of(typing_context: Any, buffer: Any) -> Any:
         return builder.ptrtoint(array.data, _WORD)
 
     return types.uint64(buffer), generate
+
+
+@intrinsic
+def bit_length(typing_context: Any, word: Any) -> Any:
+    """Return how many bits a word needs; 0 for 0."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.sub(_WORD(64), builder.ctlz(arguments[0], ir.IntType(1)(0)))
+
+    return types.uint64(types.uint64), generate
