@@ -37,6 +37,7 @@ from sprint.tools.relay.embedded_devnet import start_devnet, temporary_folder
 from sprint.tools.relay.intake import Intake, Shared
 from sprint.tools.relay.listeners import Ports, admin_site, bind_all, metrics_site
 from sprint.tools.relay.live_config import LiveConfig
+from sprint.tools.relay.loop_lag import LoopLag
 from sprint.tools.relay.metrics import DeliverySeconds, DeliveryTimes, RelayParts, register_parts
 from sprint.tools.relay.proving import Prover
 from sprint.tools.relay.source_tasks import SourceTasks
@@ -220,6 +221,7 @@ class _Running:
         self.view.subscribers = lambda: self._delivery.subscriber_count
         self._listeners: list[Listener] = []
         self._sources = SourceTasks(self._chains, self._observer)
+        self._loop_lag = LoopLag(service.registry)
         self._api = Api(self.view, store, self._delivery, self._resolve)
 
     async def start(self, bound: Sequence[socket.socket], devnet: Devnet) -> Serving:
@@ -241,6 +243,7 @@ class _Running:
         for chain in self._chains.values():
             chain.intake.start()
         self._sources.start()
+        self._loop_lag.start()
         urls = [listener.url for listener in self._listeners]
         return Serving(
             event="serving",
@@ -259,6 +262,7 @@ class _Running:
         for chain in self._chains.values():
             chain.intake.close()
         self._sources.cancel()
+        self._loop_lag.stop()
         # A proof that runs is left to its end; nobody waits for its result.
         self._prover.cancel()
         proving = asyncio.create_task(asyncio.to_thread(self._prover.close))

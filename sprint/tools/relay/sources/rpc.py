@@ -51,13 +51,14 @@ class RpcSource(ConnectingSource):
         self.observer = observer
         self.settings = settings or RpcSettings()
         self.publishers = PublisherWatch.of(intake)
+        self.requests: Counter[str] = Counter()  # by lane
         for warning in warnings_of(spec):
             log_fields(log, logging.WARNING, warning, chain=intake.chain, source=spec.name)
 
     def view(self) -> SourceView:
         connection = self._connection
         notes = connection.notes if isinstance(connection, RpcConnection) else ()
-        return msgspec.structs.replace(super().view(), notes=notes)
+        return msgspec.structs.replace(super().view(), notes=notes, requests=dict(self.requests))
 
     async def open(self) -> RpcConnection:
         """Read the login, open the first connection, greet the node."""
@@ -221,6 +222,7 @@ class RpcConnection:
                 continue
             request = session.data_to_send(name, now)
             if request is not None:
+                self.source.requests[name.value] += 1
                 lane.send(request)
         self._timer.arm(session.next_timer())
 

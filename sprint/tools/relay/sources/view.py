@@ -21,7 +21,9 @@ class SourceView(msgspec.Struct, frozen=True):
     `faults` counts by kind what it sent that was not as it should be, also what costs it nothing.
     `compact` counts its compact blocks: `received`, `rebuilt`, `round_trips` that took, `asked_whole` after
     all, `transactions_missing`, and `bytes_saved` against whole blocks.
-    `notes` say what to know of it although it is usable.
+    `notes` say what to know of it although it is usable. `requests` counts those over JSON-RPC by lane:
+    `headers`, `bodies`, and `tip`, which polls. `published` counts a publisher's `messages` and
+    `messages_lost`.
     """
 
     name: str
@@ -37,6 +39,8 @@ class SourceView(msgspec.Struct, frozen=True):
     faults: dict[str, int]
     compact: dict[str, int] = {}
     notes: tuple[str, ...] = ()
+    requests: dict[str, int] = {}
+    published: dict[str, int] = {}
 
 
 class Source(Protocol):

@@ -77,7 +77,8 @@ class ZmqSource(ConnectingSource):
 
     def view(self) -> SourceView:
         notes = tuple(filter(None, (self.publishers.note_of(self.spec.name),)))
-        return msgspec.structs.replace(super().view(), notes=notes)
+        published = {"messages": self.session.messages, "messages_lost": self.session.lost}
+        return msgspec.structs.replace(super().view(), notes=notes, published=published)
 
     async def open(self) -> ZmqConnection:
         """Subscribe; UpstreamError where no publisher answers in time."""
