@@ -16,7 +16,8 @@
     ├── ListenError                 an address or port that cannot be listened on (exit 3)
     ├── UpstreamError               a source that cannot be reached or is not what it should be
     ├── RequestError                a request that is refused; carries the code of its problem
-    └── ClientError                 an answer of a relay that the client cannot use; carries its code
+    ├── ClientError                 an answer of a relay that the client cannot use; carries its code
+    └── KernelError                 compiled kernels cannot be had, or give other answers than plain Python
 
 Messages give the actual value and the limit. Foreign exceptions are mapped to these at the boundary
 where they arise.
@@ -160,3 +161,9 @@ class ClientError(SprintError):
     def __init__(self, message: str, *, code: str = "client") -> None:
         super().__init__(message)
         self.code = code
+
+
+class KernelError(SprintError):
+    """Compiled kernels cannot be had on this machine, or give other answers than plain Python."""
+
+    code = "kernel"

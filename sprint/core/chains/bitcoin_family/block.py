@@ -23,7 +23,7 @@ from sprint.core.chains.bitcoin_family.mweb import (
 )
 from sprint.core.chains.bitcoin_family.mweb_format import EXTENSION_SIZE_MAX
 from sprint.core.chains.bitcoin_family.parameters import HEADER_SIZE, NetworkParameters
-from sprint.core.chains.bitcoin_family.scan import ScannedTransaction, scan_transaction
+from sprint.core.chains.bitcoin_family.scan import scan_block
 from sprint.core.chains.bitcoin_family.transaction import (
     TRANSACTION_SIZE_MIN,
     Transaction,
@@ -32,14 +32,13 @@ from sprint.core.chains.bitcoin_family.transaction import (
 )
 from sprint.core.chains.bitcoin_family.witness import WitnessFacts, check_witness
 from sprint.core.errors import RuleError, WireError
-from sprint.core.kernels import merkle_root
+from sprint.core.kernels import HASH_SIZE, BlockScan, merkle_root_of
+from sprint.core.kernels.block_scan import PAIR_SIZE
 from sprint.core.wire import Reader
 
 BLOCK_SIZE_MAX = 4_000_000
 BODY_CHECKS = ("merkle_root", "size", "coinbase", "transactions", "witness_commitment", "weight")
-LOCK_TIME_THRESHOLD = 500_000_000  # a lock time below is a height, one from here on a Unix time
 _WITNESS_SCALE = 4
-_PAIR_SIZE = 64  # of two ids, which are hashed together in the tree
 
 
 class BodyFacts(msgspec.Struct, frozen=True):
@@ -74,25 +73,23 @@ def check_body(
     if len(raw) > size_max:
         raise WireError(f"block of {len(raw)} bytes, limit {size_max}", kind="oversized")
     body = _scan(raw, body_start, parameters, auxpow_witness_size)
-    scanned = body.transactions
-    txids = [transaction.txid for transaction in scanned]
-    _check_merkle_root(parse_header(raw[:HEADER_SIZE]), txids)
-    _check_leaves(body)
+    scan = body.scan
+    _check_merkle_root(parse_header(raw[:HEADER_SIZE]), scan)
+    _check_leaves(scan)
     _check_sizes(body, parameters.weight_max)
-    coinbase = parse_transaction(Reader(raw, body.starts[0]), mweb=parameters.mweb_height is not None)
+    coinbase = parse_transaction(Reader(raw, scan.starts[0]), mweb=parameters.mweb_height is not None)
     check_transaction(coinbase, parameters.money_max, coinbase=True)
-    _check_transactions(raw, body, parameters)
-    witness = check_witness(parameters, coinbase, txids, [t.wtxid for t in scanned])
+    _check_transactions(raw, scan, parameters)
+    witness = check_witness(parameters, coinbase, scan)
     _check_weight(body, parameters.weight_max)
-    locks = [transaction.locked_until for transaction in scanned]
     return BodyFacts(
-        tx_count=len(scanned),
-        coinbase_txid=txids[0],
+        tx_count=scan.tx_count,
+        coinbase_txid=scan.txids[:HASH_SIZE],
         height_claimed=height_claimed(coinbase.inputs[0].script),
         witness=witness,
-        locked_until_height=max((lock for lock in locks if lock < LOCK_TIME_THRESHOLD), default=0),
-        locked_until_time=max((lock for lock in locks if lock >= LOCK_TIME_THRESHOLD), default=0),
-        extension=_check_extension(raw, body, parameters, coinbase),
+        locked_until_height=scan.locked_until_height,
+        locked_until_time=scan.locked_until_time,
+        extension=_check_extension(raw, scan, parameters, coinbase),
         coinbase_script=coinbase.inputs[0].script,
     )
 
@@ -106,21 +103,11 @@ def body_checks(facts: BodyFacts) -> tuple[str, ...]:
 
 
 class _Body(msgspec.Struct, frozen=True):
-    """A body's transactions and where each starts; `end` is where the last one ends.
+    """A body's transactions, and the size in bytes of what stands between header and body."""
 
-    `auxpow_stripped_size` and `auxpow_witness_size` are of what stands between header and body.
-    """
-
-    transactions: list[ScannedTransaction]
-    starts: list[int]
-    end: int
+    scan: BlockScan
     auxpow_stripped_size: int
     auxpow_witness_size: int
-
-    @property
-    def has_hogex(self) -> bool:
-        """Whether the last transaction, and not the only one, is marked to integrate an extension block."""
-        return len(self.transactions) > 1 and self.transactions[-1].mark_size > 0
 
 
 def _scan(raw: bytes, position: int, parameters: NetworkParameters, auxpow_witness_size: int = 0) -> _Body:
@@ -128,24 +115,22 @@ def _scan(raw: bytes, position: int, parameters: NetworkParameters, auxpow_witne
     auxpow_stripped_size = position - HEADER_SIZE - auxpow_witness_size
     reader = Reader(raw, position)
     count = reader.compact_size(len(raw) // TRANSACTION_SIZE_MIN + 1, "transactions")
-    position = reader.position
-    money_max, mweb = parameters.money_max, parameters.mweb_height is not None
-    scanned, starts = [], []
-    for _ in range(count):
-        transaction = scan_transaction(raw, position, money_max, mweb=mweb)
-        scanned.append(transaction)
-        starts.append(position)
-        position = transaction.stop
-    body = _Body(scanned, starts, position, auxpow_stripped_size, auxpow_witness_size)
-    if position != len(raw) and not body.has_hogex:
-        raise WireError(f"{len(raw) - position} bytes after the last transaction", kind="trailing")
-    return body
+    mweb = parameters.mweb_height is not None
+    scan = scan_block(raw, reader.position, count, parameters.money_max, mweb=mweb)
+    if scan.end != len(raw) and not _has_hogex(scan):
+        raise WireError(f"{len(raw) - scan.end} bytes after the last transaction", kind="trailing")
+    return _Body(scan, auxpow_stripped_size, auxpow_witness_size)
 
 
-def _check_merkle_root(header: BlockHeader, txids: list[bytes]) -> None:
-    if not txids:
+def _has_hogex(scan: BlockScan) -> bool:
+    """Tell whether the last transaction, and not the only one, is marked to integrate an extension block."""
+    return scan.tx_count > 1 and scan.ends_marked
+
+
+def _check_merkle_root(header: BlockHeader, scan: BlockScan) -> None:
+    if not scan.tx_count:
         raise RuleError("merkle_root", "a block without transactions", mutated=True)
-    root, repeated = merkle_root(txids)
+    root, repeated = merkle_root_of(scan.txids)
     if root != header.merkle_root:
         got, wanted = root[::-1].hex(), header.merkle_root[::-1].hex()
         raise RuleError("merkle_root", f"transactions give {got}, the header says {wanted}", mutated=True)
@@ -155,22 +140,16 @@ def _check_merkle_root(header: BlockHeader, txids: list[bytes]) -> None:
         )
 
 
-def _check_leaves(body: _Body) -> None:
+def _check_leaves(scan: BlockScan) -> None:
     """A pair of hashes in the tree has 64 bytes and may parse as a transaction: the root is the same.
 
     A miner can arrange that of a valid block, but not that the first such pair is a coinbase (Bitcoin Core's
     `IsBlockMutated`).
     """
-    if body.transactions[0].is_coinbase:
-        return
-    sizes = (
-        transaction.stop - start - transaction.witness_size - transaction.mark_size
-        for start, transaction in zip(body.starts, body.transactions, strict=True)
-    )
-    if _PAIR_SIZE in sizes:
+    if scan.pair_sized and not scan.begins_with_coinbase:
         raise RuleError(
             "merkle_root",
-            f"no coinbase, and a transaction of {_PAIR_SIZE} bytes: it may be a pair of ids of the true body",
+            f"no coinbase, and a transaction of {PAIR_SIZE} bytes: it may be a pair of ids of the true body",
             mutated=True,
         )
 
@@ -185,12 +164,12 @@ def _check_sizes(body: _Body, weight_max: int) -> None:
             f"{stripped_size} bytes without witness data, limit {size_max}",
             mutated=stripped_size - body.auxpow_stripped_size <= size_max,
         )
-    if len(body.transactions) > size_max:
-        raise RuleError("size", f"{len(body.transactions)} transactions, limit {size_max}")
+    if body.scan.tx_count > size_max:
+        raise RuleError("size", f"{body.scan.tx_count} transactions, limit {size_max}")
 
 
 def _check_weight(body: _Body, weight_max: int) -> None:
-    witness_size = sum(t.witness_size for t in body.transactions) + body.auxpow_witness_size
+    witness_size = body.scan.witness_size + body.auxpow_witness_size
     weight = _WITNESS_SCALE * _stripped_size(body) + witness_size
     auxpow_weight = _WITNESS_SCALE * body.auxpow_stripped_size + body.auxpow_witness_size
     if weight > weight_max:
@@ -201,41 +180,41 @@ def _check_weight(body: _Body, weight_max: int) -> None:
 
 def _stripped_size(body: _Body) -> int:
     """The size without witness data and without whatever belongs to an extension block."""
-    witness_size = sum(t.witness_size + t.mark_size for t in body.transactions)
-    return body.end - witness_size - body.auxpow_witness_size
+    return body.scan.end - body.scan.witness_size - body.scan.mark_size - body.auxpow_witness_size
 
 
-def _check_transactions(raw: bytes, body: _Body, parameters: NetworkParameters) -> None:
+def _check_transactions(raw: bytes, scan: BlockScan, parameters: NetworkParameters) -> None:
     """Check every transaction but the first; one that the scan doubts is read again to say what is wrong."""
-    coinbases = sum(transaction.is_coinbase for transaction in body.transactions)
-    if coinbases > 1:
-        raise RuleError("coinbase", f"{coinbases} coinbases in one block, limit 1")
-    for start, transaction in zip(body.starts[1:], body.transactions[1:], strict=True):
-        if not transaction.sound:
-            read = parse_transaction(Reader(raw, start), mweb=parameters.mweb_height is not None)
+    if scan.coinbases > 1:
+        raise RuleError("coinbase", f"{scan.coinbases} coinbases in one block, limit 1")
+    mweb = parameters.mweb_height is not None
+    for number in scan.doubted:
+        if number:
+            read = parse_transaction(Reader(raw, scan.starts[number]), mweb=mweb)
             check_transaction(read, parameters.money_max, coinbase=False)
 
 
 def _check_extension(
-    raw: bytes, body: _Body, parameters: NetworkParameters, coinbase: Transaction
+    raw: bytes, scan: BlockScan, parameters: NetworkParameters, coinbase: Transaction
 ) -> ExtensionFacts | None:
     """Check the mark of a HogEx, which no id covers, and the extension block where there is one."""
-    marked = sum(transaction.mark_size > 0 for transaction in body.transactions)
-    if marked > body.has_hogex:
-        raise RuleError("mweb", f"{marked} transactions marked as HogEx, only the last may be", mutated=True)
-    if not body.has_hogex:
+    if scan.marked > _has_hogex(scan):
+        raise RuleError(
+            "mweb", f"{scan.marked} transactions marked as HogEx, only the last may be", mutated=True
+        )
+    if not _has_hogex(scan):
         return None
-    hogex = parse_transaction(Reader(raw, body.starts[-1]), mweb=True)
-    integration = Integration(coinbase, hogex, _pegins(raw, body))
-    return check_extension(raw, body.end, parameters, integration)
+    hogex = parse_transaction(Reader(raw, scan.starts[-1]), mweb=True)
+    integration = Integration(coinbase, hogex, _pegins(raw, scan))
+    return check_extension(raw, scan.end, parameters, integration)
 
 
-def _pegins(raw: bytes, body: _Body) -> list[Pegin]:
+def _pegins(raw: bytes, scan: BlockScan) -> list[Pegin]:
     """Find the pegins between coinbase and HogEx, reading only transactions that seem to have one."""
     pegins = []
-    found = raw.find(PEGIN_PREFIX, body.starts[1], body.starts[-1])
+    found = raw.find(PEGIN_PREFIX, scan.starts[1], scan.starts[-1])
     while found >= 0:
-        number = bisect_right(body.starts, found) - 1
-        pegins += pegins_of(parse_transaction(Reader(raw, body.starts[number]), mweb=True))
-        found = raw.find(PEGIN_PREFIX, body.starts[number + 1], body.starts[-1])
+        number = bisect_right(scan.starts, found) - 1
+        pegins += pegins_of(parse_transaction(Reader(raw, scan.starts[number]), mweb=True))
+        found = raw.find(PEGIN_PREFIX, scan.starts[number + 1], scan.starts[-1])
     return pegins

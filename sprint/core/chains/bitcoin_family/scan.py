@@ -1,17 +1,21 @@
-"""Passes over a transaction's bytes and keeps only what judging a block needs of most of them.
+"""Passes over a block's transactions and keeps only what judging it needs of most of them.
 
-Written without a reader: a block has thousands of transactions, and this is the plain path until kernels
-are warm. Each turn of a loop reads at its position and moves it on, so a false count or length ends at the
-end of the bytes. `transaction.parse_transaction` and
-`check_transaction` say the same things at length, and a property test holds the two equal.
+The compiled kernel does it once kernels are warm. What it does not take to, which is whatever is not as it
+should be, and everything before, is passed over here: what is wrong is said in one place.
+
+Written without a reader: a block has thousands of transactions. Each turn of a loop reads at its position
+and moves it on, so a false count or length ends at the end of the bytes. `transaction.parse_transaction` and
+`check_transaction` say the same things at length; property tests hold all three equal.
 """
 
 from __future__ import annotations
 
 import struct
+from array import array
 
 import msgspec
 
+from sprint.core import kernels
 from sprint.core.chains.bitcoin_family.transaction import (
     MWEB_FLAG,
     SCRIPT_SIZE_MAX,
@@ -20,7 +24,8 @@ from sprint.core.chains.bitcoin_family.transaction import (
     no_such,
 )
 from sprint.core.errors import WireError
-from sprint.core.kernels import sha256d
+from sprint.core.kernels import BlockScan, sha256d
+from sprint.core.kernels.block_scan import LOCK_TIME_THRESHOLD, PAIR_SIZE
 from sprint.core.wire import Reader
 
 _NULL_OUTPOINT = bytes(32) + b"\xff" * 4
@@ -46,6 +51,43 @@ class ScannedTransaction(msgspec.Struct, frozen=True, gc=False):
     is_coinbase: bool
     sound: bool
     locked_until: int
+
+
+def scan_block(raw: bytes, start: int, count: int, money_max: int, *, mweb: bool) -> BlockScan:
+    """Scan the `count` transactions from `start` on. WireError where one does not parse or is cut off."""
+    found = kernels.scan_block(raw, start, count, money_max, mweb=mweb)
+    return found or scan_block_plainly(raw, start, count, money_max, mweb=mweb)
+
+
+def scan_block_plainly(raw: bytes, start: int, count: int, money_max: int, *, mweb: bool) -> BlockScan:
+    """Scan one transaction after another: the twin of the compiled scan. WireError as `scan_block`."""
+    scanned, starts = [], array("q")
+    for _ in range(count):
+        starts.append(start)
+        scanned.append(scan_transaction(raw, start, money_max, mweb=mweb))
+        start = scanned[-1].stop
+    locks = [transaction.locked_until for transaction in scanned]
+    bare_sizes = (
+        found.stop - at - found.witness_size - found.mark_size
+        for at, found in zip(starts, scanned, strict=True)
+    )
+    return BlockScan(
+        starts=starts,
+        end=start,
+        txids=b"".join([transaction.txid for transaction in scanned]),
+        wtxids=b"".join([transaction.wtxid for transaction in scanned]),
+        witness_size=sum(transaction.witness_size for transaction in scanned),
+        mark_size=sum(transaction.mark_size for transaction in scanned),
+        marked=sum(transaction.mark_size > 0 for transaction in scanned),
+        ends_marked=bool(scanned) and scanned[-1].mark_size > 0,
+        has_witness=any(transaction.witness_size for transaction in scanned),
+        coinbases=sum(transaction.is_coinbase for transaction in scanned),
+        begins_with_coinbase=bool(scanned) and scanned[0].is_coinbase,
+        pair_sized=PAIR_SIZE in bare_sizes,
+        doubted=tuple(number for number, transaction in enumerate(scanned) if not transaction.sound),
+        locked_until_height=max((lock for lock in locks if lock < LOCK_TIME_THRESHOLD), default=0),
+        locked_until_time=max((lock for lock in locks if lock >= LOCK_TIME_THRESHOLD), default=0),
+    )
 
 
 def scan_transaction(

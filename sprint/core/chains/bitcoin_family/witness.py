@@ -11,7 +11,7 @@ import msgspec
 from sprint.core.chains.bitcoin_family.parameters import NetworkParameters
 from sprint.core.chains.bitcoin_family.transaction import Transaction
 from sprint.core.errors import RuleError
-from sprint.core.kernels import merkle_root, sha256d
+from sprint.core.kernels import HASH_SIZE, BlockScan, merkle_root_of, sha256d
 
 COMMITMENT_PREFIX = bytes.fromhex("6a24aa21a9ed")  # OP_RETURN, push 36, BIP 141's tag
 COMMITMENT_SIZE_MIN = 38
@@ -25,11 +25,9 @@ class WitnessFacts(msgspec.Struct, frozen=True):
     absent: bool
 
 
-def check_witness(
-    parameters: NetworkParameters, coinbase: Transaction, txids: list[bytes], wtxids: list[bytes]
-) -> WitnessFacts:
+def check_witness(parameters: NetworkParameters, coinbase: Transaction, scan: BlockScan) -> WitnessFacts:
     """Check witness data by what the body alone tells. RuleError, always `mutated`, where it is not right."""
-    present = txids != wtxids
+    present = scan.has_witness
     if parameters.witness_height is None:
         if present:
             raise _refused("witness data on a network that has none")
@@ -38,7 +36,7 @@ def check_witness(
     if present:
         if not found:
             raise _refused("witness data without a commitment")
-        _check_commitment(found[-1], coinbase, wtxids)
+        _check_commitment(found[-1], coinbase, scan.wtxids)
     return WitnessFacts(present=present, absent=bool(found) and not present)
 
 
@@ -53,12 +51,12 @@ def check_witness_place(parameters: NetworkParameters, facts: WitnessFacts, heig
         raise _refused(f"witness data at height {height}, the first that may have it is {first}")
 
 
-def _check_commitment(script: bytes, coinbase: Transaction, wtxids: list[bytes]) -> None:
+def _check_commitment(script: bytes, coinbase: Transaction, wtxids: bytes) -> None:
     stack = coinbase.witnesses[0] if coinbase.witnesses else ()
     if len(stack) != 1 or len(stack[0]) != RESERVED_SIZE:
         had = f"{len(stack)} witness items, {sum(map(len, stack))} bytes"
         raise _refused(f"the coinbase has {had}, it must be one of {RESERVED_SIZE}")
-    root, _ = merkle_root([bytes(32), *wtxids[1:]])
+    root, _ = merkle_root_of(bytes(HASH_SIZE) + wtxids[HASH_SIZE:])
     if sha256d(root + stack[0]) != script[len(COMMITMENT_PREFIX) : COMMITMENT_SIZE_MIN]:
         raise _refused("witness data is not what the coinbase commits to")
 

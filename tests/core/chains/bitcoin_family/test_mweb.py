@@ -289,7 +289,7 @@ def test_neither_extension_block_nor_mark_weighs_in_the_block(raw: bytes) -> Non
     parts = parts_of(raw)
     stripped = sum(len(t.encode(witness=False, mark=False)) for t in parts.transactions)
     assert block_module._stripped_size(body) == 81 + stripped
-    assert body.end == len(raw) - len(parts.extension) - 1
+    assert body.scan.end == len(raw) - len(parts.extension) - 1
 
 
 def test_inputs_and_outputs_are_sorted_and_none_comes_twice() -> None:

@@ -76,14 +76,13 @@ def test_a_recorded_block_agrees_with_its_nodes_answer(processor: BitcoinFamilyP
 
 def test_ids_and_stripped_size_agree_with_the_nodes_answer() -> None:
     answer = vectors.answer("bitcoin/mainnet_951658.json")
-    body = block_module._scan(REAL, 80, bitcoin.MAIN)
-    scanned = body.transactions
-    assert body.starts[0] == FIRST_TRANSACTION
-    assert [display_hash(transaction.txid) for transaction in scanned] == answer["tx"]
-    stripped_size = len(REAL) - sum(transaction.witness_size for transaction in scanned)
+    scan = block_module._scan(REAL, 80, bitcoin.MAIN).scan
+    assert scan.starts[0] == FIRST_TRANSACTION
+    assert [display_hash(scan.txids[at : at + 32]) for at in range(0, len(scan.txids), 32)] == answer["tx"]
+    stripped_size = len(REAL) - scan.witness_size
     assert stripped_size == answer["strippedsize"]
     assert 3 * stripped_size + len(REAL) == answer["weight"]
-    assert [transaction.is_coinbase for transaction in scanned] == [True] + [False] * (REAL_COUNT - 1)
+    assert (scan.tx_count, scan.coinbases, scan.begins_with_coinbase) == (REAL_COUNT, 1, True)
 
 
 def test_a_full_mainnet_block_is_accepted() -> None:

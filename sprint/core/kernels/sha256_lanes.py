@@ -1,0 +1,185 @@
+"""SHA-256 of several messages at once, each in its own lane of vectors: the code, as LLVM's own language.
+
+Every step of SHA-256 is additions, rotations and bit logic on words of 32 bits, so with one message a lane
+N of them cost what one does. 16 lanes fill AVX-512's registers, 8 AVX2's; 4 run on every processor.
+Messages lie in memory one behind the other, words big-endian; loading turns them into lanes by a transpose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from llvmlite import ir
+
+from sprint.core.kernels.sha256_rules import ROUND_CONSTANTS, ROUNDS, START, WORD, padding, schedule
+
+# llvmlite has no types of its own for mypy: a builder, an instruction, a value.
+Builder = Any
+Value = Any
+
+PAIR_SIZE = 64
+HEADER_SIZE = 80
+DIGEST_SIZE = 32
+WORD_TYPE = ir.IntType(32)
+BYTE_TYPE = ir.IntType(8)
+
+
+class LaneCode:
+    """Writes the code for `lanes` messages at once: 4, 8 or 16."""
+
+    def __init__(self, lanes: int) -> None:
+        self.lanes = lanes
+        self._type = ir.VectorType(WORD_TYPE, lanes)
+
+    def hash_pairs(self, builder: Builder, source: Value, target: Value) -> None:
+        """Double SHA-256 of `lanes` messages of 64 bytes at `source`, to 32 bytes each at `target`."""
+        message = self._read(builder, [(source, PAIR_SIZE * lane) for lane in range(self.lanes)])
+        state = self._compress(builder, self._start(), message)
+        state = self._compress_known(builder, state, schedule(padding(PAIR_SIZE)))
+        self._write_second(builder, state, target)
+
+    def hash_headers(self, builder: Builder, source: Value, target: Value) -> None:
+        """Double SHA-256 of `lanes` messages of 80 bytes at `source`, to 32 bytes each at `target`."""
+        places = [(source, HEADER_SIZE * lane) for lane in range(self.lanes)]
+        state = self._compress(builder, self._start(), self._read(builder, places))
+        rest = self._read(builder, [(source, at + 64) for _, at in places], words=4)
+        state = self._compress(builder, state, rest + self._all(padding(HEADER_SIZE)))
+        self._write_second(builder, state, target)
+
+    def compress(self, builder: Builder, state: Value, pointers: Value) -> None:
+        """Take one block of 64 bytes into each lane's state; word w of lane l is word w * lanes + l of it.
+
+        `pointers` are the addresses of the blocks, one a lane, 64 bits each.
+        """
+        blocks = []
+        for lane in range(self.lanes):
+            slot = builder.gep(builder.bitcast(pointers, ir.IntType(64).as_pointer()), [_index(lane)])
+            blocks.append((builder.inttoptr(builder.load(slot), BYTE_TYPE.as_pointer()), 0))
+        message = self._read(builder, blocks)
+        places = [place(builder, state, 4 * self.lanes * word, self._type) for word in range(8)]
+        before = [load(builder, each) for each in places]
+        for each, value in zip(places, self._compress(builder, before, message), strict=True):
+            store(builder, value, each)
+
+    def _start(self) -> list[Value]:
+        return self._all(START)
+
+    def _all(self, words: Sequence[int]) -> list[Value]:
+        return [ir.Constant(self._type, [word] * self.lanes) for word in words]
+
+    def _write_second(self, builder: Builder, state: list[Value], target: Value) -> None:
+        """Hash the lanes' digests again and write them one behind the other."""
+        state = self._compress(builder, self._start(), state + self._all(padding(DIGEST_SIZE)))
+        rows = [swap_bytes(builder, word) for word in state]
+        if self.lanes == 4:
+            for first, four in enumerate((rows[:4], rows[4:])):
+                for lane, row in enumerate(self._transpose(builder, four)):
+                    store(builder, row, place(builder, target, DIGEST_SIZE * lane + 16 * first, row.type))
+            return
+        undefined = ir.Constant(self._type, ir.Undefined)
+        rows = self._transpose(builder, rows + [undefined] * (self.lanes - 8))
+        half = ir.Constant(ir.VectorType(WORD_TYPE, 8), list(range(8)))
+        for lane, row in enumerate(rows):
+            digest = row if self.lanes == 8 else builder.shuffle_vector(row, row, half)
+            store(builder, digest, place(builder, target, DIGEST_SIZE * lane, digest.type))
+
+    def _read(self, builder: Builder, places: list[tuple[Value, int]], words: int = 16) -> list[Value]:
+        """Read so many words of each lane's message; the result has a vector a word."""
+        found: list[Value] = []
+        step = min(words, self.lanes)
+        kind = ir.VectorType(WORD_TYPE, step)
+        spread = ir.Constant(self._type, [min(lane, step - 1) for lane in range(self.lanes)])
+        for first in range(0, words, step):
+            rows = [load(builder, place(builder, base, at + 4 * first, kind)) for base, at in places]
+            if step < self.lanes:
+                rows = [builder.shuffle_vector(row, row, spread) for row in rows]
+            found += self._transpose(builder, rows)[:step]
+        return [swap_bytes(builder, word) for word in found]
+
+    def _transpose(self, builder: Builder, rows: list[Value]) -> list[Value]:
+        """Swap the off-diagonal quarters of ever smaller squares."""
+        width = self.lanes // 2
+        while width:
+            turned = list(rows)
+            for row in range(self.lanes):
+                if row & width:
+                    continue
+                upper, lower = rows[row], rows[row | width]
+                lanes = range(self.lanes)
+                high = [lane if not lane & width else self.lanes + (lane ^ width) for lane in lanes]
+                low = [lane | width if not lane & width else self.lanes + lane for lane in lanes]
+                turned[row] = builder.shuffle_vector(upper, lower, ir.Constant(self._type, high))
+                turned[row | width] = builder.shuffle_vector(upper, lower, ir.Constant(self._type, low))
+            rows, width = turned, width // 2
+        return rows
+
+    def _compress(self, builder: Builder, state: list[Value], block: list[Value]) -> list[Value]:
+        words = list(block)
+        for number in range(16, ROUNDS):
+            early, late = words[number - 15], words[number - 2]
+            small = self._mixed(builder, early, (7, 18), 3)
+            large = self._mixed(builder, late, (17, 19), 10)
+            first = builder.add(words[number - 16], small)
+            words.append(builder.add(first, builder.add(words[number - 7], large)))
+        constants = self._all(ROUND_CONSTANTS)
+        return self._rounds(
+            builder, state, [builder.add(*both) for both in zip(constants, words, strict=True)]
+        )
+
+    def _compress_known(self, builder: Builder, state: list[Value], words: Sequence[int]) -> list[Value]:
+        """Take in a block whose words are known beforehand: its schedule needs no work."""
+        sums = [constant + word & WORD for constant, word in zip(ROUND_CONSTANTS, words, strict=True)]
+        return self._rounds(builder, state, self._all(sums))
+
+    def _rounds(self, builder: Builder, state: list[Value], added: list[Value]) -> list[Value]:
+        a, b, c, d, e, f, g, h = state
+        for word in added:
+            chosen = builder.xor(g, builder.and_(e, builder.xor(f, g)))
+            most = builder.or_(builder.and_(a, b), builder.and_(c, builder.or_(a, b)))
+            first = builder.add(builder.add(h, word), self._mixed(builder, e, (6, 11, 25)))
+            first = builder.add(first, chosen)
+            second = builder.add(self._mixed(builder, a, (2, 13, 22)), most)
+            a, b, c, d, e, f, g, h = builder.add(first, second), a, b, c, builder.add(d, first), e, f, g
+        after = (a, b, c, d, e, f, g, h)
+        return [builder.add(old, new) for old, new in zip(state, after, strict=True)]
+
+    def _mixed(self, builder: Builder, word: Value, turns: tuple[int, ...], shift: int = 0) -> Value:
+        """Return the exclusive or of a word turned right by each of `turns`, and shifted by `shift`."""
+        turn = intrinsic(builder, f"llvm.fshr.v{self.lanes}i32", self._type, 3)
+        parts = [builder.call(turn, [word, word, *self._all([by])]) for by in turns]
+        if shift:
+            parts.append(builder.lshr(word, *self._all([shift])))
+        return builder.xor(builder.xor(parts[0], parts[1]), parts[2])
+
+
+def intrinsic(builder: Builder, name: str, kind: ir.Type, arguments: int) -> Value:
+    """Return one of LLVM's or the processor's own functions, all of whose values are of one type."""
+    known = builder.module.globals.get(name)
+    return known or ir.Function(builder.module, ir.FunctionType(kind, [kind] * arguments), name=name)
+
+
+def swap_bytes(builder: Builder, words: Value) -> Value:
+    swap = intrinsic(builder, f"llvm.bswap.v{words.type.count}i32", words.type, 1)
+    return builder.call(swap, [words])
+
+
+def place(builder: Builder, base: Value, offset_bytes: int, kind: ir.Type) -> Value:
+    """Return where a value of a type lies, so many bytes behind a pointer."""
+    whole = builder.bitcast(base, BYTE_TYPE.as_pointer())
+    return builder.bitcast(builder.gep(whole, [_index(offset_bytes)]), kind.as_pointer())
+
+
+def load(builder: Builder, pointer: Value) -> Value:
+    """Read from anywhere: what comes from a stranger's bytes lies at no round address."""
+    value = builder.load(pointer)
+    value.align = 1
+    return value
+
+
+def store(builder: Builder, value: Value, pointer: Value) -> None:
+    builder.store(value, pointer).align = 1
+
+
+def _index(number: int) -> Value:
+    return ir.Constant(ir.IntType(64), number)
