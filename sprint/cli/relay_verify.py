@@ -14,7 +14,7 @@ from sprint.cli import exits
 
 if TYPE_CHECKING:
     from sprint.core.relay.block_file import Unreadable
-    from sprint.core.relay.verify import BlockReport
+    from sprint.core.relay.block_report import BlockReport
 
 VERIFY_HELP = """Check blocks offline: raw, in hex, as a node's JSON answer, or a node's blk file.
 
@@ -91,6 +91,8 @@ def _of_block(report: BlockReport) -> Iterator[str]:
     ):
         names = ", ".join(check.name for check in checks)
         yield _row(outcome, f"{names}: {why}" if why else names)
+    if report.doubt:
+        yield _row("doubtful", report.doubt)
     verdict = "passed" if report.passed else "refused"
     yield _row("verdict", f"{verdict}, level {report.level}")
     yield ""

@@ -108,3 +108,10 @@ def test_wrong_use_exits_with_2(tmp_path: Path, arguments: tuple[str, ...], said
     done = run("relay", "verify", *arguments, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert said in " ".join(done.stderr.split())
+
+
+def test_a_block_of_another_network_passes_with_a_doubt(tmp_path: Path) -> None:
+    done = run("relay", "verify", "bitcoin-testnet4", ANSWER, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "  doubtful     its hash or its parent's is a known one of bitcoin" in done.stdout.splitlines()
+    assert "doubtful" not in run("relay", "verify", "bitcoin", ANSWER, cwd=tmp_path).stdout

@@ -16,7 +16,8 @@ from sprint.core.chains import Processor, bitcoin, dogecoin, litecoin
 from sprint.core.chains.bitcoin_family.family import BitcoinFamilyChain
 from sprint.core.chains.bitcoin_family.parameters import NetworkParameters
 from sprint.core.relay.block_file import Found, Unreadable, split_file
-from sprint.core.relay.verify import BlockReport, verify_blocks
+from sprint.core.relay.block_report import BlockReport
+from sprint.core.relay.verify import verify_blocks
 
 HERE = Path(__file__).parent
 CHAINS: dict[str, BitcoinFamilyChain] = {

@@ -8,7 +8,6 @@ there is judged by the height that its own coinbase states, where that must be t
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
 
 import msgspec
 
@@ -25,6 +24,8 @@ from sprint.core.chains.bitcoin_family.parameters import HEADER_SIZE, NetworkPar
 from sprint.core.errors import RuleError, WireError
 from sprint.core.kernels import sha256d
 from sprint.core.relay.block_file import Found
+from sprint.core.relay.block_report import BlockReport, CheckOutcome
+from sprint.core.relay.other_networks import doubt_of
 
 IDENTITIES_BELOW_MAX = 2_016  # blocks; a block is held against the coinbases of so many below it
 
@@ -56,9 +57,6 @@ CHECKS_EXPECTED = {
 }
 ANSWER = "answer"  # the one name for all fields of an answer that agree with its bytes
 
-Outcome = Literal["ok", "refused", "not checked"]
-Level = Literal["full", "header"]
-
 _REFUSED_BEFORE = "the block was refused before"
 _HEADER_ONLY = "only the header is given"
 _IDS_ONLY = "the answer does not hold the whole body in bytes; ask with verbosity 0"
@@ -72,31 +70,6 @@ _UNKNOWN_GROUND = {
     "median_time": "the eleven headers below it are not all known",
     "lock_time": "the median time of the eleven below is not known; it is held against the block's own",
 }
-
-
-class CheckOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One check; `why` it was refused or not made."""
-
-    name: str
-    outcome: Outcome
-    why: str = ""
-
-
-class BlockReport(msgspec.Struct, frozen=True):
-    """What was found of one block. `height_by` says how the height is known, empty where it is not."""
-
-    file: str
-    offset: int
-    form: str
-    hash: str | None
-    height: int | None
-    height_by: str
-    tx_count: int | None
-    size: int | None
-    level: Level
-    passed: bool
-    reason: str
-    checks: tuple[CheckOutcome, ...]
 
 
 class _Ground(msgspec.Struct, frozen=True):
@@ -130,14 +103,21 @@ class _Judged(msgspec.Struct):
 
 
 def verify_blocks(
-    processor: Processor, parameters: NetworkParameters, found: Sequence[Found], unix_time: float
+    processor: Processor,
+    parameters: NetworkParameters,
+    found: Sequence[Found],
+    unix_time: float,
+    others: Sequence[NetworkParameters] = (),
 ) -> list[BlockReport]:
-    """Judge all candidates and report on each, in their order. `unix_time` is the network's time."""
+    """Judge all candidates and report on each, in their order.
+
+    `unix_time` is the network's time; `others` are the networks that a block may be of instead.
+    """
     judged = [_judge_alone(processor, parameters, each) for each in found]
     branches = _Branches(processor, parameters, judged, unix_time)
     for each in judged:
         branches.judge(each)
-    return [_report(parameters, each) for each in judged]
+    return [_report(parameters, others, each) for each in judged]
 
 
 def _judge_alone(processor: Processor, parameters: NetworkParameters, found: Found) -> _Judged:
@@ -165,6 +145,9 @@ def _apply(
     header_end = _header_end(raw, parameters)
     header = processor.process_header(raw[:header_end])
     if isinstance(header, Rejected):
+        # The work is held against the target, and an AuxPoW before its parent's work, so these were in order.
+        if header.check == "proof_of_work":
+            judged.passed += ["target", *(["auxpow"] if header_end > HEADER_SIZE else [])]
         return header
     judged.header = header
     judged.passed += ["target", "proof_of_work"]
@@ -320,7 +303,16 @@ def _false_height(judged: _Judged) -> Rejected | None:
     return Rejected("height", f"the answer says {claimed}, the block is at {known}", mutated=True)
 
 
-def _report(parameters: NetworkParameters, judged: _Judged) -> BlockReport:
+def _doubt(parameters: NetworkParameters, others: Sequence[NetworkParameters], judged: _Judged) -> str:
+    """Say why a block may be of another network, unless its target was shown to be the right one here."""
+    if judged.refused is not None or judged.header is None or "difficulty" in judged.passed:
+        return ""
+    return doubt_of(judged.header, parameters, others)
+
+
+def _report(
+    parameters: NetworkParameters, others: Sequence[NetworkParameters], judged: _Judged
+) -> BlockReport:
     candidate, block, refused = judged.candidate, judged.block, judged.refused
     height = None if judged.ground is None else judged.ground.ancestry.height + 1
     height_by = "" if judged.ground is None else judged.ground.height_by
@@ -339,6 +331,7 @@ def _report(parameters: NetworkParameters, judged: _Judged) -> BlockReport:
         level="header" if candidate is None or candidate.header_only else "full",
         passed=refused is None,
         reason="" if refused is None else f"{refused.check}: {refused.reason}",
+        doubt=_doubt(parameters, others, judged),
         checks=_outcomes(parameters, judged),
     )
 

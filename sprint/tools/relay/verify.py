@@ -7,12 +7,13 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from sprint.core.chains.bitcoin_family.parameters import NetworkParameters
 from sprint.core.errors import ConfigError
 from sprint.core.relay.block_file import BLOCKS_MAX, Found, Unreadable, split_file
-from sprint.core.relay.verify import BlockReport, verify_blocks
+from sprint.core.relay.block_report import BlockReport
+from sprint.core.relay.verify import verify_blocks
 from sprint.tools.plugins import ChainCatalog
 from sprint.tools.runtime import wall_clock
 
@@ -59,7 +60,8 @@ def verify_files(chain: str, network: str | None, files: Sequence[Path]) -> Veri
             else:
                 unreadable.append(Unreadable(str(file), each.offset, f"more than {BLOCKS_MAX} blocks in all"))
                 break
-    return Verified(verify_blocks(place.processor(), parameters, found, wall_clock()), unreadable)
+    others: list[Any] = [each for each in place.chain.networks.values() if each is not parameters]
+    return Verified(verify_blocks(place.processor(), parameters, found, wall_clock(), others), unreadable)
 
 
 def _read(file: Path, size_max: int) -> bytes | Unreadable:

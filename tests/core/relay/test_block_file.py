@@ -14,6 +14,7 @@ from sprint.core.chains.bitcoin_family.auxpow import header_size
 from sprint.core.chains.bitcoin_family.node_answer import Candidate
 from sprint.core.relay import block_file
 from sprint.core.relay.block_file import FRAME_SIZE_MAX, Found, Unreadable, split_file
+from sprint.tools.devnet.seeded_bits import SeededBits
 from tests.vectors import bitcoin_family as vectors
 
 MAIN = bitcoin.MAIN
@@ -211,3 +212,29 @@ def test_any_bytes_give_something_that_says_its_place(data: bytes, start: bytes)
 def test_frames_come_out_as_they_were_put_in(numbers: list[int], padding: int) -> None:
     blocks = [BLOCKS[number] for number in numbers]
     assert raws(framed(blocks) + bytes(padding)) == blocks
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("text", [BLOCKS[2].hex(), '{"hash": 1}', "ab"])
+def test_text_in_utf_16_is_named_and_not_judged_as_a_block(encoding: str, text: str) -> None:
+    assert "text in UTF-16: save it in UTF-8" in unreadable(text.encode(encoding)).reason
+
+
+@pytest.mark.parametrize("exponent", [0x02, 0x10, 0x1E, 0xFF])
+@pytest.mark.parametrize("seed", range(4))
+def test_random_bytes_are_named_and_not_judged_as_a_block(seed: int, exponent: int) -> None:
+    bits = SeededBits(str(seed))
+    noise = b"".join(bits.getrandbits(256).to_bytes(32, "little") for _ in range(40))
+    noise = noise[:75] + bytes((exponent,)) + noise[76:]  # of a target that nobody meets or none allows
+    reason = unreadable(noise).reason
+    assert reason.startswith("1280 bytes that are no ")
+    assert "no block of bitcoin: no target that it allows at byte 72" in reason
+
+
+def test_a_block_with_its_target_or_its_coinbase_broken_is_still_judged() -> None:
+    raw = BLOCKS[2]
+    no_target = raw[:72] + b"\xff\xff\xff\xff" + raw[76:]
+    no_coinbase = raw[:81] + b"\xff" * 60 + raw[141:]
+    assert raws(no_target) == [no_target]
+    assert raws(no_coinbase) == [no_coinbase]
+    assert raws(no_target[:80]) == [no_target[:80]]

@@ -15,7 +15,8 @@ from sprint.core.chains.bitcoin_family.parameters import NetworkParameters
 from sprint.core.chains.bitcoin_family.transaction import parse_transaction
 from sprint.core.kernels import sha256d
 from sprint.core.relay.block_file import Found, of_bytes
-from sprint.core.relay.verify import CHECK_ORDER, BlockReport, verify_blocks
+from sprint.core.relay.block_report import BlockReport
+from sprint.core.relay.verify import CHECK_ORDER, verify_blocks
 from sprint.core.wire import Reader
 from sprint.tools.devnet.genesis import genesis_body
 from tests.core.chains.bitcoin_family import building
@@ -177,6 +178,7 @@ def test_what_stands_on_a_header_without_work_is_refused_for_it() -> None:
     child = child_of(sha256d(false), timestamp=1_300_000_001)
     reports = judged([child, false], bitcoin.REGTEST)
     assert [report.reason.partition(":")[0] for report in reports] == ["parent", "proof_of_work"]
+    assert names(reports[1], "ok") == {"target"}, "the work was held against it"
 
 
 def test_a_false_body_spoils_itself_and_not_what_stands_on_its_header() -> None:

@@ -21,7 +21,7 @@ from sprint.core.chains import display_hash
 from sprint.core.chains.bitcoin_family.node_answer import Candidate, read_answer
 from sprint.core.kernels import sha256d
 from sprint.core.relay.block_file import Found, of_bytes, split_file
-from sprint.core.relay.verify import BlockReport
+from sprint.core.relay.block_report import BlockReport
 from tests.vectors.fixture_table import CHAINS, HERE, Fixture, fixtures, readable
 from tests.vectors.regions import HEADER_FIELDS, bit_count, flipped, regions_of
 

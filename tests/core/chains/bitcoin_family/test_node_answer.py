@@ -19,7 +19,8 @@ from sprint.core.chains.bitcoin_family.transaction import parse_transaction
 from sprint.core.errors import RuleError, WireError
 from sprint.core.kernels import sha256d
 from sprint.core.relay.block_file import Found, of_bytes
-from sprint.core.relay.verify import BlockReport, verify_blocks
+from sprint.core.relay.block_report import BlockReport
+from sprint.core.relay.verify import verify_blocks
 from sprint.core.wire import Reader
 from tests.vectors import bitcoin_family as vectors
 
