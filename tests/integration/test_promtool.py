@@ -6,11 +6,13 @@ import asyncio
 import subprocess
 
 import pytest
+from prometheus_client import generate_latest
 
 from sprint.tools.relay.service import Serving
 from tests.integration.real_servers import PROMTOOL_PATH
 from tests.integration.relay_metrics import fetch
 from tests.tools.relay.test_service import blocks, options, with_a_relay
+from tests.tools.relay.test_source_traffic import a_source_of_each_kind, registry_of
 
 
 @pytest.mark.real("promtool")
@@ -22,10 +24,20 @@ def test_metrics_of_a_relay_at_work_pass_the_linter_of_prometheus() -> None:
             assert f'sprint_{name}_seconds_count{{chain="litecoin-regtest"'.encode() in text
         assert b'sprint_network_hashes_per_second{chain="litecoin-regtest"}' in text
         assert b'sprint_subscribers{tier="turbo"}' in text
+        assert b'sprint_source_connects_total{chain="litecoin-regtest"' in text
+        assert b"sprint_event_loop_lag_seconds_count" in text
         checked = await asyncio.to_thread(_check, text)
         assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
 
     with_a_relay(options(), scene)
+
+
+@pytest.mark.real("promtool")
+def test_metrics_of_sources_of_every_kind_pass_the_linter() -> None:
+    text = generate_latest(registry_of(*a_source_of_each_kind()))
+    assert b'sprint_compact_saved_bytes_total{chain="bitcoin-regtest",source="p2p"} 1000' in text
+    checked = _check(text)
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
 
 
 @pytest.mark.real("promtool")

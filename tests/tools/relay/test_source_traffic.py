@@ -47,13 +47,17 @@ class _Key:
     """Stands where a chain's intake does: what its sources share is found by it."""
 
 
-def test_what_sources_count_is_what_the_metrics_say() -> None:
+def a_source_of_each_kind() -> list[ShownSource]:
     compact = {"received": 9, "rebuilt": 7, "asked_whole": 2, "round_trips": 3, "bytes_saved": 1_000}
-    registry = registry_of(
+    return [
         ShownSource("p2p://127.0.0.1:1?mempool=true", compact=compact),
         ShownSource("rpc://127.0.0.1:2", requests={"tip": 5, "bodies": 1}),
         ShownSource("zmq://127.0.0.1:3", published={"messages": 8, "messages_lost": 4}),
-    )
+    ]
+
+
+def test_what_sources_count_is_what_the_metrics_say() -> None:
+    registry = registry_of(*a_source_of_each_kind())
 
     def value(name: str, source: str, **labels: str) -> float | None:
         return registry.get_sample_value(name, {"chain": CHAIN, "source": source, **labels})
