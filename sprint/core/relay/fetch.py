@@ -6,6 +6,9 @@ branches have a share of their own, so that headers without bodies never hold up
 asked for than may be proved at a time. A body that does not come in time, is not found, or comes
 false is asked of the next source: one that was asked less often first, one that announced it before one
 that did not. One source is not asked for the same body again before a wait, which grows by a fifth to a cap.
+How long a source has for an answer is Bitcoin Core's measure of a stalled download (net_processing.cpp,
+BLOCK_STALLING_TIMEOUT): 2 s, twice as long each time it does not keep to it, up to 64 s, and shorter by 0.85
+with each body that comes. Unlike there it is kept for each source, and who stalls is passed by, not closed.
 
 A body of the best branch is *hedged*: where its source has not answered by the time in which it mostly
 does, a second one is asked as well, and whichever comes first counts.
@@ -26,8 +29,10 @@ RETRY_WAIT_MAX_S = 3.0
 HEDGE_WAIT_S_MIN = 0.1  # a second source is asked no sooner, however quick the first one is as a rule
 HEDGE_WAIT_S_UNKNOWN = 1.0  # and so late where too little is known of the first
 FLIGHTS_MAX = 2  # sources that one body is asked of at a time
-REQUEST_TIMEOUT_MAX_S = 64.0  # a source's time doubles with each try, so that a slow line can finish once
-_GROWTH_TRIES_MAX = 32  # waits and timeouts have reached their caps by then
+REQUEST_TIMEOUT_MAX_S = 64.0  # a source's time doubles with each failure, so that a slow line can finish once
+REQUEST_TIMEOUT_GROWTH = 2.0
+REQUEST_TIMEOUT_DECAY = 0.85
+_GROWTH_TRIES_MAX = 32  # waits have reached their cap by then
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -110,6 +115,7 @@ class BodyFetcher:
         self._slow_after_s = slow_after_s
         self._wants: dict[bytes, Want] = {}
         self._in_flight: dict[str, set[bytes]] = {}  # by ready source
+        self._patience_s: dict[str, float] = {}  # by ready source that has let its time run out
         self._unasked: list[_Entry] = []  # a heap; entries may be stale
 
     def __repr__(self) -> str:
@@ -144,6 +150,7 @@ class BodyFetcher:
         self._in_flight.setdefault(source, set())
 
     def source_lost(self, source: str) -> None:
+        self._patience_s.pop(source, None)
         for block_hash in self._in_flight.pop(source, ()):
             self._end_flight(self._wants[block_hash], source)
         for want in self._wants.values():
@@ -159,6 +166,10 @@ class BodyFetcher:
         want = self._wants.get(block_hash)
         if want is None or source not in want.flights:
             return None
+        if source in self._patience_s:
+            self._patience_s[source] *= REQUEST_TIMEOUT_DECAY
+            if self._patience_s[source] <= self._settings.body_request_timeout_s:
+                del self._patience_s[source]
         return self._free(want, source).sent_at
 
     def failed(self, block_hash: bytes, source: str) -> None:
@@ -214,6 +225,9 @@ class BodyFetcher:
             for source, flight in want.flights.items()
             if flight.deadline <= now
         ]
+        for source in {source for source, _ in expired}:  # once, however many it held up
+            longer_s = self._time_for(source) * REQUEST_TIMEOUT_GROWTH
+            self._patience_s[source] = min(longer_s, REQUEST_TIMEOUT_MAX_S)
         for source, block_hash in expired:
             self._end_flight(self._wants[block_hash], source)
         return expired
@@ -293,8 +307,7 @@ class BodyFetcher:
         want.asked_at = now if want.asked_at is None else want.asked_at
         tries = min(want.tries.get(source, 0), _GROWTH_TRIES_MAX)
         want.tries[source] = want.tries.get(source, 0) + 1
-        timeout_s = self._settings.body_request_timeout_s * 2**tries
-        want.flights[source] = Flight(now, now + min(timeout_s, REQUEST_TIMEOUT_MAX_S))
+        want.flights[source] = Flight(now, now + self._time_for(source))
         slow_after_s = max(HEDGE_WAIT_S_MIN, self._slow_after_s(source, HEDGE_WAIT_S_UNKNOWN))
         want.hedge_at = now + slow_after_s if len(want.flights) < FLIGHTS_MAX else None
         wait_s = min(RETRY_WAIT_FIRST_S * RETRY_WAIT_FACTOR ** (tries + 1), RETRY_WAIT_MAX_S)
@@ -303,6 +316,10 @@ class BodyFetcher:
         want.round_asked.add(source)
         if want.round_asked.issuperset(self._in_flight):
             self._end_round(want, now)
+
+    def _time_for(self, source: str) -> float:
+        """Return how long a source has for an answer."""
+        return self._patience_s.get(source, self._settings.body_request_timeout_s)
 
     def _end_round(self, want: Want, now: float) -> None:
         """All ready sources were asked; a late want now waits for twice as long as the last time."""

@@ -40,7 +40,7 @@ class ChainSettings(msgspec.Struct, frozen=True, kw_only=True):
     catch_up_blocks_max: int = 2016
     bodies_in_flight_max: int = 16
     proofs_in_work_max: int = 32
-    body_request_timeout_s: float = 3.0
+    body_request_timeout_s: float = 2.0
     body_timeout_s: float = 30.0
     gap_after_s: float = 60.0
     late_retry_s: float = 5.0

@@ -221,6 +221,47 @@ def test_waits_and_timeouts_stay_at_their_caps_however_often_a_body_was_asked_fo
     assert watched.asked["a", name(1)] > 500
 
 
+def test_a_source_that_stalls_has_twice_the_time_once_however_much_it_held_up_and_others_have_not() -> None:
+    """Bitcoin Core's measure of a stalled download: 2 s, doubled by a stall."""
+    watched = Watched(ChainSettings(bodies_in_flight_max=4))
+    watched.ready("a")
+    for number in range(3):
+        watched.want(number)
+    watched.step()
+    for time_s in (2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 64.0):
+        watched.now += time_s - 0.001
+        assert watched.fetcher.expire(watched.now) == []
+        watched.now += 0.001
+        assert len(watched.fetcher.expire(watched.now)) == 3
+        watched.in_flight["a"].clear()
+        watched.now += RETRY_WAIT_MAX_S
+        watched.step()
+    watched.ready("b")
+    watched.want(9, ("b",))
+    watched.step()
+    watched.now += 2.0
+    assert watched.fetcher.expire(watched.now) == [("b", name(9))]
+
+
+def test_a_source_that_stalled_has_less_time_again_with_each_body_that_comes() -> None:
+    watched = Watched(ChainSettings(bodies_in_flight_max=1))
+    watched.ready("a")
+    watched.want(0)
+    watched.step()
+    watched.now += 2.0
+    watched.step()
+    watched.now += RETRY_WAIT_FIRST_S * 2
+    watched.step()
+    times = []
+    for number in range(1, 7):
+        watched.fetcher.arrived(name(number - 1), "a")
+        watched.done(name(number - 1))
+        watched.want(number)
+        watched.step()
+        times.append(round((watched.fetcher.next_timer() or 0.0) - watched.now, 3))
+    assert times == [3.4, 2.89, 2.457, 2.088, 2.0, 2.0]
+
+
 def test_a_body_that_does_not_come_is_asked_of_the_other_source_when_its_time_is_over() -> None:
     watched = Watched()
     watched.ready("a")

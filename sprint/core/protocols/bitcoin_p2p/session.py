@@ -190,7 +190,7 @@ class PeerSession(Link):
         if version.protocol_version >= FEE_FILTER_VERSION_MIN:
             # Without relay none is wanted: then it is what no transaction can pay, as of Core's `blocksonly`.
             least = FEE_FILTER_LOW if self._asker is not None else self.parameters.money_max
-            self._send(FeeFilter(least))
+            self._send_payload(FeeFilter.command, FeeFilter(least).encode())
         if self._asker is not None and version.services & NODE_BLOOM:
             # What it holds already is told of at once (BIP 35); it would close on one who may not ask.
             self._send_payload("mempool")
