@@ -61,7 +61,9 @@ class RpcSession:
         self.ready = False
         self.user_agent = ""
         self.height = 0
-        self.waits = True  # for a new tip; false once the node has shown that it cannot
+        self.waits = True  # for a new tip; false where the node has shown that it cannot
+        self._waits_again_at: float | None = None
+        self._starved_again_s = settings.starved_again_s_first
         self.score = 0
         self.counts: dict[str, int] = {}
         self.batching = Batching()
@@ -204,8 +206,11 @@ class RpcSession:
         """Act on the deadlines that have come."""
         starves_at = self._starves_at()
         if starves_at is not None and starves_at <= now:
+            # A line that was cut for a while looks the same, so it is tried again.
             self._count("starved")
             self.waits = False
+            self._waits_again_at = now + self._starved_again_s
+            self._starved_again_s = min(2 * self._starved_again_s, self.settings.starved_again_s_max)
         for lane in self._lanes.values():
             if lane.sent and lane.deadline <= now:
                 method = lane.under_way[0].method
@@ -251,6 +256,8 @@ class RpcSession:
 
     def _begin_tip(self, lane: LaneState, now: float) -> None:
         self._tip_asked_at = now
+        if self._waits_again_at is not None and now >= self._waits_again_at:
+            self.waits, self._waits_again_at = True, None
         if not self.ready:
             lane.start(greet(), self._on_greeting)
         elif self._publishing_wanted:

@@ -9,7 +9,8 @@ class RpcSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Limits and times of a session.
 
     `wait_s` is how long one call waits for a new tip. It takes one of the node's few threads for RPC: where a
-    request for headers gets no answer for `starved_s` meanwhile, waiting is given up. Where a node cannot
+    request for headers gets no answer for `starved_s` meanwhile, waiting is given up, at first for
+    `starved_again_s_first` and each time for twice as long, up to `starved_again_s_max`. Where a node cannot
     wait it is asked once per `poll_interval_share` of the time between its blocks, within
     `poll_interval_s_min` and `_max`.
     `tip_interval_s_min`: a node that tells of tips faster than this is asked no faster. `headers_max` and
@@ -21,6 +22,8 @@ class RpcSettings(msgspec.Struct, frozen=True, kw_only=True):
     answer_timeout_s: float = 30.0
     wait_s: float = 10.0
     starved_s: float = 3.0
+    starved_again_s_first: float = 60.0
+    starved_again_s_max: float = 3_600.0
     poll_interval_share: float = 0.7
     poll_interval_s_min: float = 0.1
     poll_interval_s_max: float = 1.0

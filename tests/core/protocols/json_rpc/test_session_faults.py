@@ -258,7 +258,28 @@ def test_where_a_wait_keeps_the_node_from_answering_it_is_looked_at_instead() ->
     assert session.next_timer() == 1.0 + LIMITS.answer_timeout_s
     session.receive_answer(Lane.TIP, 200, node.answer(wait.body), LIMITS.wait_s)
     session.handle_timer(LIMITS.wait_s)
-    assert method_of(sent(session, Lane.TIP, 100.0)) == "getbestblockhash"
+    assert method_of(sent(session, Lane.TIP, 2 * LIMITS.wait_s)) == "getbestblockhash"
+
+
+# A cut of a few seconds looked like it, and the node was polled for as long as the connection held.
+def test_a_node_that_seemed_starved_is_waited_for_again_by_and_by_and_each_time_later() -> None:
+    node = ModelNode()
+    session = ready_session(node)
+    now = 0.0
+    for pause_s in (LIMITS.starved_again_s_first, 2 * LIMITS.starved_again_s_first):
+        wait = sent(session, Lane.TIP, now)
+        assert method_of(wait) == "waitforblockheight"
+        session.request_headers([GENESIS])
+        headers = sent(session, Lane.HEADERS, now)
+        now += LIMITS.starved_s
+        session.handle_timer(now)
+        session.receive_answer(Lane.TIP, 200, node.answer(wait.body), now)
+        session.receive_answer(Lane.HEADERS, 200, node.answer(headers.body), now)
+        looked = sent(session, Lane.TIP, now + pause_s - 1.0)
+        assert method_of(looked) == "getbestblockhash"
+        session.receive_answer(Lane.TIP, 200, node.answer(looked.body), now + pause_s - 1.0)
+        now += pause_s
+    assert method_of(sent(session, Lane.TIP, now)) == "waitforblockheight"
 
 
 def test_a_wait_that_has_just_begun_has_starved_nobody() -> None:
