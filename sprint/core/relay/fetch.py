@@ -109,6 +109,7 @@ class BodyFetcher:
         demoted: Collection[str] = (),
         slow_after_s: Callable[[str, float], float] = lambda _, unknown_s: unknown_s,
     ) -> None:
+        self.hedging = True
         self._settings = settings
         self._proving = proving
         self._demoted = demoted
@@ -272,6 +273,8 @@ class BodyFetcher:
 
     def _hedgeable(self) -> list[Want]:
         """The wants that another source may be asked for too when their time has come."""
+        if not self.hedging:
+            return []
         return [w for w in self._asked() if w.best and w.hedge_at is not None and w.late_wait_s is None]
 
     def _to_hedge(self, now: float) -> list[Want]:

@@ -1,4 +1,4 @@
-"""Applies a change of the config to a relay that runs: sources, tiers' policies, the log's level."""
+"""Applies a change of the config to a running relay: sources, tiers' policies, features, the log's level."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sprint.core.errors import ConfigError
 from sprint.core.relay.source_url import SourceSpec
 from sprint.tools.plugins import ChainCatalog
 from sprint.tools.relay.api import Api
+from sprint.tools.relay.features import switch_features
 from sprint.tools.relay.source_tasks import SourceTasks
 from sprint.tools.relay.view import ServedChain
 from sprint.tools.runtime import set_log_level
@@ -58,6 +59,7 @@ class LiveConfig:
             self._sources.add(chain_id, source)
         for tier, fields in change.tiers.items():
             self._api.change_policy(tier, fields)
+        switch_features(self._chains.values(), change.features)
         if change.log_level is not None:
             set_log_level(change.log_level)
         return refused

@@ -24,6 +24,7 @@ class P2pChain:
     def __init__(self, parameters: NetworkParameters) -> None:
         self.pool = Mempool(parameters)
         self.peers = PeerStore(parameters.chain_id, parameters.default_port)
+        self._high_bandwidth = True
         self._choice = HighBandwidthChoice()
         self._members: dict[str, Prefer] = {}
 
@@ -38,6 +39,16 @@ class P2pChain:
             found = _chains[intake] = P2pChain(parameters)
         return found
 
+    def switch_high_bandwidth(self, *, on: bool) -> None:
+        """Let blocks be sent unasked from here on, or have all that send them so stop it."""
+        self._high_bandwidth = on
+        if on:
+            return
+        for name, prefer in self._members.items():
+            if name in self._choice:
+                prefer(high_bandwidth=False)
+        self._choice = HighBandwidthChoice()
+
     def joined(self, name: str, prefer: Prefer) -> None:
         self._members[name] = prefer
 
@@ -47,6 +58,8 @@ class P2pChain:
 
     def delivered(self, name: str, block_hash: bytes) -> None:
         """A source gave a block: the first to do so is asked to send the next ones unasked."""
+        if not self._high_bandwidth:
+            return
         dropped = self._choice.delivered(name, block_hash)
         if dropped is not None and dropped in self._members:
             self._members[dropped](high_bandwidth=False)
