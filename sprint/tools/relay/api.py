@@ -122,6 +122,11 @@ class Api:
         self._served[policy.name] = (feed, site)
         return site
 
+    @property
+    def sites(self) -> dict[str, Site]:
+        """What is served to each tier."""
+        return {tier: site for tier, (_, site) in self._served.items()}
+
     def change_policy(self, tier: str, fields: Mapping[str, Any]) -> None:
         """Change fields of a tier's policy; who is connected stays, also where the new limit is lower."""
         feed, site = self._served[tier]

@@ -38,17 +38,14 @@ class HttpConnection(HttpToolsProtocol):
     _tell_ended: Callable[[], None] | None = None
 
     @property
-    def connection_count(self) -> int:
-        """Connections of this listener, WebSockets included."""
-        return len(self.connections)
-
-    @property
     def target_length(self) -> int:
         return len(self.url)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
-        if len(self.connections) > self.app.connections_max + REFUSED_CONNECTIONS_MAX:
+        self.app.arrived(transport)
+        if self.app.connection_count > self.app.connections_max + REFUSED_CONNECTIONS_MAX:
+            self.app.connections_refused += 1
             reset(transport)
             return
         self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self._head_late)
@@ -56,6 +53,7 @@ class HttpConnection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_timers()
         self._end()
+        self.app.left(self.transport)
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
 
@@ -121,6 +119,7 @@ class HttpConnection(HttpToolsProtocol):
         """Begin writing a stream past uvicorn; the answer's head is out already."""
 
         def overflow(cursor: str) -> None:
+            self.app.subscribers_slow += 1
             self.transport.write(response.last_words(cursor))
             self._stall_timer = self.loop.call_later(SLOW_DRAIN_S, self._stalled)
 

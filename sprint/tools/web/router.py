@@ -244,6 +244,27 @@ class Site:
         self.connections_max = connections_max
         self.headers = tuple(headers)
         self._headers = _encoded(self.headers)
+        self.connections_refused = 0
+        self.subscribers_slow = 0
+        self._connected: set[object] = set()
+        # Those that came when there were too many. Who was there before them is served as ever.
+        self._excess: set[object] = set()
+
+    @property
+    def connection_count(self) -> int:
+        """Connections that are open, WebSockets and refused ones included."""
+        return len(self._connected)
+
+    def arrived(self, connection: object) -> None:
+        """Take note of a connection, by its transport."""
+        self._connected.add(connection)
+        if self.connection_count > self.connections_max:
+            self._excess.add(connection)
+
+    def left(self, connection: object) -> None:
+        """Forget a connection; again is harmless."""
+        self._connected.discard(connection)
+        self._excess.discard(connection)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         response = await self._answer(scope, receive)
@@ -259,20 +280,23 @@ class Site:
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": response.body})
 
-    def check(self, connections: int, target_length: int, headers: RawHeaders) -> None:
+    def check(self, connection: object, target_length: int, headers: RawHeaders) -> None:
         """Raise RequestError where a request is refused before its path is looked at."""
-        if connections > self.connections_max:
-            raise RequestError(
-                "too_many_connections",
-                f"{connections} connections, limit {self.connections_max}",
-                headers=(("Retry-After", "1"), ("Connection", "close")),
-            )
+        if connection in self._excess:
+            if self.connection_count > self.connections_max:
+                self.connections_refused += 1
+                raise RequestError(
+                    "too_many_connections",
+                    f"{self.connection_count} connections, limit {self.connections_max}",
+                    headers=(("Retry-After", "1"), ("Connection", "close")),
+                )
+            self._excess.discard(connection)
         self.guard.check(target_length, headers)
 
     async def _answer(self, scope: Any, receive: Any) -> Response | StreamResponse:
         try:
             protocol = scope["extensions"]["sprint"]
-            self.check(protocol.connection_count, protocol.target_length, scope["headers"])
+            self.check(protocol.transport, protocol.target_length, scope["headers"])
             handler, parameters = self.router.find(scope["method"], scope["path"])
             return await handler(Request(scope, parameters, receive))
         except SprintError as error:

@@ -111,6 +111,7 @@ class WebSocketConnection(asyncio.Protocol):
 
     def connection_lost(self, _exc: Exception | None) -> None:
         self._connections.discard(self)
+        self._site.left(self._transport)
         if hasattr(self, "outgoing"):
             self.outgoing.end()
         self._ended()
@@ -183,7 +184,7 @@ class WebSocketConnection(asyncio.Protocol):
             (name.lower().encode("latin-1"), value.encode("latin-1", "replace"))
             for name, value in handshake.headers.raw_items()
         ]
-        self._site.check(len(self._connections), len(handshake.path), headers)
+        self._site.check(self._transport, len(handshake.path), headers)
         maker, parameters = self._site.router.session(unquote(path))
         scope = {"path": unquote(path), "query_string": query.encode("latin-1"), "headers": headers}
         return maker(Request(scope, parameters))
@@ -250,6 +251,7 @@ class WebSocketConnection(asyncio.Protocol):
     # Ends.
 
     def _overflow(self, cursor: str) -> None:
+        self._site.subscribers_slow += 1
         if self._protocol.state is State.OPEN:
             self._protocol.send_close(SLOW, cursor)
             self._write_protocol()

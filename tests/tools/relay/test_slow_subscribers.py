@@ -105,6 +105,7 @@ def test_subscriber_that_never_reads_is_reset_and_others_get_all(loop: Loop) -> 
             await until(lambda: listener.connection_count == 5)
             _, was_reset = await read_to_end(peer)
             assert was_reset
+            assert relay.api.sites["rank-5"].subscribers_slow == 1
             peer.close()
             for reader in readers:
                 await reader.close()
