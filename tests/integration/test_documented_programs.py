@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shutil
 import subprocess
@@ -22,7 +23,11 @@ PAGES = [
     *sorted((ROOT / "docs").glob("tutorial/*.md")),
     *sorted((ROOT / "docs").glob("howto/*.md")),
 ]
+FAULTS_PAGE = ROOT / "docs/howto/devnet-faults.md"
 DEFAULT_URL = "http://127.0.0.1:8080"
+DEFAULT_ADMIN_URL = "http://127.0.0.1:8081"
+CONTROL = f"{DEFAULT_ADMIN_URL}/api/devnet"
+KEYS = re.compile(r'"(\w+)":')
 LINE_TIMEOUT_S = 20.0
 
 
@@ -36,7 +41,10 @@ CURLS = [
     for page in PAGES
     for block in fenced(page, "console")
     for line in block.splitlines()
-    if line.startswith("$ curl") and "CURSOR" not in line and '"method"' not in line  # those ask a node
+    if line.startswith("$ curl")
+    and "CURSOR" not in line
+    and '"method"' not in line  # those ask a node
+    and CONTROL not in line
 ]
 
 
@@ -82,6 +90,21 @@ def test_a_documented_program_prints_events(
     (tmp_path / "program.py").write_text(here)
     line = first_line([sys.executable, "-u", "program.py"], tmp_path)
     assert re.search(r"\d", line)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_documented_commands_to_the_devnet_are_answered_as_the_page_says(
+    relay: RelayProcess, tmp_path: Path
+) -> None:
+    (block,) = [each for each in fenced(FAULTS_PAGE, "console") if CONTROL in each]
+    lines = block.splitlines()
+    told = [pair for pair in itertools.pairwise(lines) if pair[0].startswith("$ curl")]
+    assert told
+    for command, documented in told:
+        called = command.removeprefix("$ ").replace(DEFAULT_ADMIN_URL, str(relay.serving.admin))
+        answer = first_line(["sh", "-c", called + "; echo"], tmp_path)
+        assert set(KEYS.findall(documented)) <= set(KEYS.findall(answer)), answer
+        assert answer[:12] == documented[:12]
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")

@@ -14,8 +14,7 @@ from sprint.core.chains.bitcoin_family.header import parse_header
 from sprint.core.chains.bitcoin_family.parameters import NetworkParameters
 from sprint.core.chains.bitcoin_family.proof_of_work import target_of
 
-# Within ten doublings of a target is near it: difficulty has moved by less in any five years since 2014, and
-# the main networks are by twenty and more doublings above their test networks.
+# Ten doublings. A block so old that its target is further from its network's checkpoint is not told by it.
 NEAR_FACTOR = 1_024
 
 
