@@ -184,6 +184,8 @@ def _options(
         demo=demo or devnet_only,
         devnet_faults=devnet_faults,
         chains=chains,
+        kernels=config.relay.kernels,
+        features=config.features,
     )
 
 

@@ -49,6 +49,10 @@ class ServingLine(msgspec.Struct, frozen=True):
     log: str
 
 
+# Compiled kernels have tests of their own; loading them a second at each start would be most of a short run.
+PLAIN_KERNELS = {"SPRINT_RELAY__KERNELS": "reference"}
+
+
 class RelayProcess:
     """One running relay. Making it waits until it serves; leaving the `with` block stops it."""
 
@@ -72,7 +76,7 @@ class RelayProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
-                env=os.environ | (environment or {}),
+                env={**PLAIN_KERNELS, **os.environ, **(environment or {})},
             )
         try:
             self.serving = self._read_serving_line(ready_timeout_s)

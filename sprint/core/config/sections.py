@@ -42,6 +42,13 @@ class RelaySection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             default="the XDG data folder",
         ),
     ] = None
+    kernels: Annotated[
+        Literal["auto", "avx512", "sha", "avx2", "portable", "reference"],
+        about(
+            "how hashes are made: `auto` compiles for this processor while the relay serves already; "
+            "a name asks for that form alone; `reference` is plain Python"
+        ),
+    ] = "auto"
     durability: Annotated[
         Literal["process", "disk", "memory"],
         about(
@@ -139,6 +146,17 @@ class FeaturesSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     watch_config: Annotated[
         bool, about("a changed config file is read again by itself, not on SIGHUP alone", at_once=True)
+    ] = True
+    hedging: Annotated[
+        bool, about("a body that is slow to come is asked of a second source too", at_once=True)
+    ] = True
+    high_bandwidth: Annotated[
+        bool,
+        about(
+            "the P2P nodes with `mempool=true` that deliver first, three at most, are asked to send compact "
+            "blocks unasked (BIP 152)",
+            at_once=True,
+        ),
     ] = True
 
 

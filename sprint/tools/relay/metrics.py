@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
+from types import MappingProxyType
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
@@ -23,12 +24,14 @@ from sprint.tools.relay.commit import CommitQueue, Committer
 from sprint.tools.relay.delivery import Delivery
 from sprint.tools.relay.faults import SourceFaults
 from sprint.tools.relay.hand_over import HandOver
+from sprint.tools.relay.listener_counts import ListenerCounts
 from sprint.tools.relay.source_standings import SourceStandings
 from sprint.tools.relay.source_traffic import SourceTraffic
 from sprint.tools.relay.stages import StageObserver
 from sprint.tools.relay.validation_counts import ValidationCounts
 from sprint.tools.relay.view import ServedChain, ServiceView
 from sprint.tools.runtime import clock
+from sprint.tools.web.router import Site
 
 # Every tier's packaged goal (5, 10, 50, 100 ms) is a bound, so that the share within it can be read exactly.
 DELIVERY_BOUNDS_S = (
@@ -60,6 +63,7 @@ class RelayParts(NamedTuple):
     delivery_seconds: DeliverySeconds
     store: CommitQueue
     committer: Committer
+    sites: Mapping[str, Site] = MappingProxyType({})
 
 
 def register_parts(registry: CollectorRegistry, parts: RelayParts) -> None:
@@ -70,7 +74,9 @@ def register_parts(registry: CollectorRegistry, parts: RelayParts) -> None:
     registry.register(SourceStandings(parts.chains))
     registry.register(SourceTraffic(parts.chains))
     registry.register(ChainStates(parts.chains))
+    registry.register(KernelForm(parts.view))
     registry.register(DeliveryState(parts))
+    registry.register(ListenerCounts(parts.sites))
     registry.register(NetworkState(parts.chains, parts.view))
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
@@ -99,6 +105,23 @@ _CHAIN_GAUGES: tuple[tuple[str, str, Callable[[Pipeline], float]], ...] = (
     ("sprint_chain_sources_ready", "Sources that are connected and usable", lambda p: p.state.sources_ready),
     ("sprint_chain_bodies_wanted", "Bodies asked for, or to be", lambda p: len(p.state.fetcher)),
 )
+
+
+class KernelForm(Collector):
+    """Which form of the kernels works; `failed` where the compiled one could not be had."""
+
+    def __init__(self, view: ServiceView) -> None:
+        self._view = view
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        found = self._view.kernels()
+        gauge = GaugeMetricFamily(
+            "sprint_kernels",
+            "1 for the form of the hash kernels that works, and how it came to that",
+            labels=("tier", "state"),
+        )
+        gauge.add_metric((found.tier, found.state), 1)
+        yield gauge
 
 
 class NetworkState(Collector):

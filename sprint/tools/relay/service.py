@@ -19,8 +19,9 @@ import msgspec
 from prometheus_client import CollectorRegistry
 
 from sprint.core.chains import Checkpoint, internal_hash
-from sprint.core.config import ChainSection, ConfigChange
+from sprint.core.config import ChainSection, ConfigChange, FeaturesSection
 from sprint.core.errors import ConfigError
+from sprint.core.kernels import REFERENCE
 from sprint.core.relay.event_log import Commit, EventLog
 from sprint.core.relay.pipeline import Pipeline
 from sprint.core.relay.restore import new_tree, restore_tree
@@ -34,7 +35,9 @@ from sprint.tools.relay.api import Api
 from sprint.tools.relay.commit import Committer
 from sprint.tools.relay.delivery import Delivery
 from sprint.tools.relay.embedded_devnet import start_devnet, temporary_folder
+from sprint.tools.relay.features import switch_features
 from sprint.tools.relay.intake import Intake, Shared
+from sprint.tools.relay.kernels_warm_up import KernelsWarmUp
 from sprint.tools.relay.listeners import Ports, admin_site, bind_all, metrics_site
 from sprint.tools.relay.live_config import LiveConfig
 from sprint.tools.relay.loop_lag import LoopLag
@@ -47,6 +50,7 @@ from sprint.tools.relay.stages import StageObserver, StageTimes
 from sprint.tools.relay.view import ServedChain, ServiceView
 from sprint.tools.runtime import (
     StopSignal,
+    background,
     clock,
     leave_start_up_to_itself,
     log_fields,
@@ -77,7 +81,9 @@ class RelayOptions(msgspec.Struct, frozen=True, kw_only=True):
     durability: Durability
     demo: bool
     devnet_faults: str | None = None
+    features: FeaturesSection = FeaturesSection()
     chains: tuple[str, ...] = ()
+    kernels: str = REFERENCE
 
 
 class ServingListener(msgspec.Struct, frozen=True):
@@ -141,7 +147,8 @@ class RelayService:
             self.view = relay.view
             leave_start_up_to_itself()
             serving(line)
-            await stop.wait()
+            async with background(relay.warm_up.run()):
+                await stop.wait()
             self._live = self.view = None
             log_fields(log, logging.INFO, "stopping", drain_s_max=STOP_TIMEOUT_S)
 
@@ -217,8 +224,11 @@ class _Running:
                     shared_by_p2p.peers.keep_in(service.options.data_dir)
             chain = self._chains[network.chain_id]
             chain.sources.append(new_source(spec, network, chain.intake, self._observer))
+        switch_features(self._chains.values(), msgspec.structs.asdict(service.options.features))
         self.view = ServiceView(self._chains, store, [tier.name for tier in service.options.tiers])
         self.view.subscribers = lambda: self._delivery.subscriber_count
+        self.warm_up = KernelsWarmUp(service.options.kernels)
+        self.view.kernels = lambda: self.warm_up.state
         self._listeners: list[Listener] = []
         self._sources = SourceTasks(self._chains, self._observer)
         self._loop_lag = LoopLag(service.registry)
@@ -284,6 +294,7 @@ class _Running:
             self._delivery_seconds,
             self._store,
             self._committer,
+            self._api.sites,
         )
 
     def _snapshot(self, network: ChainNetwork) -> ChainSnapshot:

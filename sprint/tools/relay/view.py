@@ -17,6 +17,7 @@ from sprint.tools.plugins import ChainNetwork
 from sprint.tools.relay.api import ChainView
 from sprint.tools.relay.commit import Committer
 from sprint.tools.relay.intake import Intake
+from sprint.tools.relay.kernels_warm_up import KernelState
 from sprint.tools.relay.sources.view import Source
 from sprint.tools.store import Store, StoredBlock
 
@@ -51,6 +52,7 @@ class ServiceView:
         self._latest: dict[str, StoredBlock] = {}
         self.committer: Committer | None = None
         self.subscribers: Callable[[], int] = lambda: 0
+        self.kernels: Callable[[], KernelState] = lambda: KernelState("reference")
         self._statistics = {
             chain_id: NetworkStatistics(
                 chain.intake.pipeline.state.tree, chain.network.parameters.block_interval_s
@@ -168,7 +170,7 @@ class ServiceView:
             "version": __version__,
             "tiers": list(self._tiers),
             "subscribers": self.subscribers(),
-            "parts": {"store": store, "chains": chains},
+            "parts": {"store": store, "chains": chains, "kernels": msgspec.to_builtins(self.kernels())},
         }
 
     def not_ready(self) -> str | None:
@@ -179,7 +181,7 @@ class ServiceView:
         return None
 
     def version(self) -> Mapping[str, Any]:
-        return {"version": __version__, "python": platform.python_version(), "kernels": "reference"}
+        return {"version": __version__, "python": platform.python_version(), "kernels": self.kernels().tier}
 
 
 def _status(chain: ServedChain) -> str:
