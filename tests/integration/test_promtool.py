@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 
 import pytest
@@ -11,6 +12,7 @@ from prometheus_client import generate_latest
 from sprint.tools.relay.service import Serving
 from tests.integration.real_servers import PROMTOOL_PATH
 from tests.integration.relay_metrics import fetch
+from tests.test_documentation import section
 from tests.tools.relay.test_service import blocks, options, with_a_relay
 from tests.tools.relay.test_source_traffic import a_source_of_each_kind, registry_of
 
@@ -26,6 +28,8 @@ def test_metrics_of_a_relay_at_work_pass_the_linter_of_prometheus() -> None:
         assert b'sprint_subscribers{tier="turbo"}' in text
         assert b'sprint_source_connects_total{chain="litecoin-regtest"' in text
         assert b"sprint_event_loop_lag_seconds_count" in text
+        found = set(re.findall(r"^# TYPE (sprint_\w+) ", text.decode(), flags=re.MULTILINE))
+        assert found - documented() == set(), "metrics without a row in docs/reference/http-api.md"
         checked = await asyncio.to_thread(_check, text)
         assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
 
@@ -45,6 +49,10 @@ def test_the_linter_that_is_used_does_refuse() -> None:
     checked = _check(b"# HELP sprint_blocks Blocks\n# TYPE sprint_blocks counter\nsprint_blocks 1\n")
     assert checked.returncode != 0
     assert b"_total" in checked.stdout + checked.stderr
+
+
+def documented() -> set[str]:
+    return set(re.findall(r"`(sprint_[a-z_]+)", section("http-api.md", "Admin and metrics")))
 
 
 def _check(text: bytes) -> subprocess.CompletedProcess[bytes]:

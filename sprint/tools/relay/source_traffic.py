@@ -18,7 +18,6 @@ from sprint.tools.relay.view import ServedChain
 _LABELS = ("chain", "source")
 _COMPACT: tuple[tuple[str, str, str], ...] = (
     ("received", "sprint_compact_blocks_received", "Compact blocks that came"),
-    ("rebuilt", "sprint_compact_blocks_rebuilt", "Compact blocks that were made whole"),
     ("asked_whole", "sprint_compact_blocks_failed", "Compact blocks whose block was asked for whole"),
     ("round_trips", "sprint_compact_round_trips", "Compact blocks that transactions were asked for"),
     ("transactions_missing", "sprint_compact_transactions_missing", "Transactions asked for"),
@@ -53,16 +52,12 @@ class SourceTraffic(Collector):
             for lane, count in view.requests.items():
                 requests.add_metric((chain_id, view.name, lane), count)
         yield from (connects, requests)
+        yield _rebuilt([(chain_id, view) for chain_id, _, view in views if view.compact])
         for key, name, text in _COMPACT:
-            found = [
-                (chain_id, view, view.compact.get(key, 0)) for chain_id, _, view in views if view.compact
-            ]
-            yield _counter(name, text, found)
+            yield _counter(name, text, [(c, v.name, v.compact.get(key, 0)) for c, _, v in views if v.compact])
+        heard = [(chain_id, view) for chain_id, scheme, view in views if scheme == "zmq"]
         for key, name, text in _ZMQ:
-            found = [
-                (chain_id, v, v.published.get(key, 0)) for chain_id, scheme, v in views if scheme == "zmq"
-            ]
-            yield _counter(name, text, found)
+            yield _counter(name, text, [(c, v.name, v.published.get(key, 0)) for c, v in heard])
         yield from self._mempools()
 
     def _mempools(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
@@ -82,8 +77,22 @@ class SourceTraffic(Collector):
         yield from (count, size, evicted)
 
 
-def _counter(name: str, text: str, found: list[tuple[str, SourceView, int]]) -> CounterMetricFamily:
+def _rebuilt(views: list[tuple[str, SourceView]]) -> CounterMetricFamily:
+    family = CounterMetricFamily(
+        "sprint_compact_blocks_rebuilt",
+        "Compact blocks that were made whole, by the round trips that took",
+        labels=(*_LABELS, "round_trips"),
+    )
+    for chain_id, view in views:
+        after_asking = view.compact.get("rebuilt_after_asking", 0)
+        at_once = view.compact.get("rebuilt", 0) - after_asking
+        family.add_metric((chain_id, view.name, "0"), at_once)
+        family.add_metric((chain_id, view.name, "1"), after_asking)
+    return family
+
+
+def _counter(name: str, text: str, found: list[tuple[str, str, int]]) -> CounterMetricFamily:
     family = CounterMetricFamily(name, text, labels=_LABELS)
-    for chain_id, view, value in found:
-        family.add_metric((chain_id, view.name), value)
+    for chain_id, source, value in found:
+        family.add_metric((chain_id, source), value)
     return family

@@ -48,7 +48,14 @@ class _Key:
 
 
 def a_source_of_each_kind() -> list[ShownSource]:
-    compact = {"received": 9, "rebuilt": 7, "asked_whole": 2, "round_trips": 3, "bytes_saved": 1_000}
+    compact = {
+        "received": 9,
+        "rebuilt": 7,
+        "rebuilt_after_asking": 2,
+        "asked_whole": 2,
+        "round_trips": 3,
+        "bytes_saved": 1_000,
+    }
     return [
         ShownSource("p2p://127.0.0.1:1?mempool=true", compact=compact),
         ShownSource("rpc://127.0.0.1:2", requests={"tip": 5, "bodies": 1}),
@@ -64,7 +71,8 @@ def test_what_sources_count_is_what_the_metrics_say() -> None:
 
     assert [value("sprint_source_connects_total", each) for each in ("p2p", "rpc", "zmq")] == [2, 2, 2]
     assert value("sprint_compact_blocks_received_total", "p2p") == 9
-    assert value("sprint_compact_blocks_rebuilt_total", "p2p") == 7
+    assert value("sprint_compact_blocks_rebuilt_total", "p2p", round_trips="0") == 5
+    assert value("sprint_compact_blocks_rebuilt_total", "p2p", round_trips="1") == 2
     assert value("sprint_compact_blocks_failed_total", "p2p") == 2
     assert value("sprint_compact_round_trips_total", "p2p") == 3
     assert value("sprint_compact_transactions_missing_total", "p2p") == 0

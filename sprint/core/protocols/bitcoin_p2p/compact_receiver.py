@@ -28,8 +28,9 @@ PARTIAL_BLOCKS_MAX = 2  # of one peer; the older ones are forgotten, and their b
 class Relaying(NamedTuple):
     """What a session stands on that has transactions relayed to it: the chain's pool, and what is counted.
 
-    Counts: `received` compact blocks, `rebuilt` ones, those that took `round_trips`,
-    `transactions_missing`, `asked_whole` after all, and `bytes_saved` against whole blocks.
+    Counts: `received` compact blocks, `rebuilt` ones, of these `rebuilt_after_asking` for transactions;
+    `round_trips` that was asked, `transactions_missing`, `asked_whole` after all, and `bytes_saved` against
+    whole blocks.
     """
 
     pool: TransactionPool
@@ -128,10 +129,12 @@ class CompactReceiver:
         partial.fill(answer.transactions)
         partial.size_bytes += len(payload)
         try:
-            return partial.hash, self._finished(partial)
+            raw = self._finished(partial)
         except RebuildFailed:
             self._fail(partial)
             raise
+        self._counts["rebuilt_after_asking"] += 1
+        return partial.hash, raw
 
     def forget(self, block_hash: bytes) -> None:
         self._partials.pop(block_hash, None)

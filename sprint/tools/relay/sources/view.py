@@ -19,8 +19,9 @@ class SourceView(msgspec.Struct, frozen=True):
     `blocked`: it misbehaved and is shut out; it is tried again in `retry_in_s`, as one that is `waiting` is.
     `awaited_s` is how long the block is waited for that was asked of it first, 0 where none is.
     `faults` counts by kind what it sent that was not as it should be, also what costs it nothing.
-    `compact` counts its compact blocks: `received`, `rebuilt`, `round_trips` that took, `asked_whole` after
-    all, `transactions_missing`, and `bytes_saved` against whole blocks.
+    `compact` counts its compact blocks: `received`, `rebuilt`, of these `rebuilt_after_asking` for
+    transactions, `round_trips` that was asked, `asked_whole` after all, `transactions_missing`, and
+    `bytes_saved` against whole blocks.
     `notes` say what to know of it although it is usable. `requests` counts those over JSON-RPC by lane:
     `headers`, `bodies`, and `tip`, which polls. `published` counts a publisher's `messages` and
     `messages_lost`.

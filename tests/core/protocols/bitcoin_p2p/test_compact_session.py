@@ -113,6 +113,7 @@ def test_what_is_missing_is_asked_for() -> None:
     assert peer.says("blocktxn", answer) == [BlockReceived(RAW)]
     assert peer.session.oldest_request_at is None
     assert (peer.counts["round_trips"], peer.counts["transactions_missing"]) == (1, 2)
+    assert (peer.counts["rebuilt"], peer.counts["rebuilt_after_asking"]) == (1, 1)
     used = len(compact_of(BLOCK).encode()) + len(asked.payload) + len(answer)
     assert peer.counts["bytes_saved"] == max(0, len(RAW) - used)
 
