@@ -5,6 +5,7 @@ One table of what can be wrong with a file; one relay is told of all of it, one 
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.integration.relay_process import RelayProcess
 CHAIN = "litecoin-regtest"
 SOURCES = f"[[chains.{CHAIN}.sources]]\n"
 FIRST = f"chains.{CHAIN}.sources.0"
+LOG_KEYS = ["time", "level", "logger", "message"]
 # What is in the file, and what the log must say after the file's name.
 BAD_FILES: dict[str, tuple[bytes, str]] = {
     "cut off": (
@@ -87,6 +89,8 @@ def test_every_kind_of_bad_file_changes_nothing_and_is_named_with_key_and_reason
             metrics = httpx.get(f"{relay.serving.metrics}/metrics", trust_env=False).text
             assert f'sprint_config_reloads_total{{outcome="kept"}} {float(len(BAD_FILES))}' in metrics
             assert 'outcome="applied"' not in metrics
+            lines = [json.loads(line) for line in relay.stderr_path.read_text().splitlines()]
+            assert [line for line in lines if list(line)[: len(LOG_KEYS)] != LOG_KEYS] == []
 
 
 def test_a_swapped_link_is_a_changed_file_and_one_that_hangs_is_none(tmp_path: Path) -> None:
