@@ -9,7 +9,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
-from types import MappingProxyType
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
@@ -63,7 +62,7 @@ class RelayParts(NamedTuple):
     delivery_seconds: DeliverySeconds
     store: CommitQueue
     committer: Committer
-    sites: Mapping[str, Site] = MappingProxyType({})
+    sites: Mapping[str, Site]
 
 
 def register_parts(registry: CollectorRegistry, parts: RelayParts) -> None:
