@@ -19,7 +19,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from sprint.core.model import BlockEvent, Event, SourceStatusData, SourceStatusEvent
-from tests.integration.real_servers import RpcError
+from tests.integration.real_servers import RpcError, wait_until
 from tests.integration.relay_metrics import fetch
 from tests.integration.subscribers import Listener
 from tests.integration.switching import Fault, Node, Pair, Subject
@@ -29,6 +29,7 @@ RETURN_TIMEOUT_S = (
     120.0  # a source's backoff is 30 s at most, and a lagging one has to keep up for some heads
 )
 JOIN_AGAIN_S = 5.0
+AGREE_S = 2.0
 IN_MID_BLOCK_SHARE = 0.4  # of the faults: the node that is struck mines just then
 BLOCK_TAKES_S = 0.05  # from asking for a block to its event, or less
 OWN_BRANCH_SHARE = 0.7  # of the cuts: the node that is cut off mines on
@@ -183,19 +184,28 @@ class Drill:
     def _settle(self, miner: Node) -> None:
         """Mine on until the nodes agree, all sources are ready and none is asked last; wait for the tip."""
         began = joined = time.monotonic()
-        while not (self.pair.agreed() and not self._out()):
+        waited_for: list[str] = []
+        while wanting := self._wanting():
             now = time.monotonic()
             if now > began + RETURN_TIMEOUT_S:
-                raise TimeoutError(
-                    f"{self.pair.chain} is not whole {RETURN_TIMEOUT_S:g} s after a fault: {self._out()}, "
-                    f"tips {[node.tip for node in self.pair.nodes]}"
-                )
-            if now > joined + JOIN_AGAIN_S and not self.pair.agreed():
+                raise TimeoutError(f"{self.pair.chain}: {RETURN_TIMEOUT_S:g} s after a fault {wanting}")
+            if now > joined + JOIN_AGAIN_S:
                 self.pair.join()
                 joined = now
+            waited_for = wanting
             self._pause()
             self._mine(miner)
+        self._say(f"whole after {time.monotonic() - began:.1f} s; waited for {waited_for}")
         self._watch.wait_for_block(miner.tip)
+
+    def _wanting(self) -> list[str]:
+        """What is not whole: nodes that differ, sources that are not ready or demoted, and why."""
+        try:
+            # A bcoin that catches up may stay one block behind for as long as there is a next one.
+            wait_until(self.pair.agreed, "the nodes agree", timeout_s=AGREE_S)
+        except TimeoutError:
+            return [f"{node!r} is at {node.height}: {node.tip}" for node in self.pair.nodes]
+        return self._out()
 
     def _out(self) -> list[str]:
         """The sources that are not ready, or are demoted, with the relay's reasons."""
