@@ -1,24 +1,42 @@
-"""How sources stand in their race, as Prometheus metrics: read from the pipelines when somebody asks."""
+"""How sources are and stand in their race, as Prometheus metrics: read when somebody asks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import get_args
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from sprint.tools.relay.sources.view import SourceState
 from sprint.tools.relay.view import ServedChain
 
 _LABELS = ("chain", "source")
 
 
 class SourceStandings(Collector):
-    """`sprint_source_wins_total`, `…_timeouts_total`, `…_lag_seconds`, `…_demoted`, by chain and source."""
+    """`sprint_source_state`, `…_wins_total`, `…_timeouts_total`, `…_lag_seconds`, `…_demoted`."""
 
     def __init__(self, chains: Mapping[str, ServedChain]) -> None:
         self._chains = chains
 
     def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+        yield self._states()
+        yield from self._standings()
+
+    def _states(self) -> GaugeMetricFamily:
+        """Tell of each source the state that it is in, by a 1, and of the others by a 0."""
+        states = GaugeMetricFamily(
+            "sprint_source_state", "1 for the state that a source is in", labels=(*_LABELS, "state")
+        )
+        for chain_id, chain in self._chains.items():
+            for source in chain.sources:
+                present = source.view().state
+                for state in get_args(SourceState):
+                    states.add_metric((chain_id, source.spec.name, state), int(state == present))
+        return states
+
+    def _standings(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
         wins = CounterMetricFamily(
             "sprint_source_wins", "Blocks that a source was the first to announce", labels=_LABELS
         )

@@ -12,6 +12,23 @@ from sprint.core.relay.settings import ChainSettings
 from sprint.tools.relay.source_standings import SourceStandings
 
 
+def source(name: str, state: str) -> SimpleNamespace:
+    return SimpleNamespace(spec=SimpleNamespace(name=name), view=lambda: SimpleNamespace(state=state))
+
+
+def test_the_state_that_each_source_is_in_is_told_and_that_it_is_in_no_other() -> None:
+    sources = [source("good", "ready"), source("false", "blocked")]
+    board = SourceBoard(ChainSettings())
+    pipeline = SimpleNamespace(state=SimpleNamespace(board=board))
+    chains: Any = {"bitcoin": SimpleNamespace(intake=SimpleNamespace(pipeline=pipeline), sources=sources)}
+    registry = CollectorRegistry()
+    registry.register(SourceStandings(chains))
+    (family,) = [each for each in registry.collect() if each.name == "sprint_source_state"]
+    told = {(each.labels["source"], each.labels["state"]): each.value for each in family.samples}
+    assert {key for key, value in told.items() if value} == {("good", "ready"), ("false", "blocked")}
+    assert len(told) == 2 * 4
+
+
 def test_the_race_is_told_by_source() -> None:
     board = SourceBoard(ChainSettings(lag_s_max=30.0))
     for name in ("first", "late"):
@@ -19,7 +36,7 @@ def test_the_race_is_told_by_source() -> None:
     board.won("first", 10)
     board.confirmed("late", 10, 0.25)
     board.won("first", 11)
-    sources = [SimpleNamespace(spec=SimpleNamespace(name=name)) for name in ("first", "late", "never")]
+    sources = [source(name, "waiting" if name == "never" else "ready") for name in ("first", "late", "never")]
     pipeline = SimpleNamespace(state=SimpleNamespace(board=board))
     chains: Any = {"bitcoin": SimpleNamespace(intake=SimpleNamespace(pipeline=pipeline), sources=sources)}
     registry = CollectorRegistry()
