@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import shutil
 import subprocess
@@ -24,6 +25,7 @@ PAGES = [
     *sorted((ROOT / "docs").glob("howto/*.md")),
 ]
 FAULTS_PAGE = ROOT / "docs/howto/devnet-faults.md"
+SHUT_OUT_PAGE = ROOT / "docs/howto/source-shut-out.md"
 DEFAULT_URL = "http://127.0.0.1:8080"
 DEFAULT_ADMIN_URL = "http://127.0.0.1:8081"
 CONTROL = f"{DEFAULT_ADMIN_URL}/api/devnet"
@@ -44,7 +46,7 @@ CURLS = [
     if line.startswith("$ curl")
     and "CURSOR" not in line
     and '"method"' not in line  # those ask a node
-    and CONTROL not in line
+    and DEFAULT_ADMIN_URL not in line
 ]
 
 
@@ -115,3 +117,17 @@ def test_a_documented_curl_command_is_answered_with_a_block(
 ) -> None:
     line = first_line(["sh", "-c", command.replace(DEFAULT_URL, relay.url) + "; echo"], tmp_path)
     assert '"hash":"' in line
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_the_documented_question_for_sources_is_answered_with_states_that_the_page_names(
+    relay: RelayProcess, tmp_path: Path
+) -> None:
+    (block,) = [each for each in fenced(SHUT_OUT_PAGE, "console") if "$ curl" in each]
+    command = block.strip().removeprefix("$ ").replace(DEFAULT_ADMIN_URL, str(relay.serving.admin))
+    answer = json.loads(first_line(["sh", "-c", command + "; echo"], tmp_path))
+    sources = [source for listed in answer["sources"].values() for source in listed]
+    assert sources
+    for source in sources:
+        assert f"| `{source['state']}` |" in SHUT_OUT_PAGE.read_text("utf-8")
+        assert {"reason", "retry_in_s"} <= set(source)
