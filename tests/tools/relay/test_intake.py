@@ -109,3 +109,19 @@ def test_a_removed_source_is_read_no_more_told_lost_once_and_the_others_stay() -
     asyncio.run(main())
     said = [("ready", "connected"), ("ready", "connected"), ("lost", "the config no longer names it")]
     assert statuses_of(committed) == said
+
+
+def test_what_others_say_of_a_source_that_cannot_be_heard_is_told_at_once() -> None:
+    committed: list[Commit] = []
+
+    async def main() -> None:
+        prover = Prover()
+        intake = intake_of(prover, committed.append)
+        intake.source_noted("z", "nothing publishes there")
+        assert statuses_of(committed) == [("demoted", "nothing publishes there")]
+        intake.close()
+        intake.source_noted("z", "said after the end")
+        prover.close()
+
+    asyncio.run(main())
+    assert len(statuses_of(committed)) == 1

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 import pytest
 
 from sprint.core.protocols.announcements import HashesAnnounced
+from sprint.core.protocols.json_rpc.results import Publishing
 from sprint.core.protocols.zmq.frames import HASHBLOCK
-from sprint.core.relay.source_url import source_of
+from sprint.core.relay.source_url import parse_source, source_of
 from sprint.tools.relay.check import check_sources
+from sprint.tools.relay.intake import Sink
 from sprint.tools.relay.sources import new_source
+from sprint.tools.relay.sources.publisher_watch import PublisherWatch
 from sprint.tools.relay.sources.rpc import RpcSource
 from sprint.tools.relay.sources.zmq import ZmqSource
 from tests.core.protocols.json_rpc.model_node import ModelNode
@@ -71,6 +75,47 @@ def test_a_node_that_was_asked_for_zmq_but_has_none_is_reported_as_such(*, rpc_f
     node = ModelNode()
     node.refuse["getzmqnotifications"] = -32601
     beside_a_node(node, UNUSED_PORT, scene, rpc_first=rpc_first)
+
+
+class Told:
+    """What of an intake the watch needs; counts what it is told and what a node was asked."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.asked = 0
+
+    def source_noted(self, name: str, reason: str) -> None:
+        self.notes.append(f"{name}: {reason}")
+
+    def ask(self) -> None:
+        self.asked += 1
+
+
+def test_a_node_is_asked_when_a_publisher_on_its_host_comes_later_and_no_other_is() -> None:
+    watch, told, other = PublisherWatch(), Told(), Told()
+    watch.serves(parse_source("core@bitcoin=rpc://127.0.0.1:8332"), told.ask)
+    watch.serves(parse_source("far@bitcoin=rpc://10.0.0.1:8332"), other.ask)
+    assert (told.asked, other.asked) == (0, 0)
+    watch.wanted(parse_source("z@bitcoin=zmq://127.0.0.1:28332"))
+    assert (told.asked, other.asked) == (1, 0)
+
+
+def test_why_nothing_publishes_is_told_once_and_anew_after_it_was_reached() -> None:
+    watch, told = PublisherWatch(), Told()
+    intake = cast("Sink", told)
+    watch.wanted(parse_source("z@bitcoin=zmq://127.0.0.1:28332"))
+    watch.serves(parse_source("core@bitcoin=rpc://127.0.0.1:8332"), told.ask)
+    watch.unreachable("z", intake)
+    assert told.notes == []
+    for _ in range(3):
+        watch.told("core", Publishing(built_in=False))
+        watch.unreachable("z", intake)
+    assert len(told.notes) == 1
+    watch.reached("z")
+    watch.unreachable("z", intake)
+    assert len(told.notes) == 2
+    watch.gone("core")
+    assert watch.note_of("z") == ""
 
 
 def test_a_publisher_that_answers_is_believed_before_a_node_beside_it() -> None:
