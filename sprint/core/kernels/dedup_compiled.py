@@ -31,6 +31,7 @@ from sprint.core.kernels.dedup import (
 )
 from sprint.core.kernels.dedup_kernels import (
     ENTRY_SIZE,
+    STATE_SIZE,
     forget_builtin,
     forget_one,
     seen_builtin,
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 SLOTS_PER_ENTRY_MIN: Final = 2
-STATE_WORDS: Final = 5  # entries held, the newest, the oldest, the first free one, the first never used
+STATE_WORDS: Final = 5  # entries held; numbers of the newest, the oldest, a free one, the last ever used
 _ENTRY = struct.Struct("<32sIIdII8x")  # hash, space, hash of the key, first seen, older, newer
 _WORD_MASK = (1 << 64) - 1
 
@@ -57,11 +58,13 @@ class CompiledDedupTable:
     def __init__(self, entries_max: int, seed: bytes, *, by_builtin: bool | None = None) -> None:
         self.entries_max = checked_entries_max(entries_max)
         slots = 1 << (SLOTS_PER_ENTRY_MIN * entries_max - 1).bit_length()
-        self._slots = np.zeros(slots, np.uint64)
-        # Entries are numbered from 1; a line more than those lets them begin at one.
-        self._lines = np.zeros((entries_max + 2) * ENTRY_SIZE, np.uint8)
-        self._entries_at = -(-self._lines.ctypes.data // ENTRY_SIZE) * ENTRY_SIZE
-        self._state = np.zeros(STATE_WORDS, np.uint64)
+        slots_size = -(-8 * slots // ENTRY_SIZE) * ENTRY_SIZE
+        # One piece, so that numpy asks for huge pages where it is large; a line more lets it begin at one.
+        self._memory = np.zeros(slots_size + STATE_SIZE + (entries_max + 2) * ENTRY_SIZE, np.uint8)
+        start = -self._memory.ctypes.data % ENTRY_SIZE
+        self._slots = self._memory[start : start + 8 * slots].view(np.uint64)
+        self._state = self._memory[start + slots_size :][: 8 * STATE_WORDS].view(np.uint64)
+        self._lines = self._memory[start + slots_size + STATE_SIZE :]  # numbered from 1
         self._keys = struct.unpack("<10Q", hashlib.shake_256(seed).digest(80))
         self._numbers = SpaceNumbers()
         self._by_builtin = _builtin.layout_is_known() if by_builtin is None else by_builtin
@@ -75,7 +78,7 @@ class CompiledDedupTable:
     @property
     def size_bytes(self) -> int:
         """The memory that is allocated."""
-        return self._slots.nbytes + self._lines.nbytes + self._state.nbytes
+        return self._memory.nbytes
 
     def space(self, chain: str, kind: Kind, ttl_s: float) -> CompiledSpace:
         number = self._numbers.number(chain, kind)
@@ -83,7 +86,7 @@ class CompiledDedupTable:
         words = np.array(
             [
                 self._slots.ctypes.data,
-                self._entries_at,
+                self._lines.ctypes.data,
                 self._state.ctypes.data,
                 len(self._slots) - 1,
                 self.entries_max,
@@ -94,18 +97,16 @@ class CompiledDedupTable:
             ],
             np.uint64,
         )
-        memory = (self._slots, self._lines, self._state)
-        space = CompiledSpace(words, memory)
+        space = CompiledSpace(words, self._memory)
         if self._by_builtin:
             space.use_builtins()
         return space
 
     def entries(self) -> list[Entry]:
         names, found = self._numbers.names(), []
-        first_at = self._entries_at - self._lines.ctypes.data
         number = int(self._state[2])
         while number:
-            line = self._lines[first_at + number * ENTRY_SIZE :][:ENTRY_SIZE].tobytes()
+            line = self._lines[number * ENTRY_SIZE :][:ENTRY_SIZE].tobytes()
             digest, space, _, first_seen, _, number = _ENTRY.unpack(line)
             chain, kind = names[space]
             found.append(Entry(chain, kind, digest, first_seen))
@@ -115,9 +116,9 @@ class CompiledDedupTable:
 class CompiledSpace:
     """`seen` and `forget` are builtins where `use_builtins` was called."""
 
-    def __init__(self, words: np.ndarray[Any, np.dtype[np.uint64]], memory: tuple[object, ...]) -> None:
+    def __init__(self, words: np.ndarray[Any, np.dtype[np.uint64]], memory: object) -> None:
         self.words = words
-        self._memory = memory  # whose addresses are in the words
+        self._memory = memory  # addresses in it are in the words
         self.seen: Callable[[bytes, float], bool] = self._seen
         self.forget: Callable[[bytes], bool] = self._forget
 

@@ -34,7 +34,8 @@ Word = Any  # an address or a number, of 64 bits without sign
 Array = Any  # of numba
 
 ENTRY_SIZE: Final = 64
-PREFETCH_AHEAD: Final = np.uint64(8)  # hashes of a batch whose slots are fetched while one is looked up
+GROUP: Final = 24  # hashes of a batch whose slots are fetched together
+STATE_SIZE: Final = -(-8 * (5 + GROUP) // ENTRY_SIZE) * ENTRY_SIZE
 
 _SLOTS, _ENTRIES, _STATE, _MASK, _MAX, _SPACE, _TTL, _START = (np.uint64(8 * n) for n in range(8))
 _KEYS = np.uint64(64)
@@ -45,6 +46,7 @@ _ENTRY_SHIFT, _SLOT_SHIFT = np.uint64(6), np.uint64(3)
 _HALF, _LOW = np.uint64(32), np.uint64(0xFFFF_FFFF)
 _NONE, _ONE, _SIXTEEN = np.uint64(0), np.uint64(1), np.uint64(16)
 _WORD, _SIZE = np.uint64(8), np.uint64(DIGEST_SIZE)
+_SCRATCH, _GROUP = np.uint64(40), np.uint64(GROUP * DIGEST_SIZE)
 _MIX, _MIX_SHIFT = np.uint64(0x9E37_79B1), np.uint64(15)
 
 _step = njit(forceinline=True, error_model="numpy")
@@ -146,10 +148,12 @@ def _evict(context: Word, state: Word, entries: Word) -> Word:
         position = (position + _ONE) & mask
     _clear(context, slots + (position << _SLOT_SHIFT))
     _unlink(state, entries, number)
-    # The next to go is known now, so its slot can be on its way from memory until it does.
+    # Those that go next are known now, so their slots can be on their way from memory until they do.
     following = load_word(state + _OLDEST)
-    position = np.uint64(load_half(entries + (following << _ENTRY_SHIFT) + _E_HASH)) & mask
+    entry = entries + (following << _ENTRY_SHIFT)
+    position = np.uint64(load_half(entry + _E_HASH)) & mask
     prefetch(slots + (position << _SLOT_SHIFT))
+    prefetch(entries + (np.uint64(load_half(entry + _E_NEWER)) << _ENTRY_SHIFT))
     return number
 
 
@@ -186,9 +190,8 @@ def _insert(context: Word, state: Word, entries: Word, digest: Word, key_hash: W
 
 
 @_step
-def _seen(context: Word, digest: Word, now: float) -> bool:
+def _seen(context: Word, digest: Word, key_hash: Word, now: float) -> bool:
     state, entries = load_word(context + _STATE), load_word(context + _ENTRIES)
-    key_hash = _hash(context, digest)
     slot = load_word(_find(context, digest, key_hash))
     if slot == _NONE:
         _insert(context, state, entries, digest, key_hash, now)
@@ -231,7 +234,8 @@ _DIGEST = types.Bytes(types.uint8, 1, "C")
 
 @njit(types.boolean(_WORDS, _DIGEST, types.float64), cache=_KEPT, error_model="numpy")
 def seen_one(words: Array, digest: bytes, now: float) -> bool:
-    return _seen(address_of(words), address_of(digest), now)
+    context, given = address_of(words), address_of(digest)
+    return _seen(context, given, _hash(context, given), now)
 
 
 @njit(types.boolean(_WORDS, _DIGEST), cache=_KEPT, error_model="numpy")
@@ -241,19 +245,25 @@ def forget_one(words: Array, digest: bytes) -> bool:
 
 @njit(types.void(_WORDS, _BYTES_READ, types.float64, _BYTES), cache=_KEPT, error_model="numpy")
 def seen_each(words: Array, digests: Array, now: float, answers: Array) -> None:
+    """Look at a group of hashes in two rounds: their slots are on their way while the others are hashed."""
     context, digest, answer = address_of(words), address_of(digests), address_of(answers)
     slots, mask = load_word(context + _SLOTS), load_word(context + _MASK)
+    hashes = load_word(context + _STATE) + _SCRATCH
     end = digest + np.uint64(digests.size)
-    ahead = digest
-    # The first slots are not there yet; the loop below fetches one for each that it looks up.
     while digest != end:
-        ahead_end = min(end, digest + (PREFETCH_AHEAD << np.uint64(5)))
-        while ahead < ahead_end:
-            prefetch(slots + ((_hash(context, ahead) & mask) << _SLOT_SHIFT))
+        group_end, ahead, hash_at = min(end, digest + _GROUP), digest, hashes
+        while ahead != group_end:
+            key_hash = _hash(context, ahead)
+            store_word(hash_at, key_hash)
+            prefetch(slots + ((key_hash & mask) << _SLOT_SHIFT))
             ahead += _SIZE
-        store_byte(answer, np.uint8(_seen(context, digest, now)))
-        digest += _SIZE
-        answer += _ONE
+            hash_at += _WORD
+        hash_at = hashes
+        while digest != group_end:
+            store_byte(answer, np.uint8(_seen(context, digest, load_word(hash_at), now)))
+            digest += _SIZE
+            answer += _ONE
+            hash_at += _WORD
 
 
 _AS_BUILTIN = types.uint64(types.uint64, types.uint64, types.int64)
@@ -286,7 +296,9 @@ def seen_builtin(owner: Word, arguments: Word, count: int) -> Word:
     if count == 2:
         digest, now = load_word(arguments), load_word(arguments + _WORD)
         if _is_digest(context, digest) and load_word(now + _TYPE_AT) == load_word(context + _FLOAT_TYPE):
-            return _truth(context, _seen(context, digest + _BYTES_AT, load_float(now + _FLOAT_AT)))
+            given = digest + _BYTES_AT
+            answer = _seen(context, given, _hash(context, given), load_float(now + _FLOAT_AT))
+            return _truth(context, answer)
     vectorcall, otherwise = load_word(context + _VECTORCALL), load_word(context + _OTHERWISE)
     return call_python(vectorcall, otherwise, arguments, np.uint64(count))
 
