@@ -68,6 +68,8 @@ class ConfigReload:
 
     async def run(self) -> None:
         """Wait for being told and for changes, for ever."""
+        if self._path is not None:  # it may be one that nobody thought of, in one of the usual places
+            log_fields(log, logging.INFO, "config read", file=self._path)
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._watch_interval_s):

@@ -137,3 +137,20 @@ def test_being_told_wakes_the_watch_at_once_and_a_failure_does_not_end_it() -> N
         watching.cancel()
 
     asyncio.run(main())
+
+
+def test_the_file_that_was_read_is_named_at_the_start(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        watching = asyncio.create_task(Bench(tmp_path / "sprint.toml", interval_s=3600.0).reload.run())
+        await asyncio.sleep(0)
+        watching.cancel()
+
+    caplog.set_level("INFO")
+    asyncio.run(main())
+    (record,) = caplog.records
+    assert (record.getMessage(), getattr(record, "fields", {})) == (
+        "config read",
+        {"file": tmp_path / "sprint.toml"},
+    )
