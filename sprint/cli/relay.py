@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -61,6 +61,14 @@ Source = Annotated[
     typer.Option("--source", metavar="[NAME@]CHAIN[:NETWORK]=URL", help="A node; may be repeated."),
 ]
 
+DevnetFaults = Annotated[
+    str | None, typer.Option(metavar="SEED", help="Let the devnet misbehave by a schedule out of SEED.")
+]
+DevnetInterval = Annotated[
+    int | None,
+    typer.Option("--devnet-interval-ms", help="The devnet mines a block so often; 0 when told only."),
+]
+
 
 @app.callback(help=RELAY_HELP)
 def relay(
@@ -77,9 +85,8 @@ def relay(
     data_dir: DataDir = None,
     chain: Annotated[list[str] | None, typer.Option(help="Only this chain; may be repeated.")] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Run the devnet, beside sources if any.")] = False,
-    devnet_faults: Annotated[
-        str | None, typer.Option(metavar="SEED", help="Let the devnet misbehave by a schedule out of SEED.")
-    ] = None,
+    devnet_faults: DevnetFaults = None,
+    devnet_interval: DevnetInterval = None,
     log_format: LogFormatOption = None,
     log_level: LogLevelOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Log warnings and errors only.")] = False,
@@ -114,7 +121,7 @@ def relay(
             chains=tuple(chain or ()),
             port=port,
             demo=demo,
-            devnet_faults=devnet_faults,
+            devnet={"--devnet-faults": devnet_faults, "--devnet-interval-ms": devnet_interval},
         )
         loading = loading_of(loaded, flags, sources, quiet=quiet)
         code = _serve(options, loading, as_json=form == "json", quiet=quiet)
@@ -142,7 +149,7 @@ def _options(
     chains: tuple[str, ...],
     port: int | None,
     demo: bool,
-    devnet_faults: str | None,
+    devnet: dict[str, Any],
 ) -> RelayOptions:
     from sprint.cli.settings import data_dir
     from sprint.core.config import sections_by_chain, sources_of
@@ -157,10 +164,9 @@ def _options(
         raise ConfigError("--port needs --tier: without it each tier has its own port")
     specs = sources_of(config, sources)
     devnet_only = not specs
-    if devnet_faults is not None and not (demo or devnet_only):
-        raise ConfigError(
-            "--devnet-faults needs the devnet: give --demo too, it then runs beside the sources"
-        )
+    given = next((option for option, value in devnet.items() if value is not None), None)
+    if given is not None and not (demo or devnet_only):
+        raise ConfigError(f"{given} needs the devnet: give --demo too, it then runs beside the sources")
 
     def asked(key: str, value: int) -> int | None:
         """Return a port that somebody asked for; a default that is taken may be replaced by a free one."""
@@ -182,7 +188,8 @@ def _options(
         data_dir=data_dir(config, devnet_only=devnet_only),
         durability=config.relay.durability,
         demo=demo or devnet_only,
-        devnet_faults=devnet_faults,
+        devnet_faults=devnet["--devnet-faults"],
+        devnet_interval_ms=devnet["--devnet-interval-ms"],
         chains=chains,
         kernels=config.relay.kernels,
         features=config.features,

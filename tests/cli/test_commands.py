@@ -55,6 +55,8 @@ WRONG = [
     (("relay", "--chain", "monero"), "there are bitcoin-regtest, dogecoin-regtest, litecoin-regtest"),
     (("relay", "--config", "absent.toml"), "absent.toml"),
     (("relay", "--source", "btc=p2p://h:1", "--devnet-faults", "1"), "--devnet-faults needs the devnet"),
+    (("relay", "--source", "b=p2p://h:1", "--devnet-interval-ms", "9"), "--devnet-interval-ms needs the"),
+    (("relay", "--devnet-interval-ms", "9"), "--devnet-interval-ms 9: a block every 0.009 s; want 0"),
     (("relay", "check"), "no source: give --source"),
     (("relay", "--log-format", "xml"), "xml"),
     (("relay", "--config", "x.toml", "check"), "options of a subcommand stand after it"),

@@ -166,12 +166,7 @@ class Devnet:
 
     def mine_every(self, chain_id: str, interval_s: float) -> None:
         """Mine by the clock from now on; 0 mines only when told. ConfigError beyond the limits."""
-        if interval_s and not BLOCK_INTERVAL_S_MIN <= interval_s <= BLOCK_INTERVAL_S_MAX:
-            raise ConfigError(
-                f"a block every {interval_s:g} s; want 0, which mines only when told, or"
-                f" {BLOCK_INTERVAL_S_MIN:g} to {BLOCK_INTERVAL_S_MAX:g} s"
-            )
-        self._node(chain_id).mine_every(interval_s)
+        self._node(chain_id).mine_every(checked_interval_s(interval_s))
 
     def follow_schedule(self, chain_id: str, seed: str | None) -> None:
         """Show the faults that follow from a seed, beginning with its first one; None ends it."""
@@ -211,6 +206,16 @@ class Devnet:
         if chain_id not in self._nodes:
             raise ConfigError(f"no devnet node of {chain_id!r}; running: {', '.join(self._nodes)}")
         return self._nodes[chain_id]
+
+
+def checked_interval_s(interval_s: float) -> float:
+    """Return a time between blocks as it is given; ConfigError beyond its limits. 0 mines only when told."""
+    if interval_s and not BLOCK_INTERVAL_S_MIN <= interval_s <= BLOCK_INTERVAL_S_MAX:
+        raise ConfigError(
+            f"a block every {interval_s:g} s; want 0, which mines only when told, or"
+            f" {BLOCK_INTERVAL_S_MIN:g} to {BLOCK_INTERVAL_S_MAX:g} s"
+        )
+    return interval_s
 
 
 def _row_of(chain_id: str) -> _Chain:

@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from sprint.core.errors import StoreFailing
+from sprint.core.errors import ConfigError, StoreFailing
 from sprint.core.relay.source_url import SourceSpec, source_of
-from sprint.tools.devnet.edge import Devnet, DevnetOptions
+from sprint.tools.devnet.edge import Devnet, DevnetOptions, checked_interval_s
 from sprint.tools.devnet.seeded_bits import SeededBits
 from sprint.tools.plugins import ChainCatalog, ChainNetwork
 from sprint.tools.runtime import log_fields, random_bytes, wall_clock
@@ -34,17 +34,27 @@ Source = tuple[ChainNetwork, SourceSpec]
 
 
 async def start_devnet(
-    stack: contextlib.AsyncExitStack, catalog: ChainCatalog, ids: Sequence[str], faults: str | None
+    stack: contextlib.AsyncExitStack,
+    catalog: ChainCatalog,
+    ids: Sequence[str],
+    *,
+    faults: str | None,
+    interval_ms: int | None,
 ) -> tuple[Devnet, list[Source]]:
-    """Start a node for each chain, with a seed of faults if any; return it and its nodes as sources.
+    """Start a node for each chain, with a seed of faults if any; return the devnet and its nodes as sources.
 
-    A node is a source by P2P, by JSON-RPC and by ZMQ, under one provider: it is one node all the same.
+    ConfigError for an interval that cannot be. A node is a source by P2P, by JSON-RPC and by ZMQ, under one
+    provider: it is one node all the same.
     """
     seed = random_bytes(8).hex() if faults is None else faults
+    try:
+        interval_s = None if interval_ms is None else checked_interval_s(interval_ms / 1000)
+    except ConfigError as error:
+        raise ConfigError(f"--devnet-interval-ms {interval_ms}: {error}") from error
     free = dict.fromkeys(ids, 0)
     devnet = Devnet(
         ids,
-        DevnetOptions(faults=faults, rpc_ports=free, zmq_ports=free),
+        DevnetOptions(block_interval_s=interval_s, faults=faults, rpc_ports=free, zmq_ports=free),
         rng_of=lambda name: SeededBits(f"{seed}/{name}"),
         wall_clock=wall_clock,
     )

@@ -71,7 +71,10 @@ log = logging.getLogger(__name__)
 
 
 class RelayOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What the command line and the config ask for, resolved. `devnet_faults` is a seed."""
+    """What the command line and the config ask for, resolved.
+
+    `devnet_faults` is a seed; a `devnet_interval_ms` of None is each chain's own pace.
+    """
 
     sources: tuple[SourceSpec, ...]
     chain_sections: dict[str, ChainSection]
@@ -81,6 +84,7 @@ class RelayOptions(msgspec.Struct, frozen=True, kw_only=True):
     durability: Durability
     demo: bool
     devnet_faults: str | None = None
+    devnet_interval_ms: int | None = None
     features: FeaturesSection = FeaturesSection()
     chains: tuple[str, ...] = ()
     kernels: str = REFERENCE
@@ -134,7 +138,8 @@ class RelayService:
                 stack,
                 self.catalog,
                 [each for each in devnet_ids if each in wanted],
-                self.options.devnet_faults,
+                faults=self.options.devnet_faults,
+                interval_ms=self.options.devnet_interval_ms,
             )
             specs += nodes
             store = self._open_store(stack)

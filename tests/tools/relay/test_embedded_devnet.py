@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 
 from sprint.core.errors import StoreFailing
@@ -112,6 +113,17 @@ def test_each_node_is_a_source_by_p2p_by_json_rpc_and_by_zmq_that_all_announce_i
             assert {row["provider"] for row in listed} == {"devnet-litecoin"}
 
     with_a_relay(options(chains=("ltc",)), scene)
+
+
+def test_the_devnet_keeps_the_pace_that_is_asked_for() -> None:
+    asked = msgspec.structs.replace(options(chains=("ltc",)), devnet_interval_ms=0)
+
+    async def scene(serving: Serving) -> None:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            node = (await client.get(f"{serving.admin}/api/devnet/litecoin")).json()
+        assert (node["block_interval_ms"], node["height"]) == (0, 3)
+
+    with_a_relay(asked, scene)
 
 
 def test_a_relays_devnet_is_told_on_the_admin_listener_alone() -> None:
