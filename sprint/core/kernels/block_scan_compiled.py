@@ -36,7 +36,7 @@ JOBS_MAX: Final = 256  # hashed in one go
 COPY_SIZE: Final = 4096  # the longest message that is copied; longer ones are left to hashlib
 LONG_SIZE: Final = 16_384  # the longest message that a lane takes: near the end the other lanes wait for it
 SCRATCH_SIZE: Final = JOBS_MAX * PADDED_SIZE_MAX + 32 * COPY_SIZE
-SORTED_INPUTS_MAX: Final = 8  # up to so many are compared each with each
+QUADRATIC_INPUTS_MAX: Final = 8  # up to so many are compared each with each
 PROBES_MAX: Final = 64
 
 # What a scan counts, by place.
@@ -299,7 +299,7 @@ def _all_different(raw: Array, places: Array, count: Int, keys: Array) -> bool:
     Many are put into a table by a sum of products with secret keys (Multilinear; Lemire and Kaser 2014): who
     chooses outpoints can't choose them to fall into one place.
     """
-    if count <= SORTED_INPUTS_MAX:
+    if count <= QUADRATIC_INPUTS_MAX:
         for left in range(count):
             for right in range(left + 1, count):
                 if _same(raw, places[left], places[right]):
