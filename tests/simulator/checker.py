@@ -32,6 +32,7 @@ RULES = (
     "final is deep",
     "a header told ends",
     "a stall told ends",
+    "a strict quorum is had",
 )
 
 FINALITY_DEPTH = 3
@@ -71,10 +72,14 @@ class Gap(NamedTuple):
 
 
 class Checker:
-    """Follows the stream; `branch` is the best branch as a subscriber believes it, newest last."""
+    """Follows the stream; `branch` is the best branch as a subscriber believes it, newest last.
 
-    def __init__(self, world: Truth) -> None:
+    `agreed_by_min`: the sources that a block has to have, where the relay is strict about it.
+    """
+
+    def __init__(self, world: Truth, *, agreed_by_min: int = 1) -> None:
         self._world = world
+        self._agreed_by_min = agreed_by_min
         self._hashes = world.by_display()
         self._genesis = display_hash(world.genesis)
         self.branch: list[str] = []
@@ -181,6 +186,8 @@ class Checker:
             raise Violation("nothing invalid", f"{data.hash} is not told as it is: {data.size} bytes")
         if data.hash in self.delivered:
             raise Violation("once", f"{data.hash} at {data.height} was delivered before")
+        if data.agreed_by < self._agreed_by_min and not data.late:
+            raise Violation("a strict quorum is had", f"{data.hash} is agreed by {data.agreed_by}")
         self.delivered.add(data.hash)
         self._headers.discard(data.hash)
         if data.late:

@@ -14,6 +14,8 @@ from sprint.core.chains import Processor
 from sprint.core.protocols.announcements import Announcement
 from sprint.core.protocols.bitcoin_p2p.events import Ready, SessionEvent, announcement_of
 from sprint.core.protocols.bitcoin_p2p.session import PeerSession
+from sprint.core.protocols.zmq.publisher import Parts
+from sprint.core.protocols.zmq.session import ZmqSession
 from sprint.core.relay.admit import Duplicate, Fetch, Refused, Wait
 from sprint.core.relay.event_log import BlockRow, Commit, EventLog, LoggedEvent
 from sprint.core.relay.fetch import Request
@@ -69,6 +71,7 @@ class SimulatedRelay:
         self._disk = disk
         self.alive = True
         self.sessions: dict[str, PeerSession] = {}
+        self.publishers: dict[str, ZmqSession] = {}
         self.flush: Callable[[str], None] = lambda _: None
         self.hand_over: Callable[[Sequence[LoggedEvent]], None] = lambda _: None
         self.on_write: Callable[[], None] = lambda: None
@@ -90,8 +93,23 @@ class SimulatedRelay:
         self._arm()
 
     def session_lost(self, name: str, reason: str) -> None:
-        if self.sessions.pop(name, None) is not None:
-            self._act(self.pipeline.source_lost(name, reason, self._clock.now))
+        session = self.sessions.pop(name, None)
+        if session is not None:
+            blocked = session.score >= session.settings.score_max
+            self._act(self.pipeline.source_lost(name, reason, self._clock.now, blocked=blocked))
+
+    def publisher_ready(self, session: ZmqSession) -> None:
+        self.publishers[session.source] = session
+        self._act(self.pipeline.source_ready(session.source, self._clock.now, serves=False))
+
+    def publisher_lost(self, session: ZmqSession) -> None:
+        del self.publishers[session.source]
+        reason, blocked = session.closed or "the connection was cut", session.closed is not None
+        self._act(self.pipeline.source_lost(session.source, reason, self._clock.now, blocked=blocked))
+
+    def take_published(self, session: ZmqSession, parts: Parts) -> None:
+        for announcement in session.receive(parts, self._clock.now):
+            self._announce(announcement)
 
     def take(self, name: str, events: list[SessionEvent]) -> None:
         for event in events:
@@ -104,6 +122,8 @@ class SimulatedRelay:
     def _announce(self, announcement: Announcement) -> None:
         decision = self.pipeline.admit(announcement, self._clock.now)
         if isinstance(decision, Duplicate | Wait):
+            if self.pipeline.timer_is_due:
+                self._arm()
             return
         if isinstance(decision, Fetch):
             self._send(list(decision.requests))
@@ -155,6 +175,8 @@ class SimulatedRelay:
         if session is not None:
             session.penalise(points, reason)
             self.flush(source)
+        elif source in self.publishers:
+            self.publishers[source].penalise(points, reason)
 
     def _arm(self) -> None:
         due = self.pipeline.next_timer()

@@ -19,9 +19,10 @@ from tests.simulator.clock import VirtualClock
 from tests.simulator.forgery import MERGED_MINING
 from tests.simulator.links import Links
 from tests.simulator.networks import network_of
+from tests.simulator.publishers import Publishers
 from tests.simulator.relay import COMMIT_DELAY_MAX_S, LOG_ID, Disk, SimulatedRelay
 from tests.simulator.subscriber import Subscriber
-from tests.simulator.weather import Weather
+from tests.simulator.weather import NO_CATCH_UP_LIMIT, Weather
 from tests.simulator.world import AHEAD_S, NodeView, World
 
 FAULTY_S = 90.0
@@ -50,6 +51,7 @@ class Verdict(msgspec.Struct, frozen=True):
     lies: int
     refused: int
     kills: int
+    unheard: int  # messages of publishers that were lost, as the relay has counted them
     forged: dict[str, int]
     weather: Weather
 
@@ -66,7 +68,7 @@ class Simulation:
         self.seed = seed
         self.rng = Random(seed)
         self.clock = VirtualClock()
-        self.weather = Weather.draw(self.rng)
+        self.weather = Weather.draw(self.rng, Random(f"{seed}: publishers, quorum"))
         self.world = World(network or network_of(DEFAULT_CHAIN), self.rng)
         lie, withhold = self.weather.lie, self.weather.withhold
         self.nodes = {
@@ -77,6 +79,9 @@ class Simulation:
             gap_after_s=self.weather.gap_after_s,
             catch_up_blocks_max=self.weather.catch_up_blocks_max,
             finality_depth=FINALITY_DEPTH,
+            quorum=self.weather.quorum,
+            quorum_wait_ms=self.weather.quorum_wait_ms,
+            quorum_strict=self.weather.quorum_strict,
         )
         self.disk = Disk()
         self.subscriber = Subscriber(LOG_ID)
@@ -84,6 +89,7 @@ class Simulation:
         self.forged: Counter[str] = Counter()
         self._transcript = hashlib.sha256()
         self._links = Links(self.world, self.clock, self.rng, self.weather, self.nodes, self._transcript)
+        self._publishers = Publishers(self.clock, self.rng, self.weather, self.nodes, self._transcript)
         self._relay: SimulatedRelay | None = None
 
     def processor(self) -> Processor:
@@ -123,7 +129,7 @@ class Simulation:
     def _calm_down(self) -> None:
         """No more faults; every node learns everything; one more block settles who is best."""
         self._come_back()
-        self._links.calm = True
+        self._links.calm = self._publishers.calm = True
         for name, node in self.nodes.items():
             self._links.stall(name, 0.0)
             node.calm_down()
@@ -212,6 +218,16 @@ class Simulation:
         weather = self.weather
         return not (weather.loss or weather.withhold or weather.stalls) and weather.gap_after_s >= GAP_LATE_S
 
+    def _quorum_is_kept(self) -> bool:
+        """Whether no block may go out without its quorum.
+
+        What one had of it before a kill is not kept, and one that a gap has passed over does not wait.
+        """
+        weather = self.weather
+        passed_over = weather.withhold or weather.gap_after_s < GAP_LATE_S
+        missed = weather.catch_up_blocks_max < NO_CATCH_UP_LIMIT
+        return weather.quorum_strict and not (self.kills or passed_over or missed)
+
     def _mine_ahead(self) -> None:
         """A node takes a block from the future; the others hear of it when its time has come."""
         name, ripens_s = self._some_node(), self.rng.randint(1, RIPENS_S_MAX)
@@ -238,7 +254,7 @@ class Simulation:
         if self.world.height[parent] > self.world.height[tip]:
             self.forged["less work in more blocks"] += 1
         old_tip, node.tip = node.tip, parent
-        self._links.announce(name, old_tip)
+        self._announce(name, old_tip)
 
     def _skew_s(self) -> int:
         return self.rng.randint(0, self.weather.skew_s)
@@ -254,7 +270,11 @@ class Simulation:
         if block_hash not in node.known:
             node.learn(block_hash)
         if node.tip != old_tip:
-            self._links.announce(name, old_tip)
+            self._announce(name, old_tip)
+
+    def _announce(self, name: str, old_tip: bytes) -> None:
+        self._links.announce(name, old_tip)
+        self._publishers.moved(name, old_tip)
 
     # What happens to the relay, its links and its subscriber.
 
@@ -267,6 +287,7 @@ class Simulation:
         if self.subscriber.online:
             self.subscriber.resume(self.disk.events)
         self._links.attach(self._relay)
+        self._publishers.attach(self._relay)
 
     def _hand_over(self, events: Sequence[LoggedEvent]) -> None:
         """Give events to the subscriber, none of them of a block from the future."""
@@ -294,6 +315,7 @@ class Simulation:
         self._relay.alive = False
         self._relay = None
         self._links.detach()
+        self._publishers.detach()
         down_s = self.rng.random() * self.weather.down_s_max
         self.clock.call_at(min(self.clock.now + down_s, FAULTY_S), self._start)
 
@@ -310,7 +332,7 @@ class Simulation:
 
     def _verdict(self) -> Verdict:
         self.subscriber.resume(self.disk.events)
-        checker = Checker(self.world)
+        checker = Checker(self.world, agreed_by_min=self.weather.quorum if self._quorum_is_kept() else 1)
         for event in self.subscriber.taken:
             self._transcript.update(event.body)
             checker.take(event)
@@ -325,6 +347,7 @@ class Simulation:
             lies=sum(node.lies for node in self.nodes.values()),
             refused=len(self.world.refused),
             kills=self.kills,
+            unheard=self._publishers.lost,
             forged=dict(self.forged),
             weather=self.weather,
         )

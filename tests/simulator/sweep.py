@@ -43,6 +43,8 @@ class Tally(msgspec.Struct, frozen=True):
     lies: int
     refused: int
     kills: int
+    unheard: int
+    quorums: int
     forged: dict[str, int]
     digest: str
     elapsed_s: float
@@ -51,7 +53,17 @@ class Tally(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         figures = ", ".join(
             f"{name} {getattr(self, name)}"
-            for name in ("blocks", "delivered", "reorgs", "gaps", "lies", "refused", "kills")
+            for name in (
+                "blocks",
+                "delivered",
+                "reorgs",
+                "gaps",
+                "lies",
+                "refused",
+                "kills",
+                "unheard",
+                "quorums",
+            )
         )
         lines = [
             f"simulator {self.chain}: {self.seeds} seeds from {self.first_seed} in {self.elapsed_s:.0f} s",
@@ -80,6 +92,8 @@ def sweep(first_seed: int, count: int, *, chain: str = DEFAULT_CHAIN, processes:
         lies=sum(v.lies for v in verdicts),
         refused=sum(v.refused for v in verdicts),
         kills=sum(v.kills for v in verdicts),
+        unheard=sum(v.unheard for v in verdicts),
+        quorums=sum(v.weather.quorum > 1 for v in verdicts),
         forged=dict(sum((Counter(v.forged) for v in verdicts), Counter())),
         digest=digest,
         elapsed_s=time.monotonic() - started,

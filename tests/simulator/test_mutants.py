@@ -20,6 +20,8 @@ from sprint.core.relay.finality import Finality
 from sprint.core.relay.head import HeadChange, HeadTracker, Node
 from sprint.core.relay.outcome import Outcome, restore_state
 from sprint.core.relay.pipeline import Pipeline
+from sprint.core.relay.quorum import Quorum
+from sprint.core.relay.state import ChainState
 from tests.simulator import subscriber
 from tests.simulator.checker import RULES, Violation
 from tests.simulator.networks import RETARGETING, network_of
@@ -265,8 +267,38 @@ def test_a_restart_that_forgets_a_stall_is_caught(monkeypatch: pytest.MonkeyPatc
     seeds_until_caught("a stall told ends", Simulation, first_seed=50)
 
 
+def test_a_block_that_does_not_wait_for_a_strict_quorum_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Quorum, "holds", lambda *_: False)
+    # Few seeds are strict and free of what lets a block go out all the same.
+    seeds_until_caught("a strict quorum is had", Simulation, first_seed=150)
+
+
+def test_a_quorum_that_only_the_very_hash_counts_for_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A source that was away when a block came tells of the next one alone: the block had waited for good."""
+    monkeypatch.setattr(ChainState, "_not_connected_below", lambda *_: ())
+    monkeypatch.setattr(Quorum, "below_waiting", lambda *_: None)
+    seeds_until_caught("head = most work", Simulation)
+
+
+def test_a_block_of_a_lost_branch_that_counts_as_a_stall_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def all_that_wait(quorum: Quorum, _head: Node) -> list[Node]:
+        return [node for node, _ in quorum._waiting.values()]
+
+    monkeypatch.setattr(Quorum, "_better_than", all_that_wait)
+    seeds_until_caught("a stall told ends", Simulation)
+
+
+def test_a_restart_that_takes_the_head_for_the_highest_block_ever_told_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A branch of more work in fewer blocks, and a restart on it: a lower height had been told as final."""
+    monkeypatch.setattr(HeadTracker, "highest_delivered", lambda tree: tree.head)
+    seeds_until_caught("final is deep", lambda seed: Simulation(seed, network_of(RETARGETING)), first_seed=94)
+
+
 def test_every_rule_has_a_mutant() -> None:
     by_itself = {"nothing invalid", "refused for its reason", "a header told ends", "a stall told ends"}
+    by_itself |= {"a strict quorum is had"}
     assert {rule for rule, *_ in MUTANTS} | by_itself == set(RULES)
 
 

@@ -31,7 +31,16 @@ def check(tally: Tally) -> None:
     print(tally)
     assert not tally.failures, str(tally)
     assert tally.delivered > tally.seeds
-    assert min(tally.reorgs, tally.gaps, tally.lies, tally.refused, tally.kills) > 0, str(tally)
+    happened = (
+        tally.reorgs,
+        tally.gaps,
+        tally.lies,
+        tally.refused,
+        tally.kills,
+        tally.unheard,
+        tally.quorums,
+    )
+    assert min(happened) > 0, str(tally)
 
 
 def check_lies(tally: Tally, impossible: set[str]) -> None:

@@ -17,6 +17,8 @@ class Weather(msgspec.Struct, frozen=True, kw_only=True):
     breaks a rule, each time another one, or that has no body; `ahead` are blocks whose time is more than two
     hours ahead, which a node tells of at once and all others once it is not; `lighter` are chains that are
     true but have less work, which a node takes for its best. Honest clocks are up to `skew_s` ahead.
+    `publishers` nodes have one that only announces; at a change of its tip it loses messages with a chance of
+    `lost_messages`. `quorum` sources are waited for `quorum_wait_ms`, or for good if `quorum_strict`.
     `down_s_max` is how long the relay may stay down after a kill. A small
     `catch_up_blocks_max` turns what was missed meanwhile into a gap.
     """
@@ -40,11 +42,24 @@ class Weather(msgspec.Struct, frozen=True, kw_only=True):
     withhold: float
     gap_after_s: float
     catch_up_blocks_max: int
+    publishers: int
+    lost_messages: float
+    quorum: int
+    quorum_wait_ms: int
+    quorum_strict: bool
 
     @classmethod
-    def draw(cls, rng: Random) -> Weather:
+    def draw(cls, rng: Random, more: Random) -> Weather:
+        """Draw from `rng`, and from `more` what came later, so that seeds stayed what they were."""
+        nodes = rng.randint(1, 4)
+        quorum = more.choice((1, 1, 2, 3))
         return cls(
-            nodes=rng.randint(1, 4),
+            publishers=min(nodes, more.choice((0, 0, 1, 2))),
+            lost_messages=more.choice((0.0, 0.1, 0.3)),
+            quorum=quorum,
+            quorum_wait_ms=more.choice((50, 500, 5_000)),
+            quorum_strict=more.choice((False, False, True)) and 1 < quorum <= nodes,
+            nodes=nodes,
             loss=rng.choice((0.0, 0.0, 0.02, 0.1)),
             duplicate=rng.choice((0.0, 0.05, 0.3)),
             delay_s=rng.choice((0.001, 0.05, 0.5)),

@@ -16,12 +16,13 @@ from sprint.core.relay.head import Node
 class Finality:
     """Follows the head of one chain; `depth` counts a block's own confirmation, None tells of nothing.
 
-    What lies so deep below the head that is there at the start was told before it, or lies below the log.
+    What lies so deep below the `highest` block delivered before the start was told before it, or lies below
+    the log. That is not always the head: a branch of more work may have fewer blocks.
     """
 
-    def __init__(self, depth: int | None, head: Node) -> None:
+    def __init__(self, depth: int | None, highest: Node) -> None:
         self._depth = depth
-        self._height_told = head.height - depth + 1 if depth is not None else 0
+        self._height_told = highest.height - depth + 1 if depth is not None else 0
 
     def __repr__(self) -> str:
         return f"Finality(depth={self._depth}, told up to {self._height_told})"

@@ -220,6 +220,10 @@ class HeadTracker:
                 return candidate is node
         return False
 
+    def highest_delivered(self) -> Node:
+        """Return the highest block that was delivered, on any branch, or the head where that is higher."""
+        return max((self.head, *(n for n in self._nodes.values() if n.delivered)), key=lambda n: n.height)
+
     def told(self) -> list[Node]:
         """Return the blocks whose header went out and neither was withdrawn nor became a block."""
         return [n for n in self._nodes.values() if n.header_sent and not n.delivered]
@@ -228,12 +232,13 @@ class HeadTracker:
         """Return the blocks that a gap passed over and whose bodies have not come."""
         return [n for n in self._nodes.values() if n.missing is not None]
 
-    def locator(self) -> list[bytes]:
-        """Hashes from the best header down, dense then doubling steps, for `getheaders`."""
+    def locator(self, tip: Node | None = None) -> list[bytes]:
+        """Hashes from a node down, by default the best header, dense then doubling, for `getheaders`."""
         hashes: list[bytes] = []
         step = 1
-        due = self.best_header.height
-        for node in self.best_header.ancestors():
+        tip = self.best_header if tip is None else tip
+        due = tip.height
+        for node in tip.ancestors():
             if node.height == due or node is self.root:
                 hashes.append(node.hash)
                 step = step * 2 if len(hashes) > LOCATOR_DENSE else 1

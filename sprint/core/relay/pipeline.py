@@ -41,7 +41,7 @@ class Pipeline:
     ) -> None:
         self.state = ChainState(processor, settings, tree, genesis_hash)
         self.watchdog = Watchdog(settings, now)
-        self._finality = Finality(settings.finality_depth, tree.head)
+        self._finality = Finality(settings.finality_depth, tree.highest_delivered())
         self._admission = Admission(self.state)
         self._settlement = Settlement(self.state)
         self._poll_at = now + settings.head_poll_s
@@ -174,7 +174,7 @@ class Pipeline:
         outcome.drafts += self.state.board.check(now) + self.state.announcers.check(now)
         outcome.drafts += self.state.trials.check(self.state.synced, self.state.tree, now)
         self.watchdog.sources_changed(self.state.ready_count(), now, shut_out=self.state.trials.shut_out)
-        status = self.watchdog.check(now, self.state.quorum.stalled(now))
+        status = self.watchdog.check(now, self.state.quorum.stalled(now, self.state.tree.head))
         if status is not None:
             outcome.drafts.append(status)
         outcome.requests += self.state.fetcher.assign(now)

@@ -4,6 +4,9 @@ Off by default: what a header of proof of work proves needs no second witness. W
 waits up to `quorum_wait_ms` for another source and then goes out with the `agreed_by` it has; with
 `quorum_strict` it stays for good, and the chain is told as stalled. Where fewer sources than the quorum are
 ready nobody is waited for, unless it is strict.
+
+Who announces a block has those below it too, so that counts for them (`ChainState.confirm`). One that a gap
+has passed over does not wait: its children are out.
 """
 
 from __future__ import annotations
@@ -37,13 +40,14 @@ class Quorum:
         return True
 
     def take_ripe(self, now: float) -> list[Node]:
-        """Let go of the blocks that wait no longer, lowest first. Refused ones are dropped."""
+        """Let go of the blocks that wait no longer, lowest first. Refused and forgotten ones are dropped."""
         ripe = []
         for block_hash, (node, until) in list(self._waiting.items()):
-            if node.invalid or self._is_ripe(node, until, now):
+            gone = node.invalid or node.parent is None
+            if gone or self._is_ripe(node, until, now):
                 del self._waiting[block_hash]
                 node.unripe = False
-                ripe += [] if node.invalid else [node]
+                ripe += [] if gone else [node]
         return sorted(ripe, key=lambda node: node.height)
 
     def next_timer(self) -> float | None:
@@ -52,20 +56,29 @@ class Quorum:
             return self._judged_at
         return min((until for _, until in self._waiting.values() if until > self._judged_at), default=None)
 
+    def below_waiting(self, head: Node) -> Node | None:
+        """Return the block below the lowest that keeps the head from moving, None where none does."""
+        lowest = min(self._better_than(head), key=lambda node: node.height, default=None)
+        return lowest.parent if lowest is not None else None
+
     @property
     def has_ripe(self) -> bool:
         """Whether a block that waits has its quorum by now."""
         return any(self._has_quorum(node) for node, _ in self._waiting.values())
 
-    def stalled(self, now: float) -> str | None:
-        """Say why the chain stands still, where a block waits for good."""
+    def stalled(self, now: float, head: Node) -> str | None:
+        """Say why the chain stands still, where a block with more work than the head waits for good."""
         self._judged_at = now
-        late = [node for node, until in self._waiting.values() if now >= until]
+        late = [node for node in self._better_than(head) if now >= self._waiting[node.hash][1]]
         if not late:
             return None
         lowest = min(late, key=lambda node: node.height)
         have, wanted = len(lowest.sources), self._wanted
         return f"the block at {lowest.height} has {have} of the {wanted} sources that quorum_strict wants"
+
+    def _better_than(self, head: Node) -> list[Node]:
+        """The blocks that wait and are of another branch than one that has lost."""
+        return [node for node, _ in self._waiting.values() if node.work > head.work]
 
     def _is_ripe(self, node: Node, until: float, now: float) -> bool:
         return self._has_quorum(node) or (not self._strict and now >= until)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Iterator
 
 from sprint.core.chains import Processor
 from sprint.core.relay.announcers import Announcers
@@ -59,8 +60,11 @@ class ChainState:
         return f"ChainState({self.tree!r}, begun={self.begun}, {self.fetcher!r})"
 
     def locator(self) -> tuple[bytes, ...]:
-        """Return hashes from the best header down, ending with the genesis block's."""
-        hashes = self.tree.locator()
+        """Return hashes from the best header down, ending with the genesis block's.
+
+        While blocks wait for their quorum they begin below those, so that the answer tells who has them.
+        """
+        hashes = self.tree.locator(self.quorum.below_waiting(self.tree.head))
         return tuple(hashes if hashes[-1] == self.genesis_hash else [*hashes, self.genesis_hash])
 
     def ground(self, parent: Node, now: float) -> Ground:
@@ -81,7 +85,7 @@ class ChainState:
         return [self.headers_request(each) for each in asked]
 
     def confirm(self, node: Node, source: str, read_at: float, *, new: bool = False) -> None:
-        """Note that a source announced a block of the tree; its first time counts.
+        """Note that a source announced a block of the tree, and with it those below; its first time counts.
 
         `new`: the block has just entered, so whoever comes first has won it. One restored from the store
         was won by nobody.
@@ -90,6 +94,10 @@ class ChainState:
         if source in node.sources:
             return
         first = min(node.sources.values(), default=None)
+        for agreed in self._not_connected_below(node):
+            if source in agreed.sources:
+                break
+            agreed.sources[source] = read_at
         node.sources[source] = read_at
         if first is not None:
             self.board.confirmed(source, node.height, max(0.0, read_at - first))
@@ -101,6 +109,12 @@ class ChainState:
     def ready_count(self) -> int:
         """Return how many sources serve and are not on trial."""
         return len(self.synced) - sum(source in self.synced for source in self.trials.on_trial)
+
+    def _not_connected_below(self, node: Node) -> Iterator[Node]:
+        below = node.parent
+        while below is not None and not below.connected:
+            yield below
+            below = below.parent
 
     def has_body(self, node: Node) -> bool:
         return node.record is not None or node.anchored

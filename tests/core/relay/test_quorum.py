@@ -86,12 +86,13 @@ def test_children_wait_for_their_parents_quorum_and_follow_in_order() -> None:
     blocks = Blocks()
     driver, hashes = begun(blocks, STRICT, "a", "b"), blocks.mine(3)
     driver.follow("a", hashes)
-    driver.admit(driver.headers_of("b", hashes[1:]))
-    fire(driver)
     assert driver.told("block") == []
     driver.admit(driver.headers_of("b", hashes[:1]))
     fire(driver)
-    assert [block for block, _ in delivered(driver)] == shown(hashes)
+    assert [block for block, _ in delivered(driver)] == shown(hashes[:1])
+    driver.admit(driver.headers_of("b", hashes[1:]))
+    fire(driver)
+    assert [block for block, _ in delivered(driver)] == shown(hashes[1:])
 
 
 def test_a_body_that_waits_is_not_asked_for_again() -> None:
@@ -114,3 +115,43 @@ def test_after_a_restart_a_block_that_waited_is_fetched_and_waits_again() -> Non
     again.admit(again.headers_of("b", hashes))
     fire(again)
     assert delivered(again) == [(shown(hashes)[0], 2)]
+
+
+def test_a_source_that_tells_of_the_next_block_alone_counts_for_the_one_that_waits_below() -> None:
+    """One that was away when the block came never names it; the block had waited for good."""
+    blocks = Blocks()
+    driver, hashes = begun(blocks, STRICT, "a", "b"), blocks.mine(2)
+    driver.follow("a", hashes)
+    driver.admit(driver.headers_of("b", hashes[1:]))
+    fire(driver)
+    assert delivered(driver) == [(block, 2) for block in shown(hashes)]
+
+
+def test_while_a_block_waits_sources_are_asked_from_below_it_and_their_answer_counts() -> None:
+    blocks = Blocks()
+    driver, hashes = begun(blocks, STRICT, "a", "b"), blocks.mine(3)
+    driver.follow("a", hashes)
+    driver.lost("b")
+    (request,) = driver.ready("b").requests
+    assert request.locator[0] == blocks.genesis
+    driver.headers("b", hashes)
+    fire(driver)
+    assert [block for block, _ in delivered(driver)] == shown(hashes)
+    (request,) = driver.ready("b").requests
+    assert request.locator[0] == hashes[-1]
+
+
+def test_a_block_of_a_branch_that_has_lost_stalls_nothing() -> None:
+    """It never gets its quorum, as nobody is on that branch any more: the chain had been stalled for good."""
+    blocks = Blocks()
+    driver, side = begun(blocks, STRICT, "a", "b"), blocks.mine(1)
+    driver.follow("a", side)
+    main = blocks.mine(2, on=blocks.genesis)
+    driver.follow("a", main)
+    driver.admit(driver.headers_of("b", main))
+    fire(driver)
+    for _ in range(40):
+        driver.timer(0.5)
+    told = driver.told("block", "chain_status")
+    assert [event.data.hash for event in told if isinstance(event, BlockEvent)] == shown(main)
+    assert len(told) == len(main)
