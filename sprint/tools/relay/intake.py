@@ -105,6 +105,8 @@ class Intake:
         self._upstreams[name] = upstream
         if self._paused_at is not None:
             upstream.pause(paused=True)
+        # Of one that is on trial no event tells yet.
+        log_fields(log, logging.DEBUG, "source connected", chain=self.chain, source=name)
         self._act(self.pipeline.source_ready(name, clock(), serves=serves))
 
     @property
@@ -118,6 +120,8 @@ class Intake:
             self._loop.call_soon(partial(self.source_lost, name, reason, blocked=blocked))
             return
         if self._upstreams.pop(name, None) is not None and not self._closed:
+            fields = {"source": name, "reason": reason}
+            log_fields(log, logging.DEBUG, "source disconnected", chain=self.chain, **fields)
             self._act(self.pipeline.source_lost(name, reason, clock(), blocked=blocked))
 
     def source_noted(self, name: str, reason: str) -> None:

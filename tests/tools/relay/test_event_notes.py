@@ -77,7 +77,7 @@ def test_each_event_is_one_line_with_its_figures_as_fields(
     assert noted(caplog) == [(level, message, {"chain": CHAIN, **fields})]
 
 
-def test_a_source_that_is_shut_out_is_logged_as_blocked_and_not_as_lost(
+def test_a_source_that_is_shut_out_is_logged_as_blocked_and_its_trial_is_not_silent(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def main() -> None:
@@ -89,10 +89,13 @@ def test_a_source_that_is_shut_out_is_logged_as_blocked_and_not_as_lost(
         intake.close()
         prover.close()
 
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.DEBUG)
     asyncio.run(main())
-    assert [message for _, message, _ in noted(caplog) if message.startswith("source")] == [
-        "source ready",
-        "source blocked",
-        "source re-admitted",
+    # Back, it is on trial: no event yet says so.
+    assert [(level, message) for level, message, _ in noted(caplog) if message.startswith("source")] == [
+        (logging.DEBUG, "source connected"),
+        (logging.INFO, "source ready"),
+        (logging.DEBUG, "source disconnected"),
+        (logging.WARNING, "source blocked"),
+        (logging.DEBUG, "source connected"),
     ]
