@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 from sprint.core.errors import UpstreamError
-from sprint.core.relay.source_url import Login, SourceSpec
+from sprint.core.relay.source_url import Login, RequestPath, SourceSpec
 
 COOKIE_SIZE_MAX = 4_096
 
@@ -39,8 +39,14 @@ def warnings_of(spec: SourceSpec) -> list[str]:
             "a password stands in the source's URL, where others may read it: "
             "use cookie_file, or user_env and password_env"
         )
-    if spec.login is not None and spec.scheme == "rpc" and not _is_loopback(spec.host):
-        warnings.append("the login goes over the network unencrypted: use rpcs, or a tunnel to the node")
+    if spec.scheme == "rpc" and not _is_loopback(spec.host):
+        sent = {"login": spec.login is not None, "path": spec.path != RequestPath()}
+        secrets = [f"its {what}" for what, is_sent in sent.items() if is_sent]
+        if secrets:
+            said = " and ".join(secrets)
+            warnings.append(
+                f"it sends {said} over the network unencrypted: use rpcs, or a tunnel to the node"
+            )
     return warnings
 
 
