@@ -80,7 +80,8 @@ def test_ten_nodes_with_every_fault_lose_the_relay_nothing_and_make_it_tell_noth
     failed = [f"seed {verdict.seed}: {verdict.failure}" for verdict in verdicts if verdict.failure]
     assert not failed, "\n".join([*failed, "repeat one: python -m tests.integration.ten_nodes_process SEED"])
     assert set(faults) == set(Fault)
-    assert all(verdict.delivered and verdict.blocked and verdict.refused for verdict in verdicts)
+    assert all(verdict.delivered and verdict.refused for verdict in verdicts)
+    assert sum(verdict.blocked for verdict in verdicts) > count
     assert sum(verdict.reorgs for verdict in verdicts) > 0
 
 
