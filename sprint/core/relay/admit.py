@@ -139,7 +139,10 @@ class Admission:
             state.synced[source] = True
             state.far_behind.add(source)
             return Wait("its branch leaves this chain below the kept tree")
-        penalty = self._unconnecting(source, parent)
+        if not self._is_unproved(source) and state.book.is_burst(source, now):
+            state.book.note(hashes[-1], source, announcement.read_at)
+            return Wait("what lies below it was asked for a moment ago")
+        penalty = self._unconnecting(source, parent, now)
         if penalty is not None:
             return Refused(penalty)
         state.book.note(hashes[-1], source, announcement.read_at)
@@ -157,7 +160,7 @@ class Admission:
         run = HeadersRun(run.headers, run.hashes, state.ground(below, now))
         return HeadersProof(state.processor, announcement, run, run.hashes[-1:])
 
-    def _unconnecting(self, source: str, parent: bytes) -> Penalty | None:
+    def _unconnecting(self, source: str, parent: bytes, now: float) -> Penalty | None:
         """Count headers without a known parent; a penalty at each bound.
 
         Every request for headers ends with the genesis block, so the first answer of a source of this chain
@@ -165,9 +168,8 @@ class Admission:
         same magic.
         """
         state = self._state
-        count = state.book.unconnecting(source)
-        unproved = not state.synced.get(source, True) and not state.book.is_of_this_chain(source)
-        if unproved:
+        count = state.book.unconnecting(source, now)
+        if self._is_unproved(source):
             if count < FOREIGN_ANSWERS_MAX:
                 return None
             reason = (
@@ -180,6 +182,10 @@ class Admission:
         state.book.forgive(source)
         reason = f"{count} announcements in a row without a known parent"
         return Penalty(source, DISORDER_PENALTY, reason)
+
+    def _is_unproved(self, source: str) -> bool:
+        """Tell whether nothing has shown yet that a source is of this chain."""
+        return not self._state.synced.get(source, True) and not self._state.book.is_of_this_chain(source)
 
     def _hashes(self, announcement: HashesAnnounced, now: float) -> Decision:
         state, source, unknown = self._state, announcement.source, []

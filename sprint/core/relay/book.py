@@ -15,6 +15,7 @@ from sprint.core.relay.settings import (
     PENDING_ANNOUNCEMENTS_MAX,
     PENDING_BYTES_MAX,
     REJECTED_HASHES_MAX,
+    UNCONNECTING_EVERY_S,
 )
 
 
@@ -56,6 +57,7 @@ class AnnouncementBook:
         self._pending: list[Announcement] = []
         self._pending_bytes = 0
         self._unconnecting: dict[str, int] = {}
+        self._unconnecting_at: dict[str, float] = {}  # when the last one was counted
         self._of_this_chain: set[str] = set()
         self.proving_headers = Proving()
         self.proving_bodies = Proving()
@@ -93,14 +95,21 @@ class AnnouncementBook:
         released, self._pending, self._pending_bytes = self._pending, [], 0
         return released
 
-    def unconnecting(self, source: str) -> int:
+    def is_burst(self, source: str, now: float) -> bool:
+        """Tell whether an announcement without a known parent was counted just now."""
+        counted_at = self._unconnecting_at.get(source)
+        return counted_at is not None and now < counted_at + UNCONNECTING_EVERY_S
+
+    def unconnecting(self, source: str, now: float) -> int:
         """Count an announcement without a known parent; return how many came in a row."""
+        self._unconnecting_at[source] = now
         self._unconnecting[source] = self._unconnecting.get(source, 0) + 1
         return self._unconnecting[source]
 
     def connected(self, source: str) -> None:
         """Note that what a source announced is known, or has a known parent."""
         self._unconnecting[source] = 0
+        self._unconnecting_at.pop(source, None)
         self._of_this_chain.add(source)
 
     def is_of_this_chain(self, source: str) -> bool:
@@ -114,6 +123,7 @@ class AnnouncementBook:
     def forget(self, source: str) -> None:
         """Judge a source afresh when it returns."""
         self._unconnecting.pop(source, None)
+        self._unconnecting_at.pop(source, None)
         self._of_this_chain.discard(source)
 
     def reject(self, block_hash: bytes, reason: str) -> None:

@@ -13,6 +13,7 @@ BODIES_PROVING_BYTES_MAX = 128_000_000  # of the bodies that are; an extension b
 REJECTED_HASHES_MAX = 1024  # hashes that can never be valid
 FOREIGN_ANSWERS_MAX = 3  # of a source that has connected nothing yet, before it is taken for another chain's
 UNCONNECTING_MAX = 10  # announcements of one source without a known parent before it is penalised
+UNCONNECTING_EVERY_S = 1.0  # those within it count as one: they were sent before the answer to the first
 SIDE_BODIES_IN_FLIGHT_MAX = 8  # bodies asked for at a time that are not of the best branch
 LATE_WANTS_MAX = 32  # bodies wanted at a time of those that a gap passed over
 SIDE_ROUNDS_MAX = 8  # times that all sources are asked for a body that is not of the best branch

@@ -14,6 +14,7 @@ from sprint.core.relay.settings import (
     HASHES_ANNOUNCED_MAX,
     PENDING_ANNOUNCEMENTS_MAX,
     REJECTED_HASHES_MAX,
+    UNCONNECTING_EVERY_S,
     UNCONNECTING_MAX,
     ChainSettings,
 )
@@ -71,7 +72,10 @@ def test_a_source_whose_announcements_never_connect_is_penalised_at_each_bound()
     blocks = Blocks()
     driver, hashes = begun(blocks), blocks.mine(3)
     for _ in range(2):
-        decisions = [driver.admit(driver.headers_of("a", hashes[2:])) for _ in range(UNCONNECTING_MAX)]
+        decisions = []
+        for _ in range(UNCONNECTING_MAX):
+            driver.now += UNCONNECTING_EVERY_S
+            decisions.append(driver.admit(driver.headers_of("a", hashes[2:])))
         assert all(isinstance(decision, Fetch) for decision in decisions[:-1])
         refused = decisions[-1]
         assert isinstance(refused, Refused)
@@ -79,10 +83,24 @@ def test_a_source_whose_announcements_never_connect_is_penalised_at_each_bound()
         assert str(UNCONNECTING_MAX) in refused.penalty.reason
 
 
+# After a cut all that a node had announced meanwhile came at once, and it was shut out for what it had said
+# before it could be asked for what lies below.
+def test_a_burst_of_announcements_without_a_known_parent_counts_once_and_is_asked_about_once() -> None:
+    blocks = Blocks()
+    driver, hashes = begun(blocks), blocks.mine(6 * UNCONNECTING_MAX)
+    first, *rest = [driver.admit(driver.headers_of("a", [each])) for each in hashes[1:]]
+    assert isinstance(first, Fetch)
+    assert all(isinstance(decision, Wait) for decision in rest)
+    driver.headers("a", hashes)
+    assert [want for want in hashes if driver.state.fetcher.get(want) is None] == []
+    assert isinstance(driver.admit(driver.headers_of("a", blocks.mine(2)[1:])), Fetch)
+
+
 def test_one_announcement_that_connects_makes_the_count_begin_anew() -> None:
     blocks = Blocks()
     driver, hashes = begun(blocks), blocks.mine(3)
     for _ in range(UNCONNECTING_MAX - 1):
+        driver.now += UNCONNECTING_EVERY_S
         driver.admit(driver.headers_of("a", hashes[2:]))
     driver.headers("a", hashes[:1])
     assert isinstance(driver.admit(driver.headers_of("a", hashes[2:])), Fetch)
