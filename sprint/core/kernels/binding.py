@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 from sprint.core.kernels import reference
 from sprint.core.kernels.block_scan import BlockScan
+from sprint.core.kernels.dedup import DedupTable, PlainDedupTable
 from sprint.core.kernels.tiers import REFERENCE
 
 
@@ -27,6 +28,7 @@ class Kernels(NamedTuple):
     merkle_root_of: Callable[[bytes], tuple[bytes, bool]]
     header_chain: Callable[[bytes, int], tuple[bytes, bytes]]
     scan_block: ScanBlock
+    new_dedup_table: Callable[[int], DedupTable] = PlainDedupTable
 
 
 def _scan_no_block(raw: bytes, start: int, count: int, money_max: int, *, mweb: bool) -> None:

@@ -127,21 +127,27 @@ class PlainSpace:
         self._ttl_s = ttl_s
 
     def seen(self, digest: bytes, now: float, /) -> bool:
-        key = (self._number, checked_digest(digest))
-        first_seen = self._held.get(key)
-        if first_seen is None:
-            if len(self._held) >= self._entries_max:
-                self._held.popitem(last=False)
-            self._held[key] = now
-            return False
-        self._held.move_to_end(key)
-        if 0.0 <= now - first_seen < self._ttl_s:
-            return True
-        self._held[key] = now
-        return False
+        return self._look((self._number, checked_digest(digest)), now)
 
     def seen_many(self, digests: Buffer, now: float, /) -> bytearray:
-        return bytearray(self.seen(digest, now) for digest in split_digests(digests))
+        flat, number, look = bytes(checked_digests(digests)), self._number, self._look
+        return bytearray(
+            [look((number, flat[at : at + DIGEST_SIZE]), now) for at in range(0, len(flat), DIGEST_SIZE)]
+        )
+
+    def _look(self, key: tuple[int, bytes], now: float) -> bool:
+        held = self._held
+        first_seen = held.get(key)
+        if first_seen is None:
+            if len(held) >= self._entries_max:
+                held.popitem(last=False)
+            held[key] = now
+            return False
+        held.move_to_end(key)
+        if 0.0 <= now - first_seen < self._ttl_s:
+            return True
+        held[key] = now
+        return False
 
     def forget(self, digest: bytes, /) -> bool:
         return self._held.pop((self._number, checked_digest(digest)), None) is not None
@@ -149,8 +155,12 @@ class PlainSpace:
 
 def fill(table: DedupTable, entries: Iterable[Entry], ttl_s: float) -> None:
     """Put the entries of one table into another: what was used last stays so, and times stay."""
+    spaces: dict[tuple[str, Kind], Space] = {}
     for chain, kind, digest, first_seen in entries:
-        table.space(chain, kind, ttl_s).seen(digest, first_seen)
+        space = spaces.get((chain, kind))
+        if space is None:
+            space = spaces[chain, kind] = table.space(chain, kind, ttl_s)
+        space.seen(digest, first_seen)
 
 
 def checked_entries_max(entries_max: int) -> int:
@@ -166,12 +176,6 @@ def checked_digest(digest: bytes) -> bytes:
     if len(digest) != DIGEST_SIZE:
         raise ValueError(f"a hash of {len(digest)} bytes, it has {DIGEST_SIZE}")
     return digest
-
-
-def split_digests(digests: Buffer) -> list[bytes]:
-    """Return the hashes that stand in one piece of memory."""
-    flat = checked_digests(digests)
-    return [bytes(flat[at : at + DIGEST_SIZE]) for at in range(0, flat.nbytes, DIGEST_SIZE)]
 
 
 def checked_digests(digests: Buffer) -> memoryview:

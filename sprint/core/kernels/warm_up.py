@@ -6,6 +6,7 @@ import hashlib
 from array import array
 from collections.abc import Sequence
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 import numba
@@ -64,7 +65,9 @@ def compiled_kernels(cache_folder: str | None, secret: bytes, tier: str) -> Kern
             kernel.enable_caching()
         kernel.compile(signature)
     pieces = compile_pieces(chosen.name, cached=cached)
-    kernels = _kernels(chosen.name, chosen.text, pieces, _keys(secret))
+    # Importing it compiles it, so it comes after the folder is known.
+    tables = import_module("sprint.core.kernels.dedup_compiled").compiled_tables(secret)
+    kernels = _kernels(chosen.name, chosen.text, pieces, _keys(secret))._replace(new_dedup_table=tables)
     wrong = differences(kernels)
     if wrong:
         raise KernelError(

@@ -6,13 +6,16 @@ the outputs it spends: it is only kept so that its bytes need not be sent again 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from sprint.core.chains.bitcoin_family.parameters import NetworkParameters
 from sprint.core.chains.bitcoin_family.scan import scan_transaction
 from sprint.core.errors import WireError
+from sprint.core.kernels import in_use
+from sprint.core.kernels.dedup import DedupTable, Kind, Space, fill
 from sprint.core.protocols.bitcoin_p2p.rebuild import KnownTransaction
 
 TRANSACTION_SIZE_MAX = 400_000  # bytes: the weight that Bitcoin Core relays at most, if all were witness data
@@ -28,16 +31,19 @@ class MempoolSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Mempool:
-    """Keeps transactions by wtxid; `wants` shares the asking out among sources."""
+    """Keeps transactions by wtxid; `wanted` shares the asking out among sources."""
 
     def __init__(self, parameters: NetworkParameters, settings: MempoolSettings | None = None) -> None:
         self.size_bytes = 0
         self.evicted = 0
         self._settings = settings or MempoolSettings()
         self._parameters = parameters
-        self._by_wtxid: dict[bytes, KnownTransaction] = {}  # oldest first
+        # Oldest first. A plain dict would look through the places of all that went before to find the oldest.
+        self._by_wtxid: OrderedDict[bytes, KnownTransaction] = OrderedDict()
         self._wtxids: dict[bytes, bytes] = {}  # by txid
-        self._asked: dict[bytes, float] = {}  # id → when; oldest first
+        self._new_table = in_use().new_dedup_table
+        self._table = self._new_table(self._settings.asked_max)
+        self._asked = self._asked_in(self._table)
 
     def __repr__(self) -> str:
         return f"Mempool({len(self)} transactions, {self.size_bytes} bytes)"
@@ -52,18 +58,27 @@ class Mempool:
     def transactions(self) -> Iterable[KnownTransaction]:
         return self._by_wtxid.values()
 
-    def wants(self, digest: bytes, now: float) -> bool:
-        """Tell whether to ask for it: it is unknown and nobody was asked of late. Then it counts as asked."""
-        if digest in self:
-            return False
-        asked_at = self._asked.pop(digest, None)
-        if asked_at is not None and now < asked_at + ASKED_AGAIN_AFTER_S:
-            self._asked[digest] = asked_at
-            return False
-        self._asked[digest] = now
-        while len(self._asked) > self._settings.asked_max:
-            del self._asked[next(iter(self._asked))]
-        return True
+    def wanted(self, digests: Sequence[bytes], now: float) -> list[bytes]:
+        """Return which to ask for: those that are unknown and of which nobody was asked of late.
+
+        They count as asked for from then on, for ASKED_AGAIN_AFTER_S.
+        """
+        if in_use().new_dedup_table is not self._new_table:
+            self._swap_table()
+        by_wtxid, wtxids = self._by_wtxid, self._wtxids
+        unknown = [digest for digest in digests if digest not in by_wtxid and digest not in wtxids]
+        seen = self._asked.seen_many(b"".join(unknown), now)
+        return [digest for digest, before in zip(unknown, seen, strict=True) if not before]
+
+    def _swap_table(self) -> None:
+        """Take the form of table that is in use by now, with all that the one before remembers."""
+        before, self._new_table = self._table, in_use().new_dedup_table
+        self._table = self._new_table(self._settings.asked_max)
+        fill(self._table, before.entries(), ASKED_AGAIN_AFTER_S)
+        self._asked = self._asked_in(self._table)
+
+    def _asked_in(self, table: DedupTable) -> Space:
+        return table.space(self._parameters.chain_id, Kind.TRANSACTION, ASKED_AGAIN_AFTER_S)
 
     def add(self, raw: bytes) -> tuple[bytes, bytes]:
         """Keep a transaction unless it is known, too large, or breaks a rule by itself; return its ids.
@@ -74,8 +89,8 @@ class Mempool:
         scanned = scan_transaction(raw, 0, parameters.money_max, mweb=parameters.mweb_height is not None)
         if scanned.stop != len(raw):
             raise WireError(f"{len(raw) - scanned.stop} bytes after the transaction", kind="trailing")
-        self._asked.pop(scanned.txid, None)
-        self._asked.pop(scanned.wtxid, None)
+        self._asked.forget(scanned.txid)
+        self._asked.forget(scanned.wtxid)
         ids = scanned.txid, scanned.wtxid
         if scanned.is_coinbase or not scanned.sound or len(raw) > TRANSACTION_SIZE_MAX:
             return ids

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import random
+import time
+
 import pytest
 
+from sprint.core import kernels
 from sprint.core.chains.bitcoin import REGTEST
 from sprint.core.chains.bitcoin_family.transaction import (
     Transaction,
@@ -11,6 +15,7 @@ from sprint.core.chains.bitcoin_family.transaction import (
     TransactionOutput,
 )
 from sprint.core.errors import WireError
+from sprint.core.kernels.binding import REFERENCE_KERNELS
 from sprint.core.relay.mempool import ASKED_AGAIN_AFTER_S, TRANSACTION_SIZE_MAX, Mempool, MempoolSettings
 
 
@@ -102,17 +107,55 @@ def test_what_is_not_one_transaction_is_refused(raw: bytes) -> None:
 
 def test_a_transaction_is_asked_for_once_until_it_is_given_up() -> None:
     mempool, txid = pool(), spend(1).txid
-    assert mempool.wants(txid, 0.0)
-    assert not mempool.wants(txid, ASKED_AGAIN_AFTER_S - 1)
-    assert mempool.wants(txid, ASKED_AGAIN_AFTER_S)
+    assert mempool.wanted([txid], 0.0)
+    assert not mempool.wanted([txid], ASKED_AGAIN_AFTER_S - 1)
+    assert mempool.wanted([txid], ASKED_AGAIN_AFTER_S)
     mempool.add(spend(1).encode())
-    assert not mempool.wants(txid, 10 * ASKED_AGAIN_AFTER_S)
-    assert not mempool.wants(spend(1).wtxid, 10 * ASKED_AGAIN_AFTER_S)
+    assert not mempool.wanted([txid], 10 * ASKED_AGAIN_AFTER_S)
+    assert not mempool.wanted([spend(1).wtxid], 10 * ASKED_AGAIN_AFTER_S)
 
 
 def test_what_was_asked_for_is_remembered_to_a_bound() -> None:
     mempool = pool(asked_max=3)
     for number in range(4):
-        assert mempool.wants(number.to_bytes(32, "big"), 0.0)
-    assert not mempool.wants((1).to_bytes(32, "big"), 1.0)
-    assert mempool.wants((0).to_bytes(32, "big"), 1.0), "the oldest was forgotten"
+        assert mempool.wanted([number.to_bytes(32, "big")], 0.0)
+    assert not mempool.wanted([(1).to_bytes(32, "big")], 1.0)
+    assert mempool.wanted([(0).to_bytes(32, "big")], 1.0), "the oldest was forgotten"
+
+
+def test_many_are_asked_for_as_one_after_the_other(seed: int) -> None:
+    rng = random.Random(seed)
+    one, many = pool(asked_max=8), pool(asked_max=8)
+    ids = [rng.randbytes(32) for _ in range(12)]
+    for step in range(300):
+        told, now = rng.choices(ids, k=rng.randrange(6)), 4.0 * step
+        assert many.wanted(told, now) == [digest for digest in told if one.wanted([digest], now)], seed
+        if step % 40 == 0:
+            ids += [mempool.add(spend(step).encode())[1] for mempool in (one, many)][:1]
+
+
+def test_what_was_asked_for_is_remembered_when_the_table_changes_its_form() -> None:
+    compiled = pytest.importorskip("sprint.core.kernels.dedup_compiled", exc_type=ImportError)
+    mempool, early, late = pool(), spend(1).txid, spend(2).txid
+    assert mempool.wanted([early], 0.0) == [early]
+    form = REFERENCE_KERNELS._replace(new_dedup_table=compiled.compiled_tables(bytes(32)))
+    before = kernels.use(form)
+    try:
+        assert mempool.wanted([early, late], 1.0) == [late]
+        assert isinstance(mempool._table, compiled.CompiledDedupTable)
+    finally:
+        kernels.use(before)
+    assert mempool.wanted([early, late], 2.0) == []
+    assert mempool.wanted([early, late], ASKED_AGAIN_AFTER_S) == [early]
+
+
+def test_asking_took_longer_the_more_had_been_forgotten() -> None:
+    """A dict looks through the places of all that was deleted at its front to find the oldest."""
+    rng = random.Random(1)
+    mempool, taken_s = pool(asked_max=30_000), []
+    for _ in range(3):
+        digests = [rng.randbytes(32) for _ in range(30_000)]
+        start = time.thread_time()
+        mempool.wanted(digests, 0.0)
+        taken_s.append(time.thread_time() - start)
+    assert max(taken_s[1:]) < 5 * taken_s[0], taken_s

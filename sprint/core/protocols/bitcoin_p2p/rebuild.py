@@ -43,8 +43,8 @@ class TransactionPool(Protocol):
 
     def __len__(self) -> int: ...
 
-    def wants(self, digest: bytes, now: float) -> bool:
-        """Tell whether to ask for a transaction by its txid or wtxid, and note that it was asked for."""
+    def wanted(self, digests: Sequence[bytes], now: float) -> list[bytes]:
+        """Return which to ask for of some txids and wtxids, and note that these were asked for."""
 
     def add(self, raw: bytes) -> tuple[bytes, bytes]:
         """Keep a transaction; return its txid and wtxid. WireError where it does not parse."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 
 from sprint.core.protocols.bitcoin_p2p.messages import (
@@ -22,23 +23,22 @@ class TransactionAsker:
     def __init__(self, pool: TransactionPool, *, witness: bool) -> None:
         self._pool = pool
         self._by_txid = MSG_TX | (MSG_WITNESS_FLAG if witness else 0)
-        self._in_flight: dict[bytes, None] = {}  # oldest first
+        self._in_flight: OrderedDict[bytes, None] = OrderedDict()  # oldest first
 
     def __repr__(self) -> str:
         return f"TransactionAsker({len(self._in_flight)} in flight)"
 
     def announced(self, items: Sequence[InventoryItem], now: float) -> tuple[InventoryItem, ...]:
         """Return what to ask for of a list of announced transactions."""
+        told = {item.hash: item for item in items if item.hash not in self._in_flight}
         wanted = []
-        for item in items:
-            if item.hash in self._in_flight or not self._pool.wants(item.hash, now):
-                continue
-            kind = MSG_WTX if item.bare_kind == MSG_WTX else self._by_txid
-            wanted.append(InventoryItem(kind, item.hash))
-            self._in_flight[item.hash] = None
+        for digest in self._pool.wanted(list(told), now):
+            kind = MSG_WTX if told[digest].bare_kind == MSG_WTX else self._by_txid
+            wanted.append(InventoryItem(kind, digest))
+            self._in_flight[digest] = None
             if len(self._in_flight) > IN_FLIGHT_MAX:
                 # The answer to the oldest would be unwanted by now; the pool asks others for it.
-                del self._in_flight[next(iter(self._in_flight))]
+                self._in_flight.popitem(last=False)
         return tuple(wanted)
 
     def arrived(self, raw: bytes) -> bool:

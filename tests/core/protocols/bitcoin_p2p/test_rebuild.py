@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import pytest
 from hypothesis import given
@@ -59,8 +59,8 @@ class Listed:
     def __len__(self) -> int:
         return len(self._transactions)
 
-    def wants(self, digest: bytes, now: float) -> bool:
-        return False
+    def wanted(self, digests: Sequence[bytes], now: float) -> list[bytes]:
+        return []
 
     def add(self, raw: bytes) -> tuple[bytes, bytes]:
         return raw, raw
