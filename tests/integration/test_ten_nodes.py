@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 import pytest
@@ -37,22 +38,16 @@ START = 1_700_000_000
 def run_seeds(first: int, count: int) -> list[Verdict]:
     """Run seeds in processes of their own, each the same number of them."""
     each = count // PROCESSES
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.integration.ten_nodes_process", str(first + n * each), str(each)],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for n in range(PROCESSES)
-    ]
-    verdicts: list[Verdict] = []
-    for process in running:
-        try:
-            said, _ = process.communicate(timeout=TIMEOUT_S)
-        finally:
-            process.kill()
-        verdicts += [msgspec.json.decode(line, type=Verdict) for line in said.splitlines()]
-    return verdicts
+    with ThreadPoolExecutor(PROCESSES) as pool:
+        found = pool.map(run_process, range(first, first + count, each), [each] * PROCESSES)
+        return [verdict for verdicts in found for verdict in verdicts]
+
+
+def run_process(first: int, count: int) -> list[Verdict]:
+    """Run seeds in one process; it is read all the while, since a full pipe would hold it up."""
+    command = [sys.executable, "-m", "tests.integration.ten_nodes_process", str(first), str(count)]
+    run = subprocess.run(command, stdout=subprocess.PIPE, timeout=TIMEOUT_S, check=False)
+    return [msgspec.json.decode(line, type=Verdict) for line in run.stdout.splitlines()]
 
 
 def print_table(verdicts: Sequence[Verdict]) -> Counter[str]:
