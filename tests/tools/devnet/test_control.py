@@ -158,7 +158,8 @@ def test_the_clock_is_set_and_stopped() -> None:
             mining = devnet._node(CHAIN)._mining
             assert mining is not None
             await told(client, "interval", ms=0)
-            await asyncio.wait((mining,))
+            await asyncio.wait((mining,), timeout=10)
+            assert mining.cancelled()
             height = devnet.ledger(CHAIN).height()
             assert devnet._node(CHAIN)._mining is None
             assert (await client.get("/litecoin")).json()["height"] == height

@@ -269,3 +269,17 @@ def test_lying_json_gives_the_bytes_of_the_block_below_and_ends() -> None:
             assert await call("getblockheader", *raw_form) == true[:80].hex()
 
     asyncio.run(main())
+
+
+def test_a_later_lying_json_outlasts_the_end_of_an_earlier_one() -> None:
+    async def main() -> None:
+        async with asking() as (devnet, call, _):
+            server = devnet._node(CHAIN).rpc
+            assert server is not None
+            server.lie(0.0)
+            server.lie(600.0)
+            for _ in range(3):
+                assert await call("getblockcount") == 3  # turns of the loop, in which the first would end
+            assert server._rpc.lying
+
+    asyncio.run(main())
