@@ -15,6 +15,7 @@ import numba
 import numpy as np
 
 from sprint.core.kernels.block_scan import LOCK_TIME_THRESHOLD, PAIR_SIZE
+from sprint.core.kernels.raw_bytes import byte_at, half_at, long_at, word_at
 from sprint.core.kernels.sha256_jobs import (
     AGAIN_AT,
     DIGEST_SIZE,
@@ -32,10 +33,10 @@ Int = Any
 
 OUTPOINT_SIZE: Final = 36
 COUNT_MAX: Final = 4_000_000  # of inputs, outputs, witness items, and bytes of a script: as the twin has it
-JOBS_MAX: Final = 256  # hashed in one go
+JOBS_MAX: Final = 512  # hashed in one go
 COPY_SIZE: Final = 4096  # the longest message that is copied; longer ones are left to hashlib
 LONG_SIZE: Final = 16_384  # the longest message that a lane takes: near the end the other lanes wait for it
-SCRATCH_SIZE: Final = JOBS_MAX * PADDED_SIZE_MAX + 32 * COPY_SIZE
+SCRATCH_SIZE: Final = JOBS_MAX * PADDED_SIZE_MAX + 16 * COPY_SIZE
 QUADRATIC_INPUTS_MAX: Final = 8  # up to so many are compared each with each
 PROBES_MAX: Final = 64
 
@@ -68,19 +69,26 @@ def scan_block(
     `facts` counts both.
     """
     count = len(starts)
-    scratch = np.zeros(SCRATCH_SIZE, dtype=np.uint8)
+    scratch = np.empty(SCRATCH_SIZE, dtype=np.uint8)
     jobs = np.empty((JOBS_MAX, JOB_FIELDS), dtype=np.int64)
     places = np.empty(len(raw) // (OUTPOINT_SIZE + 5) + 1, dtype=np.int64)
     job_count = 0
     used = 0
-    for number in range(count):
+    for number in range(count + 1):
+        full = job_count + 2 > JOBS_MAX or used + 2 * (COPY_SIZE + PADDED_SIZE_MAX) > SCRATCH_SIZE
+        if full or number == count:
+            hash_jobs(pieces, raw, scratch, jobs, job_count, digests)
+            job_count = 0
+            used = 0
+        if number == count:
+            break
         start = position
         if start + 10 > len(raw):
             return False
         flags: Int = 0
         body = start + 4
-        if raw[body] == 0:
-            flags = np.int64(raw[body + 1])
+        if byte_at(raw, body) == 0:
+            flags = byte_at(raw, body + 1)
             if flags == 0 or flags & ~(1 | (8 if mweb else 0)):
                 return False
             body += 2
@@ -102,7 +110,7 @@ def scan_block(
                 return False
         lock = position
         if flags & 8:
-            if position >= len(raw) or raw[position] != 0:
+            if position >= len(raw) or byte_at(raw, position) != 0:
                 return False
             lock += 1
         position = lock + 4
@@ -124,13 +132,10 @@ def scan_block(
         if flags & 1:
             long = long or stripped_size + witness_size > (COPY_SIZE if flags & 8 else LONG_SIZE)
         if long:
-            longs[facts[LONG]] = (number, flags, start, body, witness, lock)
+            row = longs[facts[LONG]]
+            row[0], row[1], row[2], row[3], row[4], row[5] = number, flags, start, body, witness, lock
             facts[LONG] += 1
             continue
-        if job_count + 2 > JOBS_MAX or used + 2 * (COPY_SIZE + PADDED_SIZE_MAX) > SCRATCH_SIZE:
-            hash_jobs(pieces, raw, scratch, jobs, job_count, digests)
-            job_count = 0
-            used = 0
         jobs[job_count, AGAIN_AT] = jobs[job_count + 1, AGAIN_AT] = -1
         if not flags & 1:
             jobs[job_count, AGAIN_AT] = wtxid_at
@@ -145,7 +150,6 @@ def scan_block(
         elif flags & 1:
             used = put_parts(raw, start, 1, body, lock - 1, lock, scratch, used, jobs[job_count], wtxid_at)
             job_count += 1
-    hash_jobs(pieces, raw, scratch, jobs, job_count, digests)
     facts[END] = position
     return True
 
@@ -178,17 +182,9 @@ def _count(
 
 @numba.njit(nogil=True)
 def _note_lock(raw: Array, at: Int, facts: Array) -> None:
-    lock = _little(raw, at, 4)
+    lock = word_at(raw, at)
     place = LOCK_HEIGHT if lock < LOCK_TIME_THRESHOLD else LOCK_TIME
     facts[place] = max(facts[place], lock)
-
-
-@numba.njit(nogil=True)
-def _little(raw: Array, at: Int, size: Int) -> Int:
-    value = np.int64(0)
-    for byte in range(size):
-        value |= np.int64(raw[at + byte]) << (8 * byte)
-    return value
 
 
 @numba.njit(nogil=True)
@@ -196,17 +192,19 @@ def _read_count(raw: Array, position: Int) -> tuple[Int, Int]:
     """Read a compact size up to COUNT_MAX in its shortest form: (value, next position), or (0, -1)."""
     if position >= len(raw):
         return 0, -1
-    first = np.int64(raw[position])
+    first = byte_at(raw, position)
     if first < 0xFD:
         return first, position + 1
-    # Nine bytes stand for 2**32 and more, which is beyond any limit.
-    size = 2 if first == 0xFD else 4
-    if first == 0xFF or position + 1 + size > len(raw):
+    if first == 0xFD and position + 3 <= len(raw):
+        value, least, position = half_at(raw, position + 1), 0xFD, position + 3
+    elif first == 0xFE and position + 5 <= len(raw):
+        value, least, position = word_at(raw, position + 1), 0x1_0000, position + 5
+    else:
+        # Nine bytes stand for 2**32 and more, which is beyond any limit.
         return 0, -1
-    value = _little(raw, position + 1, size)
-    if value < (0xFD if size == 2 else 0x1_0000) or value > COUNT_MAX:
+    if value < least or value > COUNT_MAX:
         return 0, -1
-    return value, position + 1 + size
+    return value, position
 
 
 @numba.njit(nogil=True)
@@ -224,10 +222,7 @@ def _pass_inputs(raw: Array, position: Int, places: Array) -> tuple[Int, Int, bo
         position += length + 4
         if position > len(raw):
             return -1, 0, False
-        if final:
-            for byte in range(position - 4, position):
-                if raw[byte] != 0xFF:
-                    final = False
+        final = final and word_at(raw, position - 4) == 0xFFFF_FFFF
     return position, count, final
 
 
@@ -242,7 +237,7 @@ def _pass_outputs(raw: Array, position: Int, money_max: Int) -> tuple[Int, bool]
     for _ in range(count):
         if position + 9 > len(raw):
             return -1, False
-        value = _little(raw, position, 8)
+        value = long_at(raw, position)
         # As a signed number, one above any limit is negative; the sum of two allowed ones fits 64 bits.
         if value < 0 or value > money_max:
             sound = False
@@ -275,21 +270,17 @@ def _pass_witnesses(raw: Array, position: Int, inputs: Int) -> Int:
 
 @numba.njit(nogil=True)
 def _is_null(raw: Array, at: Int) -> bool:
-    for byte in range(at + 32, at + OUTPOINT_SIZE):
-        if raw[byte] != 0xFF:
-            return False
-    found = True
-    for byte in range(at, at + 32):
-        found = found and raw[byte] == 0
-    return found
+    if word_at(raw, at + 32) != 0xFFFF_FFFF:
+        return False
+    return (long_at(raw, at) | long_at(raw, at + 8) | long_at(raw, at + 16) | long_at(raw, at + 24)) == 0
 
 
 @numba.njit(nogil=True)
 def _same(raw: Array, left: Int, right: Int) -> bool:
-    byte = 0
-    while byte < OUTPOINT_SIZE and raw[left + byte] == raw[right + byte]:
-        byte += 1
-    return byte == OUTPOINT_SIZE
+    found = word_at(raw, left + 32) ^ word_at(raw, right + 32)
+    for at in range(0, 32, 8):
+        found |= long_at(raw, left + at) ^ long_at(raw, right + at)
+    return bool(found == 0)
 
 
 @numba.njit(nogil=True)
@@ -313,7 +304,7 @@ def _all_different(raw: Array, places: Array, count: Int, keys: Array) -> bool:
         at = places[number]
         total = keys[9]
         for word in range(9):
-            total += keys[word] * np.uint64(_little(raw, at + 4 * word, 4))
+            total += keys[word] * np.uint64(word_at(raw, at + 4 * word))
         slot = np.int64(total >> np.uint64(64 - bits))
         probes = 0
         while table[slot] >= 0:

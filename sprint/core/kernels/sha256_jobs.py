@@ -11,6 +11,7 @@ from typing import Any, Final
 import numba
 import numpy as np
 
+from sprint.core.kernels.raw_bytes import copy_bytes, store_word
 from sprint.core.kernels.sha256_pieces import Pieces, run_piece
 from sprint.core.kernels.sha256_rules import START
 
@@ -42,8 +43,7 @@ def put_whole(
     whole = size // 64
     rest = size - 64 * whole
     job[MAIN_AT], job[MAIN_BLOCKS], job[REST_AT], job[TARGET_AT] = start, whole, used, target_at
-    for byte in range(rest):
-        scratch[used + byte] = raw[start + 64 * whole + byte]
+    copy_bytes(raw, start + 64 * whole, scratch, used, rest)
     return _pad(scratch, used, rest, size, job)
 
 
@@ -62,18 +62,15 @@ def put_parts(
 ) -> Int:
     """Put up a message of version, witness marker if any, the bytes from `body` to `stop`, and lock time."""
     job[MAIN_AT], job[MAIN_BLOCKS], job[REST_AT], job[TARGET_AT] = 0, 0, used, target_at
-    for byte in range(4):
-        scratch[used + byte] = raw[start + byte]
+    copy_bytes(raw, start, scratch, used, 4)
     at = used + 4
     if marker:
         scratch[at] = 0
         scratch[at + 1] = 1
         at += 2
-    for byte in range(stop - body):
-        scratch[at + byte] = raw[body + byte]
+    copy_bytes(raw, body, scratch, at, stop - body)
     at += stop - body
-    for byte in range(4):
-        scratch[at + byte] = raw[lock + byte]
+    copy_bytes(raw, lock, scratch, at, 4)
     size = at + 4 - used
     return _pad(scratch, used, size, size, job)
 
@@ -86,8 +83,7 @@ def _pad(scratch: Array, used: Int, rest: Int, size: Int, job: Array) -> Int:
     scratch[used + rest] = 0x80
     for byte in range(used + rest + 1, end - 4):
         scratch[byte] = 0
-    for byte in range(4):
-        scratch[end - 1 - byte] = (8 * size >> 8 * byte) & 0xFF
+    store_word(scratch, end - 4, _swapped(np.uint32(8 * size)))
     job[REST_BLOCKS] = blocks
     return end
 
@@ -140,13 +136,10 @@ def hash_jobs(pieces: Pieces, raw: Array, scratch: Array, jobs: Array, count: In
                 left[lane] = 1
             else:
                 for word in range(8):
-                    value = _word(pieces, state, lane, word)
-                    for byte in range(4):
-                        shift = np.uint32(24 - 8 * byte)
-                        digests[job[TARGET_AT] + 4 * word + byte] = np.uint8(value >> shift & np.uint32(0xFF))
+                    value = _swapped(_word(pieces, state, lane, word))
+                    store_word(digests, job[TARGET_AT] + 4 * word, value)
                 if job[AGAIN_AT] >= 0:
-                    for byte in range(DIGEST_SIZE):
-                        digests[job[AGAIN_AT] + byte] = digests[job[TARGET_AT] + byte]
+                    copy_bytes(digests, job[TARGET_AT], digests, job[AGAIN_AT], DIGEST_SIZE)
                 if taken < count:
                     _take(jobs[taken], lane, taken, job_of, doing, left, pointers, raw_at, scratch_at)
                     _start(pieces, state, lane)
