@@ -91,5 +91,8 @@ def test_a_liar_that_repents_is_followed_again_when_its_time_is_over(tmp_path: P
         devnet.invalidate(devnet.lie(Lie.REUSED))
         mined = devnet.mine(2)
         listener.wait_for_block(mined[-1])
-        assert [status for status, _ in statuses_of(listener.events)][-2:] == ["blocked", "re-admitted"]
+        listener.wait_for(
+            lambda events: [status for status, _ in statuses_of(events)][-2:] == ["blocked", "re-admitted"],
+            "it is taken back once its blocks have passed",
+        )
         assert blocks_of(listener.events)[-2:] == mined
