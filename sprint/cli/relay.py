@@ -248,7 +248,7 @@ def check(
         from sprint.core.config import sections_by_chain, sources_of
         from sprint.core.errors import ConfigError
         from sprint.tools.plugins import ChainCatalog
-        from sprint.tools.relay.check import check_sources
+        from sprint.tools.relay.check import check_kernels, check_sources
         from sprint.tools.runtime import run
 
         settings = load_settings(config).resolved.config
@@ -257,8 +257,11 @@ def check(
         if not specs:
             raise ConfigError("no source: give --source, or a config file with [[chains.NAME.sources]]")
         found = run(check_sources(specs))
+        form = check_kernels(settings.relay.kernels)
         print(msgspec.json.encode(found).decode() if json_output else "\n".join(table_lines(found)))
-    raise typer.Exit(exits.DONE if all(row.usable for row in found) else exits.NOT_MET)
+        print(f"kernels: {form.tier}, {form.text}", file=sys.stderr if json_output else sys.stdout)
+    usable = form.usable and all(row.usable for row in found)
+    raise typer.Exit(exits.DONE if usable else exits.NOT_MET)
 
 
 @app.command(help=TAIL_HELP)

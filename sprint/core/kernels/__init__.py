@@ -19,7 +19,7 @@ from sprint.core.kernels.reference import (
     scrypt_1024_1_1,
     sha256d,
 )
-from sprint.core.kernels.tiers import AUTO, REFERENCE, TIER_NAMES
+from sprint.core.kernels.tiers import AUTO, REFERENCE, TIER_NAMES, Tier
 
 __all__ = [
     "AUTO",
@@ -30,6 +30,7 @@ __all__ = [
     "REFERENCE",
     "TIER_NAMES",
     "BlockScan",
+    "chosen",
     "hash_headers",
     "hash_pairs",
     "header_chain",
@@ -72,6 +73,14 @@ def warm(cache_folder: str | None, secret: bytes, tier: str = AUTO) -> Kernels:
     )
     use(compiled)
     return compiled
+
+
+def chosen(wanted: str = AUTO) -> tuple[str, str]:
+    """Return name and text of the form that `warm` would put into use. KernelError where there is none."""
+    if wanted == REFERENCE:
+        return REFERENCE_KERNELS.tier, REFERENCE_KERNELS.text
+    found: Tier = import_module("sprint.core.kernels.warm_up").chosen_tier(wanted)
+    return found.name, found.text
 
 
 def hash_pairs(items: bytes) -> bytes:

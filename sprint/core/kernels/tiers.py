@@ -44,5 +44,5 @@ def choose_tier(features: AbstractSet[str], wanted: str = AUTO) -> Tier:
         if not missing:
             return tier
         if wanted == tier.name:
-            raise ValueError(f"kernels {wanted!r} need {', '.join(sorted(missing))}, this processor has none")
+            raise ValueError(f"kernels {wanted!r} need {', '.join(sorted(missing))}, this processor has not")
     raise ValueError(f"kernels {wanted!r}: there are {', '.join((AUTO, *TIER_NAMES))}")

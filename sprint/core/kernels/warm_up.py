@@ -21,7 +21,7 @@ from sprint.core.kernels.binding import Kernels
 from sprint.core.kernels.block_scan import BlockScan
 from sprint.core.kernels.self_test import differences
 from sprint.core.kernels.sha256_pieces import PIECES_TYPE, Pieces, compile_pieces
-from sprint.core.kernels.tiers import choose_tier
+from sprint.core.kernels.tiers import Tier, choose_tier
 
 MERKLE_LEAVES_MIN = 6  # below, hashlib is done before numba has taken its arguments
 MONEY_MAX_LIMIT = 1 << 62  # so that the sum of two values fits 64 bits
@@ -50,14 +50,9 @@ def compiled_kernels(cache_folder: str | None, secret: bytes, tier: str) -> Kern
     KernelError where numba is told not to compile, for a tier that this processor can't run, and where an
     answer is another than the reference's.
     """
-    if numba.config.DISABLE_JIT:
-        raise KernelError("numba is told not to compile (NUMBA_DISABLE_JIT); plain Python stays in use")
     if len(secret) < SECRET_SIZE_MIN:
         raise ValueError(f"a secret of {len(secret)} bytes, the least is {SECRET_SIZE_MIN}")
-    try:
-        chosen = choose_tier(processor_features(), tier)
-    except ValueError as error:
-        raise KernelError(str(error)) from error
+    chosen = chosen_tier(tier)
     numba.config.CACHE_DIR = cache_folder or ""
     cached = cache_folder is not None
     for kernel, signature in _SIGNATURES.items():
@@ -75,6 +70,16 @@ def compiled_kernels(cache_folder: str | None, secret: bytes, tier: str) -> Kern
             " plain Python stays in use"
         )
     return kernels
+
+
+def chosen_tier(wanted: str) -> Tier:
+    """Return the tier that would be compiled. KernelError where there is none such on this processor."""
+    if numba.config.DISABLE_JIT:
+        raise KernelError("numba is told not to compile (NUMBA_DISABLE_JIT); plain Python stays in use")
+    try:
+        return choose_tier(processor_features(), wanted)
+    except ValueError as error:
+        raise KernelError(str(error)) from error
 
 
 def processor_features() -> frozenset[str]:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from sprint.core.errors import UpstreamError
+from sprint.core import kernels
+from sprint.core.errors import KernelError, UpstreamError
 from sprint.core.protocols.json_rpc.results import Publishing
 from sprint.core.relay.publishers import missing_topics, why_silent
 from sprint.core.relay.source_url import SourceSpec
@@ -28,6 +29,26 @@ class SourceCheck(msgspec.Struct, frozen=True):
     user_agent: str = ""
     height: int | None = None
     latency_ms: float | None = None
+
+
+class KernelCheck(msgspec.Struct, frozen=True):
+    """Which form of the hash kernels a relay would work with here; `text` says what it is, or why so.
+
+    `usable` is false where it is not the form that the config names.
+    """
+
+    usable: bool
+    tier: str
+    text: str
+
+
+def check_kernels(wanted: str) -> KernelCheck:
+    """Tell which form the config's `relay.kernels` gives on this processor, without compiling it."""
+    try:
+        tier, text = kernels.chosen(wanted)
+    except (ImportError, KernelError) as error:
+        return KernelCheck(usable=wanted == kernels.AUTO, tier=kernels.REFERENCE, text=str(error))
+    return KernelCheck(usable=True, tier=tier, text=text)
 
 
 async def check_sources(specs: Sequence[SourceSpec]) -> list[SourceCheck]:

@@ -24,7 +24,7 @@ def compiled(tier: str) -> Kernels | None:
     try:
         return kernels.warm(str(own_folder(os.environ)), SECRET, tier)
     except KernelError as error:
-        if "this processor has none" not in str(error):
+        if "this processor has not" not in str(error):
             raise
         return None
     finally:

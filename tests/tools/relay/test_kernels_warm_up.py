@@ -20,6 +20,7 @@ from sprint.core import kernels
 from sprint.core.errors import KernelError
 from sprint.core.kernels.binding import REFERENCE_KERNELS
 from sprint.tools.relay import kernels_warm_up
+from sprint.tools.relay.check import check_kernels
 from sprint.tools.relay.kernels_warm_up import (
     FOLDERS_MAX,
     KernelsWarmUp,
@@ -91,6 +92,27 @@ def test_kernels_that_answer_otherwise_are_named_and_not_used(
     with pytest.raises(KernelError, match=f"other answers than plain Python: {named};"):
         kernels.warm(str(own_folder(os.environ)), bytes(32), QUICK)
     assert kernels.in_use() is REFERENCE_KERNELS
+
+
+@pytest.mark.parametrize("wanted", ["auto", "portable", "reference"])
+def test_the_check_names_the_form_that_a_warm_up_then_puts_into_use(wanted: str) -> None:
+    found = check_kernels(wanted)
+    warm_up = warmed(wanted, **os.environ)
+    assert (found.usable, found.tier, found.text) == (True, warm_up.state.tier, warm_up.state.text)
+
+
+def test_the_check_says_that_a_named_form_cannot_be_had_and_that_auto_still_works(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = importlib.import_module("sprint.core.kernels.warm_up")
+    monkeypatch.setattr(module, "processor_features", lambda: frozenset({"sse4.1"}))
+    found = check_kernels("avx512")
+    assert (found.usable, found.tier) == (False, "reference")
+    assert "kernels 'avx512' need avx512bw, avx512f, avx512vl, this processor has not" in found.text
+    assert check_kernels("auto").tier == "portable"
+    monkeypatch.setattr(module.numba.config, "DISABLE_JIT", True)
+    assert check_kernels("auto").usable
+    assert not check_kernels("portable").usable
 
 
 def test_a_secret_that_is_too_short_is_refused() -> None:
