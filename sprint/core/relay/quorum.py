@@ -11,20 +11,20 @@ has passed over does not wait: its children are out.
 
 from __future__ import annotations
 
-from collections.abc import Sized
+from collections.abc import Callable
 
 from sprint.core.relay.head import Node
 from sprint.core.relay.settings import ChainSettings
 
 
 class Quorum:
-    """The blocks of one chain that wait. `ready` are the sources that could still announce them."""
+    """The blocks of one chain that wait. `count_ready` counts the sources that could still announce them."""
 
-    def __init__(self, settings: ChainSettings, ready: Sized) -> None:
+    def __init__(self, settings: ChainSettings, count_ready: Callable[[], int]) -> None:
         self._wanted = settings.quorum
         self._wait_s = settings.quorum_wait_ms / 1000
         self._strict = settings.quorum_strict
-        self._ready = ready
+        self._count_ready = count_ready
         self._judged_at = 0.0
         self._waiting: dict[bytes, tuple[Node, float]] = {}  # with the time until which each waits at most
 
@@ -33,7 +33,7 @@ class Quorum:
 
     def holds(self, node: Node, now: float) -> bool:
         """Tell whether a block has to wait whose body has just passed, and keep it if so."""
-        if self._has_quorum(node) or (not self._strict and len(self._ready) < self._wanted):
+        if self._has_quorum(node) or (not self._strict and self._count_ready() < self._wanted):
             return False
         self._waiting[node.hash] = (node, now + self._wait_s)
         node.unripe = True

@@ -45,7 +45,7 @@ class ChainState:
         )
         self.synced: dict[str, bool] = {}
         self.announcers = Announcers()
-        self.quorum = Quorum(settings, self.synced)
+        self.quorum = Quorum(settings, lambda: self.sources_ready)
         self.idle_answers: dict[str, int] = {}
         self.trials = Trials()
         self.far_behind: set[str] = set()  # of this chain, but forking off below the kept tree

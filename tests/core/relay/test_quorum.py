@@ -68,6 +68,17 @@ def test_a_sole_source_is_not_waited_for_unless_it_is_strict() -> None:
     assert strict.told("block") == []
 
 
+def test_a_source_that_only_announces_is_waited_for_and_counts() -> None:
+    blocks = Blocks()
+    driver, hashes = begun(blocks, LENIENT, "rpc"), blocks.mine(1)
+    driver.take(driver.pipeline.source_ready("zmq", driver.now, serves=False))
+    driver.follow("rpc", hashes)
+    assert driver.told("block") == []
+    driver.hashes("zmq", hashes)
+    fire(driver)
+    assert delivered(driver) == [(shown(hashes)[0], 2)]
+
+
 def test_strict_never_delivers_without_its_quorum_and_tells_of_a_stall_until_it_is_there() -> None:
     blocks = Blocks()
     driver, hashes = begun(blocks, STRICT, "a", "b"), blocks.mine(3)
