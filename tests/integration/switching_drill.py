@@ -33,7 +33,7 @@ AGREE_S = 2.0
 IN_MID_BLOCK_SHARE = 0.4  # of the faults: the node that is struck mines just then
 BLOCK_TAKES_S = 0.05  # from asking for a block to its event, or less
 OWN_BRANCH_SHARE = 0.7  # of the cuts: the node that is cut off mines on
-OWN_BLOCKS_MAX = 15  # the stand-in publisher follows no deeper reorg
+OWN_BLOCKS_MAX = 100
 Thing = TypeVar("Thing")
 TOLD = ("lost", "blocked", "demoted")
 
@@ -94,7 +94,7 @@ class Drill:
         self.mined = 0
         self._watch = watch
         self._rng = rng
-        self._pace = pace
+        self.pace = pace
         self._began = time.monotonic()
 
     def __repr__(self) -> str:
@@ -119,7 +119,7 @@ class Drill:
         self._calm()
 
     def _calm(self) -> None:
-        for _ in range(self._rng.randint(*self._pace.calm_blocks)):
+        for _ in range(self._rng.randint(*self.pace.calm_blocks)):
             asked_at = time.monotonic()
             block = self._mine(self._rng.choice(self.pair.nodes))
             self._watch.wait_for_block(block)
@@ -129,7 +129,7 @@ class Drill:
 
     def _outage(self, subject: Subject, fault: Fault) -> None:
         in_mid_block = subject.node is not None and self._rng.random() < IN_MID_BLOCK_SHARE
-        length_s = 0.0 if fault is Fault.RESTART else self._rng.uniform(*self._pace.outage_s)
+        length_s = 0.0 if fault is Fault.RESTART else self._rng.uniform(*self.pace.outage_s)
         self._say(f"{fault} {subject.name} for {length_s:.1f} s{', in mid-block' * in_mid_block}")
         passing = self._mine_in_passing(subject.node) if in_mid_block and subject.node is not None else None
         struck_at = time.monotonic()
@@ -178,7 +178,7 @@ class Drill:
 
     def _mine_alone(self, node: Node, others: int) -> None:
         """Mine a branch at a node that is cut off: a few blocks less than the others have, or a few more."""
-        for _ in range(min(max(1, others + self._rng.randint(-2, 2)), OWN_BLOCKS_MAX)):
+        for _ in range(min(max(1, others + self._rng.randint(-2, 3)), OWN_BLOCKS_MAX)):
             self._mine(node)
 
     def _settle(self, miner: Node) -> None:
@@ -240,4 +240,4 @@ class Drill:
         print(f"{time.monotonic() - self._began:7.1f} s {self.pair.chain}: {what}")
 
     def _pause(self) -> None:
-        time.sleep(self._rng.uniform(*self._pace.pause_s))
+        time.sleep(self._rng.uniform(*self.pace.pause_s))

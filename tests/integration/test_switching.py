@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.real("litecoind"), pytest.mark.real("bcoin")]
 
 SOAK_S = 3600.0
 SOAK_PACE = Pace(pause_s=(0.5, 1.5), outage_s=(2.0, 60.0), calm_blocks=(2, 6))
-SHORT_PACE = Pace(pause_s=(0.2, 0.4), outage_s=(3.0, 3.5), calm_blocks=(1, 2))
+SHORT_PACE = Pace(pause_s=(0.2, 0.4), outage_s=(3.5, 4.0), calm_blocks=(1, 2))
 # A litecoind takes up to 25 s to stop, so in the short run the bcoins are those that do.
 SHORT_FAULTS = {
     "litecoin-regtest": (Fault.KILL, Fault.FREEZE, Fault.CUT),
@@ -122,8 +122,10 @@ def judge(drill: Drill, watch: Watch, lines: LineReader) -> None:
     assert not [event for event in events if isinstance(event, ChainStatusEvent)], (
         "a live node was always there"
     )
-    late = [outage for outage in drill.outages if outage.late_s > LATE_S_MAX]
-    assert not late, f"over {LATE_S_MAX:g} s late: {late}"
+    # Where the struck node mined just then there may be two blocks of a height: then the next one decides.
+    late_s_max = LATE_S_MAX + drill.pace.pause_s[1]
+    late = [outage for outage in drill.outages if outage.late_s > late_s_max]
+    assert not late, f"over {late_s_max:g} s late: {late}"
 
 
 def of_chain(events: Sequence[Event], chain: str) -> list[Event]:

@@ -143,7 +143,9 @@ class ZmqStandIn:
                 self._publish(raw, publisher)
 
     def _ask_for_headers(self, session: PeerSession) -> None:
-        session.request_headers(self._known[::-1][:20] + self._known[:1], time.monotonic())
+        newest_first = self._known[::-1]
+        locator = newest_first[:20] + newest_first[20:2_000:40] + self._known[:1]
+        session.request_headers(locator, time.monotonic())
 
     def _learn(self, hashes: list[bytes]) -> None:
         known = set(self._known)
