@@ -172,7 +172,10 @@ class BitcoinFamilyProcessor:
             check_version(fields, rules)
             if auxpow is not None:
                 check_auxpow(auxpow, described.hash, chain_id_of(fields.version), rules)
-        proof = int.from_bytes(self._proof_hash(raw if auxpow is None else auxpow.parent), "little")
+        if auxpow is None and parameters.proof_of_work == "sha256d":
+            proof = int.from_bytes(described.hash, "little")
+        else:
+            proof = int.from_bytes(self._proof_hash(raw if auxpow is None else auxpow.parent), "little")
         if proof > target:
             # The same header may come with another parent that has done the work.
             raise RuleError(
