@@ -1,0 +1,66 @@
+"""The words of the breaker: states, outcomes of a call, and the evidence that a decision rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+
+State = Literal["closed", "open", "half_open", "force_open", "force_close"]
+
+# success, failure   the call ended and tells of what was called
+# ignored            the call ended in a way that is not the callee's affair: in no figure at all
+# inconclusive       the call ended and tells nothing: told to slow down, or no answer within its lease
+# cancelled          the caller gave up
+# The last three are neither success nor failure, and a trial that ends so gives its place back.
+Outcome = Literal["success", "failure", "ignored", "inconclusive", "cancelled"]
+
+# A uniform number of 0 <= x < 1, a new one at each call.
+Rng = Callable[[], float]
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """What a decision rests on: who decided, what was measured, and what it was held against.
+
+    `calls` is how many calls the figure rests on; 0 where it rests on none, as an operator's word does.
+    `text` is a sentence for people, with the figures in it.
+    """
+
+    detector: str
+    measured: float = 0.0
+    limit: float = 0.0
+    calls: int = 0
+    text: str
+
+
+class Statistics(msgspec.Struct, frozen=True, kw_only=True):
+    """What a window holds, and nothing that has left it.
+
+    `slow` counts those of `successes` and `failures` that took longer than `slow_call_s`. `inconclusive` and
+    `cancelled` and `rejected` stand beside the calls and are in no rate.
+    """
+
+    successes: int = 0
+    failures: int = 0
+    slow: int = 0
+    rejected: int = 0
+    inconclusive: int = 0
+    cancelled: int = 0
+    latency_sum_s: float = 0.0
+    span_s: float = 0.0
+
+    @property
+    def calls(self) -> int:
+        """How many calls tell of the callee: successes and failures."""
+        return self.successes + self.failures
+
+    @property
+    def failure_rate(self) -> float:
+        """Share of failures, 0.0 to 1.0; 0.0 where there are no calls."""
+        return self.failures / self.calls if self.calls else 0.0
+
+    @property
+    def slow_rate(self) -> float:
+        """Share of slow calls, 0.0 to 1.0; 0.0 where there are no calls."""
+        return self.slow / self.calls if self.calls else 0.0
