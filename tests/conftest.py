@@ -13,6 +13,8 @@ from tests.integration.real_servers import SERVERS, litecoind, litecoind_factory
 __all__ = ["litecoind", "litecoind_factory", "seed"]
 
 SEED = int(os.environ.get("SPRINT_SEED") or secrets.randbits(32))
+# The processes that share a run's tests start from here and take its seed.
+os.environ["SPRINT_SEED"] = str(SEED)
 
 settings.register_profile("sprint", deadline=None, print_blob=True)
 settings.load_profile("sprint")

@@ -15,6 +15,8 @@ from sprint.tools.web.outgoing import BYTES_MAX, MESSAGES_MAX
 from sprint.tools.web.websocket import CLOSE_TIMEOUT_S
 from tests.integration.slow_subscriber import Closed, Reading, Scene
 
+pytestmark = pytest.mark.alone
+
 BLOCK_INTERVAL_MS = 8.0
 ROUND_S = 3.0
 ROUND_SOAK_S = 6.0
