@@ -67,6 +67,9 @@ class LatencyDetector(Protocol):
     def threshold_s(self) -> float | None:
         """Return above which a latency counts as slow; None while no baseline is known."""
 
+    def slow_share(self) -> float:
+        """Return the share of slow ones, 0.0 to 1.0, among the last points, however few they are."""
+
     def trips(self, now: float) -> Evidence | None:
         """Return why the breaker should open, if it should."""
 

@@ -124,7 +124,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     `failures_to_open` failures in a row open it, scaled by the adaptive factor; so does a share of failures
     (`failure_rate_max`) or of slow calls (`slow_rate_max`) in the window, at the figure itself (`>=`, as
     resilience4j compares). None leaves a detector out. `half_open_calls` trials may be under way at once,
-    and so many successes close. A trial's lease ends after `trial_lease_s`. With `shadow` it says what it
+    and so many successes close. A trial's lease ends after `trial_lease_s`. HALF_OPEN without a verdict for
+    `half_open_longest_s`, which is not shorter than a lease, is OPEN again. With `shadow` it says what it
     would do, and lets every call through.
     """
 
@@ -134,6 +135,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     slow_rate_max: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = 0.7
     half_open_calls: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 5
     trial_lease_s: Positive = 30.0
+    half_open_longest_s: Positive = 120.0
     shadow: bool = False
     backoff: BackoffPolicy = BackoffPolicy()
     window: WindowPolicy = WindowPolicy()
