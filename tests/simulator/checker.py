@@ -84,6 +84,7 @@ class Checker:
         self._genesis = display_hash(world.genesis)
         self.branch: list[str] = []
         self.delivered: set[str] = set()
+        self._unproved: set[str] = set()  # added by the last reorg, false, and not told as missing yet
         self._expected: list[str] = []  # added by the last reorg and still to come, unless delivered before
         self._gaps: list[Gap] = []  # told since the branch's end, and not yet led over
         self._missing: set[str] = set()
@@ -169,13 +170,15 @@ class Checker:
         while block in world.refused:
             height = world.height[block]
             looked_at = self._first_height is None or height >= self._first_height
-            if block in world.forged and looked_at and self._covering(height) is None:
+            passed_over = self._covering(height) is not None or display_hash(block) in self._missing
+            if block in world.forged and looked_at and not passed_over:
                 return False
             block = world.parent[block]
         return True
 
     def _block(self, event: BlockEvent) -> None:
         data = event.data
+        self._refuse_unproved()
         truth = self._hashes.get(data.hash)
         if self._first_height is None:
             self._first_height = data.height
@@ -233,6 +236,7 @@ class Checker:
 
     def _tell_gap(self, gap: Gap) -> None:
         """A gap names blocks that a reorg added, or leads on from the branch's end."""
+        self._unproved = {h for h in self._unproved if not gap.first <= self._height(h) <= gap.last}
         covered = [h for h in self._expected if gap.first <= self._height(h) <= gap.last]
         if not covered:
             self._gaps.append(gap)
@@ -261,6 +265,10 @@ class Checker:
     def _covering(self, height: int) -> Gap | None:
         return next((gap for gap in self._gaps if gap.first <= height <= gap.last), None)
 
+    def _refuse_unproved(self) -> None:
+        if self._unproved:
+            raise Violation("nothing invalid", f"{min(self._unproved)} joined the best branch")
+
     def _refuse_refused(self, block: str) -> None:
         if self._hashes[block] in self._world.refused:
             raise Violation("nothing invalid", f"{block} joined the best branch")
@@ -282,8 +290,9 @@ class Checker:
         old_work = self._work(removed[0])
         del self.branch[max(0, len(self.branch) - len(removed)) :]
         below = self._parent(data.added[0])
+        # A gap that follows at once may say that its body was never had: then nobody could see it is false.
+        self._unproved = {h for h in data.added if self._hashes[h] in self._world.forged}
         for block in data.added:
-            self._refuse_refused(block)
             if self._parent(block) != below:
                 raise Violation("reorg before its blocks", f"added {block} does not follow {below}")
             below = block
@@ -302,6 +311,7 @@ class Checker:
 
     def finish(self, tips: list[bytes]) -> None:
         """At the end, when all is quiet: the branch is a best one, and all of it was delivered."""
+        self._refuse_unproved()
         best = max(self._world.work(t) for t in tips)
         if not self.branch:
             raise Violation("head = most work", f"nothing was delivered, the world's best has work {best}")

@@ -288,14 +288,6 @@ def test_a_block_of_a_lost_branch_that_counts_as_a_stall_is_caught(monkeypatch: 
     seeds_until_caught("a stall told ends", Simulation)
 
 
-def test_a_restart_that_takes_the_head_for_the_highest_block_ever_told_is_caught(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A branch of more work in fewer blocks, and a restart on it: a lower height had been told as final."""
-    monkeypatch.setattr(HeadTracker, "highest_delivered", lambda tree: tree.head)
-    seeds_until_caught("final is deep", lambda seed: Simulation(seed, network_of(RETARGETING)), first_seed=94)
-
-
 def test_every_rule_has_a_mutant() -> None:
     by_itself = {"nothing invalid", "refused for its reason", "a header told ends", "a stall told ends"}
     by_itself |= {"a strict quorum is had"}

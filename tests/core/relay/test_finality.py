@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sprint.core.chains import display_hash
+from sprint.core.relay.finality import Finality
 from sprint.core.relay.settings import ChainSettings
 from tests.core.relay.driving import Blocks, Driver, begun, shown
 
@@ -81,3 +82,19 @@ def test_without_a_depth_nothing_is_told_as_final() -> None:
     driver = begun(blocks)
     driver.follow("a", blocks.mine(10))
     assert "finalized" not in driver.told_types()
+
+
+def test_a_restart_on_a_branch_of_fewer_blocks_and_more_work_tells_no_lower_height_again() -> None:
+    """It had gone by the head: after such a reorg and a restart heights were told as final twice."""
+    blocks = Blocks()
+    driver = begun(blocks, SETTINGS)
+    hashes = blocks.mine(8)
+    driver.follow("a", hashes)
+    tree = driver.state.tree
+    highest, lower = tree.head, tree.get(hashes[5])
+    assert lower is not None
+    tree.head = lower  # as where the branch that was left had easier targets
+    assert tree.highest_delivered() is highest
+    finality = Finality(DEPTH, tree.highest_delivered())
+    assert finality.advance(lower) == []
+    assert finality.advance(highest) == []
