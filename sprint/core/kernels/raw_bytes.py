@@ -51,6 +51,18 @@ def copy_bytes(_: Any, source: Any, source_at: Any, target: Any, target_at: Any,
 
 
 @intrinsic
+def clear_bytes(_: Any, target: Any, at: Any, size: Any) -> Any:
+    """Set `size` bytes from `at` on to zero."""
+
+    def generated(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        pointer = _element(context, builder, signature.args[0], values[0], values[1])
+        cgutils.memset(builder, pointer, values[2], 0)
+        return context.get_dummy_value()
+
+    return types.void(target, types.int64, types.int64), generated
+
+
+@intrinsic
 def store_word(_: Any, target: Any, at: Any, word: Any) -> Any:
     """Write 32 bits at byte `at` of an array of bytes, the lowest first."""
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numba
 import numpy as np
 
-from sprint.core.kernels.raw_bytes import copy_bytes, store_word
+from sprint.core.kernels.raw_bytes import clear_bytes, copy_bytes, store_word
 from sprint.core.kernels.sha256_pieces import Pieces, run_piece
 from sprint.core.kernels.sha256_rules import START
 
@@ -81,8 +81,7 @@ def _pad(scratch: Array, used: Int, rest: Int, size: Int, job: Array) -> Int:
     blocks = (rest + 9 + 63) // 64
     end = used + 64 * blocks
     scratch[used + rest] = 0x80
-    for byte in range(used + rest + 1, end - 4):
-        scratch[byte] = 0
+    clear_bytes(scratch, used + rest + 1, end - used - rest - 5)
     store_word(scratch, end - 4, _swapped(np.uint32(8 * size)))
     job[REST_BLOCKS] = blocks
     return end

@@ -1,0 +1,187 @@
+"""The hash kernels beside hashlib, OpenSSL called from C, and python-bitcoinlib.
+
+    python -m tests.bench.bench_kernels [--rounds N]
+
+Every tier that this processor can run is measured; on one with AVX-512 the 8 lanes of `avx2` use its
+registers and rotations too. OpenSSL's rows are of a small C program (openssl_peer.c), built here where there
+is a compiler; it parses a block and hashes ids and roots, and makes none of a full check's other checks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import hashlib
+import importlib
+import shutil
+import subprocess
+import tempfile
+import warnings
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from sprint.core import kernels
+from sprint.core.chains import bitcoin
+from sprint.core.chains.bitcoin_family.family import BitcoinFamilyProcessor
+from sprint.core.kernels import reference
+from sprint.core.kernels.binding import REFERENCE_KERNELS, Kernels
+from tests.bench.figures import environment, median
+from tests.bench.side_by_side import Run, rows, timed
+from tests.core.kernels.forms import COMPILED, compiled
+from tests.vectors import bitcoin_family as vectors
+
+BLOCK = vectors.raw_block("bitcoin/mainnet_block_0000000000000000001602407ac4.blk")
+TX_COUNT = 3_315
+ITEMS = 4_096
+HEADERS = 2_000
+CHAIN_HEADERS = 900_000
+SOURCE = Path(__file__).with_name("openssl_peer.c")
+DATA = hashlib.shake_256(b"bench").digest(80 * ITEMS)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Hash kernels beside their peers")
+    parser.add_argument("--rounds", type=int, default=25)
+    options = parser.parse_args()
+    print(environment())
+    forms = {"reference": REFERENCE_KERNELS}
+    forms |= {tier: found for tier in COMPILED if (found := compiled(tier)) is not None}
+    with tempfile.TemporaryDirectory(prefix="sprint-bench-") as folder:
+        openssl = build(Path(folder))
+        pairs(forms, openssl, options.rounds)
+        headers(forms, openssl, options.rounds)
+        merkle(forms, openssl, options.rounds)
+        full_check(forms, openssl, options.rounds)
+    chain(forms)
+    print(environment())
+
+
+def build(folder: Path) -> ctypes.CDLL | None:
+    """Build the C program; None, said, where there is no compiler or no OpenSSL to build against."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        print("OpenSSL in C: skipped, there is no cc")
+        return None
+    library = folder / "peer.so"
+    done = subprocess.run(
+        [compiler, "-O2", "-w", "-shared", "-fPIC", "-o", library, SOURCE, "-lcrypto"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        print(f"OpenSSL in C: skipped, {done.stderr.strip().splitlines()[-1]}")
+        return None
+    return ctypes.CDLL(str(library))
+
+
+def table(title: str, unit: str, runs: dict[str, Run], rounds: int) -> None:
+    print(f"\n{title}; ns for {unit}")
+    print("\n".join(rows(runs, rounds)))
+
+
+def run_of(work: Callable[[], object], operations: int) -> Run:
+    return lambda _: timed(work, operations)
+
+
+def pairs(forms: dict[str, Kernels], openssl: ctypes.CDLL | None, rounds: int) -> None:
+    items, sha256 = DATA[: 64 * ITEMS], hashlib.sha256
+    each = [items[at : at + 64] for at in range(0, len(items), 64)]
+    runs = {"hashlib loop": run_of(lambda: [sha256(sha256(e).digest()).digest() for e in each], ITEMS)}
+    if openssl is not None:
+        out = ctypes.create_string_buffer(32 * ITEMS)
+        runs["OpenSSL in C"] = run_of(
+            lambda: openssl.hash_each(items, ctypes.c_int64(ITEMS), ctypes.c_int64(64), out), ITEMS
+        )
+    for name, form in forms.items():
+        runs[name] = run_of(partial(form.hash_pairs, items), ITEMS)
+    table(f"Double SHA-256 of {ITEMS} items of 64 bytes", "one", runs, rounds)
+
+
+def headers(forms: dict[str, Kernels], openssl: ctypes.CDLL | None, rounds: int) -> None:
+    items, sha256 = DATA[: 80 * HEADERS], hashlib.sha256
+    each = [items[at : at + 80] for at in range(0, len(items), 80)]
+    runs = {"hashlib loop": run_of(lambda: [sha256(sha256(e).digest()).digest() for e in each], HEADERS)}
+    if openssl is not None:
+        out = ctypes.create_string_buffer(32 * HEADERS)
+        runs["OpenSSL in C"] = run_of(
+            lambda: openssl.hash_each(items, ctypes.c_int64(HEADERS), ctypes.c_int64(80), out), HEADERS
+        )
+    for name, form in forms.items():
+        runs[name] = run_of(partial(form.hash_headers, items), HEADERS)
+    table(f"Double SHA-256 of {HEADERS} headers", "one", runs, rounds)
+
+
+def merkle(forms: dict[str, Kernels], openssl: ctypes.CDLL | None, rounds: int) -> None:
+    ids = DATA[: 32 * TX_COUNT]
+    leaves = [ids[at : at + 32] for at in range(0, len(ids), 32)]
+    runs = {"hashlib loop": run_of(lambda: reference.merkle_root(leaves), TX_COUNT)}
+    if openssl is not None:
+        out = ctypes.create_string_buffer(32)
+        runs["OpenSSL in C"] = run_of(
+            lambda: openssl.merkle_root(ids, ctypes.c_int64(TX_COUNT), out), TX_COUNT
+        )
+    for name, form in forms.items():
+        if form is not REFERENCE_KERNELS:
+            runs[name] = run_of(partial(form.merkle_root_of, ids), TX_COUNT)
+            runs[f"{name}, from a list"] = run_of(partial(form.merkle_root, leaves), TX_COUNT)
+    table(f"Merkle root of {TX_COUNT} ids", "one id", runs, rounds)
+
+
+def full_check(forms: dict[str, Kernels], openssl: ctypes.CDLL | None, rounds: int) -> None:
+    processor = BitcoinFamilyProcessor(bitcoin.MAIN)
+    wanted = processor.process_block(BLOCK)
+
+    def checked(form: Kernels) -> None:
+        before = kernels.use(form)
+        try:
+            verdict = processor.process_block(BLOCK)
+            if verdict != wanted:
+                raise AssertionError(f"the block is valid, the verdict was {verdict}")
+        finally:
+            kernels.use(before)
+
+    runs: dict[str, Run] = {}
+    if openssl is not None:
+        out = ctypes.create_string_buffer(32)
+        if openssl.check_block(BLOCK, out) != 1:
+            raise AssertionError("the peer finds another root")
+        runs["OpenSSL in C: ids and roots, no other check"] = run_of(
+            lambda: openssl.check_block(BLOCK, out), 1
+        )
+    runs |= {name: run_of(partial(checked, form), 1) for name, form in forms.items()}
+    runs["one SHA-256 pass over the bytes"] = run_of(lambda: hashlib.sha256(BLOCK).digest(), 1)
+    table(f"Full check of a block of {len(BLOCK)} bytes, {TX_COUNT} transactions", "one block", runs, rounds)
+    beside_bitcoinlib(runs, rounds // 5 + 1)
+
+
+def beside_bitcoinlib(runs: dict[str, Run], rounds: int) -> None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            core = importlib.import_module("bitcoin.core")
+    except ImportError as error:
+        print(f"python-bitcoinlib: skipped, {error}")
+        return
+
+    def parsed() -> None:
+        block = core.CBlock.deserialize(BLOCK)
+        if block.calc_merkle_root() != block.hashMerkleRoot:
+            raise AssertionError("the peer finds another root")
+
+    own = {"python-bitcoinlib: parse, merkle root": run_of(parsed, 1), **runs}
+    table("The same beside python-bitcoinlib", "one block", own, rounds)
+
+
+def chain(forms: dict[str, Kernels]) -> None:
+    """Headers by hash, target and link: real ones over and over, so that all but some links are good."""
+    once = b"".join(vectors.headers("bitcoin/mainnet_headers_1_11.txt"))
+    raw = (once * (80 * CHAIN_HEADERS // len(once) + 1))[: 80 * CHAIN_HEADERS]
+    print(f"\n{CHAIN_HEADERS} headers by hash, target and link")
+    for name, form in forms.items():
+        if form is not REFERENCE_KERNELS:
+            run = run_of(partial(form.header_chain, raw, 0xFFFF << 208), 1)
+            print(f"{name:52} {median([run(number) for number in range(5)]) / 1e6:8.1f} ms")
+
+
+if __name__ == "__main__":
+    main()
