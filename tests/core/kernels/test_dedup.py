@@ -156,7 +156,7 @@ def test_random_operations_with_clock_jumps_give_what_the_reference_gives(
     compiled: NewTable, entries_max: int, seed: int
 ) -> None:
     operations = RandomOperations(compiled(entries_max), seed)
-    operations.run(OPERATIONS // 6)
+    operations.run(OPERATIONS // 3)
     assert operations.duplicates > operations.done // 100
 
 

@@ -114,3 +114,14 @@ def test_memory_is_what_the_table_says_it_takes(entries_max: int) -> None:
     assert 16 * entries_max <= slots_bytes < 32 * entries_max + 8
     beside = table.size_bytes - slots_bytes - 64 * entries_max
     assert 0 < beside <= 512
+
+
+@pytest.mark.parametrize("binding", [by_builtin, by_call])
+def test_spaces_whose_keys_hash_alike_are_told_apart(binding: Any) -> None:
+    table = binding(8)
+    start, _, *keys = table._keys
+    table._keys = (start, 0, *keys)
+    digest = b"a" * 32
+    assert [space.seen(digest, 1.0) for space in spaces(table)] == [False, False, False]
+    assert [space.seen(digest, 1.0) for space in spaces(table)] == [True, True, True]
+    assert len({slot >> 32 for slot in slots_of(table) if slot}) == 1
