@@ -216,7 +216,8 @@ class Simulation:
     def _bodies_come(self) -> bool:
         """Whether no body can be late enough for a gap, which would pass over a false one unseen."""
         weather = self.weather
-        return not (weather.loss or weather.withhold or weather.stalls) and weather.gap_after_s >= GAP_LATE_S
+        late = weather.loss or weather.withhold or weather.stalls or weather.drops
+        return not late and weather.gap_after_s >= GAP_LATE_S
 
     def _quorum_is_kept(self) -> bool:
         """Whether no block may go out without its quorum.
