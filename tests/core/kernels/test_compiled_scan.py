@@ -19,6 +19,7 @@ from sprint.core.errors import WireError
 from sprint.core.kernels import BlockScan
 from sprint.core.kernels.binding import REFERENCE_KERNELS, Kernels
 from sprint.core.kernels.block_scan_compiled import COPY_SIZE, LONG_SIZE, QUADRATIC_INPUTS_MAX
+from sprint.core.relay.prove import INLINE_COST_MS_MAX
 from sprint.core.wire import Reader
 from tests.core.chains.bitcoin_family.building import coinbase, payment
 from tests.core.chains.bitcoin_family.test_transaction import transactions
@@ -200,3 +201,13 @@ def test_locks_are_told_as_heights_and_times(form: Kernels) -> None:
     ]
     found = same(form, [*locked, msgspec.structs.replace(spending([2**32 - 1]), lock_time=2**32 - 1)])
     assert (found.locked_until_height, found.locked_until_time) == (499_999_999, 500_000_000)
+
+
+def test_a_body_is_judged_inline_up_to_a_larger_size_with_a_compiled_form(form: Kernels) -> None:
+    processor = BitcoinFamilyProcessor(bitcoin.MAIN)
+    with in_use(REFERENCE_KERNELS):
+        plain_cost_ms = processor.proof_cost_ms(0, 0, 40_000)
+    with in_use(form):
+        cost_ms = processor.proof_cost_ms(0, 0, 40_000)
+        assert processor.proof_cost_ms(0, 0, 60_000) > INLINE_COST_MS_MAX
+    assert cost_ms <= INLINE_COST_MS_MAX < plain_cost_ms
