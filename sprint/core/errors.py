@@ -17,6 +17,7 @@
     ├── UpstreamError               a source that cannot be reached or is not what it should be
     ├── RequestError                a request that is refused; carries the code of its problem
     ├── ClientError                 an answer of a relay that the client cannot use; carries its code
+    ├── CircuitOpenError            a call that a breaker did not let through; carries when to try again
     └── KernelError                 compiled kernels cannot be had, or give other answers than plain Python
 
 Messages give the actual value and the limit. Foreign exceptions are mapped to these at the boundary
@@ -161,6 +162,29 @@ class ClientError(SprintError):
     def __init__(self, message: str, *, code: str = "client") -> None:
         super().__init__(message)
         self.code = code
+
+
+class CircuitOpenError(SprintError):
+    """A call that a breaker did not let through.
+
+    `retry_after_s` is in seconds; None where the breaker was forced open and only an operator ends that.
+    """
+
+    code = "circuit_open"
+
+    def __init__(self, breaker: str, state: str, reason: str, retry_after_s: float | None) -> None:
+        super().__init__(breaker, state, reason, retry_after_s)
+        self.breaker = breaker
+        self.state = state
+        self.reason = reason
+        self.retry_after_s = retry_after_s
+
+    def __str__(self) -> str:
+        if self.retry_after_s is None:
+            then = "an operator has to release it"
+        else:
+            then = f"try again in {self.retry_after_s:.3g} s"
+        return f"breaker {self.breaker!r} is {self.state}: {self.reason}; {then}"
 
 
 class KernelError(SprintError):

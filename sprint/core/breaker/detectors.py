@@ -1,7 +1,7 @@
 """What opens a closed breaker: each detector looks at the figures and gives its evidence, or None.
 
-All compare with `>=`, as resilience4j does (CircuitBreakerMetrics.checkIfThresholdsExceeded): the figure itself
-trips. No rate is believed below `minimum_calls`.
+All compare with `>=`, as resilience4j does (CircuitBreakerMetrics.checkIfThresholdsExceeded): the figure
+itself trips. No rate is believed below `minimum_calls`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from sprint.core.breaker.policy import Policy
 
 
 def failures_limit(policy: Policy, factor: float) -> int | None:
-    """Return after how many failures in a row it opens: the policy's figure by the adaptive factor, at least 1."""
+    """Return how many failures in a row open it: the policy's figure by the adaptive factor, at least 1."""
     if policy.failures_to_open is None:
         return None
     return max(1, round(policy.failures_to_open * factor))

@@ -1,9 +1,9 @@
 """Successes that are counted later, because none of them can change a decision.
 
-While a breaker is closed, no failure is waiting for company and every rate is believed or without a failure, a
-success that is fast enough only lowers rates. Until the window's bucket ends, such successes are gathered in a
-lane: whoever guards the call adds the latency to a list, and the machine counts them together. That is what makes
-a guarded call cost less than a microsecond with everything on.
+While a breaker is closed, the last call did not fail, and every rate is believed or of nothing bad, a success
+that is fast enough only lowers rates. Until the window's bucket ends, such successes are gathered in a lane:
+whoever guards the call adds the latency to a list, and the machine counts them together. That is what makes a
+guarded call cost less than a microsecond with everything on.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ LANE_CALLS_MAX = 512
 class Lane:
     """Where calls of one generation may add latencies, in seconds, that end before `until`.
 
-    One is shut by setting `until` to minus infinity. All lanes of a generation share `latencies`, so that a thread
-    which was stopped between its look and its addition adds to what is still counted; those of an older generation
-    are counted nowhere.
+    One is shut by setting `until` to minus infinity. All lanes of a generation share `latencies`, so that a
+    thread which was stopped between its look and its addition adds to what is still counted; those of an
+    older generation are counted nowhere.
     """
 
     __slots__ = ("generation", "latencies", "latency_s_max", "since", "until")
@@ -43,7 +43,7 @@ class Lane:
         return f"Lane(generation={self.generation}, until={self.until:.3f}, {len(self.latencies)} waiting)"
 
     def take(self) -> list[float]:
-        """Return what was gathered and leave the rest; what another thread adds meanwhile stays for the next."""
+        """Return what was gathered; what another thread adds meanwhile stays for the next time."""
         taken = self.latencies[:]
         del self.latencies[: len(taken)]
         return taken

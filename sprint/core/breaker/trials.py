@@ -1,6 +1,6 @@
 """Permits of calls, and the trials of HALF_OPEN with their leases.
 
-A trial that hangs would hold its place for ever: so it holds a lease, and gives its place back when that ends.
+A trial that hangs would hold its place for ever: so it has a lease, and gives its place back when that ends.
 Places that are under way or have succeeded count against the budget, as resilience4j's permitted number does;
 a trial that told nothing gives its place back.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 
 class Permit:
-    """Leave for one call. `trial` is the number of its lease, 0 for none; `ghost`: let through in shadow only."""
+    """Leave for one call. `trial` is the number of its lease, 0 for none; a `ghost` is of a shadow."""
 
     __slots__ = ("generation", "ghost", "settled", "trial")
 
