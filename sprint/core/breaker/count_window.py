@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from sprint.core.breaker.latency_cells import percentile
 from sprint.core.breaker.outcomes import Outcome, Statistics
@@ -98,12 +98,17 @@ class CountWindow:
         """Go on under another policy with the newest calls that it has room for, slow by its measure."""
         del now  # none leaves by time
         adopted = CountWindow(policy)
-        for place in range(self._next - self._held, self._next):
+        for place, call in zip(self._places(), self.calls(), strict=True):
             adopted._rejected_since = self._rejected[place]
-            adopted.record(_KINDS[self._kinds[place]], self._latencies_s[place], self._ended_at[place])
+            adopted.record(*call)
         adopted._rejected_since = self._rejected_since
         for name in self.__slots__:
             setattr(self, name, getattr(adopted, name))
+
+    def calls(self) -> Iterator[tuple[Outcome, float, float]]:
+        """Return outcome, latency in seconds and time of the calls, oldest first."""
+        for place in self._places():
+            yield _KINDS[self._kinds[place]], self._latencies_s[place], self._ended_at[place]
 
     def clear(self) -> None:
         """Forget everything."""
@@ -113,6 +118,10 @@ class CountWindow:
         self._ended_at = array("d", bytes(8 * calls_max))
         self._rejected = array("I", bytes(4 * calls_max))
         self._held = self._next = self._rejected_since = 0
+
+    def _places(self) -> range:
+        """Return where calls stand, oldest first; those before the ring's start count from its end."""
+        return range(self._next - self._held, self._next)
 
     def _counted_latencies_s(self) -> list[float]:
         """Return the latencies of successes and failures."""

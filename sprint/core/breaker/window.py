@@ -9,10 +9,18 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain, repeat
 
 from sprint.core.breaker.count_window import CountWindow
-from sprint.core.breaker.latency_cells import cell_of, cell_percentile, count_each, empty_counts, merged
+from sprint.core.breaker.latency_cells import (
+    cell_of,
+    cell_percentile,
+    count_each,
+    empty_counts,
+    latency_of,
+    merged,
+)
 from sprint.core.breaker.outcomes import Outcome, Statistics
 from sprint.core.breaker.policy import WindowPolicy
 from sprint.core.errors import ConfigError
@@ -109,6 +117,14 @@ class TimeWindow:
         self._policy, self._width_s = policy, adopted._width_s
         self._buckets, self._place, self._newest = adopted._buckets, adopted._place, adopted._newest
 
+    def calls(self) -> Iterator[tuple[Outcome, float, float]]:
+        """Return outcome, latency in seconds and time of the calls, oldest bucket first."""
+        count = len(self._buckets)
+        for back in reversed(range(count)):
+            at = (self._newest - back + 0.5) * self._width_s
+            for outcome, latency_s in self._buckets[(self._place - back) % count].calls():
+                yield outcome, latency_s, at
+
     def clear(self) -> None:
         """Forget everything."""
         self._buckets = [_Bucket() for _ in range(self._policy.buckets)]
@@ -168,6 +184,15 @@ class _Bucket:
             self.cells = empty_counts()
         return self.cells
 
+    def calls(self) -> Iterator[tuple[Outcome, float]]:
+        """Return outcome and latency of each call."""
+        cells = range(0) if self.cells is None else range(len(self.cells))
+        latencies_s = chain.from_iterable(repeat(latency_of(cell), self.counts()[cell]) for cell in cells)
+        yield from zip(repeat("failure", self.failures), latencies_s, strict=False)
+        yield from zip(repeat("success", self.successes), latencies_s, strict=False)
+        yield from zip(repeat("inconclusive", self.inconclusive), repeat(0.0))
+        yield from zip(repeat("cancelled", self.cancelled), repeat(0.0))
+
     def add(self, other: _Bucket) -> None:
         """Take in what another one holds."""
         for name in self.__slots__:
@@ -180,3 +205,20 @@ class _Bucket:
 def make_window(policy: WindowPolicy) -> TimeWindow | CountWindow:
     """Return an empty window of the policy's kind; ConfigError where it would take too much memory."""
     return TimeWindow(policy) if policy.kind == "time" else CountWindow(policy)
+
+
+def adopted_window(
+    window: TimeWindow | CountWindow, policy: WindowPolicy, now: float
+) -> TimeWindow | CountWindow:
+    """Return the window that goes on under another policy, of another kind too, with what is within it.
+
+    A time window has not kept which of a bucket's calls took how long, nor their order: those that failed
+    are handed over before those that succeeded, each with one of the bucket's latencies.
+    """
+    if isinstance(window, TimeWindow) == (policy.kind == "time"):
+        window.adopt(policy, now)
+        return window
+    other = make_window(policy)
+    for outcome, latency_s, at in window.calls():
+        other.record(outcome, latency_s, at)
+    return other

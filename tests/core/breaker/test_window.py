@@ -17,7 +17,7 @@ from sprint.core.breaker.interfaces import Window
 from sprint.core.breaker.latency_cells import CELL_ERROR_MAX
 from sprint.core.breaker.outcomes import Outcome, Statistics
 from sprint.core.breaker.policy import WindowPolicy
-from sprint.core.breaker.window import BUCKETS_MAX, TimeWindow, make_window
+from sprint.core.breaker.window import BUCKETS_MAX, TimeWindow, adopted_window, make_window
 from sprint.core.errors import ConfigError
 
 OUTCOMES: tuple[Outcome, ...] = ("success", "failure", "ignored", "inconclusive", "cancelled")
@@ -266,6 +266,28 @@ def test_a_count_window_of_another_size_keeps_the_newest() -> None:
     window.adopt(WindowPolicy(kind="count", calls_max=100, slow_call_s=5.0), 1.0)
     window.record("success", 0.1, 2.0)
     assert window.statistics(2.0).calls == 7
+
+
+@given(CALLS)
+def test_a_window_of_the_other_kind_takes_the_calls_over(calls: list[Call]) -> None:
+    timed = spread(calls)
+    window: TimeWindow | CountWindow = TimeWindow(TIME)
+    fed(window, timed)
+    now = timed[-1].at if timed else 1000.0
+    before = figures(window.statistics(now))
+    window = adopted_window(window, WindowPolicy(kind="count", calls_max=100), now)
+    assert isinstance(window, CountWindow)
+    by_count = figures(window.statistics(now))
+    back = adopted_window(window, TIME, now)
+    assert isinstance(back, TimeWindow)
+    for found in (by_count, figures(back.statistics(now))):
+        assert (found[:2], found[3:]) == (before[:2], before[3:])
+
+
+def test_a_window_of_its_own_kind_stays_the_same_one() -> None:
+    for policy in (TIME, COUNT):
+        window = make_window(policy)
+        assert adopted_window(window, policy, 0.0) is window
 
 
 @pytest.mark.parametrize("policy", [TIME, COUNT])
