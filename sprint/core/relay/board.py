@@ -55,6 +55,7 @@ class _Row:
         "height",
         "judged_at",
         "lag_s",
+        "presumed_height",
         "timeouts",
         "trial_heads",
         "wins",
@@ -62,6 +63,7 @@ class _Row:
 
     def __init__(self) -> None:
         self.height: int | None = None
+        self.presumed_height = 0
         self.wins = 0
         self.confirmations = 0
         self.lag_s: float | None = None
@@ -72,6 +74,11 @@ class _Row:
         self.judged_at: float | None = None  # when it is next to be seen whether it is too late
         self.demoted = ""
         self.trial_heads = 0
+
+    @property
+    def known_height(self) -> int:
+        """Its height, or what it is taken to have until it says."""
+        return self.presumed_height if self.height is None else self.height
 
 
 class SourceBoard:
@@ -86,10 +93,15 @@ class SourceBoard:
     def __repr__(self) -> str:
         return f"SourceBoard({len(self._ready)} ready, {len(self.demoted)} demoted)"
 
-    def ready(self, source: str) -> None:
-        """Take a source in. One that was here before keeps its wins, not its height."""
+    def ready(self, source: str, head_height: int = 0) -> None:
+        """Take a source in. One that was here before keeps its wins, not its height.
+
+        One that has what we have answers our request for headers with none. So until it names a block it is
+        taken to have the head, whose height is given: the next block will show whether it keeps up.
+        """
         row = self._rows.setdefault(source, _Row())
-        row.height, row.behind_since = None, None
+        row.height, row.behind_since, row.judged_at = None, None, None
+        row.presumed_height = head_height
         self._ready.add(source)
 
     def lost(self, source: str) -> None:
@@ -153,7 +165,7 @@ class SourceBoard:
             return told
         for source in sorted(self._ready):
             row = self._rows[source]
-            behind = reference - (row.height if row.height is not None else 0)
+            behind = reference - row.known_height
             if behind <= 0:
                 row.behind_since = row.judged_at = None
                 if row.demoted and row.trial_heads >= TRIAL_HEADS:
@@ -217,7 +229,7 @@ class SourceBoard:
 
     def _reference(self) -> int | None:
         """Return the head that sources are held against; None where there is nothing to compare."""
-        heights = sorted((self._rows[s].height or 0 for s in self._ready), reverse=True)
+        heights = sorted((self._rows[s].known_height for s in self._ready), reverse=True)
         if len(heights) < 2 or not heights[0]:
             return None
         return heights[1] if len(heights) >= _SECOND_HIGHEST_FROM else heights[0]

@@ -96,7 +96,7 @@ class Pipeline:
         One that does not serve only announces: what it may have told before is asked of all others.
         """
         outcome = Outcome()
-        self.state.board.ready(source)
+        self.state.board.ready(source, self.state.tree.head.height)
         if serves:
             self.state.synced[source] = False
             self.state.fetcher.source_ready(source)

@@ -93,6 +93,22 @@ def test_a_source_left_alone_while_behind_is_not_judged_again_and_again() -> Non
     assert board.next_timer() is None
 
 
+def test_a_source_that_came_to_a_quiet_chain_is_held_to_what_comes_next_and_not_to_what_it_has_not_said() -> (
+    None
+):
+    board = board_of("a")
+    board.won("a", 100)
+    board.ready("b", head_height=100)
+    assert board.check(0.0) == []
+    assert board.check(1_000.0) == []
+    standing = board.standing("b")
+    assert standing is not None
+    assert (standing.height, standing.behind_blocks) == (None, 0)
+    board.won("a", 101)
+    board.check(1_000.0)
+    assert statuses(board.check(1_030.0)) == [("b", "demoted")]
+
+
 STEPS = st.tuples(st.sampled_from("abc"), st.integers(-1, 60), st.floats(0, 40))
 
 
@@ -145,3 +161,17 @@ def test_the_pipeline_tells_of_a_source_that_fell_behind_and_asks_the_others_fir
     assert (demoted.source, demoted.status) == ("b", "demoted")
     outcome = driver.headers("b", hashes[2:])
     assert [request.source for request in outcome.requests if request.bodies] == ["a"]
+
+
+def test_a_source_that_is_back_on_a_quiet_chain_is_not_demoted_for_having_nothing_new() -> None:
+    """An RPC source that was configured anew was told as "35 blocks behind" three seconds later."""
+    blocks = Blocks()
+    driver = begun(blocks, ChainSettings(lag_blocks_max=2), "a", "b")
+    driver.follow("a", blocks.mine(3))
+    driver.lost("b")
+    driver.ready("b")
+    driver.settle(driver.admit(driver.headers_of("b", ())))
+    driver.told()
+    driver.timer(BEHIND_BLOCKS_GRACE_S)
+    driver.timer(60.0)
+    assert driver.told("source_status") == []
