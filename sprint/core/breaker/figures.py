@@ -18,12 +18,11 @@ from sprint.core.breaker.interfaces import (
     LatencyDetector,
     Prediction,
     Threshold,
-    Window,
 )
 from sprint.core.breaker.latency_detection import LatencyDetection
 from sprint.core.breaker.outcomes import Evidence, Outcome
 from sprint.core.breaker.policy import Policy
-from sprint.core.breaker.window import make_window
+from sprint.core.breaker.window import adopted_window, make_window
 
 
 class Figures:
@@ -31,7 +30,7 @@ class Figures:
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
-        self.window: Window = make_window(policy.window)
+        self.window = make_window(policy.window)
         self.latency: LatencyDetector = LatencyDetection(policy.latency)
         self.threshold: Threshold = AdaptiveThreshold(policy.adaptive)
         self.prediction: Prediction = FailurePrediction(policy.prediction)
@@ -128,10 +127,7 @@ class Figures:
 
     def adopt(self, policy: Policy, now: float) -> None:
         """Go on under another policy with all that was counted."""
-        if policy.window.kind != self._policy.window.kind:
-            self.window = make_window(policy.window)
-        else:
-            self.window.adopt(policy.window, now)
+        self.window = adopted_window(self.window, policy.window, now)
         self.latency.adopt(policy.latency)
         self.threshold.adopt(policy.adaptive)
         self.prediction.adopt(policy.prediction)

@@ -32,12 +32,13 @@ class WindowPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Which calls count: those of the last `span_s` in buckets, or the last `calls_max`.
 
     A call that takes longer than `slow_call_s`, strictly, is slow. Below `minimum_calls` no rate is believed.
+    What a window may hold is bounded so that a breaker stays within 64 KiB.
     """
 
     kind: Literal["time", "count"] = "time"
     span_s: Positive = 30.0
-    buckets: Annotated[int, msgspec.Meta(ge=1, le=120)] = 10
-    calls_max: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 100
+    buckets: Annotated[int, msgspec.Meta(ge=1, le=20)] = 10
+    calls_max: Annotated[int, msgspec.Meta(ge=1, le=2_000)] = 100
     slow_call_s: Positive = 5.0
     minimum_calls: Count = 20
 
