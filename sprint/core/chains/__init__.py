@@ -10,7 +10,7 @@ shortest example.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -77,6 +77,9 @@ class Processor(Protocol):
 
     def process_header(self, raw: bytes) -> Header | Rejected:
         """Parse one header, with what belongs to it on the wire, and check its proof of work."""
+
+    def process_headers(self, headers: Sequence[bytes]) -> Iterator[Header | Rejected]:
+        """Do `process_header` for one after another, as far as it is read; many at once may cost less."""
 
     def read_header(self, raw: bytes) -> Header:
         """Parse a header that this relay itself proved and stored, without proving it again."""

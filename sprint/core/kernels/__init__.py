@@ -39,6 +39,7 @@ __all__ = [
     "merkle_root_of",
     "scan_block",
     "scrypt_1024_1_1",
+    "scrypt_headers",
     "sha256d",
     "use",
     "warm",
@@ -114,6 +115,11 @@ def header_chain(headers: bytes, target_max: int) -> tuple[bytes, bytes]:
     first header's parent is not looked at.
     """
     return BINDING.kernels.header_chain(headers, target_max)
+
+
+def scrypt_headers(headers: Sequence[bytes]) -> list[bytes]:
+    """Return `scrypt_1024_1_1` of each header."""
+    return BINDING.kernels.scrypt_headers(headers)
 
 
 def scan_block(raw: bytes, start: int, count: int, money_max: int, *, mweb: bool) -> BlockScan | None:

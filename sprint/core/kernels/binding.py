@@ -28,6 +28,7 @@ class Kernels(NamedTuple):
     merkle_root_of: Callable[[bytes], tuple[bytes, bool]]
     header_chain: Callable[[bytes, int], tuple[bytes, bytes]]
     scan_block: ScanBlock
+    scrypt_headers: Callable[[Sequence[bytes]], list[bytes]]
     new_dedup_table: Callable[[int], DedupTable] = PlainDedupTable
 
 
@@ -44,6 +45,7 @@ REFERENCE_KERNELS = Kernels(
     reference.merkle_root_of,
     reference.header_chain,
     _scan_no_block,
+    reference.scrypt_headers,
 )
 
 

@@ -38,6 +38,11 @@ def scrypt_1024_1_1(header: bytes) -> bytes:
     return hashlib.scrypt(header, salt=header, n=1024, r=1, p=1, dklen=32, maxmem=SCRYPT_MEMORY_BYTES_MAX)
 
 
+def scrypt_headers(headers: Sequence[bytes]) -> list[bytes]:
+    """Return `scrypt_1024_1_1` of each header."""
+    return [scrypt_1024_1_1(header) for header in headers]
+
+
 def merkle_root(leaves: Sequence[bytes]) -> tuple[bytes, bool]:
     """Root of Bitcoin's merkle tree over 32-byte leaves, and whether two equal nodes stood side by side.
 

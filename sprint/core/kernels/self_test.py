@@ -30,6 +30,7 @@ def differences(kernels: Kernels) -> list[str]:
         ("merkle_root", _finds_roots),
         ("header_chain", _judges_headers),
         ("scan_block", _scans_a_block),
+        ("scrypt_headers", _mixes_headers),
     )
     return [name for name, holds in checks if not holds(kernels)]
 
@@ -67,6 +68,13 @@ def _judges_headers(kernels: Kernels) -> bool:
         parent = reference.sha256d(header)
     found = kernels.header_chain(headers, _TARGET_MAX)
     return found == reference.header_chain(headers, _TARGET_MAX)
+
+
+def _mixes_headers(kernels: Kernels) -> bool:
+    """A step that is full and one that is not."""
+    data = _bytes(reference.HEADER_SIZE * 18)
+    headers = [data[at : at + reference.HEADER_SIZE] for at in range(0, len(data), reference.HEADER_SIZE)]
+    return kernels.scrypt_headers(headers) == reference.scrypt_headers(headers)
 
 
 def _scans_a_block(kernels: Kernels) -> bool:

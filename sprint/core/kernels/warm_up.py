@@ -19,6 +19,7 @@ from sprint.core.kernels import block_scan_compiled as scanning
 from sprint.core.kernels import reference, sha256_compiled
 from sprint.core.kernels.binding import Kernels
 from sprint.core.kernels.block_scan import BlockScan
+from sprint.core.kernels.scrypt_compiled import SCRYPT_PIECES_TYPE, ScryptPieces, compile_scrypt, mix_states
 from sprint.core.kernels.self_test import differences
 from sprint.core.kernels.sha256_pieces import PIECES_TYPE, Pieces, compile_pieces
 from sprint.core.kernels.tiers import Tier, choose_tier
@@ -27,6 +28,8 @@ MERKLE_LEAVES_MIN = 6  # below, hashlib is done before numba has taken its argum
 MONEY_MAX_LIMIT = 1 << 62  # so that the sum of two values fits 64 bits
 SECRET_SIZE_MIN = 32
 KEYS = 10
+SCRYPT_HEADERS_MIN = 4  # below, lanes that have nothing to do cost more than they give
+_SCRYPT_STATE = 128
 
 _READ = types.Array(types.uint8, 1, "C", readonly=True)
 _WRITTEN = types.Array(types.uint8, 1, "C")
@@ -41,7 +44,10 @@ _SIGNATURES = {
         PIECES_TYPE, _READ, types.int64, types.int64, types.boolean, _WORDS,
         _NUMBERS, _WRITTEN, _NUMBERS, types.Array(types.int64, 2, "C"), _NUMBERS,
     ),
+    mix_states: (SCRYPT_PIECES_TYPE, types.Array(types.uint32, 1, "C")),
 }  # fmt: skip
+# Of vectors, by tier: the SHA instructions have no part in scrypt's middle, so it gets the widest vectors.
+_SCRYPT_LANES = {"avx512": 16, "avx2": 8, "portable": 4}
 
 
 def compiled_kernels(cache_folder: str | None, secret: bytes, tier: str) -> Kernels:
@@ -62,7 +68,8 @@ def compiled_kernels(cache_folder: str | None, secret: bytes, tier: str) -> Kern
     pieces = compile_pieces(chosen.name, cached=cached)
     # Importing it compiles it, so it comes after the folder is known.
     tables = import_module("sprint.core.kernels.dedup_compiled").compiled_tables(secret)
-    kernels = _kernels(chosen.name, chosen.text, pieces, _keys(secret))._replace(new_dedup_table=tables)
+    scrypt = compile_scrypt(_scrypt_lanes(chosen), cached=cached)
+    kernels = _kernels(chosen, pieces, scrypt, _keys(secret))._replace(new_dedup_table=tables)
     wrong = differences(kernels)
     if wrong:
         raise KernelError(
@@ -88,16 +95,23 @@ def processor_features() -> frozenset[str]:
     return frozenset(each[1:] for each in features.split(",") if each.startswith("+"))
 
 
-def _kernels(tier: str, text: str, pieces: Pieces, keys: Any) -> Kernels:
+def _scrypt_lanes(tier: Tier) -> int:
+    if tier.name != "sha":
+        return _SCRYPT_LANES[tier.name]
+    return 8 if "avx2" in processor_features() else 4
+
+
+def _kernels(tier: Tier, pieces: Pieces, scrypt: ScryptPieces, keys: Any) -> Kernels:
     return Kernels(
-        tier,
-        text,
+        tier.name,
+        tier.text,
         partial(_hash_each, sha256_compiled.hash_pairs, pieces, reference.PAIR_SIZE),
         partial(_hash_each, sha256_compiled.hash_headers, pieces, reference.HEADER_SIZE),
         partial(_merkle_root, pieces),
         partial(_merkle_root_of, pieces),
         partial(_header_chain, pieces),
         partial(_scan_block, pieces, keys),
+        partial(_scrypt_headers, scrypt),
     )
 
 
@@ -177,6 +191,24 @@ def _scan_block(
         locked_until_height=found[scanning.LOCK_HEIGHT],
         locked_until_time=found[scanning.LOCK_TIME],
     )
+
+
+def _scrypt_headers(pieces: ScryptPieces, headers: Sequence[bytes]) -> list[bytes]:
+    """Mix as many headers at once as there are lanes; RFC 7914's PBKDF2 before and behind is hashlib's."""
+    if len(headers) < SCRYPT_HEADERS_MIN:
+        return reference.scrypt_headers(headers)
+    digests: list[bytes] = []
+    for first in range(0, len(headers), pieces.lanes):
+        part = headers[first : first + pieces.lanes]
+        begun = b"".join([hashlib.pbkdf2_hmac("sha256", each, each, 1, _SCRYPT_STATE) for each in part])
+        states = np.frombuffer(begun.ljust(_SCRYPT_STATE * pieces.lanes, b"\0"), np.uint32).copy()
+        mix_states(pieces, states)
+        mixed = states.tobytes()
+        digests += [
+            hashlib.pbkdf2_hmac("sha256", each, mixed[at : at + _SCRYPT_STATE], 1, reference.HASH_SIZE)
+            for each, at in zip(part, range(0, len(mixed), _SCRYPT_STATE), strict=False)
+        ]
+    return digests
 
 
 def _hash_long(raw: bytes, count: int, fields: list[int], digests: Any) -> None:

@@ -92,7 +92,7 @@ class HeadersProof:
         return self._run.hashes
 
     def run(self) -> HeadersResult:
-        return self.conclude(map(self._processor.process_header, self._run.headers))
+        return self.conclude(self._processor.process_headers(self._run.headers))
 
     def split(self, parts: int) -> list[Callable[[], list[Header | Rejected]]]:
         """Return the work on each header by itself in so many parts, which may run side by side.
@@ -107,8 +107,8 @@ class HeadersProof:
 
     def _judge_each(self, headers: tuple[bytes, ...]) -> list[Header | Rejected]:
         verdicts: list[Header | Rejected] = []
-        for raw in headers:
-            verdicts.append(self._processor.process_header(raw))
+        for verdict in self._processor.process_headers(headers):
+            verdicts.append(verdict)
             if isinstance(verdicts[-1], Rejected):
                 break
         return verdicts
