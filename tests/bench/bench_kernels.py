@@ -35,6 +35,7 @@ BLOCK = vectors.raw_block("bitcoin/mainnet_block_0000000000000000001602407ac4.bl
 TX_COUNT = 3_315
 ITEMS = 4_096
 HEADERS = 2_000
+SCRYPT_HEADERS = 256
 CHAIN_HEADERS = 900_000
 SOURCE = Path(__file__).with_name("openssl_peer.c")
 DATA = hashlib.shake_256(b"bench").digest(80 * ITEMS)
@@ -53,6 +54,7 @@ def main() -> None:
         headers(forms, openssl, options.rounds)
         merkle(forms, openssl, options.rounds)
         full_check(forms, openssl, options.rounds)
+    scrypt(forms, options.rounds // 5 + 1)
     chain(forms)
     print(environment())
 
@@ -170,6 +172,17 @@ def beside_bitcoinlib(runs: dict[str, Run], rounds: int) -> None:
 
     own = {"python-bitcoinlib: parse, merkle root": run_of(parsed, 1), **runs}
     table("The same beside python-bitcoinlib", "one block", own, rounds)
+
+
+def scrypt(forms: dict[str, Kernels], rounds: int) -> None:
+    each = [DATA[at : at + 80] for at in range(0, 80 * SCRYPT_HEADERS, 80)]
+    runs = {
+        f"hashlib loop ({name})" if form is REFERENCE_KERNELS else name: run_of(
+            partial(form.scrypt_headers, each), SCRYPT_HEADERS
+        )
+        for name, form in forms.items()
+    }
+    table(f"scrypt of {SCRYPT_HEADERS} headers, one thread", "one", runs, rounds)
 
 
 def chain(forms: dict[str, Kernels]) -> None:
