@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sprint.tools.relay.config_reload import Loading
 
 DEFAULTS_NAME = "defaults"
+FLAG = "--source"
 # Options by the key they set, as ("--host", "::1"); None is the value of one that was not given.
 Flags = Mapping[str, tuple[str, Any]]
 
@@ -71,7 +72,10 @@ def check_names(resolved: Resolved, sources: tuple[str, ...] = ()) -> tuple[Sour
     sections_by_chain(resolved.config, catalog.id_of)
     specs = sources_of(resolved.config, sources)
     for spec in specs:
-        catalog.find(spec.chain, spec.network)
+        try:
+            catalog.find(spec.chain, spec.network)
+        except ConfigError as error:  # of the file's sources the chain was looked up above
+            raise ConfigError(f"{FLAG} {spec.name}: {error}") from error
     return specs
 
 
@@ -83,7 +87,8 @@ def loading_of(loaded: Loaded, flags: Flags, sources: tuple[str, ...], *, quiet:
         try:
             specs = check_names(found.resolved, sources)
         except ConfigError as error:
-            raise ConfigError(f"{found.path or DEFAULTS_NAME}: {error}") from error
+            place = "" if str(error).startswith(FLAG) else f"{found.path or DEFAULTS_NAME}: "
+            raise ConfigError(f"{place}{error}") from error
         return running_values(found.resolved, specs, quiet=quiet)
 
     return Loading(loaded.path, values(loaded), lambda: values(load_settings(loaded.path, flags)))

@@ -63,11 +63,18 @@ class ChainCatalog:
             return self.find(label, rest)
         chain = self._by_name.get(name.lower())
         if chain is None:
-            raise ConfigError(f"chain {name!r}: there are {', '.join(self.names)}")
+            raise ConfigError(f"chain {name!r}: {self._suggestion(name)}")
         wanted = network.lower() if network else MAIN
         if wanted not in chain.networks:
             raise ConfigError(f"network {wanted!r} of {chain.name}: there are {', '.join(chain.networks)}")
         return ChainNetwork(chain, wanted)
+
+    def _suggestion(self, name: str) -> str:
+        """Say what would be a name; `litecoin:regtest` is the form of a source's option alone."""
+        label, colon, network = name.lower().partition(":")
+        if colon and label in self._by_name:
+            return f"as an id it is {self._by_name[label].name}-{network}"
+        return f"there are {', '.join(self.names)}"
 
     def find_id(self, chain_id: str) -> ChainNetwork:
         """Return a network by its id, as `litecoin-regtest`; aliases are understood in the name's place."""

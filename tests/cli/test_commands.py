@@ -46,7 +46,10 @@ def test_version_is_the_packages(tmp_path: Path) -> None:
 WRONG = [
     (("relay", "--source", "bitcoin"), "want [NAME@]CHAIN[:NETWORK]=SCHEME://host:port"),
     (("relay", "--source", "bitcoin=gopher://127.0.0.1:8332"), "this version speaks p2p"),
-    (("relay", "--source", "monero=p2p://127.0.0.1:1"), "there are bitcoin, dogecoin, litecoin"),
+    (
+        ("relay", "--source", "monero=p2p://127.0.0.1:1"),
+        "error: --source p2p:127.0.0.1:1: chain 'monero': there are bitcoin, dogecoin, litecoin",
+    ),
     (("relay", "--source", "bitcoin:moon=p2p://127.0.0.1:1"), "there are main, testnet, testnet4, signet"),
     (("relay", "--source", "a@ltc=p2p://h:1", "--source", "a@btc=p2p://h:2"), "two sources are called 'a'"),
     (("relay", "--tier", "gold"), "there are free, developer, business, turbo, enterprise"),
@@ -101,6 +104,10 @@ CONFIGS = [
     ("[tiers.gold]\nport = 1\n", "tiers.gold: no such tier"),
     ("[tiers.free]\nprot = 1\n", "unknown key tiers.free.prot; did you mean tiers.free.port?"),
     ("[chains.bitconi]\n", "[chains.bitconi]: chain 'bitconi': there are bitcoin, dogecoin, litecoin"),
+    (
+        '[[chains."litecoin:regtest".sources]]\nurl = "p2p://127.0.0.1:1"\n',
+        "chain 'litecoin:regtest': as an id it is litecoin-regtest",
+    ),
     ("[chains.btc-moon]\n", "network 'moon' of bitcoin: there are main, testnet, testnet4, signet"),
     ("[chains.btc]\n[chains.bitcoin]\n", "[chains.btc] and [chains.bitcoin] are one chain"),
     ("[tiers.free]\nport = 'x'\n", "tiers"),

@@ -54,6 +54,7 @@ def test_every_id_finds_the_network_that_is_served_under_it(chain_id: str) -> No
     [
         ("solana", "chain 'solana': there are bitcoin, dogecoin, litecoin"),
         ("", "chain '': there are bitcoin, dogecoin, litecoin"),
+        ("ltc:regtest", "chain 'ltc:regtest': as an id it is litecoin-regtest"),
         (
             "bitcoin-testnet9",
             "network 'testnet9' of bitcoin: there are main, testnet, testnet4, signet, regtest",

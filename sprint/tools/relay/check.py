@@ -14,8 +14,15 @@ from sprint.core.relay.publishers import missing_topics, why_silent
 from sprint.core.relay.source_url import SourceSpec
 from sprint.tools.plugins import ChainCatalog, ChainNetwork
 from sprint.tools.relay.sources import probe_source
+from sprint.tools.relay.sources.zmq import NONE_HINT
 
 CHECK_TIMEOUT_S = 10.0
+_SILENT_HINTS = {
+    "p2p": "does the node hang, or is the port not its P2P one?",
+    "rpc": "does the node hang, or is the port not its RPC one?",
+    "rpcs": "does the node hang, or is the port not that of RPC over TLS?",
+    "zmq": NONE_HINT,
+}
 
 
 class SourceCheck(msgspec.Struct, frozen=True):
@@ -82,7 +89,7 @@ async def _check_one(spec: SourceSpec, network: ChainNetwork) -> tuple[SourceChe
         async with asyncio.timeout(CHECK_TIMEOUT_S):
             found = await probe_source(spec, network)
     except (OSError, UnicodeError, TimeoutError, UpstreamError) as error:
-        reason = str(error) or f"no answer within {CHECK_TIMEOUT_S:.0f} s"
+        reason = str(error) or f"no answer within {CHECK_TIMEOUT_S:.0f} s: {_SILENT_HINTS[spec.scheme]}"
         return SourceCheck(spec.name, network.chain_id, spec.url, usable=False, reason=reason), None
     row = SourceCheck(
         name=spec.name,

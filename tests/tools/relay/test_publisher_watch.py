@@ -118,6 +118,24 @@ def test_why_nothing_publishes_is_told_once_and_anew_after_it_was_reached() -> N
     assert watch.note_of("z") == ""
 
 
+def test_nodes_that_come_and_go_beside_a_silent_publisher_are_told_of_once_each() -> None:
+    """Each restart of one of two nodes had been another event of the same source."""
+    watch, told = PublisherWatch(), Told()
+    intake = cast("Sink", told)
+    watch.wanted(parse_source("z@bitcoin=zmq://127.0.0.1:28332"))
+    watch.unreachable("z", intake)
+    for _ in range(3):
+        for node in ("one", "two"):
+            watch.serves(parse_source(f"{node}@bitcoin=rpc://127.0.0.1:8332"), told.ask)
+            watch.told(node, Publishing(built_in=False))
+        watch.gone("one")
+        watch.unreachable("z", intake)
+    assert len(told.notes) == 2
+    watch.told("two", Publishing(built_in=True))
+    assert len(told.notes) == 3
+    assert "two publishes nothing" in told.notes[-1]
+
+
 def test_a_publisher_that_answers_is_believed_before_a_node_beside_it() -> None:
     publisher = Publisher()
 

@@ -190,7 +190,8 @@ class RpcSession:
         lane.sent = False
         lane.lost += 1
         if lane.lost > self.settings.lost_max:
-            self.close(f"{reason} ({lane.lost} times over {lane.under_way[0].method})")
+            hint = "" if self.ready else ": is the port the RPC one?"
+            self.close(f"{reason} ({lane.lost} times over {lane.under_way[0].method}){hint}")
 
     def next_timer(self) -> float | None:
         """Return when `handle_timer`, and `data_to_send` after it, have something to do; None if never."""

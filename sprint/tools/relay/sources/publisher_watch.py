@@ -23,7 +23,7 @@ class PublisherWatch:
         self._told: dict[str, Publishing] = {}
         self._heard: dict[str, SourceSpec] = {}
         self._unreachable: dict[str, Sink] = {}
-        self._noted: dict[str, str] = {}
+        self._noted: dict[str, dict[str, Publishing]] = {}  # by source and node, what was told on
 
     def __repr__(self) -> str:
         return f"PublisherWatch({len(self._heard)} publishers, {len(self._nodes)} nodes)"
@@ -88,9 +88,16 @@ class PublisherWatch:
         return {name: told for name, told in self._told.items() if self._nodes[name][0].host == spec.host}
 
     def _tell(self, name: str, intake: Sink) -> None:
+        """Tell on why nothing is heard, where a node has said something that was not told on before.
+
+        So one that comes and goes, and says the same each time, is told of once.
+        """
         reason = self.note_of(name)
-        if reason and self._noted.get(name) != reason:
-            self._noted[name] = reason
+        if not reason:
+            return
+        noted, said = self._noted.setdefault(name, {}), self._nodes_beside(self._heard[name])
+        if any(noted.get(node) != publishing for node, publishing in said.items()):
+            noted.update(said)
             intake.source_noted(name, f"nothing publishes there: {reason}")
 
 

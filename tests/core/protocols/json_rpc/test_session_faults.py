@@ -175,6 +175,14 @@ def test_a_lost_connection_is_made_up_for_and_the_third_over_one_request_closes(
     assert session.score == 0
 
 
+def test_a_port_that_hangs_up_before_the_greeting_may_be_another_one() -> None:
+    session = new_session()
+    for _ in range(LIMITS.lost_max + 1):
+        sent(session, Lane.TIP, 0.0)
+        session.connection_lost(Lane.TIP, "closed")
+    assert session.closed == "closed (3 times over getblockchaininfo): is the port the RPC one?"
+
+
 def test_bytes_that_are_no_http_cost_points() -> None:
     session = ready_session(ModelNode())
     session.connection_lost(Lane.TIP, "no HTTP", malformed=True)
