@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import json
 import logging
@@ -57,6 +58,15 @@ def test_a_warm_up_swaps_the_kernels_that_callers_already_hold() -> None:
     ids = bytes(range(256)) * 8
     assert from_before(ids) == REFERENCE_KERNELS.merkle_root_of(ids)
     assert kernels.scan_block(b"", 0, 1, 1, mweb=False) is None
+
+
+def test_what_the_compiler_brought_is_left_out_of_later_collections() -> None:
+    gc.unfreeze()
+    try:
+        warmed("auto", **os.environ)
+        assert gc.get_freeze_count() > 100_000
+    finally:
+        gc.unfreeze()
 
 
 def test_reference_is_what_it_is_told_and_starts_nothing() -> None:
