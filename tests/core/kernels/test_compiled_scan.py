@@ -73,7 +73,7 @@ def test_any_transactions_are_found_as_the_twin_finds_them(
 
 
 @given(block=st.lists(transactions(), min_size=1, max_size=3), mweb=st.booleans(), data=st.data())
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@each_form
 def test_on_changed_bytes_it_gives_up_where_the_twin_refuses_and_nowhere_else(
     form: Kernels, *, block: list[Transaction], mweb: bool, data: st.DataObject
 ) -> None:

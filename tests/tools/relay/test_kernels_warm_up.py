@@ -179,16 +179,17 @@ def test_every_file_of_the_kernels_is_in_the_name_of_the_folder(tmp_path: Path) 
 
 PROGRAM = """
 import json, os
-from sprint.core import kernels
+import numba
 from sprint.tools.relay.kernels_warm_up import own_folder
 folder = own_folder(os.environ)
+numba.config.CACHE_DIR = str(folder)
 from sprint.core.kernels import warm_up
-chain = warm_up.sha256_compiled.header_chain
-warm_up._SIGNATURES = {chain: warm_up._SIGNATURES[chain]}
-warm_up.differences = lambda kernels: []
-form = kernels.warm(str(folder), bytes(32), "sha")
+kernel = warm_up.sha256_compiled.header_chain
+kernel.enable_caching()
+kernel.compile(warm_up._SIGNATURES[kernel])
+pieces = warm_up.compile_pieces("sha", cached=True)
 headers = bytes(72) + (0x01010000).to_bytes(4, "little") + bytes(4)
-print(json.dumps([folder.name, form.header_chain(headers, 2**255)[1][0]]))
+print(json.dumps([folder.name, warm_up._header_chain(pieces, headers, 2**255)[1][0]]))
 """
 
 
