@@ -134,6 +134,19 @@ class Prediction(Protocol):
         """Go on under another policy; what was learned is kept."""
 
 
+class Ejection(Protocol):
+    """Who of a group may be out at once. `BreakerGroup` is one."""
+
+    def reserve(self, name: str) -> bool:
+        """Take a place among those that are out; False where the member has to stay."""
+
+    def note(self, name: str) -> None:
+        """Count a member as out whether there is a place or not: an operator's word, or a failed trial."""
+
+    def give_back(self, name: str) -> None:
+        """Count a member as in again."""
+
+
 class HealthFigures(msgspec.Struct, frozen=True, kw_only=True):
     """What the health score is made of; None where there is no figure, which then counts as neutral."""
 

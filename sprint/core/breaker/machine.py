@@ -15,6 +15,7 @@ import math
 from collections import Counter, deque
 
 from sprint.core.breaker.figures import Figures
+from sprint.core.breaker.interfaces import Ejection
 from sprint.core.breaker.lane import Lane
 from sprint.core.breaker.opening import Opening
 from sprint.core.breaker.outcomes import Evidence, Outcome, Rng, State, Statistics
@@ -25,6 +26,10 @@ from sprint.core.errors import CircuitOpenError
 
 # The last transitions that are kept for whoever asks; a face takes each as it comes.
 TRANSITIONS_KEPT_MAX = 64
+
+# How often a breaker evaluates itself with a call, where no worker does it; and how long after one did.
+EVALUATED_WITH_CALLS_S = 10.0
+EVALUATED_BY_OTHERS_S = 60.0
 
 _BORN = Evidence(detector="start", text="new, no call has been seen")
 
@@ -44,10 +49,13 @@ class Machine:
         self.figures = Figures(policy)
         self.opening = Opening(policy)
         self.totals: Counter[str] = Counter()
+        self.ejection: Ejection | None = None
+        self.withheld: Evidence | None = None
         self.transitions: deque[Transition] = deque(maxlen=TRANSITIONS_KEPT_MAX)
         self._rng = rng
         self._now = now
-        self._transitions_made = 0
+        self.transitions_made = 0
+        self._evaluate_at = now + EVALUATED_WITH_CALLS_S
         self.lane = Lane(self.generation, [])
         self._open_lane()
 
@@ -105,12 +113,25 @@ class Machine:
     # -- time, policy and operators
 
     def evaluate(self, now: float, *, resource_share: float | None = None) -> None:
-        """Look at what no call brings: hung trials, health, the trend, what is foretold."""
-        now = self._advance(now)
-        self.figures.adapt(now)
-        found = self.figures.predict(now) or self.figures.poor_health(now, resource_share)
-        if found is not None and self.state == "closed":
-            self._move("tripped", found)
+        """Look at all that no call brings. A breaker nobody does that for does it with its calls."""
+        self.evaluate_state(now)
+        self.adapt(now)
+        self.evaluate_health(now, resource_share=resource_share)
+
+    def evaluate_state(self, now: float) -> None:
+        """End leases and a HALF_OPEN without a verdict; foretell failure."""
+        self._evaluate_at = self._advance(now) + EVALUATED_BY_OTHERS_S
+        self._trip(self.figures.predict(self._now))
+
+    def evaluate_health(self, now: float, *, resource_share: float | None) -> None:
+        """Work the health score out; `resource_share` of the machine, None where nobody measured it."""
+        self._advance(now)
+        self._trip(self.figures.poor_health(self._now, resource_share))
+
+    def adapt(self, now: float) -> None:
+        """Let the failure threshold and the latency baseline follow what was seen."""
+        self._advance(now)
+        self.figures.adapt(self._now)
         self._open_lane()
 
     def adopt(self, policy: Policy, now: float) -> None:
@@ -179,10 +200,19 @@ class Machine:
         if outcome == "ignored":
             return
         self.figures.record(outcome, latency_s, self._now)
-        if self.state == "closed":
-            found = self.figures.trip(self._now)
-            if found is not None:
+        if self._now >= self._evaluate_at:
+            self.evaluate(self._now)
+            self._evaluate_at = self._now + EVALUATED_WITH_CALLS_S
+        self._trip(self.figures.trip(self._now))
+
+    def _trip(self, found: Evidence | None) -> None:
+        """Open a closed breaker, unless its group says that too many are open already."""
+        if found is not None and self.state == "closed":
+            if self.ejection is None or self.ejection.reserve(self.name):
                 self._move("tripped", found)
+                return
+            self.totals["withheld"] += 1
+            self.withheld = found
         self._open_lane()
 
     def _open_lane(self) -> None:
@@ -270,14 +300,21 @@ class Machine:
             self.opening.forget()
         if cause in FRESH_AFTER:
             self.figures.clear()
-        self.state, self.since, self.evidence = target, now, evidence
+        self.state, self.since, self.evidence, self.withheld = target, now, evidence, None
         self.generation += 1
         self.trials = self._new_trials() if target == "half_open" else None
         self.trial_at = self._trial_at(cause) if target == "open" else math.inf
         self.lane.until = -math.inf
         self.lane = Lane(self.generation, [])
         self._open_lane()
+        self._tell_group(target)
         self._note(source, target, cause)
+
+    def _tell_group(self, target: State) -> None:
+        if self.ejection is not None and target in ("closed", "force_close"):
+            self.ejection.give_back(self.name)
+        elif self.ejection is not None:
+            self.ejection.note(self.name)
 
     def _trial_at(self, cause: Cause) -> float:
         return self._now if cause == "released" else self._now + self.opening.delay_s(self._rng)
@@ -286,10 +323,10 @@ class Machine:
         return Trials(self._now, budget=self.policy.half_open_calls, lease_s=self.policy.trial_lease_s)
 
     def _note(self, source: State, target: State, cause: Cause) -> None:
-        self._transitions_made += 1
+        self.transitions_made += 1
         self.transitions.append(
             Transition(
-                number=self._transitions_made,
+                number=self.transitions_made,
                 breaker=self.name,
                 from_state=source,
                 to_state=target,

@@ -1,0 +1,321 @@
+"""A breaker for one's own code: the machine of the core with clock, lock and asyncio around it.
+
+    breaker = CircuitBreaker("node")
+
+    breaker.call(fetch, url)                   # sync and async functions alike
+    async with breaker: ...                    # or `with`
+    @breaker                                   # or @breaker.guard(fallback=cached)
+    def fetch(url): ...
+    permit = breaker.admit()                   # for streams; then permit.success() or permit.failure(error)
+
+It is safe to use from any threads and tasks. The usual call takes no lock: see `core/breaker/lane.py`.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Any, ParamSpec, Self, TypeVar, cast
+
+from sprint.core.breaker.explain import Explanation, explain
+from sprint.core.breaker.lane import LANE_CALLS_MAX
+from sprint.core.breaker.machine import Machine
+from sprint.core.breaker.outcomes import Outcome, Rng, State, Statistics
+from sprint.core.breaker.policy import Policy
+from sprint.core.breaker.trials import Permit
+from sprint.core.errors import CircuitOpenError
+from sprint.tools import runtime
+from sprint.tools.breaker.held_permit import HeldPermit
+from sprint.tools.breaker.judge import Judge
+from sprint.tools.breaker.listeners import Listener, Listeners
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+Fallback = Callable[[BaseException], Result]
+
+
+class CircuitBreaker:
+    """Guards calls of one thing that may fail. `judge` says what an exception or a result means.
+
+    `clock` gives monotonic seconds, `rng` uniform numbers of 0 <= x < 1 for the jitter.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        policy: Policy | None = None,
+        *,
+        judge: Judge | None = None,
+        clock: Callable[[], float] = runtime.clock,
+        rng: Rng = runtime.jitter,
+    ) -> None:
+        self.listeners = Listeners()
+        self.judge = judge or Judge()
+        self.clock = clock
+        self._lock = threading.Lock()
+        self._machine = Machine(name, policy or Policy(), now=clock(), rng=rng)
+        self._told = 0
+
+    def __repr__(self) -> str:
+        return f"CircuitBreaker({self.name!r}, {self.state})"
+
+    @property
+    def name(self) -> str:
+        """Its name, in events, errors and the registry."""
+        return self._machine.name
+
+    @property
+    def state(self) -> State:
+        """The state as the last call left it; a delay that is over ends with the next call."""
+        return self._machine.state
+
+    @property
+    def policy(self) -> Policy:
+        """The policy that holds."""
+        return self._machine.policy
+
+    # -- calls
+
+    def call(
+        self,
+        function: Callable[Parameters, Result],
+        /,
+        *args: Parameters.args,
+        **kwargs: Parameters.kwargs,
+    ) -> Result:
+        """Call a function, or raise `CircuitOpenError` without calling it.
+
+        What an async function returns is guarded until it has been awaited.
+        """
+        clock = self.clock
+        lane = self._machine.lane
+        started = clock()
+        if started >= lane.until or self.judge.failed_result is not None:
+            return self._call_slowly(function, args, kwargs)
+        try:
+            result = function(*args, **kwargs)
+        except BaseException as error:
+            self.settle(Permit(lane.generation), self.judge.of_error(error), clock() - started)
+            raise
+        if hasattr(result, "__await__"):
+            return cast("Result", self._awaited(Permit(lane.generation), started, result))
+        ended = clock()
+        latency_s = ended - started
+        waiting = lane.latencies
+        if latency_s <= lane.latency_s_max and ended < lane.until and len(waiting) < LANE_CALLS_MAX:
+            waiting.append(latency_s)
+        else:
+            self.settle(Permit(lane.generation), "success", latency_s)
+        return result
+
+    def call_or(
+        self,
+        fallback: Fallback[Result],
+        function: Callable[Parameters, Result],
+        /,
+        *args: Parameters.args,
+        **kwargs: Parameters.kwargs,
+    ) -> Result:
+        """Call a function; where it is not let through or fails, return what `fallback(error)` gives.
+
+        An exception that is no failure to the judge is raised. An async function needs an async fallback.
+        """
+        try:
+            result = self.call(function, *args, **kwargs)
+        except Exception as error:
+            if not self._falls_back(error):
+                raise
+            return fallback(error)
+        if hasattr(result, "__await__"):
+            return cast("Result", self._awaited_or(fallback, result))
+        return result
+
+    def __call__(self, function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+        """Guard every call of a function: `@breaker`."""
+        return self.guard()(function)
+
+    def guard(
+        self, *, fallback: Callable[[BaseException], Any] | None = None
+    ) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result]]:
+        """Guard every call of a function: `@breaker.guard(fallback=…)`."""
+
+        def decorated(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+            @functools.wraps(function)
+            def guarded(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+                if fallback is None:
+                    return self.call(function, *args, **kwargs)
+                return self.call_or(fallback, function, *args, **kwargs)
+
+            return guarded
+
+        return decorated
+
+    def admit(self) -> HeldPermit:
+        """Take leave for one call, or raise `CircuitOpenError`. The permit is told how the call ended."""
+        lane, started = self._machine.lane, self.clock()
+        permit = Permit(lane.generation) if started < lane.until else self._admit()
+        return HeldPermit(self, permit, started)
+
+    def __enter__(self) -> Self:
+        _held.set((self.admit(), _held.get()))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        permit = _leave(self)
+        if error is None:
+            permit.success()
+        else:
+            permit.failure(error)
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, trace)
+
+    # -- what it knows, and operators' words
+
+    def statistics(self) -> Statistics:
+        """Return what the window holds."""
+        with self._lock:
+            return self._machine.statistics(self.clock())
+
+    def explain(self) -> Explanation:
+        """Return why it is in its state, and when that may change."""
+        with self._lock:
+            return explain(self._machine, self.clock())
+
+    def adopt(self, policy: Policy) -> None:
+        """Go on under another policy, from the next call on, with all that was counted."""
+        self.tend(lambda machine, now: machine.adopt(policy, now))
+
+    def force_open(self, why: str = "") -> bool:
+        """Reject all calls until `release` or `reset`."""
+        return self.tend(lambda machine, now: machine.force_open(now, why))
+
+    def force_close(self, why: str = "") -> bool:
+        """Let all calls through until `release` or `reset`."""
+        return self.tend(lambda machine, now: machine.force_close(now, why))
+
+    def release(self, why: str = "") -> bool:
+        """Leave a forced state."""
+        return self.tend(lambda machine, now: machine.release(now, why))
+
+    def reset(self, why: str = "") -> bool:
+        """Begin anew, closed, with fresh statistics."""
+        return self.tend(lambda machine, now: machine.reset(now, why))
+
+    def tend(self, work: Callable[[Machine, float], Result]) -> Result:
+        """Do something with the machine under the lock, and tell what transitions came of it."""
+        with self._lock:
+            result = work(self._machine, self.clock())
+            self._queue_news()
+        self.listeners.tell()
+        return result
+
+    def listen(self, listener: Listener) -> None:
+        """Tell a listener of every transition from now on."""
+        self.listeners.add(listener)
+
+    # -- within
+
+    def _admit(self) -> Permit:
+        with self._lock:
+            now = self.clock()
+            permit = self._machine.admit(now)
+            refusal = self._machine.refusal(now) if permit is None else None
+            self._queue_news()
+        self.listeners.tell()
+        if permit is None:
+            raise cast("CircuitOpenError", refusal)
+        return permit
+
+    def succeed(self, permit: Permit, latency_s: float) -> bool:
+        """Tell of a success; by the lane where it is open to this permit, and else under the lock."""
+        lane = self._machine.lane
+        if (
+            permit.generation == lane.generation
+            and not permit.settled
+            and self.clock() < lane.until
+            and latency_s <= lane.latency_s_max
+            and len(lane.latencies) < LANE_CALLS_MAX
+        ):
+            permit.settled = True
+            lane.latencies.append(latency_s)
+            return True
+        return self.settle(permit, "success", latency_s)
+
+    def settle(self, permit: Permit, outcome: Outcome, latency_s: float) -> bool:
+        """Tell how a call ended. False: too late to count."""
+        with self._lock:
+            counted = self._machine.settle(permit, outcome, latency_s, self.clock())
+            self._queue_news()
+        self.listeners.tell()
+        return counted
+
+    def _queue_news(self) -> None:
+        made = self._machine.transitions_made
+        if made != self._told:
+            self.listeners.queue(each for each in self._machine.transitions if each.number > self._told)
+            self._told = made
+
+    def _call_slowly(
+        self, function: Callable[..., Result], args: tuple[object, ...], kwargs: dict[str, object]
+    ) -> Result:
+        permit, started = self._admit(), self.clock()
+        try:
+            result = function(*args, **kwargs)
+        except BaseException as error:
+            self.settle(permit, self.judge.of_error(error), self.clock() - started)
+            raise
+        if hasattr(result, "__await__"):
+            return cast("Result", self._awaited(permit, started, result))
+        self.settle(permit, self.judge.of_result(result), self.clock() - started)
+        return result
+
+    async def _awaited(self, permit: Permit, started: float, result: Awaitable[Result]) -> Result:
+        try:
+            value = await result
+        except BaseException as error:
+            self.settle(permit, self.judge.of_error(error), self.clock() - started)
+            raise
+        outcome, latency_s = self.judge.of_result(value), self.clock() - started
+        if outcome == "success":
+            self.succeed(permit, latency_s)
+        else:
+            self.settle(permit, outcome, latency_s)
+        return value
+
+    async def _awaited_or(self, fallback: Fallback[Result], result: Awaitable[Result]) -> object:
+        try:
+            return await result
+        except Exception as error:
+            if not self._falls_back(error):
+                raise
+            return await cast("Awaitable[object]", fallback(error))
+
+    def _falls_back(self, error: BaseException) -> bool:
+        return isinstance(error, CircuitOpenError) or self.judge.of_error(error) == "failure"
+
+
+# What the current task or thread has entered with `with` and not left, newest first.
+_Held = tuple[HeldPermit, "_Held | None"]
+_held: ContextVar[_Held | None] = ContextVar("sprint_breakers_held", default=None)
+
+
+def _leave(breaker: CircuitBreaker) -> HeldPermit:
+    """Return the permit of the innermost `with` of a breaker in this task or thread."""
+    held = _held.get()
+    if held is None or not held[0].belongs_to(breaker):
+        raise RuntimeError(
+            f"breaker {breaker.name!r} is left in another task than it was entered in; use admit()"
+        )
+    _held.set(held[1])
+    return held[0]

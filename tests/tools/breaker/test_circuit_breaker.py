@@ -1,0 +1,327 @@
+"""The faces of the breaker: calls, blocks, decorators and permits, of threads and of tasks, say the same."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+import sprint
+from sprint.core.breaker.policy import BackoffPolicy, Policy, WindowPolicy
+from sprint.core.breaker.transitions import Transition
+from sprint.core.errors import CircuitOpenError
+from sprint.tools.breaker import CircuitBreaker, Judge
+
+POLICY = Policy(
+    failures_to_open=3,
+    half_open_calls=2,
+    backoff=BackoffPolicy(base_s=10.0, jitter="none"),
+    window=WindowPolicy(minimum_calls=10),
+)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Down(Exception):
+    """What is called is down."""
+
+
+def fails() -> str:
+    raise Down
+
+
+def works() -> str:
+    return "answer"
+
+
+async def fails_later() -> str:
+    await asyncio.sleep(0)
+    raise Down
+
+
+async def works_later() -> str:
+    await asyncio.sleep(0)
+    return "answer"
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def breaker(clock: Clock) -> CircuitBreaker:
+    return CircuitBreaker("node", POLICY, clock=clock)
+
+
+def fail(breaker: CircuitBreaker, times: int = 3) -> None:
+    for _ in range(times):
+        with pytest.raises(Down):
+            breaker.call(fails)
+
+
+def test_it_is_offered_by_the_package() -> None:
+    assert sprint.CircuitBreaker is CircuitBreaker
+
+
+def test_calls_pass_what_is_given_and_what_is_returned(breaker: CircuitBreaker) -> None:
+    assert breaker.call(divmod, 7, 2) == (3, 1)
+    assert breaker.call(sorted, [2, 1], reverse=True) == [2, 1]
+    assert breaker.statistics().successes == 2
+
+
+def test_the_call_after_the_tripping_one_is_rejected_without_being_made(breaker: CircuitBreaker) -> None:
+    fail(breaker)
+    called: list[int] = []
+    with pytest.raises(CircuitOpenError) as refused:
+        breaker.call(called.append, 1)
+    assert called == []
+    assert (refused.value.breaker, refused.value.state, refused.value.retry_after_s) == ("node", "open", 10.0)
+    assert str(refused.value) == "breaker 'node' is open: 3 failures in a row, limit 3; try again in 10 s"
+
+
+def test_it_closes_again_after_its_trials(breaker: CircuitBreaker, clock: Clock) -> None:
+    fail(breaker)
+    clock.now += 10.0
+    assert [breaker.call(works) for _ in range(2)] == ["answer", "answer"]
+    assert breaker.state == "closed"
+
+
+def test_async_functions_are_guarded_until_they_have_been_awaited(breaker: CircuitBreaker) -> None:
+    async def main() -> None:
+        assert await breaker.call(works_later) == "answer"
+        assert breaker.statistics().calls == 1
+        for _ in range(3):
+            with pytest.raises(Down):
+                await breaker.call(fails_later)
+        with pytest.raises(CircuitOpenError):
+            await breaker.call(works_later)
+
+    asyncio.run(main())
+
+
+def test_twenty_tasks_on_a_dead_callee_get_as_many_trials_as_the_budget(
+    breaker: CircuitBreaker, clock: Clock
+) -> None:
+    called: list[int] = []
+
+    async def dead(number: int) -> None:
+        called.append(number)
+        await asyncio.Event().wait()
+
+    async def main() -> None:
+        tasks = [asyncio.create_task(guarded(number)) for number in range(20)]
+        pending = set(tasks)
+        async with asyncio.timeout(10.0):
+            while len(pending) > 2:
+                _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def guarded(number: int) -> None:
+        await breaker.call(dead, number)
+
+    fail(breaker)
+    clock.now += 10.0
+    asyncio.run(main())
+    assert len(called) == 2
+    assert breaker.state == "half_open"
+    assert breaker.explain().totals["cancelled"] == 2
+
+
+def test_blocks_of_threads_and_tasks_are_guarded(breaker: CircuitBreaker) -> None:
+    async def main() -> None:
+        async with breaker, breaker:
+            await asyncio.sleep(0)
+        for _ in range(2):
+            with pytest.raises(Down):
+                async with breaker:
+                    raise Down
+
+    with breaker:
+        pass
+    asyncio.run(main())
+    assert breaker.statistics().successes == 3
+    with pytest.raises(Down), breaker:
+        raise Down
+    with pytest.raises(CircuitOpenError), breaker:
+        pass
+
+
+def test_concurrent_blocks_of_one_breaker_each_settle_their_own_permit(breaker: CircuitBreaker) -> None:
+    async def block(inside: asyncio.Event, leave: asyncio.Event) -> None:
+        async with breaker:
+            inside.set()
+            await leave.wait()
+
+    async def main() -> None:
+        events = [(asyncio.Event(), asyncio.Event()) for _ in range(3)]
+        async with asyncio.TaskGroup() as tasks:
+            for inside, leave in events:
+                tasks.create_task(block(inside, leave))
+                await inside.wait()
+            for _, leave in events:
+                leave.set()
+
+    asyncio.run(main())
+    assert breaker.statistics().successes == 3
+
+
+def test_a_decorated_function_keeps_its_name_and_a_method_its_object(breaker: CircuitBreaker) -> None:
+    class Node:
+        height = 7
+
+        @breaker
+        def tip(self, more: int) -> int:
+            """Return the height."""
+            return self.height + more
+
+    assert Node().tip(1) == 8
+    assert Node.tip.__name__ == "tip"
+    assert breaker.statistics().calls == 1
+
+
+def test_a_fallback_answers_for_failures_and_refusals_and_for_nothing_else() -> None:
+    breaker = CircuitBreaker("node", POLICY, judge=Judge(failures=Down))
+    said: list[BaseException] = []
+
+    def instead(error: BaseException) -> str:
+        said.append(error)
+        return "cached"
+
+    assert [breaker.call_or(instead, fails) for _ in range(4)] == ["cached"] * 4
+    assert isinstance(said[-1], CircuitOpenError)
+    breaker.reset()
+    with pytest.raises(ValueError, match="invalid literal"):
+        breaker.call_or(lambda _: 0, int, "no number")
+    assert breaker.guard(fallback=instead)(works)() == "answer"
+
+
+def test_a_fallback_of_an_async_function_is_awaited(breaker: CircuitBreaker) -> None:
+    async def instead(error: BaseException) -> str:
+        return type(error).__name__
+
+    async def main() -> list[str]:
+        return [await breaker.call_or(instead, fails_later) for _ in range(4)]
+
+    assert asyncio.run(main()) == ["Down", "Down", "Down", "CircuitOpenError"]
+
+
+def test_a_permit_counts_once(breaker: CircuitBreaker, clock: Clock) -> None:
+    permit = breaker.admit()
+    clock.now += 0.5
+    assert permit.success()
+    assert not permit.failure(Down())
+    assert breaker.statistics().latency_sum_s == pytest.approx(0.5)
+    assert breaker.admit().success(latency_s=2.0)
+    assert breaker.statistics().latency_sum_s == pytest.approx(2.5)
+
+
+@pytest.mark.parametrize(
+    ("judge", "error", "counted"),
+    [
+        (Judge(), Down(), "failure"),
+        (Judge(), asyncio.CancelledError(), "cancelled"),
+        (Judge(), KeyboardInterrupt(), "cancelled"),
+        (Judge(), CircuitOpenError("inner", "open", "why", 1.0), "ignored"),
+        (Judge(ignored=Down), Down(), "ignored"),
+        (Judge(inconclusive=(Down, OSError)), Down(), "inconclusive"),
+        (Judge(failures=OSError), Down(), "success"),
+        (Judge(failures=lambda error: "down" in str(error)), ValueError("down"), "failure"),
+    ],
+)
+def test_predicates_say_what_an_exception_means(judge: Judge, error: BaseException, counted: str) -> None:
+    breaker = CircuitBreaker("node", POLICY, judge=judge)
+
+    def raises() -> None:
+        raise error
+
+    with pytest.raises(type(error)):
+        breaker.call(raises)
+    with pytest.raises(type(error)), breaker:
+        raises()
+    assert breaker.explain().totals == {counted: 2}
+
+
+def test_a_result_may_be_a_failure() -> None:
+    breaker = CircuitBreaker("node", POLICY, judge=Judge(failed_result=lambda status: status == 503))
+
+    async def later() -> int:
+        return 503
+
+    async def main() -> int:
+        return await breaker.call(later)
+
+    assert [breaker.call(int, 503), breaker.call(int, 200), asyncio.run(main())] == [503, 200, 503]
+    assert breaker.explain().totals == {"failure": 2, "success": 1}
+
+
+def test_listeners_are_told_in_order_and_their_errors_are_counted(breaker: CircuitBreaker) -> None:
+    told: list[tuple[str, str]] = []
+
+    def broken(transition: Transition) -> None:
+        raise Down
+
+    def closes_again(transition: Transition) -> None:
+        if transition.to_state == "open":
+            breaker.reset()
+
+    breaker.listen(broken)
+    breaker.listen(closes_again)
+    breaker.listen(lambda transition: told.append((transition.from_state, transition.to_state)))
+    fail(breaker)
+    assert told == [("closed", "open"), ("open", "closed")]
+    assert breaker.listeners.errors == 2
+
+
+def test_a_block_left_in_another_task_says_so(breaker: CircuitBreaker) -> None:
+    breaker.__enter__()
+    with pytest.raises(RuntimeError, match="another task"):
+        CircuitBreaker("other", POLICY).__exit__(None, None, None)
+    breaker.__exit__(None, None, None)
+
+
+def test_operators_words_hold(breaker: CircuitBreaker) -> None:
+    assert breaker.force_open("maintenance")
+    with pytest.raises(CircuitOpenError, match="maintenance; an operator has to release it"):
+        breaker.call(works)
+    assert breaker.force_close()
+    fail(breaker, 20)
+    assert breaker.explain().would_open is not None
+    assert breaker.reset()
+    assert breaker.call(works) == "answer"
+
+
+def test_threads_lose_no_call_and_count_none_twice() -> None:
+    """With failures among them, so that the lane is shut and opened all the time."""
+    policy = Policy(
+        failures_to_open=None, failure_rate_max=None, slow_rate_max=None, window=WindowPolicy(span_s=3600.0)
+    )
+    breaker = CircuitBreaker("node", policy)
+    calls, threads = 4_000, 4
+
+    def work() -> None:
+        for number in range(calls):
+            if number % 50 == 0:
+                with pytest.raises(Down):
+                    breaker.call(fails)
+            elif number % 7 == 0:
+                breaker.admit().success()
+            else:
+                breaker.call(works)
+
+    running = [threading.Thread(target=work) for _ in range(threads)]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()
+    statistics = breaker.statistics()
+    assert (statistics.failures, statistics.calls) == (threads * calls // 50, threads * calls)
