@@ -30,7 +30,7 @@ import cachebox
 from sprint.core.kernels.dedup import DedupTable, Kind, PlainDedupTable, Space
 from sprint.core.kernels.dedup_compiled import CompiledDedupTable
 from tests.bench.figures import environment
-from tests.bench.side_by_side import Run, rows, timed
+from tests.bench.side_by_side import Run, lines, measure, tell_ratio, timed
 
 ENTRIES_MAX = 100_000
 LOOKS = 300_000
@@ -175,7 +175,12 @@ def main() -> None:
     for number in range(-(-ENTRIES_MAX * SIGHTINGS // LOOKS)):
         for run in runs.values():
             run(-1 - number)  # until all tables are full
-    print(*rows(runs, options.rounds), sep="\n")
+    taken = measure(runs, options.rounds)
+    print(*lines(taken), sep="\n")
+    ordered, cached = "OrderedDict, least recently used, with time", "cachebox TTLCache, setdefault"
+    tell_ratio("dedup, one at a time / OrderedDict", taken, "compiled, by builtin", ordered)
+    tell_ratio("dedup, one at a time / cachebox TTLCache", taken, "compiled, by builtin", cached)
+    tell_ratio("dedup, batches of 1,000 / OrderedDict", taken, "compiled, batches of 1,000", ordered)
 
 
 _NOTHING: dict[bytes, float] = {}

@@ -1,39 +1,42 @@
-"""Fan-out of one event to many WebSocket clients, beside `websockets`' own broadcast in the same run.
+"""Fan-out of events to many WebSocket clients, beside websockets' broadcast, picows and a send loop in C.
 
-    python -m tests.bench.bench_fanout [--clients 1000] [--events 300] [--size 400] [--runs 5]
+    python -m tests.bench.bench_fanout [--deliveries 300000] [--size 400] [--runs 5]
 
-Each server runs in a child process on uvloop; the clients are plain sockets in this process, which count
-bytes. The server publishes one event per turn of its loop and stays at most `WINDOW` events ahead of the
-slowest client. Both are given the same payload, one connection a client, no compression. Printed are
-deliveries a second by the clock, and the server's own CPU time for a delivery, which a busy machine
-disturbs less.
+Each server runs in a child process (tests/bench/fanout_servers.py, on uvloop; send_loop.c where there is a
+compiler); the clients are plain sockets in this process, which count bytes. All are given the same payload,
+without compression, and stay at most `WINDOW` events ahead of the slowest client. Printed are deliveries a
+second by the clock, and the server's own CPU time for a delivery, which a busy machine disturbs less.
+
+The last client is timed with one event under way: from its being asked for to all clients having it. In
+bursts, 20 events are published at once, which ours joins to one write a client, as the loop in C does too.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
-import os
-import resource
+import random
 import select
 import socket
-import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import msgspec
-import uvloop
-from websockets.asyncio.server import ServerConnection, broadcast
-from websockets.asyncio.server import serve as serve_websockets
 
-from sprint.core.relay.event_log import LoggedEvent
 from sprint.tools.web.websocket import encode_text_frame
-from tests.tools.relay.serving import Relay, policy, until
+from tests.bench.fanout_servers import SERVERS, Plan, allow_descriptors, payload
+from tests.bench.figures import environment, median
+from tests.bench.machine import compiler
+from tests.bench.rows import skip, tell
 
 WINDOW = 32
+BURST = 20
+TIMEOUT_S = 30.0
+OURS, LOOP = "sprint", "send loop in C"
 HANDSHAKE = (
     "GET /ws/bitcoin/blocks HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
     "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
@@ -45,58 +48,137 @@ class Result(msgspec.Struct, frozen=True):
     server_cpu_us: float
 
 
+Results = dict[str, list[Result]]
+
+
+class Fanout:
+    """Measures scenes, the servers in turns."""
+
+    def __init__(self, options: argparse.Namespace, loop: Path | None) -> None:
+        self._options = options
+        self._loop = loop
+
+    def scene(self, title: str, plan: Plan, names: Sequence[str]) -> Results:
+        """Measure the servers and print what was found."""
+        here = [name for name in names if name != LOOP or self._loop is not None]
+        results: Results = {name: [] for name in here}
+        rng = random.Random(plan.clients)
+        for _ in range(self._options.runs):
+            rng.shuffle(here)
+            for name in here:
+                results[name].append(measure(self._command(name, plan), plan))
+        print(
+            f"\n{title}: {plan.clients:,} clients x {plan.size} B, {plan.events} events,"
+            f" {self._options.runs} runs"
+        )
+        for name, found in results.items():
+            speed, cpu = median([r.per_second for r in found]), median([r.server_cpu_us for r in found])
+            print(f"{name:16}{speed:>12,.0f} deliveries/s{cpu:>8.2f} µs server CPU each", flush=True)
+        return results
+
+    def plan(self, clients: int, *, window: int = WINDOW, burst: int = 1, share: int = 1) -> Plan:
+        events = max(burst, self._options.deliveries // clients // share // burst * burst)
+        return Plan(clients=clients, events=events, size=self._options.size, window=window, burst=burst)
+
+    def _command(self, name: str, plan: Plan) -> list[str]:
+        fields = {field: str(getattr(plan, field)) for field in Plan.__annotations__}
+        if name == LOOP:
+            return [str(self._loop), *fields.values()]
+        options = [word for field, value in fields.items() for word in (f"--{field}", value)]
+        return [sys.executable, "-m", "tests.bench.fanout_servers", name, *options]
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--clients", type=int, default=1_000)
-    parser.add_argument("--events", type=int, default=300)
+    parser = argparse.ArgumentParser(description="Benchmark of fan-out")
+    parser.add_argument("--deliveries", type=int, default=300_000, help="of each server in each run")
     parser.add_argument("--size", type=int, default=400)
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--serve", choices=("sprint", "websockets"))
     options = parser.parse_args()
-    _allow_descriptors(2 * options.clients + 512)
-    if options.serve:
-        serving = serve_sprint if options.serve == "sprint" else serve_broadcast
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serving(options.clients, options.events, options.size))
+    allow_descriptors(2 * 5_000 + 512)
+    print(environment())
+    with tempfile.TemporaryDirectory(prefix="sprint-bench-") as folder:
+        fanout = Fanout(options, build(Path(folder)))
+        for clients in (100, 5_000):
+            found = fanout.scene("fan-out", fanout.plan(clients), (OURS, "websockets"))
+            tell_rate(f"fan-out to {clients:,} / websockets.broadcast", found, "websockets")
+        found = fanout.scene("fan-out", fanout.plan(1_000), (*SERVERS, LOOP))
+        tell_rate("fan-out to 1,000 / websockets.broadcast", found, "websockets")
+        tell_rate("fan-out to 1,000 / picows on uvloop", found, "picows")
+        tell_rate("fan-out to 1,000 / send loop in C", found, LOOP)
+        tell_last(fanout)
+        tell_bursts(fanout)
+
+
+def tell_rate(target: str, results: Results, peer: str) -> None:
+    if peer not in results:
+        skip(target, "no C compiler")
         return
-    results: dict[str, list[Result]] = {"sprint": [], "websockets": []}
-    for number in range(options.runs):
-        for name in sorted(results, reverse=bool(number % 2)):
-            results[name].append(measure(name, options))
-    report(results, options)
-
-
-def report(results: dict[str, list[Result]], options: argparse.Namespace) -> None:
-    print(f"{options.clients} clients x {options.size} B, {options.events} events, {options.runs} runs")
-    speed, cpu = {}, {}
-    for name, found in results.items():
-        speed[name] = statistics.median(result.per_second for result in found)
-        cpu[name] = statistics.median(result.server_cpu_us for result in found)
-        print(f"{name:<12}{speed[name]:>12,.0f} deliveries/s{cpu[name]:>8.2f} us server CPU each")
-    print(
-        f"sprint / websockets.broadcast: {speed['sprint'] / speed['websockets']:.2f}x deliveries/s, ", end=""
+    ours = results[OURS]
+    rates = [one.per_second / other.per_second for one, other in zip(ours, results[peer], strict=True)]
+    cpu = [other.server_cpu_us / one.server_cpu_us for one, other in zip(ours, results[peer], strict=True)]
+    tell(
+        target,
+        median(rates),
+        ours=f"{median([r.per_second for r in ours]):,.0f}/s",
+        peer=f"{median([r.per_second for r in results[peer]]):,.0f}/s, {median(cpu):.2f}x by CPU",
     )
-    print(f"{cpu['websockets'] / cpu['sprint']:.2f}x less server CPU")
 
 
-def measure(name: str, options: argparse.Namespace) -> Result:
-    """Run one server in a child and count what its clients receive."""
-    command = [sys.executable, "-m", "tests.bench.bench_fanout", "--serve", name]
-    for key in ("clients", "events", "size"):
-        command += [f"--{key}", str(getattr(options, key))]
+def tell_last(fanout: Fanout) -> None:
+    """When the last of 1,000 clients has an event that is alone under way."""
+    target = "last of 1,000 receives / send loop in C"
+    plan = fanout.plan(1_000, window=0, share=3)
+    results = fanout.scene("one event under way", plan, (OURS, "websockets", LOOP))
+    last_ms = {
+        name: [1000 * plan.clients / each.per_second for each in found] for name, found in results.items()
+    }
+    for name, values in last_ms.items():
+        print(f"{name:16}{median(values):>12.2f} ms until the last has it")
+    if LOOP not in results:
+        skip(target, "no C compiler")
+        return
+    shares = [one / other for one, other in zip(last_ms[OURS], last_ms[LOOP], strict=True)]
+    ours, loop = (f"{median(last_ms[name]):.2f} ms" for name in (OURS, LOOP))
+    tell(target, median(shares), ours=ours, peer=loop)
+
+
+def tell_bursts(fanout: Fanout) -> None:
+    plan = fanout.plan(1_000, burst=BURST, window=2 * BURST)
+    found = fanout.scene(f"bursts of {BURST}, coalesced", plan, (OURS, LOOP))
+    rate = {name: median([r.per_second for r in runs]) for name, runs in found.items()}
+    peer = f"{rate[LOOP]:,.0f}/s, {LOOP}" if LOOP in rate else "-"
+    tell("fan-out to 1,000 in bursts, coalesced", rate[OURS], ours=f"{rate[OURS]:,.0f}/s", peer=peer)
+
+
+def build(folder: Path) -> Path | None:
+    """Build the loop in C; None, said, where it can't be."""
+    found, program = compiler(), folder / "send_loop"
+    if found is None:
+        print(f"{LOOP}: skipped, there is no C compiler")
+        return None
+    source = Path(__file__).with_name("send_loop.c")
+    done = subprocess.run([found, "-O2", "-o", program, source], capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(f"{LOOP}: skipped, {done.stderr.strip().splitlines()[-1]}")
+        return None
+    return program
+
+
+def measure(command: Sequence[str], plan: Plan) -> Result:
+    """Run one server and count what its clients receive."""
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as child:
         assert child.stdin is not None
         assert child.stdout is not None
         port = int(child.stdout.readline())
-        with clients(port, options.clients) as peers:
+        with clients(port, plan.clients) as peers:
             child.stdin.write(b"g")
-            frame_size = len(encode_text_frame(payload(options.size)))
+            frame_size = len(encode_text_frame(payload(plan.size)))
             started = time.perf_counter()
-            receive(peers, frame_size, options.events, child.stdin.write)
+            receive(peers, frame_size, plan.events, child.stdin.write)
             elapsed = time.perf_counter() - started
             cpu_s = float(child.stdout.readline())
             child.stdin.close()
-    deliveries = options.clients * options.events
+    deliveries = plan.clients * plan.events
     return Result(deliveries / elapsed, cpu_s / deliveries * 1e6)
 
 
@@ -113,9 +195,17 @@ def receive(
     reached = [len(peers)] + [0] * events
     complete = 0
     while complete < events:
-        for descriptor, _ in poll.poll():
+        ready = poll.poll(TIMEOUT_S)
+        if not ready:
+            raise RuntimeError(
+                f"nothing came for {TIMEOUT_S:g} s, {complete} of {events} events are complete"
+            )
+        for descriptor, _ in ready:
             before = counts[descriptor]
-            counts[descriptor] = after = before + by_descriptor[descriptor].recv_into(buffer)
+            size = by_descriptor[descriptor].recv_into(buffer)
+            if not size:
+                raise RuntimeError(f"a client's connection ended after {before} bytes")
+            counts[descriptor] = after = before + size
             for event in range(before // frame_size + 1, after // frame_size + 1):
                 reached[event] += 1
         first = complete
@@ -131,86 +221,20 @@ def clients(port: int, count: int) -> Iterator[list[socket.socket]]:
     """Open that many WebSocket connections as plain sockets."""
     peers = []
     for _ in range(count):
-        peer = socket.create_connection(("127.0.0.1", port))
+        peer = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_S)
         peer.sendall(HANDSHAKE.format(port=port).encode())
         head = b""
         while not head.endswith(b"\r\n\r\n"):
-            head += peer.recv(1)
+            part = peer.recv(1)
+            if not part:
+                raise RuntimeError(f"the handshake ended after {head!r}")
+            head += part
         peers.append(peer)
     try:
         yield peers
     finally:
         for peer in peers:
             peer.close()
-
-
-def payload(size: int) -> bytes:
-    return b'{"type":"block","data":"' + b"x" * (size - 26) + b'"}'
-
-
-class Acknowledged:
-    """Counts what the clients have told on standard input."""
-
-    def __init__(self) -> None:
-        self.events = -1  # the first byte says go
-        self._changed = asyncio.Event()
-        asyncio.get_running_loop().add_reader(sys.stdin.fileno(), self._read)
-
-    def _read(self) -> None:
-        self.events += len(os.read(sys.stdin.fileno(), 4_096))
-        self._changed.set()
-
-    async def reach(self, events: int) -> None:
-        while self.events < events:
-            self._changed.clear()
-            await self._changed.wait()
-
-
-async def publish_all(publish: Callable[[int], None], events: int) -> None:
-    """Publish one event a turn, within the window, and print the CPU time it took."""
-    acknowledged = Acknowledged()
-    await acknowledged.reach(0)
-    started = time.process_time()
-    for number in range(events):
-        await acknowledged.reach(number - WINDOW)
-        publish(number)
-        await asyncio.sleep(0)
-    await acknowledged.reach(events)
-    print(time.process_time() - started, flush=True)
-
-
-async def serve_sprint(count: int, events: int, size: int) -> None:
-    relay = Relay()
-    body = payload(size)
-    async with relay.listening(policy(connections_max=count)) as listener:
-        print(listener.port, flush=True)
-        await until(lambda: relay.delivery.subscriber_count == count)
-
-        def publish(number: int) -> None:
-            event = LoggedEvent(number + 1, "bitcoin", number + 1, "block", "c" * 48, body)
-            relay.delivery.publish([event])
-
-        await publish_all(publish, events)
-
-
-async def serve_broadcast(count: int, events: int, size: int) -> None:
-    connections: set[ServerConnection] = set()
-
-    async def keep(connection: ServerConnection) -> None:
-        connections.add(connection)
-        await connection.wait_closed()
-
-    text = payload(size).decode()
-    async with serve_websockets(keep, "127.0.0.1", 0, compression=None) as server:
-        print(next(iter(server.sockets)).getsockname()[1], flush=True)
-        await until(lambda: len(connections) == count)
-        await publish_all(lambda _: broadcast(connections, text), events)
-
-
-def _allow_descriptors(wanted: int) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
 
 
 if __name__ == "__main__":

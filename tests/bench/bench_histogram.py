@@ -21,7 +21,7 @@ from hdrh.histogram import HdrHistogram  # type: ignore[import-untyped]  # it ha
 from sprint.core.kernels.histogram import HOUR_NS, PlainHistogram
 from sprint.core.kernels.histogram_compiled import CompiledHistogram
 from tests.bench.figures import environment
-from tests.bench.side_by_side import Run, rows, timed
+from tests.bench.side_by_side import Run, lines, measure, tell_ratio, timed
 
 VALUES = 20_000
 SHARES = (0.5, 0.99, 1.0)
@@ -69,7 +69,9 @@ def main() -> None:
         "list.append (the loop and a builtin's call)": lambda _: timed(partial(_append_all, values), VALUES),
     }
     print(environment())
-    print(*rows(runs, options.rounds), sep="\n")
+    taken = measure(runs, options.rounds)
+    print(*lines(taken), sep="\n")
+    tell_ratio("histogram record / hdrhistogram", taken, "compiled, by builtin", "hdrhistogram record_value")
     theirs = [int(peer.get_value_at_percentile(100 * share)) for share in SHARES]
     print(f"\np50, p99, greatest: hdrhistogram {theirs}, compiled {by_builtin.percentiles(SHARES)}")
     print(f"memory of the counts: {by_builtin.size_bytes:,} bytes")

@@ -27,7 +27,8 @@ from sprint.core.chains.bitcoin_family.family import BitcoinFamilyProcessor
 from sprint.core.kernels import reference
 from sprint.core.kernels.binding import REFERENCE_KERNELS, Kernels
 from tests.bench.figures import environment, median
-from tests.bench.side_by_side import Run, rows, timed
+from tests.bench.rows import skip, tell
+from tests.bench.side_by_side import Run, Taken, lines, measure, shown_ns, tell_ratio, timed
 from tests.core.kernels.forms import COMPILED, compiled
 from tests.vectors import bitcoin_family as vectors
 
@@ -37,6 +38,7 @@ ITEMS = 4_096
 HEADERS = 2_000
 SCRYPT_HEADERS = 256
 CHAIN_HEADERS = 900_000
+IN_C = "OpenSSL in C: ids and roots, no other check"
 SOURCE = Path(__file__).with_name("openssl_peer.c")
 DATA = hashlib.shake_256(b"bench").digest(80 * ITEMS)
 
@@ -76,9 +78,19 @@ def build(folder: Path) -> ctypes.CDLL | None:
     return ctypes.CDLL(str(library))
 
 
-def table(title: str, unit: str, runs: dict[str, Run], rounds: int) -> None:
+def table(title: str, unit: str, runs: dict[str, Run], rounds: int) -> Taken:
     print(f"\n{title}; ns for {unit}")
-    print("\n".join(rows(runs, rounds)))
+    taken = measure(runs, rounds)
+    print("\n".join(lines(taken)))
+    return taken
+
+
+def tell_chosen(target: str, taken: Taken, peer: str) -> None:
+    """Tell a target how the form that a relay would choose here does beside a peer."""
+    if peer in taken:
+        tell_ratio(target, taken, kernels.chosen()[0], peer)
+    else:
+        skip(target, "the peer is not here")
 
 
 def run_of(work: Callable[[], object], operations: int) -> Run:
@@ -110,7 +122,8 @@ def headers(forms: dict[str, Kernels], openssl: ctypes.CDLL | None, rounds: int)
         )
     for name, form in forms.items():
         runs[name] = run_of(partial(form.hash_headers, items), HEADERS)
-    table(f"Double SHA-256 of {HEADERS} headers", "one", runs, rounds)
+    taken = table(f"Double SHA-256 of {HEADERS} headers", "one", runs, rounds)
+    tell_chosen("2,000 headers of 80 B / hashlib", taken, "hashlib loop")
 
 
 def merkle(forms: dict[str, Kernels], openssl: ctypes.CDLL | None, rounds: int) -> None:
@@ -126,7 +139,9 @@ def merkle(forms: dict[str, Kernels], openssl: ctypes.CDLL | None, rounds: int) 
         if form is not REFERENCE_KERNELS:
             runs[name] = run_of(partial(form.merkle_root_of, ids), TX_COUNT)
             runs[f"{name}, from a list"] = run_of(partial(form.merkle_root, leaves), TX_COUNT)
-    table(f"Merkle root of {TX_COUNT} ids", "one id", runs, rounds)
+    taken = table(f"Merkle root of {TX_COUNT} ids", "one id", runs, rounds)
+    tell_chosen("merkle root of 3,315 ids / hashlib", taken, "hashlib loop")
+    tell_chosen("merkle root of 3,315 ids / C over OpenSSL", taken, "OpenSSL in C")
 
 
 def full_check(forms: dict[str, Kernels], openssl: ctypes.CDLL | None, rounds: int) -> None:
@@ -147,12 +162,12 @@ def full_check(forms: dict[str, Kernels], openssl: ctypes.CDLL | None, rounds: i
         out = ctypes.create_string_buffer(32)
         if openssl.check_block(BLOCK, out) != 1:
             raise AssertionError("the peer finds another root")
-        runs["OpenSSL in C: ids and roots, no other check"] = run_of(
-            lambda: openssl.check_block(BLOCK, out), 1
-        )
+        runs[IN_C] = run_of(lambda: openssl.check_block(BLOCK, out), 1)
     runs |= {name: run_of(partial(checked, form), 1) for name, form in forms.items()}
     runs["one SHA-256 pass over the bytes"] = run_of(lambda: hashlib.sha256(BLOCK).digest(), 1)
-    table(f"Full check of a block of {len(BLOCK)} bytes, {TX_COUNT} transactions", "one block", runs, rounds)
+    title = f"Full check of a block of {len(BLOCK)} bytes, {TX_COUNT} transactions"
+    taken = table(title, "one block", runs, rounds)
+    tell_chosen("full check of a 1.2 MB block / its hashes in C over OpenSSL", taken, IN_C)
     beside_bitcoinlib(runs, rounds // 5 + 1)
 
 
@@ -162,7 +177,7 @@ def beside_bitcoinlib(runs: dict[str, Run], rounds: int) -> None:
             warnings.simplefilter("ignore")
             core = importlib.import_module("bitcoin.core")
     except ImportError as error:
-        print(f"python-bitcoinlib: skipped, {error}")
+        skip("full check of a 1.2 MB block / python-bitcoinlib", str(error))
         return
 
     def parsed() -> None:
@@ -170,8 +185,9 @@ def beside_bitcoinlib(runs: dict[str, Run], rounds: int) -> None:
         if block.calc_merkle_root() != block.hashMerkleRoot:
             raise AssertionError("the peer finds another root")
 
-    own = {"python-bitcoinlib: parse, merkle root": run_of(parsed, 1), **runs}
-    table("The same beside python-bitcoinlib", "one block", own, rounds)
+    peer = "python-bitcoinlib: parse, merkle root"
+    taken = table("The same beside python-bitcoinlib", "one block", {peer: run_of(parsed, 1), **runs}, rounds)
+    tell_chosen("full check of a 1.2 MB block / python-bitcoinlib", taken, peer)
 
 
 def scrypt(forms: dict[str, Kernels], rounds: int) -> None:
@@ -182,7 +198,8 @@ def scrypt(forms: dict[str, Kernels], rounds: int) -> None:
         )
         for name, form in forms.items()
     }
-    table(f"scrypt of {SCRYPT_HEADERS} headers, one thread", "one", runs, rounds)
+    taken = table(f"scrypt of {SCRYPT_HEADERS} headers, one thread", "one", runs, rounds)
+    tell_chosen("scrypt of headers, one thread / hashlib", taken, next(iter(runs)))
 
 
 def chain(forms: dict[str, Kernels]) -> None:
@@ -193,7 +210,10 @@ def chain(forms: dict[str, Kernels]) -> None:
     for name, form in forms.items():
         if form is not REFERENCE_KERNELS:
             run = run_of(partial(form.header_chain, raw, 0xFFFF << 208), 1)
-            print(f"{name:52} {median([run(number) for number in range(5)]) / 1e6:8.1f} ms")
+            taken_ns = median([run(number) for number in range(5)])
+            print(f"{name:52} {taken_ns / 1e6:8.1f} ms")
+            if name == kernels.chosen()[0]:
+                tell("900,000 headers: hash, target, link", taken_ns / 1e9, ours=shown_ns(taken_ns))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
     python -m tests.bench.bench_rpc [--seconds S] [--rounds N]
 
 The server is a process of its own that answers each POST with the same few bytes of JSON. Every client
-decodes each answer with msgspec. aiohttp is there for the benchmark alone. Rounds take turns, and the median counts.
+decodes each answer with msgspec. aiohttp is there for the benchmark alone. Rounds take turns, and the median
+counts.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import msgspec
 from sprint.tools import runtime
 from sprint.tools.relay.sources.http_connection import HttpAnswer, HttpConnection
 from tests.bench.figures import environment, median
+from tests.bench.rows import skip, tell
 
 IN_FLIGHT = 100
 HOST = "127.0.0.1"
@@ -157,8 +159,13 @@ def main() -> None:
     for name, values in rates.items():
         share = median(rates["ours"]) / median(values)
         print(f"{name:8} {median(values):10,.0f} calls/s; ours makes {share:.1f} times as many")
+    target = "JSON-RPC calls, 100 under way / aiohttp"
     if "aiohttp" not in clients:
-        print("aiohttp  not installed here")
+        skip(target, "aiohttp is not installed")
+        return
+    ratios = [one / other for one, other in zip(rates["ours"], rates["aiohttp"], strict=True)]
+    own, peer = (f"{median(rates[name]):,.0f}/s" for name in ("ours", "aiohttp"))
+    tell(target, median(ratios), ours=own, peer=peer)
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ from sprint.tools.web.outgoing import FlushWindow, Outgoing
 from sprint.tools.web.websocket import encode_text_frame
 from tests.bench.bench_fanout import clients
 from tests.bench.figures import environment, percentile
+from tests.bench.rows import tell
 from tests.tools.relay.serving import LOG_ID, Relay, resolve, until
 
 TIERS = ("free", "business", "turbo")
@@ -114,10 +115,14 @@ def measure(options: argparse.Namespace) -> None:
     scenes = [Scene(f"{TIERS[-1]} alone", few, BURST, events[BURST])]
     scenes += [Scene(f"bursts of {burst}", every, burst, events[burst]) for burst in BURSTS]
     scenes += [Scene(f"of {BURST}, CPU", every, BURST, events[BURST], "cpu")]
+    within: list[tuple[float, str, str]] = []
     for scene in scenes:
         latencies_s, said = run_scene(options, scene)
         for tier, policy in policies(scene.clients).items():
             print(row(scene, policy, latencies_s[tier], said[tier]), flush=True)
+            within.append((100 * said[tier].within_goal, scene.name, tier))
+    share, name, tier = min(within)
+    tell("deliveries within their tier's goal, least of all scenes", share, ours=f"{tier}, {name}")
 
 
 def priority() -> str:

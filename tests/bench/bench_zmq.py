@@ -28,6 +28,7 @@ from sprint.tools.relay.intake import Upstream
 from sprint.tools.relay.sources import new_source
 from sprint.tools.relay.stages import Stage
 from tests.bench.figures import environment, median
+from tests.bench.rows import tell
 
 TIMEOUT_S = 30.0
 
@@ -128,10 +129,17 @@ def main() -> int:
         publish(arguments.publish)
         return 0
     print(environment())
+    found: dict[str, float] = {}
     for name, read in (("ZMQ source", by_source), ("zmq.asyncio", by_asyncio_socket)):
         runs = [measure_us(read, arguments.messages) for _ in range(arguments.runs)]
         shown = " ".join(f"{run:.1f}" for run in sorted(runs))
         print(f"{name:14} {median(runs):6.1f} µs of CPU a message   (runs: {shown})")
+        found[name] = median(runs)
+    ours, peer = found["ZMQ source"], found["zmq.asyncio"]
+    tell("ZMQ, CPU of a small message", ours, ours=f"{ours:.1f} µs")
+    tell(
+        "ZMQ, CPU of a small message / zmq.asyncio", peer / ours, ours=f"{ours:.1f} µs", peer=f"{peer:.1f} µs"
+    )
     return 0
 
 

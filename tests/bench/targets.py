@@ -1,0 +1,161 @@
+"""What each benchmark of the suite is held to, and how it is run when only a glance is wanted."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+AVX512 = "avx512f"
+
+
+class Target(msgspec.Struct, frozen=True):
+    """One goal, compared with what was found in the same unit. Without `wanted` it is shown, not judged."""
+
+    name: str
+    direction: Literal["at least", "at most", ""] = ""
+    wanted: float = 0.0
+    unit: str = "x"
+    wanted_without_avx512: float | None = None
+
+    def goal(self, features: frozenset[str]) -> float:
+        """Return the goal on a processor with these features."""
+        if self.wanted_without_avx512 is not None and AVX512 not in features:
+            return self.wanted_without_avx512
+        return self.wanted
+
+    def text(self, features: frozenset[str]) -> str:
+        return f"{self.direction} {self.goal(features):g}{self.unit}" if self.direction else "none set"
+
+    def reached(self, found: float, features: frozenset[str]) -> bool | None:
+        """Tell whether the goal is reached; None where none is set."""
+        if not self.direction:
+            return None
+        goal = self.goal(features)
+        return found >= goal if self.direction == "at least" else found <= goal
+
+
+class Bench(msgspec.Struct, frozen=True):
+    """`tests/bench/bench_NAME.py`: its targets, and the arguments that make it short."""
+
+    name: str
+    targets: tuple[Target, ...]
+    quick: tuple[str, ...] = ()
+
+
+BENCHES = (
+    Bench(
+        "one_hash",
+        (Target("one double hash of 64 B from Python / hashlib", "at least", 4),),
+        ("--rounds", "5"),
+    ),
+    Bench(
+        "kernels",
+        (
+            Target("merkle root of 3,315 ids / hashlib", "at least", 12),
+            Target("merkle root of 3,315 ids / C over OpenSSL", "at least", 3),
+            Target("2,000 headers of 80 B / hashlib", "at least", 16),
+            Target("900,000 headers: hash, target, link", "at most", 0.1, " s"),
+            Target("scrypt of headers, one thread / hashlib", "at least", 1),
+            Target("full check of a 1.2 MB block / python-bitcoinlib", "at least", 50),
+            Target(
+                "full check of a 1.2 MB block / its hashes in C over OpenSSL",
+                "at least", 1.0, wanted_without_avx512=round(1 / 1.3, 2),
+            ),
+        ),
+        ("--rounds", "5"),
+    ),
+    Bench(
+        "dedup",
+        (
+            Target("dedup, one at a time / OrderedDict", "at least", 5),
+            Target("dedup, one at a time / cachebox TTLCache", "at least", 1),
+            Target("dedup, batches of 1,000 / OrderedDict", "at least", 8),
+        ),
+        ("--rounds", "2"),
+    ),
+    Bench("histogram", (Target("histogram record / hdrhistogram", "at least", 20),), ("--rounds", "5")),
+    Bench(
+        "json",
+        (
+            Target("JSON of a block event / json"),
+            Target("JSON of a block event / orjson"),
+            Target("encodings of an event for 1,000 subscribers", "at most", 1, ""),
+        ),
+        ("--rounds", "5"),
+    ),
+    Bench(
+        "http",
+        (
+            Target("GET of the latest block / uvicorn bare", "at least", 0.9),
+            Target("GET of the latest block / aiohttp"),
+            Target("GET of the latest block / Starlette"),
+        ),
+        ("--runs", "1", "--seconds", "0.5"),
+    ),
+    Bench(
+        "fanout",
+        (
+            Target("fan-out to 100 / websockets.broadcast", "at least", 1.35),
+            Target("fan-out to 1,000 / websockets.broadcast", "at least", 1.35),
+            Target("fan-out to 5,000 / websockets.broadcast", "at least", 1.35),
+            Target("fan-out to 1,000 / picows on uvloop"),
+            Target("fan-out to 1,000 / send loop in C"),
+            Target("last of 1,000 receives / send loop in C", "at most", 1.3),
+            Target("fan-out to 1,000 in bursts, coalesced", "at least", 1_000_000, "/s"),
+        ),
+        ("--runs", "1", "--deliveries", "60000"),
+    ),
+    Bench(
+        "zmq",
+        (
+            Target("ZMQ, CPU of a small message", "at most", 5, " µs"),
+            Target("ZMQ, CPU of a small message / zmq.asyncio"),
+        ),
+        ("--runs", "1"),
+    ),
+    Bench(
+        "rpc",
+        (Target("JSON-RPC calls, 100 under way / aiohttp", "at least", 3),),
+        ("--rounds", "1", "--seconds", "0.5"),
+    ),
+    Bench(
+        "start",
+        (
+            Target("sprint --help / import typer", "at most", 1.3),
+            Target("relay serves, new data folder", "at most", 1, " s"),
+        ),
+        ("--runs", "2"),
+    ),
+    Bench(
+        "log",
+        (
+            Target("log, batches of 100 blocks", "at least", 100_000, "/s"),
+            Target("log, batches of 100 events without blocks", "at least", 100_000, "/s"),
+        ),
+        ("--events", "20000"),
+    ),
+    Bench(
+        "latency",
+        (
+            Target("small block behind a bare socket, p50", "at most", 1, " ms"),
+            Target("small block behind a bare socket, p99", "at most", 5, " ms"),
+            Target("small block / tip of a second litecoind, p50", "at most", 1),
+            Target("large block behind a bare socket, p50", "at most", 1, " ms"),
+            Target("large block behind a bare socket, p99", "at most", 5, " ms"),
+            Target("large block / tip of a second litecoind, p50", "at most", 1),
+        ),
+        ("--small", "20", "--large", "2"),
+    ),
+    Bench(
+        "tiers",
+        (Target("deliveries within their tier's goal, least of all scenes", "at least", 99, " %"),),
+        ("--events", "400"),
+    ),
+    Bench(
+        "slow_subscriber",
+        (Target("p99 of 99 with one stalled / with none", "at most", 1.25),),
+        ("--rounds", "2", "--round-s", "2"),
+    ),
+    Bench("memory", (Target("resident memory over a run", "at most", 5, " MB drift"),), ("--seconds", "5")),
+)  # fmt: skip
