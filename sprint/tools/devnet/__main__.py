@@ -15,7 +15,9 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
 import signal
+import stat
 import sys
 import time
 from collections.abc import Callable
@@ -33,12 +35,19 @@ from sprint.tools.net import bind
 
 LINE_LENGTH_MAX = 1_024
 HASHES_PER_ANSWER_MAX = 1_000
+PORT_MAX = 65_535
 EXIT_COULD_NOT_RUN = 3
 
 
 def main() -> int:
     """Run until `quit`, the end of standard input or SIGTERM."""
     arguments = _parser().parse_args()
+    if not _can_be_waited_for(sys.stdin.fileno()):
+        sys.stderr.write(
+            "standard input is no pipe and no terminal; commands come by it, and the node ends with it: "
+            "start it as `sleep infinity | python -m sprint.tools.devnet …`\n"
+        )
+        return EXIT_COULD_NOT_RUN
     options = DevnetOptions(
         block_interval_s=arguments.interval_ms / 1000,
         blocks_at_start=arguments.blocks_at_start,
@@ -56,19 +65,32 @@ def main() -> int:
     return 0
 
 
+def _can_be_waited_for(descriptor: int) -> bool:
+    """Tell whether the loop can read it: a file or /dev/null would fail after the start, and never end."""
+    mode = os.fstat(descriptor).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(descriptor)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m sprint.tools.devnet", description="One devnet node.")
     parser.add_argument("--chain", choices=CHAIN_IDS, required=True)
     parser.add_argument("--interval-ms", type=float, default=0.0, help="0 mines only when told")
-    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
-    parser.add_argument("--zmq-port", type=int, help="publish over ZMQ too; 0 takes a free one")
-    parser.add_argument("--rpc-port", type=int, help="answer JSON-RPC too; 0 takes a free one")
-    parser.add_argument("--control-port", type=int, help="be told over HTTP too; 0 takes a free one")
+    parser.add_argument("--port", type=_port, default=0, help="0 takes a free one")
+    parser.add_argument("--zmq-port", type=_port, help="publish over ZMQ too; 0 takes a free one")
+    parser.add_argument("--rpc-port", type=_port, help="answer JSON-RPC too; 0 takes a free one")
+    parser.add_argument("--control-port", type=_port, help="be told over HTTP too; 0 takes a free one")
     parser.add_argument("--transactions", type=int, default=0, help="made up for each block")
     parser.add_argument("--blocks-at-start", type=int, default=3)
     parser.add_argument("--seed", default="0", help="of blocks and faults")
     parser.add_argument("--faults", action="store_true", help="show faults by a schedule out of the seed")
     return parser
+
+
+def _port(text: str) -> int:
+    port = int(text) if text.isascii() and text.isdigit() else -1
+    if not 0 <= port <= PORT_MAX:
+        raise argparse.ArgumentTypeError(f"{text[:80]!r}, want 0 to {PORT_MAX}")
+    return port
 
 
 async def _run(chain_id: str, options: DevnetOptions, seed: str, control_port: int | None) -> None:
@@ -104,28 +126,29 @@ async def _answer_lines(devnet: Devnet, chain_id: str) -> None:
             if not line or words == ["quit"]:
                 return
             _say(_answer(devnet, chain_id, words))
-        except (SprintError, ValueError) as error:  # ValueError: no number, no hash, a line over the limit
+        except (SprintError, ValueError) as error:  # ValueError: a line over the limit
             _say({"error": str(error)})
 
 
 def _answer(devnet: Devnet, chain_id: str, words: list[str]) -> dict[str, object]:
     ledger = devnet.ledger(chain_id)
     changes: dict[str, Callable[[str], list[bytes]]] = {
-        "mine": lambda count: devnet.mine(chain_id, int(count)),
-        "reorg": lambda depth: devnet.reorg(chain_id, int(depth)),
+        "mine": lambda count: devnet.mine(chain_id, _number(count)),
+        "reorg": lambda depth: devnet.reorg(chain_id, _number(depth)),
         "lie": lambda kind: devnet.tell(chain_id, _lie(kind)),
-        "hashes": lambda height: ledger.best_chain_from(int(height), HASHES_PER_ANSWER_MAX),
+        "hashes": lambda height: ledger.best_chain_from(_number(height), HASHES_PER_ANSWER_MAX),
     }
     marks = {"invalidate": devnet.invalidate, "reconsider": devnet.reconsider}
     match words:
         case [("mine" | "reorg" | "lie" | "hashes") as word, argument]:
             return {"hashes": [display_hash(h) for h in changes[word](argument)]}
         case [("invalidate" | "reconsider") as word, block_hash]:
-            marks[word](chain_id, internal_hash(block_hash))
+            marks[word](chain_id, _hash(block_hash))
             return {"tip": display_hash(ledger.tip), "height": ledger.height()}
         case ["fault", kind, *amount] if len(amount) <= 1:
-            fault, checked = fault_of(kind, *amount)
-            return {"hashes": [display_hash(h) for h in devnet.show(chain_id, fault, checked)]}
+            fault, _ = fault_of(kind)
+            shown = devnet.show(chain_id, fault, _number(amount[0]) if amount else None)
+            return {"hashes": [display_hash(h) for h in shown]}
         case ["faults"]:
             return {"faults": {fault: rules.says for fault, rules in RULES.items()}}
         case ["tip"] | ["height"]:
@@ -135,6 +158,20 @@ def _answer(devnet: Devnet, chain_id: str, words: list[str]) -> dict[str, object
                 f"no command {' '.join(words)[:80]!r}; there is mine N, reorg N, lie KIND,"
                 " fault KIND [N], faults, hashes HEIGHT, invalidate HASH, reconsider HASH, tip, height, quit"
             )
+
+
+def _number(word: str) -> int:
+    try:
+        return int(word)
+    except ValueError:
+        raise ConfigError(f"{word[:80]!r} is no whole number") from None
+
+
+def _hash(word: str) -> bytes:
+    try:
+        return internal_hash(word)
+    except ValueError:
+        raise ConfigError(f"{word[:80]!r} is no hash; want 64 digits of hex") from None
 
 
 def _lie(kind: str) -> Lie | HeaderLie:
