@@ -21,10 +21,11 @@ ON CONFLICT (chain, height, hash) DO UPDATE SET
     event_position = coalesce(excluded.event_position, event_position)"""
 _BLOCKS_FROM_TOP = "SELECT rowid, hash FROM sprint_core_blocks WHERE chain = ? ORDER BY height DESC"
 _SET_CANONICAL = "UPDATE sprint_core_blocks SET canonical = ? WHERE rowid = ?"
+# What stalled is given twice: with numbered placeholders Python 3.12 warns of a sequence, and 3.14 refuses it.
 _UPSERT_HEAD = """
-INSERT INTO sprint_core_heads VALUES (?1, ?2, ?3, coalesce(?4, ''))
+INSERT INTO sprint_core_heads VALUES (?, ?, ?, coalesce(?, ''))
 ON CONFLICT (chain) DO UPDATE SET
-    head = coalesce(excluded.head, head), seq = max(seq, excluded.seq), stalled = coalesce(?4, stalled)"""
+    head = coalesce(excluded.head, head), seq = max(seq, excluded.seq), stalled = coalesce(?, stalled)"""
 _SET_POSITION = "UPDATE sprint_core_log SET position = max(position, ?)"
 
 
@@ -73,7 +74,8 @@ def write_group(connection: sqlite3.Connection, commits: Sequence[Commit], now_m
             connection.executemany(_UPSERT_BLOCK, group.blocks)
         for chain, flags in group.canonical.items():
             _set_canonical(connection, chain, flags)
-        connection.executemany(_UPSERT_HEAD, [(chain, *values) for chain, values in group.heads.items()])
+        heads = [(chain, *values, values[-1]) for chain, values in group.heads.items()]
+        connection.executemany(_UPSERT_HEAD, heads)
         connection.execute("COMMIT")
     finally:
         if connection.in_transaction:
