@@ -67,7 +67,8 @@ class SourceSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         about("how the source is called in events; unique", at_once=True, default="`scheme:host:port`"),
     ] = None
     provider: Annotated[
-        str | None, about("groups sources that share a fate", at_once=True, default="the name")
+        str | None,
+        about("groups sources that share a fate; shown only, as yet", at_once=True, default="the name"),
     ] = None
     cookie_file: Annotated[
         str | None, about("of `rpc`: the node's cookie file; read again when the node restarts", at_once=True)
@@ -89,7 +90,12 @@ class ChainSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     sources: Annotated[tuple[SourceSection, ...], about("the nodes, as below", at_once=True)] = ()
     validation: Annotated[Literal["full"], about("what a block must pass")] = "full"
-    quorum: Annotated[Count, about("sources that are waited for before a block goes out")] = 1
+    quorum: Annotated[
+        Count,
+        about(
+            "sources that are waited for before a block goes out; each counts, also where two are one node"
+        ),
+    ] = 1
     quorum_wait_ms: Annotated[
         Annotated[int, Meta(ge=0, le=600_000)],
         about("how long they are waited for; then the block goes out with the `agreed_by` it has"),
