@@ -21,7 +21,7 @@ ON CONFLICT (chain, height, hash) DO UPDATE SET
     event_position = coalesce(excluded.event_position, event_position)"""
 _BLOCKS_FROM_TOP = "SELECT rowid, hash FROM sprint_core_blocks WHERE chain = ? ORDER BY height DESC"
 _SET_CANONICAL = "UPDATE sprint_core_blocks SET canonical = ? WHERE rowid = ?"
-# What stalled is given twice: with numbered placeholders Python 3.12 warns of a sequence, and 3.14 refuses it.
+# What stalled is given twice: with numbered placeholders Python 3.12 warns of a sequence; 3.14 refuses it.
 _UPSERT_HEAD = """
 INSERT INTO sprint_core_heads VALUES (?, ?, ?, coalesce(?, ''))
 ON CONFLICT (chain) DO UPDATE SET
