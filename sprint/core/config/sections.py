@@ -159,8 +159,8 @@ class FeaturesSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     high_bandwidth: Annotated[
         bool,
         about(
-            "the P2P nodes with `mempool=true` that deliver first, three at most, are asked to send compact "
-            "blocks unasked (BIP 152)",
+            "the P2P nodes that deliver first, three at most, are asked to send compact blocks "
+            "unasked (BIP 152)",
             at_once=True,
         ),
     ] = True

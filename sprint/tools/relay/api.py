@@ -134,27 +134,30 @@ class Api:
         site.connections_max = connections_limit(feed.policy.connections_max)
 
     def _add_routes(self, router: Router) -> None:
-        for pattern, handler in (
+        for pattern, answer in (
             ("/api/v1/chains", self._chains),
             ("/api/v1/chains/{chain}/status", self._chain_status),
-            ("/api/v1/chains/{chain}/blocks", self._chain_blocks),
             ("/api/v1/blocks/latest", self._blocks_latest),
-            ("/api/v1/blocks/{hash}", self._block_by_hash),
-            ("/api/v1/blocks/{hash}/status", self._block_status),
             ("/api/v1/{chain}/latest", self._chain_latest),
-            ("/api/v1/{chain}/block/{block}", self._chain_block),
             ("/api/v1/health", self._health),
             ("/api/v1/ready", self._ready),
             ("/api/v1/version", self._version),
             ("/problems", _problems),
             ("/problems/{code}", _problem),
         ):
+            router.add_answer(pattern, answer)
+        for pattern, handler in (
+            ("/api/v1/chains/{chain}/blocks", self._chain_blocks),
+            ("/api/v1/blocks/{hash}", self._block_by_hash),
+            ("/api/v1/blocks/{hash}/status", self._block_status),
+            ("/api/v1/{chain}/block/{block}", self._chain_block),
+        ):
             router.add("GET", pattern, handler)
 
-    async def _chains(self, _: Request) -> Response:
+    def _chains(self, _: Request) -> Response:
         return Response(_encode({"chains": self._view.chains()}))
 
-    async def _chain_status(self, request: Request) -> Response:
+    def _chain_status(self, request: Request) -> Response:
         return Response(_encode(self._view.chain_status(self._chain(request))))
 
     async def _chain_blocks(self, request: Request) -> Response:
@@ -166,7 +169,7 @@ class Api:
         following = page[-1].height if len(blocks) > limit else None
         return Response(_encode({"blocks": [self._answer(block) for block in page], "next": following}))
 
-    async def _blocks_latest(self, request: Request) -> Response:
+    def _blocks_latest(self, request: Request) -> Response:
         if "chain" in request.query:
             return self._latest_of(self._named(request.query["chain"]))
         found = {view.chain: self._view.latest(view.chain) for view in self._view.chains()}
@@ -207,7 +210,7 @@ class Api:
             return Response(_encode(found[0]))
         return Response(_encode({"blocks": found}), status=300)
 
-    async def _chain_latest(self, request: Request) -> Response:
+    def _chain_latest(self, request: Request) -> Response:
         return self._latest_of(self._chain(request))
 
     async def _chain_block(self, request: Request) -> Response:
@@ -221,16 +224,16 @@ class Api:
             raise RequestError("block_not_found", f"no block {named[:80]!a} of {chain} delivered")
         return Response(bytes(self._answer(block)))
 
-    async def _health(self, _: Request) -> Response:
+    def _health(self, _: Request) -> Response:
         return Response(_encode(self._view.health()))
 
-    async def _ready(self, _: Request) -> Response:
+    def _ready(self, _: Request) -> Response:
         missing = self._view.not_ready()
         if missing is not None:
             raise RequestError("not_ready", missing)
         return Response(b'{"status":"ready"}')
 
-    async def _version(self, _: Request) -> Response:
+    def _version(self, _: Request) -> Response:
         return Response(_encode(self._view.version()))
 
     def _chain(self, request: Request) -> str:
@@ -296,11 +299,11 @@ def _blocks_session(feed: Feed, request: Request) -> EventSession:
     return EventSession(feed, wish, quiet=True)
 
 
-async def _problems(_: Request) -> Response:
+def _problems(_: Request) -> Response:
     return Response(_encode({"problems": list(PROBLEMS.values())}))
 
 
-async def _problem(request: Request) -> Response:
+def _problem(request: Request) -> Response:
     kind = PROBLEMS.get(request.parameters["code"])
     if kind is None:
         raise RequestError("not_found", "no such problem; `/problems` lists them")

@@ -84,18 +84,18 @@ def admin_site(
 ) -> Site:
     """Health, sources and metrics, for the operator. Loopback only."""
 
-    async def sources(_: Request) -> Response:
+    def sources(_: Request) -> Response:
         listed = {
             chain_id: [source_answer(chain, s) for s in chain.sources] for chain_id, chain in chains.items()
         }
         return Response(msgspec.json.encode({"sources": listed}))
 
-    async def health(_: Request) -> Response:
+    def health(_: Request) -> Response:
         return Response(msgspec.json.encode(view.health()))
 
     router = _metrics_router(registry)
-    router.add("GET", "/api/sources", sources)
-    router.add("GET", "/api/v1/health", health)
+    router.add_answer("/api/sources", sources)
+    router.add_answer("/api/v1/health", health)
     return Site(router, guard, connections_max=connections_limit(ADMIN_CONNECTIONS_MAX))
 
 

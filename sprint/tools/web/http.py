@@ -6,17 +6,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from sprint.tools.web.outgoing import Outgoing, reset
 from sprint.tools.web.problems import raw_problem
-from sprint.tools.web.router import StreamResponse
+from sprint.tools.web.router import Response, StreamResponse
 
 HEAD_SIZE_MAX = 32 * 1024
 HEAD_TIMEOUT_S = 10.0
 STALL_TIMEOUT_S = 10.0
 SLOW_DRAIN_S = 2.0
+# Answers given at once to what one read brought; requests behind them wait for a turn of the loop each, so
+# that nobody who sends a thousand in one piece has the loop for itself.
+AT_ONCE_MAX = 16
+CLOSE_HEADER = ("Connection", "close")
 # Connections above the site's limit that are still told so; more than that are dropped unanswered.
 REFUSED_CONNECTIONS_MAX = 32
 
@@ -35,6 +40,7 @@ class HttpConnection(HttpToolsProtocol):
     _in_head = True
     _head_size = 0
     _ended = False
+    _answered_at_once = 0
     _tell_ended: Callable[[], None] | None = None
 
     @property
@@ -61,6 +67,7 @@ class HttpConnection(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self._head_size += len(data)
+        self._answered_at_once = 0
         super().data_received(data)
         if not self._in_head:
             self._head_size = 0
@@ -80,6 +87,41 @@ class HttpConnection(HttpToolsProtocol):
             self._head_timer.cancel()
             self._head_timer = None
         super().on_headers_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """Answer at once where that can be done, as uvicorn would in a task of its own."""
+        if (
+            self._answered_at_once >= AT_ONCE_MAX
+            or self.pipeline
+            or self.flow.write_paused
+            or not cycle.keep_alive
+            or self.scope["method"] != "GET"
+            or cycle.scope is not self.scope
+        ):
+            super()._start_asgi_task(cycle, app)
+            return
+        response = self.app.answer_at_once(self.scope)
+        if response is None:
+            super()._start_asgi_task(cycle, app)
+            return
+        self._answered_at_once += 1
+        self.transport.write(self._encoded(response))
+        cycle.response_started = cycle.response_complete = True
+        if CLOSE_HEADER in response.headers:
+            self.transport.close()
+        self.on_response_complete()
+
+    def _encoded(self, response: Response) -> bytes:
+        """Return an answer as bytes; the last one is kept, as what is asked most is the same to all."""
+        told = self.server_state.default_headers
+        kept: tuple[Response, object, bytes] | None = self.app.encoded_last
+        if kept is not None and kept[0] is response and kept[1] is told:
+            return kept[2]
+        headers = [*told, *self.app.headers_of(response)]
+        lines = [b"%b: %b\r\n" % pair for pair in headers]
+        raw = b"".join((STATUS_LINE[response.status], *lines, b"\r\n", response.body))
+        self.app.encoded_last = (response, told, raw)
+        return raw
 
     def on_response_complete(self) -> None:
         super().on_response_complete()

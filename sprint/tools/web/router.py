@@ -123,6 +123,7 @@ class StreamResponse(msgspec.Struct, frozen=True):
 
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Answer = Callable[[Request], Response]  # needs not wait for anything
 Handler = Callable[[Request], Awaitable[Response | StreamResponse]]
 
 
@@ -156,6 +157,16 @@ class Router:
         self._exact: dict[str, dict[str, Handler]] = {}
         self._patterns: dict[int, list[tuple[tuple[str, ...], dict[str, Handler]]]] = {}
         self._sessions: list[tuple[tuple[str, ...], SessionMaker]] = []
+        self._answers: dict[Handler, Answer] = {}
+
+    def add_answer(self, pattern: str, answer: Answer) -> None:
+        """Answer GET and HEAD on `pattern` with a plain function, which needs no task of its own."""
+
+        async def handler(request: Request) -> Response:
+            return answer(request)
+
+        self._answers[handler] = answer
+        self.add("GET", pattern, handler)
 
     def add(self, method: str, pattern: str, handler: Handler) -> None:
         """Answer `method` on `pattern` with `handler`. HEAD comes with GET."""
@@ -190,6 +201,10 @@ class Router:
                 headers=(("Allow", allowed),),
             )
         return handler, parameters
+
+    def answer_of(self, handler: Handler) -> Answer | None:
+        """Return the plain function behind a handler, None where it may have to wait."""
+        return self._answers.get(handler)
 
     def session(self, path: str) -> tuple[SessionMaker, dict[str, str]]:
         """Return the session maker of a WebSocket path; RequestError not_found."""
@@ -244,6 +259,8 @@ class Site:
         self.connections_max = connections_max
         self.headers = tuple(headers)
         self._headers = _encoded(self.headers)
+        # The answer given last, the headers that the server puts on all, and both as bytes.
+        self.encoded_last: tuple[Response, object, bytes] | None = None
         self.connections_refused = 0
         self.subscribers_slow = 0
         self._connected: set[object] = set()
@@ -271,14 +288,18 @@ class Site:
         if isinstance(response, StreamResponse):
             await self._stream(response, scope, send)
             return
-        headers = [
+        headers = self.headers_of(response)
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send({"type": "http.response.body", "body": response.body})
+
+    def headers_of(self, response: Response) -> list[tuple[bytes, bytes]]:
+        """Return the headers of a whole answer."""
+        return [
             (b"content-type", response.content_type.encode()),
             (b"content-length", b"%d" % len(response.body)),
             *self._headers,
             *_encoded(response.headers),
         ]
-        await send({"type": "http.response.start", "status": response.status, "headers": headers})
-        await send({"type": "http.response.body", "body": response.body})
 
     def check(self, connection: object, target_length: int, headers: RawHeaders) -> None:
         """Raise RequestError where a request is refused before its path is looked at."""
@@ -293,6 +314,22 @@ class Site:
             self._excess.discard(connection)
         self.guard.check(target_length, headers)
 
+    def answer_at_once(self, scope: Any) -> Response | None:
+        """Answer a request that needs not wait, so without a task; None where it may have to."""
+        protocol = scope["extensions"]["sprint"]
+        if protocol.transport in self._excess:
+            return None
+        try:
+            self.guard.check(protocol.target_length, scope["headers"])
+            handler, parameters = self.router.find(scope["method"], scope["path"])
+            answer = self.router.answer_of(handler)
+            return answer(Request(scope, parameters)) if answer is not None else None
+        except SprintError as error:
+            return _refusal(scope, error)
+        except Exception as error:  # as in `_answer`
+            logger.exception("request failed: %s", scope["path"])
+            return problem_response(SprintError(str(error)))
+
     async def _answer(self, scope: Any, receive: Any) -> Response | StreamResponse:
         try:
             protocol = scope["extensions"]["sprint"]
@@ -300,9 +337,7 @@ class Site:
             handler, parameters = self.router.find(scope["method"], scope["path"])
             return await handler(Request(scope, parameters, receive))
         except SprintError as error:
-            if code_of(error) == "internal":
-                logger.exception("request failed: %s", scope["path"])
-            return problem_response(error)
+            return _refusal(scope, error)
         except Exception as error:  # a mistake of ours must not end the connection without an answer
             logger.exception("request failed: %s", scope["path"])
             return problem_response(SprintError(str(error)))
@@ -328,6 +363,12 @@ class Site:
 def _json_kind(value: object) -> str:
     kinds = {list: "array", str: "string", bool: "boolean", type(None): "null"}
     return kinds.get(type(value), "number")
+
+
+def _refusal(scope: Any, error: SprintError) -> Response:
+    if code_of(error) == "internal":
+        logger.error("request failed: %s", scope["path"], exc_info=error)
+    return problem_response(error)
 
 
 def problem_response(error: SprintError) -> Response:

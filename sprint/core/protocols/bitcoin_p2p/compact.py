@@ -25,6 +25,7 @@ COMPACT_VERSION_WTXID = 2
 COMPACT_VERSION_EXTENSION = 3
 MSG_CMPCT_BLOCK = 4
 TRANSACTIONS_MAX = 0xFFFF  # an index has 16 bits, as in Bitcoin Core
+_ONE_BYTE_MAX = 0xFD  # a compact size below it is one byte
 EXTENSION_ABSENT = b"\x00"  # Litecoin Core's mark behind the prefilled ones where there is no extension block
 
 
@@ -105,8 +106,10 @@ class GetBlockTransactions(msgspec.Struct, frozen=True):
     indexes: tuple[int, ...]
 
     def encode(self) -> bytes:
-        gaps = b"".join(map(compact_size, _gaps(self.indexes)))
-        return self.block_hash + compact_size(len(self.indexes)) + gaps
+        gaps = _gaps(self.indexes)
+        short = max(gaps, default=0) < _ONE_BYTE_MAX
+        encoded = bytes(gaps) if short else b"".join(map(compact_size, gaps))
+        return self.block_hash + compact_size(len(self.indexes)) + encoded
 
     @classmethod
     def decode(cls, payload: bytes) -> GetBlockTransactions:

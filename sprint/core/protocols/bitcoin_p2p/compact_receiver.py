@@ -15,18 +15,24 @@ from sprint.core.protocols.bitcoin_p2p.compact import (
     COMPACT_VERSION_EXTENSION,
     COMPACT_VERSION_TXID,
     COMPACT_VERSION_WTXID,
+    TRANSACTIONS_MAX,
     BlockTransactions,
     CompactBlock,
     GetBlockTransactions,
     SendCompact,
 )
 from sprint.core.protocols.bitcoin_p2p.rebuild import PartialBlock, RebuildFailed, TransactionPool
+from sprint.core.wire import Reader
 
 PARTIAL_BLOCKS_MAX = 2  # of one peer; the older ones are forgotten, and their blocks asked for whole
+HASH_SIZE = 32
 
 
 class Relaying(NamedTuple):
-    """What a session stands on that has transactions relayed to it: the chain's pool, and what is counted.
+    """What a session stands on that takes compact blocks: the chain's pool, and what is counted.
+
+    Without `transactions` it has none relayed to it: blocks that come unasked are rebuilt from what other
+    sessions know, or what they lack is asked for.
 
     Counts: `received` compact blocks, `rebuilt` ones, of these `rebuilt_after_asking` for transactions;
     `round_trips` that was asked, `transactions_missing`, `asked_whole` after all, and `bytes_saved` against
@@ -35,6 +41,7 @@ class Relaying(NamedTuple):
 
     pool: TransactionPool
     counts: Counter[str]
+    transactions: bool = True
 
 
 class CompactReceiver:
@@ -44,7 +51,8 @@ class CompactReceiver:
         self.version: int | None = None
         self.high_bandwidth = False
         self._parameters = parameters
-        self._pool, self._counts = relaying
+        self._pool, self._counts, transactions = relaying
+        self._versions = _versions_taken(parameters, transactions=transactions)
         self._partials: dict[bytes, PartialBlock] = {}  # oldest first
 
     def __repr__(self) -> str:
@@ -57,7 +65,7 @@ class CompactReceiver:
 
     def offered(self, offer: SendCompact) -> SendCompact | None:
         """Return the answer to a peer's offer. It holds to the first version that both know."""
-        if self.version is not None or offer.version not in _versions_taken(self._parameters):
+        if self.version is not None or offer.version not in self._versions:
             return None
         self.version = offer.version
         return SendCompact(self.high_bandwidth, offer.version)
@@ -122,8 +130,10 @@ class CompactReceiver:
 
         RebuildFailed carries the hash of a block to ask for whole; WireError where the answer is false.
         """
+        partial = self._partials.get(payload[:HASH_SIZE])
+        if partial is not None and partial.missing and partial.lacks_the_rest:
+            return partial.hash, self._filled_with_the_rest(partial, payload)
         answer = BlockTransactions.decode(payload, self._parameters)
-        partial = self._partials.get(answer.block_hash)
         if partial is None or not partial.missing:
             return None
         partial.fill(answer.transactions)
@@ -135,6 +145,18 @@ class CompactReceiver:
             raise
         self._counts["rebuilt_after_asking"] += 1
         return partial.hash, raw
+
+    def _filled_with_the_rest(self, partial: PartialBlock, payload: bytes) -> bytes:
+        reader = Reader(payload)
+        reader.take(HASH_SIZE)
+        count = reader.compact_size(TRANSACTIONS_MAX, "transactions")
+        if count != len(partial.missing):
+            raise WireError(f"{count} transactions, {len(partial.missing)} were asked for", kind="malformed")
+        raw = partial.finish_with(reader.take(reader.remaining))
+        self.forget(partial.hash)
+        self._counts["rebuilt"] += 1
+        self._counts["rebuilt_after_asking"] += 1
+        return raw
 
     def forget(self, block_hash: bytes) -> None:
         self._partials.pop(block_hash, None)
@@ -152,14 +174,15 @@ class CompactReceiver:
         self._counts["asked_whole"] += 1
 
 
-def _versions_taken(parameters: NetworkParameters) -> tuple[int, ...]:
+def _versions_taken(parameters: NetworkParameters, *, transactions: bool) -> tuple[int, ...]:
     """Return the versions whose form has all of a block.
 
     Where there are extension blocks that is one alone: each block of another form would be asked for whole
-    after all, a round trip later.
+    after all, a round trip later. The same holds of the version without witness data where no transactions
+    are known beforehand, since the coinbase alone has some in every block.
     """
     if parameters.mweb_height is not None:
         return (COMPACT_VERSION_EXTENSION,)
     if parameters.witness_height is not None:
-        return (COMPACT_VERSION_TXID, COMPACT_VERSION_WTXID)
+        return (COMPACT_VERSION_TXID, COMPACT_VERSION_WTXID) if transactions else (COMPACT_VERSION_WTXID,)
     return (COMPACT_VERSION_TXID,)

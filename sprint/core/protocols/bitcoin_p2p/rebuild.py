@@ -101,6 +101,9 @@ class PartialBlock:
         self.begun = True
         message = self._message
         holes = [index for index, found in enumerate(self._found) if found is None]
+        if not len(pool):
+            self.missing = tuple(holes)
+            return self.missing
         places = dict(zip(message.short_ids, holes, strict=True))
         if len(places) < len(holes):
             raise RebuildFailed(self.hash, "two of its transactions have one short id")
@@ -123,6 +126,28 @@ class PartialBlock:
         for index, raw in zip(self.missing, transactions, strict=True):
             self._found[index] = raw
         self.missing = ()
+
+    @property
+    def lacks_the_rest(self) -> bool:
+        """Whether what is missing is all that stands behind the ones given whole, as where no pool is kept.
+
+        What is asked for then is the block's own bytes from there on. Version 1 leaves witness data out.
+        """
+        given = len(self._message.prefilled)
+        stripped = self._version == COMPACT_VERSION_TXID and self._parameters.witness_height is not None
+        in_front = all(index == place for place, (index, _) in enumerate(self._message.prefilled))
+        return not stripped and in_front and len(self.missing) == len(self._found) - given
+
+    def finish_with(self, rest: bytes) -> bytes:
+        """Return the block whose missing transactions are `rest`, as bytes that nobody has read.
+
+        Nothing of it was guessed from short ids, so what does not fit the header is the sender's fault and
+        for the checks of the block to find, which run beside the event loop.
+        """
+        message = self._message
+        count = compact_size(len(self._found))
+        extension = b"" if message.extension == EXTENSION_ABSENT else message.extension
+        return b"".join((message.header, count, *(raw for _, raw in message.prefilled), rest, extension))
 
     def finish(self) -> bytes:
         """Return the whole block. RebuildFailed where its transactions are not those of its header."""

@@ -62,7 +62,8 @@ UNWANTED_PENALTY = 10  # for announcing transactions although relay is off
 class PeerSession(Link):
     """The outbound side of one connection.
 
-    With `relaying` it has transactions relayed to it and takes compact blocks; without it does neither.
+    With `relaying` it takes compact blocks, and has transactions relayed to it where that says so; without
+    it does neither.
     """
 
     def __init__(
@@ -81,8 +82,9 @@ class PeerSession(Link):
         self._announced_last = b""  # the block that the peer told of last: it may have it in compact form
         if relaying is not None:
             self._compact = CompactReceiver(parameters, relaying)
-            self._asker = TransactionAsker(relaying.pool, witness=parameters.witness_height is not None)
-        self._send_version(settings.services, start_height=0, transactions=relaying is not None)
+            if relaying.transactions:
+                self._asker = TransactionAsker(relaying.pool, witness=parameters.witness_height is not None)
+        self._send_version(settings.services, start_height=0, transactions=self._asker is not None)
 
     def request_headers(self, locator: Sequence[bytes], now: float) -> None:
         """Ask for the headers after the first hash of `locator` that the peer has on its best branch.

@@ -52,11 +52,11 @@ class P2pSource(ConnectingSource):
         *,
         chain: P2pChain | None = None,
     ) -> None:
-        """`chain` is needed where transactions are wanted or no host is named."""
+        """Without `chain` blocks come whole, and a host has to be named."""
         super().__init__(spec, intake)
         self.parameters = parameters
         self.observer = observer
-        self.sharing = chain if spec.mempool else None
+        self.sharing = chain
         self.peers = chain.peers if chain is not None and not spec.host else None
         self.compact: Counter[str] = Counter()
         self._host, self._port = spec.host, spec.port or parameters.default_port
@@ -117,7 +117,11 @@ class _Connection(asyncio.Protocol):
             addresses_wanted=source.peers is not None,
         )
         nonce = int.from_bytes(random_bytes(8), "little")
-        relaying = None if source.sharing is None else Relaying(source.sharing.pool, source.compact)
+        relaying = None
+        if source.sharing is not None:
+            relaying = Relaying(source.sharing.pool, source.compact, source.spec.mempool)
+        self._taking = False
+        self._rebuilt: list[SessionEvent] = []
         self._session = PeerSession(source.parameters, settings, nonce=nonce, now=clock(), relaying=relaying)
 
     @property
@@ -140,7 +144,13 @@ class _Connection(asyncio.Protocol):
         now = clock()
         self._source.observer.mark("read", self._source.intake.chain, b"", now)
         events = self._session.receive_data(data, now)
+        self._taking = True
         self._take_all(events, now)
+        self._taking = False
+        # A block that came with its header is taken in the same turn, before anybody else has the processor.
+        while self._rebuilt:
+            rebuilt, self._rebuilt = self._rebuilt, []
+            self._take_all(rebuilt)
         self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -162,8 +172,10 @@ class _Connection(asyncio.Protocol):
 
     def request_blocks(self, hashes: Sequence[bytes]) -> None:
         rebuilt = self._session.request_blocks(hashes, clock())
-        if rebuilt:
-            # The one who asks is not done yet with what it acts on.
+        # The one who asks is not done yet with what it acts on.
+        if rebuilt and self._taking:
+            self._rebuilt += rebuilt
+        elif rebuilt:
             self._loop.call_soon(self._take_all, rebuilt)
         self._flush()
 

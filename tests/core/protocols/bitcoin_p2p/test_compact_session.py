@@ -54,11 +54,12 @@ HASH = sha256d(RAW[:80])
 class Peer:
     """A node's side by hand, and the session that it talks to."""
 
-    def __init__(self, pool: Mempool, *, offer: int | None = 2, services: int = 0) -> None:
+    def __init__(
+        self, pool: Mempool, *, offer: int | None = 2, services: int = 0, transactions: bool = True
+    ) -> None:
         self.counts = Counter[str]()
-        self.session = PeerSession(
-            PARAMETERS, SETTINGS, nonce=OWN_NONCE, now=0.0, relaying=Relaying(pool, self.counts)
-        )
+        relaying = Relaying(pool, self.counts, transactions)
+        self.session = PeerSession(PARAMETERS, SETTINGS, nonce=OWN_NONCE, now=0.0, relaying=relaying)
         first = taken(self.session)[0]
         self.relay_asked_for = Version.decode(first.payload).relay
         offered = services | NODE_NETWORK | NODE_WITNESS
@@ -200,6 +201,39 @@ def test_compact_blocks_are_kept_to_a_bound_and_the_oldest_is_asked_for_whole() 
     assert peer.hears_request()[0].kind == MSG_WITNESS_BLOCK
     last = block_of(BLOCK[: -PARTIAL_BLOCKS_MAX - 1])
     assert peer.session.request_blocks([sha256d(last[:80])], 5.0) == [BlockReceived(last, 1.0)]
+
+
+def test_without_transactions_the_rest_of_a_block_comes_as_it_stands() -> None:
+    """Read one by one, and once more to check them, a thousand transactions held the event loop up 10 ms."""
+    peer = Peer(pool_of([]), transactions=False)
+    assert not peer.relay_asked_for
+    assert peer.sends_compact() == [HeadersReceived((RAW[:80],))]
+    assert peer.session.request_blocks([HASH], 5.0) == []
+    asked = GetBlockTransactions.decode(peer.hears().payload)
+    assert asked == GetBlockTransactions(HASH, tuple(range(1, len(BLOCK))))
+    answer = BlockTransactions(HASH, tuple(each.encode() for each in BLOCK[1:])).encode()
+    assert peer.says("blocktxn", answer) == [BlockReceived(RAW)]
+    assert (peer.counts["rebuilt"], peer.counts["rebuilt_after_asking"], peer.session.score) == (1, 1, 0)
+    assert peer.says("blocktxn", answer) == []
+    assert peer.session.counts == {"unwanted": 1}
+
+
+def test_without_transactions_an_answer_with_too_few_of_them_costs_the_peer_its_score() -> None:
+    peer = Peer(pool_of([]), transactions=False)
+    peer.sends_compact()
+    peer.session.request_blocks([HASH], 5.0)
+    answer = BlockTransactions(HASH, tuple(each.encode() for each in BLOCK[2:])).encode()
+    assert peer.says("blocktxn", answer) == []
+    assert peer.session.closed is not None
+    assert "9 transactions, 10 were asked for" in peer.session.closed
+
+
+def test_without_transactions_the_form_without_witness_data_is_not_taken() -> None:
+    peer = Peer(pool_of([]), offer=None, transactions=False)
+    peer.says("sendcmpct", SendCompact(announce=False, version=1).encode())
+    assert taken(peer.session) == []
+    peer.says("sendcmpct", SendCompact(announce=False, version=2).encode())
+    assert peer.session.compact_version == 2
 
 
 def test_the_version_that_both_know_first_is_held_to() -> None:
