@@ -1,0 +1,90 @@
+"""Reading policies: the packaged table with a config's laid over it, taken whole or refused whole."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from sprint.core.breaker.policy import Policy
+from sprint.core.errors import ConfigError
+
+POLICIES_MAX = 256
+
+
+def parse_policies(
+    text: str, overrides: Mapping[str, Mapping[str, Any]] | None = None, *, where: str = "breakers"
+) -> dict[str, Policy]:
+    """Read a table of policies, by name, with `overrides` laid over it field by field.
+
+    A name that the table has not is a policy of its own, over the record's defaults. Raises `ConfigError`
+    with the key and the reason, `where` before it, for the first that cannot be; nothing is taken then.
+    """
+    try:
+        table: dict[str, dict[str, Any]] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{where}: {error}") from error
+    for name, fields in (overrides or {}).items():
+        table[name] = _laid_over(table.get(name, {}), fields)
+    if len(table) > POLICIES_MAX:
+        raise ConfigError(f"{where}: {len(table)} policies, limit {POLICIES_MAX}; merge some")
+    return {name: _policy(f"{where}.{name}", name, fields) for name, fields in table.items()}
+
+
+def check_policy(policy: Policy, where: str) -> Policy:
+    """Return the policy, or raise `ConfigError` where its figures can't hold together."""
+    for wrong, key, why in (
+        (policy.backoff.longest_s < policy.backoff.base_s, "backoff.longest_s", "is below backoff.base_s"),
+        (policy.half_open_longest_s < policy.trial_lease_s, "half_open_longest_s", "is below trial_lease_s"),
+        (policy.adaptive.least > 1.0, "adaptive.least", "is above 1, so that the base can't hold"),
+        (policy.adaptive.greatest < 1.0, "adaptive.greatest", "is below 1, so that the base can't hold"),
+        (policy.recovery.base >= policy.recovery.trial_from, "recovery.base", "reaches recovery.trial_from"),
+        (_weights(policy) <= 0.0, "health.weight_…", "are all 0"),
+    ):
+        if wrong:
+            raise ConfigError(f"{where}.{key} {why}")
+    return policy
+
+
+def _weights(policy: Policy) -> float:
+    health = policy.health
+    of_calls = health.weight_success_rate + health.weight_latency + health.weight_error_rate
+    return of_calls + health.weight_resources + health.weight_throughput
+
+
+def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of both; records within are merged, not replaced."""
+    merged = dict(below)
+    for key, value in above.items():
+        inner = merged.get(key)
+        merged[key] = {**inner, **value} if isinstance(inner, dict) and isinstance(value, Mapping) else value
+    return merged
+
+
+def _policy(where: str, name: str, fields: Mapping[str, Any]) -> Policy:
+    if not isinstance(fields, Mapping):
+        raise ConfigError(f"{where}: {fields!r} is no table")
+    if "name" in fields:
+        raise ConfigError(f"{where}.name: a policy is called as its table; leave it out")
+    _check_keys(where, fields, Policy)
+    try:
+        policy = msgspec.convert({"name": name, **fields}, Policy)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{where}: {error}") from error
+    return check_policy(policy, where)
+
+
+def _check_keys(where: str, fields: Mapping[str, Any], record: type[msgspec.Struct]) -> None:
+    """Refuse a key that is not known, with the nearest that is."""
+    known = {field.name: field.type for field in msgspec.structs.fields(record)}
+    for key, value in fields.items():
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+            raise ConfigError(f"unknown key {where}.{key}; {hint}")
+        inner = known[key]
+        if isinstance(value, Mapping) and isinstance(inner, type) and issubclass(inner, msgspec.Struct):
+            _check_keys(f"{where}.{key}", value, inner)
