@@ -1,9 +1,16 @@
 from __future__ import annotations
 
+import os
+from importlib.util import find_spec
+
 import pytest
 
 from sprint.core.kernels.binding import Kernels
 from tests.core.kernels.forms import COMPILED, compiled
+
+# The rest of the tests has to pass on the twins alone: tests/core/test_without_compiling.py runs them so.
+COMPILES = find_spec("numba") is not None and os.environ.get("NUMBA_DISABLE_JIT", "0") == "0"
+collect_ignore_glob = [] if COMPILES else ["test_compiled_*.py"]
 
 
 @pytest.fixture(params=COMPILED)
