@@ -19,11 +19,12 @@ FEATURES = (
     "bias", "failure_rate", "failure_rate_rise", "slow_rate", "slow_rate_rise", "latency_growth",
 )  # fmt: skip
 FEATURE_LIMIT = 4.0
+RATE_SCALE = 4.0  # of rates, so that all features move within the same bounds
 LOGIT_LIMIT = 30.0  # beyond, a probability is 0 or 1 in all that matters
 SCORES_KEPT = 1_000.0  # intervals after which an old error has little weight
 TRIP_SCORES_MIN = 50  # intervals that have to be scored before it may open anything
-# What training traces taught, so that a new breaker does not begin from nothing; `made by` the comparison.
-PRIOR_WEIGHTS: tuple[float, ...] = (0.0,) * len(FEATURES)
+# A new breaker begins with the share of failing intervals that outages for training had, one in fifteen.
+PRIOR_WEIGHTS: tuple[float, ...] = (-2.65, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 class FailurePrediction:
@@ -45,19 +46,18 @@ class FailurePrediction:
     def observe(self, statistics: Statistics, p95_s: float | None, now: float) -> None:
         """Note the window as it is; once an interval has passed, learn whether what was foretold came.
 
-        A window of too few calls says nothing: what was foretold before it is not scored, as for a
-        breaker that has opened since.
+        Of a window that is failing, or has too few calls, nothing is foretold: there is nothing to warn of.
         """
         if not self._policy.enabled or now - self._foretold_at < self._policy.interval_s:
             return
         self._foretold_at = now
-        foretold, before = self._foretold, self._before
-        if statistics.calls < CALLS_MIN:
+        failing = is_failing(statistics)
+        if self._foretold is not None and (failing or statistics.calls >= CALLS_MIN):
+            self._score(self._foretold, failing=failing)
+        if failing or statistics.calls < CALLS_MIN:
             self._foretold = self._before = None
             return
-        if foretold is not None:
-            self._score(foretold, failing=is_failing(statistics))
-        seen = features(statistics, p95_s, before)
+        seen = features(statistics, p95_s, self._before)
         self._before = (statistics, p95_s)
         self._foretold = (self._said(seen), seen)
 
@@ -118,8 +118,8 @@ class FailurePrediction:
 
 
 def is_failing(statistics: Statistics) -> bool:
-    """Tell whether half of a window's calls failed or were slow."""
-    return max(statistics.failure_rate, statistics.slow_rate) >= FAILING_RATE
+    """Tell whether half of a window's calls failed or were slow, or the breaker has rejected any."""
+    return statistics.rejected > 0 or max(statistics.failure_rate, statistics.slow_rate) >= FAILING_RATE
 
 
 def features(
@@ -130,9 +130,9 @@ def features(
     growth = math.log(p95_s / p95_before_s) if p95_s and p95_before_s else 0.0
     return (
         1.0,
-        statistics.failure_rate,
-        statistics.failure_rate - earlier.failure_rate,
-        statistics.slow_rate,
-        statistics.slow_rate - earlier.slow_rate,
+        RATE_SCALE * statistics.failure_rate,
+        RATE_SCALE * (statistics.failure_rate - earlier.failure_rate),
+        RATE_SCALE * statistics.slow_rate,
+        RATE_SCALE * (statistics.slow_rate - earlier.slow_rate),
         min(max(growth, -FEATURE_LIMIT), FEATURE_LIMIT),
     )
