@@ -23,7 +23,7 @@ EXAMPLE_HEAD = """\
 """
 # What the example says where a name or a value must be given: a source of each kind that has keys of its own.
 _EXAMPLE_SOURCES: tuple[dict[str, Any], ...] = (
-    {"name": "core-1", "url": "p2p://127.0.0.1:8333", "provider": "own-rack"},
+    {"name": "core-1", "url": "p2p://127.0.0.1:8333", "provider": "own-rack", "mempool": False},
     {"url": "rpc://127.0.0.1:8332", "cookie_file": "~/.bitcoin/.cookie"},
     {"url": "rpcs://node.example:443", "user_env": "NODE_USER", "password_env": "NODE_PASSWORD"},
     {"url": "zmq://127.0.0.1:28332", "topics": ("rawblock", "sequence")},

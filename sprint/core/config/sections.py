@@ -83,6 +83,14 @@ class SourceSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         tuple[str, ...] | None,
         about("of `zmq`: the topics to subscribe to", at_once=True, default="all three"),
     ] = None
+    mempool: Annotated[
+        bool | None,
+        about(
+            "of `p2p`: the node tells of its transactions, and blocks come in short",
+            at_once=True,
+            default="`false`",
+        ),
+    ] = None
 
 
 class ChainSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -10,7 +10,7 @@ from sprint.core.errors import ConfigError
 from sprint.core.relay.source_url import SourceSpec, parse_source, source_of
 
 # What may stand in a source's URL as a key and in its table as a field; the URL has one place for them.
-URL_KEYS = ("cookie_file", "user_env", "password_env", "topics")
+URL_KEYS = ("cookie_file", "user_env", "password_env", "topics", "mempool")
 
 
 def sources_of(config: Config, flags: tuple[str, ...]) -> tuple[SourceSpec, ...]:
@@ -57,7 +57,7 @@ def _spec_of(chain: str, source: SourceSection) -> SourceSpec:
 def _url_of(source: SourceSection) -> str:
     """Return the URL with the fields beside it as its keys; ConfigError where one stands in both."""
     fields = {key: getattr(source, key) for key in URL_KEYS}
-    given = {key: ",".join(v) if isinstance(v, tuple) else v for key, v in fields.items() if v is not None}
+    given = {key: _in_url(value) for key, value in fields.items() if value is not None}
     if not given:
         return source.url
     query = urlsplit(source.url).query
@@ -65,3 +65,10 @@ def _url_of(source: SourceSection) -> str:
         if key in given:
             raise ConfigError(f"{key} stands in the url and beside it; keep one of them")
     return f"{source.url}{'&' if query else '?'}{urlencode(given)}"
+
+
+def _in_url(value: object) -> str:
+    """Write a field as the URL has it: lists with commas, switches in small letters."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return ",".join(value) if isinstance(value, tuple) else str(value)

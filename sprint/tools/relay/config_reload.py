@@ -22,6 +22,7 @@ from sprint.core.errors import SprintError
 from sprint.tools.runtime import log_fields
 
 WATCH_INTERVAL_S = 1.0
+NO_FILE = "none"
 WATCH_KEY = "features.watch_config"
 log = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ class ConfigReload:
         except SprintError as error:
             self._reloads.labels("kept").inc()
             reason = str(error)
-            log_fields(log, logging.ERROR, "config kept as it was", file=self._path, reason=reason)
+            log_fields(log, logging.ERROR, "config kept as it was", file=self._path or NO_FILE, reason=reason)
         except Exception:  # a mistake of ours must not end the watch
             self._reloads.labels("kept").inc()
             log.exception("config kept as it was")
@@ -99,7 +100,7 @@ class ConfigReload:
         done = [key for key in change.at_once if key not in refused]
         self._reloads.labels("applied" if done else "unchanged").inc()
         said = ", ".join(done) or "nothing"
-        log_fields(log, logging.INFO, "config read again", file=self._path, applied=said)
+        log_fields(log, logging.INFO, "config read again", file=self._path or NO_FILE, applied=said)
         restart = {**dict.fromkeys(change.restart, "it is read at the start only"), **refused}
         self._restart_needed.set(len(restart))
         for key, why in restart.items():

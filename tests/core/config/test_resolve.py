@@ -282,6 +282,19 @@ cookie_file = "~/a b/.cookie"
     assert spec.login.cookie_file == "~/a b/.cookie"
 
 
+@pytest.mark.parametrize(("value", "meant"), [("true", True), ("false", False)])
+def test_mempool_could_be_said_in_the_url_alone(value: str, *, meant: bool) -> None:
+    text = f"[[chains.bitcoin.sources]]\nurl = 'p2p://127.0.0.1:8333'\nmempool = {value}\n"
+    (spec,) = sources_of(parse(text), ())
+    assert spec.mempool is meant
+
+
+def test_mempool_of_a_source_that_has_none_is_refused() -> None:
+    text = "[[chains.bitcoin.sources]]\nurl = 'rpc://127.0.0.1:8332'\nmempool = true\n"
+    with pytest.raises(ConfigError, match="unknown key 'mempool'; there is provider, cookie_file"):
+        sources_of(parse(text), ())
+
+
 def test_a_key_in_the_url_and_beside_it_is_refused() -> None:
     text = """[[chains.bitcoin.sources]]
 url = "rpc://127.0.0.1:8332?user_env=A&password_env=B"
