@@ -6,7 +6,7 @@ from sprint.core.chains import Rejected, display_hash
 from sprint.core.protocols.announcements import HeadersAnnounced
 from sprint.core.relay.prove import BlockProof, HeadersProof
 from sprint.core.relay.restore import new_tree
-from sprint.core.relay.settings import REJECTED_HASHES_MAX
+from sprint.core.relay.settings import REJECTED_HASHES_MAX, ChainSettings
 from sprint.core.relay.status import BlockStatus, block_status
 from tests.core.relay.driving import PARAMETERS, PROCESSOR, Blocks, Driver, begun
 
@@ -106,3 +106,15 @@ def test_a_tree_that_starts_at_a_checkpoint_stands_at_its_height_and_asks_from_i
     tree = new_tree(PROCESSOR, blocks.header(hashes[2]), 100, height=3)
     assert (tree.head.hash, tree.head.height, tree.root.ancestry.height) == (hashes[2], 3, 3)
     assert tree.locator() == [hashes[2]]
+
+
+def test_a_block_that_waits_for_its_quorum_was_said_to_wait_for_one_below_it() -> None:
+    blocks = Blocks()
+    driver = begun(blocks, ChainSettings(quorum=2, quorum_strict=True), "a", "b")
+    hashes = blocks.mine(1)
+    driver.follow("a", hashes)
+    found = status(driver, hashes[0])
+    assert (found.state, found.reason) == ("accepted", "1 of the 2 sources of its quorum have it")
+    driver.admit(driver.headers_of("b", hashes))
+    driver.timer(0.0)
+    assert status(driver, hashes[0]).state == "relayed"
