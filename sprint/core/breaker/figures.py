@@ -19,6 +19,7 @@ from sprint.core.breaker.interfaces import (
     Prediction,
     Threshold,
 )
+from sprint.core.breaker.lane import LANE_S_MAX
 from sprint.core.breaker.latency_detection import LatencyDetection
 from sprint.core.breaker.outcomes import Evidence, Outcome
 from sprint.core.breaker.policy import Policy
@@ -78,7 +79,7 @@ class Figures:
         statistics = self.window.statistics(now)
         if statistics.calls < self._policy.window.minimum_calls and (statistics.failures or statistics.slow):
             return None
-        return self.window.bucket_ends_at(now)
+        return min(self.window.bucket_ends_at(now), now + LANE_S_MAX)
 
     def score(self, now: float, resource_share: float | None) -> Health:
         """Work the health score out; `resource_share` of the machine is None where nobody measured it."""

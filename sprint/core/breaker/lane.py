@@ -12,6 +12,8 @@ import math
 
 # So many are counted together at most. Each takes a float, so a lane holds some 16 KB.
 LANE_CALLS_MAX = 512
+# And from so short a time, also where buckets are longer or there are none.
+LANE_S_MAX = 5.0
 
 
 class Lane:
