@@ -16,7 +16,7 @@ from array import array
 from collections.abc import Callable
 from functools import partial
 
-from hdrh.histogram import HdrHistogram  # type: ignore[import-untyped]  # it has no types
+from hdrh.histogram import HdrHistogram
 
 from sprint.core.kernels.histogram import HOUR_NS, PlainHistogram
 from sprint.core.kernels.histogram_compiled import CompiledHistogram
