@@ -30,24 +30,32 @@ def main() -> int:
     if options.list:
         print(*listing(), sep="\n")
         return 0
-    described = f"{options.described.rstrip()}\n{describe()}".lstrip()
-    texts: dict[str, str] = {}
-    for bench in chosen(options.names):
-        print(f"== {bench.name}", flush=True)
-        text = run(bench, described, quick=options.quick)
-        print(text if text is not None else "failed; an earlier result stands", flush=True)
-        if text is None:
-            continue
-        texts[bench.name] = text
-        if not options.quick:
-            (RESULTS / f"{bench.name}.txt").write_text(text, encoding="utf-8")
-    print("\n".join(summary(chosen(options.names), texts)))
+    benches = chosen(options.names)
+    texts = run_all(benches, f"{options.described.rstrip()}\n{describe()}".lstrip(), quick=options.quick)
+    rows = [row for text in texts.values() for row in rows_in(text)]
+    print("\n".join(["", *table(targets_of(benches), rows, processor_features())]))
     if not options.quick:
         keep_summary()
-    failed = [bench.name for bench in chosen(options.names) if bench.name not in texts]
+    failed = [bench.name for bench in benches if bench.name not in texts]
     if failed:
-        print(f"bench failed: {' '.join(failed)}", file=sys.stderr)
-    return 1 if failed else 0
+        print(f"bench failed: {' '.join(failed)}; earlier results stand", file=sys.stderr)
+    if unknown := strays(benches, rows):
+        print(f"rows that are in no target: {', '.join(unknown)}", file=sys.stderr)
+    return 1 if failed or unknown else 0
+
+
+def run_all(benches: Sequence[Bench], described: str, *, quick: bool) -> dict[str, str]:
+    """Run them, and keep what each found as soon as it is through."""
+    texts: dict[str, str] = {}
+    for bench in benches:
+        print(f"== {bench.name}", flush=True)
+        text = run(bench, described, quick=quick)
+        if text is not None:
+            print(text, flush=True)
+            texts[bench.name] = text
+            if not quick:
+                (RESULTS / f"{bench.name}.txt").write_text(text, encoding="utf-8")
+    return texts
 
 
 def arguments() -> argparse.Namespace:
@@ -100,23 +108,28 @@ def run(bench: Bench, described: str, *, quick: bool) -> str | None:
     return f"{described}\nload     {before} at the start, {load()} at the end\n\n{done.stdout.lstrip()}"
 
 
-def summary(benches: Sequence[Bench], texts: dict[str, str]) -> list[str]:
-    targets: list[Target] = [target for bench in benches for target in bench.targets]
-    rows: list[Row] = [row for text in texts.values() for row in rows_in(text)]
-    return ["", *table(targets, rows, processor_features())]
+def targets_of(benches: Sequence[Bench]) -> list[Target]:
+    return [target for bench in benches for target in bench.targets]
+
+
+def strays(benches: Sequence[Bench], rows: Sequence[Row]) -> list[str]:
+    """Name the rows that were told of no target; they would be missing in the table."""
+    known = {target.name for target in targets_of(benches)}
+    return [row.name for row in rows if row.name not in known]
 
 
 def keep_summary() -> None:
     """Write the table of all kept results, and for each the commit and the load it was measured at."""
     kept = {path.stem: path.read_text(encoding="utf-8") for path in sorted(RESULTS.glob("*.txt"))}
     kept.pop(Path(SUMMARY).stem, None)
-    lines = [*summary(BENCHES, kept), ""]
+    rows = [row for text in kept.values() for row in rows_in(text)]
+    lines = [*table(targets_of(BENCHES), rows, processor_features()), ""]
     for name, text in kept.items():
         facts = dict(line.split(maxsplit=1) for line in text.partition("\n\n")[0].splitlines())
         lines.append(f"{name:16} {facts.get('commit', '-')}, {facts.get('date', '-')}")
         lines.append(f"{'':16} load {facts.get('load', 'is in its text')}")
     new = RESULTS / f"{SUMMARY}.new"
-    new.write_text("\n".join(lines).lstrip() + "\n", encoding="utf-8")
+    new.write_text("\n".join(lines) + "\n", encoding="utf-8")
     new.replace(RESULTS / SUMMARY)
 
 

@@ -6,7 +6,7 @@ output among all that it says besides, so that a kept result carries its rows wi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
@@ -27,14 +27,23 @@ class Row(msgspec.Struct, frozen=True):
     found: float | None
 
 
-def tell(name: str, found: float, *, ours: str, peer: str = "-") -> None:
+def tell(
+    name: str, found: float, *, ours: str, peer: str = "-", write: Callable[[str], object] = print
+) -> None:
     """Print what was found for the target `name`: in its unit, which for a ratio is how many times."""
-    print(_SEPARATOR.join((_MARK, name, ours, peer, repr(float(found)))))
+    write(_line_of(name, ours, peer, repr(float(found))))
 
 
-def skip(name: str, reason: str) -> None:
+def skip(name: str, reason: str, *, write: Callable[[str], object] = print) -> None:
     """Print that the target `name` could not be measured here, and why."""
-    print(_SEPARATOR.join((_MARK, name, reason, "-", "-")))
+    write(_line_of(name, reason, "-", "-"))
+
+
+def _line_of(*fields: str) -> str:
+    line = _SEPARATOR.join((_MARK, *fields))
+    if len(line.split(_SEPARATOR)) != _FIELDS or "\n" in line:
+        raise ValueError(f"{line!r}: a field holds the separator {_SEPARATOR!r} or a line's end")
+    return line
 
 
 def rows_in(text: str) -> Iterator[Row]:
