@@ -1,3 +1,5 @@
+"""Every compiled form that this processor can run, and what is left of these tests where none can be had."""
+
 from __future__ import annotations
 
 import os
