@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterable
 from itertools import accumulate
 from sys import byteorder
@@ -24,6 +25,10 @@ LATENCY_S_MAX = 2.0**_EXPONENT_MAX  # from here on as the last cell
 CELLS = (_EXPONENT_MAX - _EXPONENT_MIN + 1) * CELLS_PER_DOUBLING
 _FIRST = (_EXPONENT_MIN << CELLS_PER_DOUBLING_BITS) + CELLS_PER_DOUBLING
 _COUNT_SIZE = 4
+_HEADS_PER_DOUBLE = 4
+_HEAD = 3 if byteorder == "little" else 0
+_HEAD_OF_FIRST = (_EXPONENT_MIN + 1022) << CELLS_PER_DOUBLING_BITS
+_HEAD_OF_INFINITY = 0x7FF0
 _NO_COUNTS = bytes(_COUNT_SIZE * CELLS)
 
 
@@ -43,9 +48,15 @@ def cell_of(latency_s: float) -> int:
 
 
 def count_each(counts: array[int], latencies_s: Iterable[float]) -> None:
-    """Count many latencies."""
-    for latency_s in latencies_s:
-        counts[cell_of(latency_s)] += 1
+    """Count many latencies, several times as fast as one by one.
+
+    A double's first 16 bits are its sign, its exponent and the first four bits of its mantissa (IEEE 754):
+    without the sign just the number of the cell, but for where the cells begin.
+    """
+    heads = memoryview(array("d", latencies_s).tobytes()).cast("H")[_HEAD::_HEADS_PER_DOUBLE]
+    for head, count in Counter(heads.tolist()).items():
+        no_latency = head > _HEAD_OF_INFINITY  # below 0, or no number
+        counts[0 if no_latency else min(max(head - _HEAD_OF_FIRST, 0), CELLS - 1)] += count
 
 
 def latency_of(cell: int) -> float:

@@ -72,7 +72,8 @@ class TimeWindow:
         bucket = self._bucket(now)
         bucket.successes += len(latencies_s)
         slow_call_s = self._policy.slow_call_s
-        bucket.slow += sum([latency_s > slow_call_s for latency_s in latencies_s])
+        if max(latencies_s) > slow_call_s:
+            bucket.slow += sum([latency_s > slow_call_s for latency_s in latencies_s])
         bucket.latency_sum_s = sum(latencies_s, bucket.latency_sum_s)
         count_each(bucket.counts(), latencies_s)
 

@@ -54,6 +54,26 @@ def test_what_is_beyond_the_greatest_counts_as_that(latency_s: float) -> None:
     assert cell_of(latency_s) == CELLS - 1
 
 
+@given(st.lists(LATENCY_S | st.floats(), max_size=100))
+def test_many_at_once_are_counted_as_one_by_one(latencies_s: list[float]) -> None:
+    at_once, one_by_one = empty_counts(), empty_counts()
+    count_each(at_once, latencies_s)
+    for latency_s in latencies_s:
+        one_by_one[cell_of(latency_s)] += 1
+    assert at_once == one_by_one
+
+
+@pytest.mark.parametrize(
+    "latency_s",
+    [LATENCY_S_MIN, math.nextafter(LATENCY_S_MIN, 0.0), LATENCY_S_MAX, math.nextafter(LATENCY_S_MAX, 0.0),
+     0.0, -0.0, -1.0, math.inf, -math.inf, math.nan, -math.nan, 5e-324, 1e308],
+)  # fmt: skip
+def test_at_its_ends_many_at_once_are_counted_as_one(latency_s: float) -> None:
+    counts = empty_counts()
+    count_each(counts, [latency_s] * 3)
+    assert counts[cell_of(latency_s)] == 3
+
+
 @given(st.lists(LATENCY_S, min_size=1, max_size=200), st.floats(0.0, 1.0))
 def test_percentiles_of_cells_are_numpys_of_their_middles(latencies_s: list[float], share: float) -> None:
     counts = empty_counts()
