@@ -157,5 +157,17 @@ BENCHES = (
         (Target("p99 of 99 with one stalled / with none", "at most", 1.25),),
         ("--rounds", "2", "--round-s", "2"),
     ),
+    Bench(
+        "breaker_algorithms",
+        (
+            Target("breaker backoff", "at most", 0.1, " ms"),
+            Target("breaker window", "at most", 0.5, " ms"),
+            Target("breaker adaptive threshold", "at most", 1, " ms"),
+            Target("breaker latency detection", "at most", 0.2, " ms"),
+            Target("breaker health score", "at most", 0.3, " ms"),
+            Target("breaker recovery probability", "at most", 0.1, " ms"),
+        ),
+        ("--rounds", "5"),
+    ),
     Bench("memory", (Target("resident memory over a run", "at most", 5, " MB drift"),), ("--seconds", "5")),
 )  # fmt: skip
