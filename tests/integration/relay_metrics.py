@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -64,3 +65,31 @@ def resident_bytes(pid: int) -> int:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1024
     raise RuntimeError(f"process {pid} has no resident memory: it has ended")
+
+
+Histograms = dict[str, list[tuple[float, float]]]
+
+
+def histograms(metrics_url: str, names: Collection[str]) -> Histograms:
+    """Return the cumulative buckets of these histograms, each under its name and labels."""
+    found: Histograms = {}
+    for family in text_string_to_metric_families(fetch(f"{metrics_url}/metrics").decode()):
+        if family.name not in names:
+            continue
+        for sample in family.samples:
+            if sample.name.endswith("_bucket"):
+                labels = [value for name, value in sample.labels.items() if name not in {"le", "chain"}]
+                bucket = (float(sample.labels["le"]), float(sample.value))
+                found.setdefault(" ".join((family.name, *labels)), []).append(bucket)
+    return found
+
+
+def bucket_percentile(buckets: Sequence[tuple[float, float]], share: float) -> float:
+    """Interpolate the value that a share of a histogram does not exceed; its last bound if it lies beyond."""
+    wanted, low, below = buckets[-1][1] * share, 0.0, 0.0
+    for bound, count in buckets:
+        if count >= wanted:
+            part = (wanted - below) / (count - below) if count > below else 1.0
+            return low if bound == float("inf") else low + part * (bound - low)
+        low, below = bound, count
+    return low

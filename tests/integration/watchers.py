@@ -52,10 +52,10 @@ _CONTINUED, _CLOSE, _PING = 0x0, 0x8, 0x9
 class Watcher:
     """One watching process. Making it waits until it watches; leaving the `with` block ends it."""
 
-    def __init__(self, kind: str, *arguments: object) -> None:
+    def __init__(self, kind: str, *arguments: object, module: str = "tests.integration.watchers") -> None:
         self._what = " ".join(map(str, (kind, *arguments)))
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.integration.watchers", kind, *map(str, arguments)],
+            [sys.executable, "-m", module, kind, *map(str, arguments)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -143,7 +143,7 @@ def watch_announcements(host: str, port: str, chain_id: str) -> None:
                 sightings.add(display_hash(block_hash), now)
             if isinstance(event, HeadersReceived) and not watching:
                 watching = True
-                _answer_commands({"take": sightings.take})
+                answer_commands({"take": sightings.take})
         if out := session.data_to_send():
             connected.sendall(out)
 
@@ -153,7 +153,7 @@ def watch_tip(host: str, port: str, user: str, password: str) -> None:
     login = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
     body = json.dumps({"id": 0, "method": "waitfornewblock", "params": [TIP_WAIT_MS]})
     sightings = Sightings()
-    _answer_commands({"take": sightings.take})
+    answer_commands({"take": sightings.take})
     while True:
         connection = http.client.HTTPConnection(host, int(port))
         connection.request("POST", "/", body, {"Authorization": login, "Connection": "close"})
@@ -285,7 +285,7 @@ class Crowd:
 def read_events(url: str, chain_id: str, count: str, pause_ms: str = "0") -> None:
     """Subscribe `count` times and read everything, one connection with blocking calls."""
     crowd = Crowd(url, chain_id, int(count))
-    _answer_commands({"take": crowd.take})
+    answer_commands({"take": crowd.take})
     if count == "1":
         crowd.read_one()
     else:
@@ -340,10 +340,10 @@ def stall(url: str, chain_id: str) -> None:
     """Hold one subscription without reading it."""
     held = Stalled(url, chain_id)
     commands = {"where": held.where, "hang_up": held.hang_up, "finish": held.finish}
-    _answer_commands(commands).join()
+    answer_commands(commands).join()
 
 
-def _answer_commands(commands: dict[str, Callable[[], dict[str, Any]]]) -> threading.Thread:
+def answer_commands(commands: dict[str, Callable[[], dict[str, Any]]]) -> threading.Thread:
     """Say that the watching has begun, then answer lines in a thread until standard input ends."""
 
     def answer() -> None:

@@ -32,7 +32,7 @@ from sprint import __version__, core
 from sprint.core import kernels
 from sprint.core.errors import KernelError
 from sprint.core.kernels.binding import Kernels
-from sprint.tools.runtime import clock, leave_what_was_loaded_to_itself, log_fields, random_bytes
+from sprint.tools.runtime import clock, importing_much, log_fields, random_bytes
 
 COMPILE_TIMEOUT_S = 300.0
 FOLDERS_MAX = 4  # kept, of other versions too; the ones used longest ago go
@@ -78,7 +78,6 @@ class KernelsWarmUp:
                 extra={"fields": {"wanted": self._wanted, "reason": self.state.reason}},
             )
             return
-        leave_what_was_loaded_to_itself()
         self.state = KernelState("compiled", found.tier, found.text)
         log_fields(
             log, logging.INFO, "kernels swapped in",
@@ -91,7 +90,8 @@ class KernelsWarmUp:
             if not await asyncio.to_thread(kept.exists):
                 await compile_apart(folder, self._wanted)
                 await asyncio.to_thread(kept.touch)
-            return await asyncio.to_thread(kernels.warm, str(folder), _SECRET, self._wanted)
+            with importing_much():
+                return await asyncio.to_thread(kernels.warm, str(folder), _SECRET, self._wanted)
 
 
 async def compile_apart(folder: Path, tier: str) -> None:

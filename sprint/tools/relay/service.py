@@ -36,6 +36,7 @@ from sprint.tools.relay.commit import Committer
 from sprint.tools.relay.delivery import Delivery
 from sprint.tools.relay.embedded_devnet import start_devnet, temporary_folder
 from sprint.tools.relay.features import switch_features
+from sprint.tools.relay.gc_pauses import GcPauses
 from sprint.tools.relay.intake import Intake, Shared
 from sprint.tools.relay.kernels_warm_up import KernelsWarmUp
 from sprint.tools.relay.listeners import Ports, admin_site, bind_all, metrics_site
@@ -237,6 +238,8 @@ class _Running:
         self._listeners: list[Listener] = []
         self._sources = SourceTasks(self._chains, self._observer)
         self._loop_lag = LoopLag(service.registry)
+        self._gc_pauses = GcPauses()
+        service.registry.register(self._gc_pauses)
         self._api = Api(self.view, store, self._delivery, self._resolve)
 
     async def start(self, bound: Sequence[socket.socket], devnet: Devnet) -> Serving:
@@ -259,6 +262,7 @@ class _Running:
             chain.intake.start()
         self._sources.start()
         self._loop_lag.start()
+        self._gc_pauses.start()
         urls = [listener.url for listener in self._listeners]
         return Serving(
             event="serving",
@@ -278,6 +282,7 @@ class _Running:
             chain.intake.close()
         self._sources.cancel()
         self._loop_lag.stop()
+        self._gc_pauses.stop()
         # A proof that runs is left to its end; nobody waits for its result.
         self._prover.cancel()
         proving = asyncio.create_task(asyncio.to_thread(self._prover.close))
