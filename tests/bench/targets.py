@@ -158,7 +158,7 @@ BENCHES = (
         ("--rounds", "2", "--round-s", "2"),
     ),
     Bench(
-        "breaker_algorithms",
+        "breaker_parts",
         (
             Target("breaker backoff", "at most", 0.1, " ms"),
             Target("breaker window", "at most", 0.5, " ms"),

@@ -190,8 +190,8 @@ class Machine:
         return Permit(self.generation, trial=number) if number else None
 
     def _fold(self) -> None:
-        gathered = self.lane.take()
-        if gathered:
+        if self.lane.latencies:
+            gathered = self.lane.take()
             self.totals["success"] += len(gathered)
             self.figures.record_successes(gathered, self.lane.since)
 
@@ -217,15 +217,16 @@ class Machine:
 
     def _open_lane(self) -> None:
         """Let successes be counted later where none can change a decision, and only there."""
+        gathered = self.lane.latencies if self.lane.generation == self.generation else []
         self.lane.until = -math.inf
         until = self.figures.calm_until(self._now) if self.state == "closed" else None
-        self.lane = Lane(
-            self.generation,
-            self.lane.latencies,
-            since=self._now,
-            until=-math.inf if until is None else until,
-            latency_s_max=self.figures.slow_over_s(),
-        )
+        if until is None:
+            self.lane = Lane(self.generation, gathered, since=self._now)
+        else:
+            slow_over_s = self.figures.slow_over_s()
+            self.lane = Lane(
+                self.generation, gathered, since=self._now, until=until, latency_s_max=slow_over_s
+            )
 
     def _settle_trial(self, trials: Trials, permit: Permit, outcome: Outcome, latency_s: float) -> bool:
         if not trials.give_back(permit.trial):
@@ -304,8 +305,6 @@ class Machine:
         self.generation += 1
         self.trials = self._new_trials() if target == "half_open" else None
         self.trial_at = self._trial_at(cause) if target == "open" else math.inf
-        self.lane.until = -math.inf
-        self.lane = Lane(self.generation, [])
         self._open_lane()
         self._tell_group(target)
         self._note(source, target, cause)

@@ -17,11 +17,12 @@ import functools
 import threading
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
+from itertools import islice
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar, cast
 
 from sprint.core.breaker.explain import Explanation, explain
-from sprint.core.breaker.lane import LANE_CALLS_MAX
+from sprint.core.breaker.lane import LANE_CALLS_MAX, Lane
 from sprint.core.breaker.machine import Machine
 from sprint.core.breaker.outcomes import Outcome, Rng, State, Statistics
 from sprint.core.breaker.policy import Policy
@@ -101,7 +102,7 @@ class CircuitBreaker:
             self.settle(Permit(lane.generation), self.judge.of_error(error), clock() - started)
             raise
         if hasattr(result, "__await__"):
-            return cast("Result", self._awaited(Permit(lane.generation), started, result))
+            return cast("Result", self._awaited_by_lane(lane, started, result))
         ended = clock()
         latency_s = ended - started
         waiting = lane.latencies
@@ -263,7 +264,8 @@ class CircuitBreaker:
     def _queue_news(self) -> None:
         made = self._machine.transitions_made
         if made != self._told:
-            self.listeners.queue(each for each in self._machine.transitions if each.number > self._told)
+            newest_first = islice(reversed(self._machine.transitions), made - self._told)
+            self.listeners.queue(reversed([*newest_first]))
             self._told = made
 
     def _call_slowly(
@@ -279,6 +281,21 @@ class CircuitBreaker:
             return cast("Result", self._awaited(permit, started, result))
         self.settle(permit, self.judge.of_result(result), self.clock() - started)
         return result
+
+    async def _awaited_by_lane(self, lane: Lane, started: float, result: Awaitable[Result]) -> Result:
+        try:
+            value = await result
+        except BaseException as error:
+            self.settle(Permit(lane.generation), self.judge.of_error(error), self.clock() - started)
+            raise
+        ended = self.clock()
+        latency_s = ended - started
+        waiting = lane.latencies
+        if latency_s <= lane.latency_s_max and ended < lane.until and len(waiting) < LANE_CALLS_MAX:
+            waiting.append(latency_s)
+        else:
+            self.succeed(Permit(lane.generation), latency_s)
+        return value
 
     async def _awaited(self, permit: Permit, started: float, result: Awaitable[Result]) -> Result:
         try:
