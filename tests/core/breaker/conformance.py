@@ -19,7 +19,10 @@ from sprint.core.breaker.policy import BackoffPolicy, Policy, WindowPolicy
 from sprint.core.breaker.trials import Permit
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "explanation" / "breaker-conformance.md"
-BEGIN, END = "<!-- situations: begin -->", "<!-- situations: end -->"
+MARKS = {
+    "situations": ("<!-- situations: begin -->", "<!-- situations: end -->"),
+    "transitions": ("<!-- transitions: begin -->", "<!-- transitions: end -->"),
+}
 
 # Of all subjects: rates over the last 100 calls, from 10 on; 30 s open; three trials, as many at once.
 MINIMUM_CALLS, WINDOW_CALLS, WAIT_S, TRIALS, SLOW_S = 10, 100, 30.0, 3, 1.0
@@ -190,9 +193,14 @@ def as_table(situations: list[Situation]) -> str:
 
 def main() -> None:
     situations = importlib.import_module("tests.core.breaker.situations").SITUATIONS
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}\n\n{as_table(situations)}\n\n{END}{after}", encoding="utf-8")
+    transitions = importlib.import_module("tests.core.breaker.peer_transitions").as_table()
+    text = PAGE.read_text(encoding="utf-8")
+    for name, table in (("situations", as_table(situations)), ("transitions", transitions)):
+        begin, end = MARKS[name]
+        before, _, rest = text.partition(begin)
+        _, _, after = rest.partition(end)
+        text = f"{before}{begin}\n\n{table}\n\n{end}{after}"
+    PAGE.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

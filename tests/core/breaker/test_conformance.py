@@ -6,7 +6,10 @@ import importlib.util
 
 import pytest
 
+from sprint.core.breaker.transitions import TRANSITIONS
 from tests.core.breaker.conformance import OTHERS, PAGE, InterlockSubject, Situation, SprintSubject, as_table
+from tests.core.breaker.peer_transitions import RESILIENCE4J, PeerTransition
+from tests.core.breaker.peer_transitions import as_table as transitions_table
 from tests.core.breaker.situations import SITUATIONS
 
 NAMES = [situation.name for situation in SITUATIONS]
@@ -39,7 +42,41 @@ def test_a_name_is_one_situations() -> None:
     assert len(set(NAMES)) == len(NAMES) >= 20
 
 
-def test_the_page_has_the_table() -> None:
-    assert as_table(SITUATIONS) in PAGE.read_text(encoding="utf-8"), (
-        "python -m tests.core.breaker.conformance"
-    )
+MADE = [each for each in RESILIENCE4J if each.steps is not None]
+
+
+@pytest.mark.parametrize("transition", MADE, ids=[each.name for each in MADE])
+def test_each_transition_of_resilience4j_that_is_made_here_is_made(transition: PeerTransition) -> None:
+    subject = SprintSubject()
+    assert transition.steps is not None
+    transition.steps(subject)
+    last = subject.machine.transitions[-1]
+    assert (last.from_state, last.to_state) == transition.ours
+
+
+def test_there_is_no_transition_here_that_resilience4j_has_not() -> None:
+    ours = {(source, target) for (source, _), target in TRANSITIONS.items()}
+    assert ours == {each.ours for each in MADE}
+
+
+@pytest.mark.parametrize("word", ["force_open", "force_close"])
+def test_a_word_that_changes_nothing_is_no_transition(word: str) -> None:
+    subject = SprintSubject()
+    subject.operate(word)
+    subject.operate(word)
+    assert len(subject.machine.transitions) == 1
+
+
+def test_a_release_from_forced_open_lets_the_next_call_be_a_trial() -> None:
+    subject = SprintSubject()
+    subject.operate("force_open")
+    subject.operate("release")
+    assert subject.state() == "open"
+    assert subject.begin() is not None
+    assert subject.state() == "half_open"
+
+
+def test_the_page_has_the_tables() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert as_table(SITUATIONS) in page, "python -m tests.core.breaker.conformance"
+    assert transitions_table() in page, "python -m tests.core.breaker.conformance"

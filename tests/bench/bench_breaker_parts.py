@@ -1,6 +1,6 @@
 """What each of the breaker's algorithms costs by itself.
 
-    python -m tests.bench.bench_breaker_algorithms [--rounds N]
+    python -m tests.bench.bench_breaker_parts [--rounds N]
 
 Windows are full: 30 s of calls at 200 a second, latencies of a log-normal. Targets are those that the
 specification of the breakers sets, 0.1 to 1 ms; what is found is microseconds and less.
