@@ -169,5 +169,19 @@ BENCHES = (
         ),
         ("--rounds", "5"),
     ),
+    Bench(
+        "breaker",
+        (
+            Target("guarded call, closed, everything on", "at most", 1, " µs"),
+            Target("guarded call / pybreaker", "at least", 1),
+            Target("guarded call / interlock-cb", "at least", 3),
+            Target("guarded call / circuitbreaker"),
+            Target("guarded await / aiobreaker"),
+            Target("the call that opens a breaker", "at most", 10, " µs"),
+            Target("memory of a breaker, of 10,000", "at most", 64, " KB"),
+            Target("drift of memory over the calls", "at most", 1, " MB"),
+        ),
+        ("--rounds", "3", "--calls", "200000"),
+    ),
     Bench("memory", (Target("resident memory over a run", "at most", 5, " MB drift"),), ("--seconds", "5")),
 )  # fmt: skip
