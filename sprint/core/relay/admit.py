@@ -76,7 +76,7 @@ class Admission:
         if isinstance(announcement, HashesAnnounced):
             return self._hashes(announcement, now)
         if isinstance(announcement, SequenceLost):
-            return Fetch(tuple(self._state.headers_requests(announcement.source)))
+            return self._ask_about(announcement.source, now)
         return self._not_found(announcement, now)
 
     def _headers(self, announcement: HeadersAnnounced, now: float) -> Decision:
@@ -203,13 +203,19 @@ class Admission:
             # waited for in vain.
             if all(block_hash in state.book.proving_bodies for block_hash in unknown):
                 return Duplicate("bodies being proved")
-            return Fetch(tuple(state.headers_requests(source)))
+            return self._ask_about(source, now)
         last = unknown[-1]
         # The body is asked for at once: it saves a round trip when the header turns out to connect.
         if state.begun and len(state.hash_wants) < HASH_WANTS_MAX and last not in state.book.proving_bodies:
             state.hash_wants.add(last)
             state.fetcher.want(last, state.tree.best_header.height + 1, (source,), best=False)
         return Fetch((state.headers_request(source), *state.fetcher.assign(now)))
+
+    def _ask_about(self, source: str, now: float) -> Decision:
+        """Ask for the headers that a source spoke of; of all others where it has none to give."""
+        if not self._state.announcers.may_ask(source, now):
+            return Wait("the others know none of the last blocks it told of; they are asked less often")
+        return Fetch(tuple(self._state.headers_requests(source)))
 
     def _block(self, announcement: BlockArrived) -> Decision:
         state, source = self._state, announcement.source
@@ -230,7 +236,8 @@ class Admission:
             state.confirm(node, source, announcement.read_at)
         else:
             state.book.note(block_hash, source, announcement.read_at)
-        if (node is not None and state.has_body(node)) or block_hash in state.book.proving_bodies:
+        here = block_hash in state.orphans or (node is not None and state.has_body(node))
+        if here or block_hash in state.book.proving_bodies:
             state.tally.verdicts_known += 1
             return Duplicate("body known or being proved")
         if not state.begun:

@@ -69,7 +69,7 @@ class Settlement:
             self._refuse_body(result.hash, result.source, node, outcome)
             return
         if node is None:
-            self._keep_orphan(result, outcome)
+            self._keep_orphan(result, outcome, now)
             return
         self._announced_by(node, result, new=known is None)
         self._accept(node, verdict, result.source, outcome, now)
@@ -199,15 +199,16 @@ class Settlement:
             if not (node.settled or node.unripe) and node.hash not in state.book.proving_bodies:
                 state.fetcher.want(node.hash, node.height, node.sources, best=best)
 
-    def _keep_orphan(self, result: BlockResult, outcome: Outcome) -> None:
+    def _keep_orphan(self, result: BlockResult, outcome: Outcome, now: float) -> None:
         """Keep a valid body whose ancestors are not known yet, and ask for their headers."""
         state = self._state
         state.fetcher.done(result.hash)
         state.orphans[result.hash] = result
         if len(state.orphans) > ORPHANS_MAX:
             state.orphans.popitem(last=False)
-        if result.source in state.synced or result.source in state.announcers:
-            outcome.requests += state.headers_requests(result.source)
+        source = result.source
+        if source in state.synced or (source in state.announcers and state.announcers.may_ask(source, now)):
+            outcome.requests += state.headers_requests(source)
 
     def _accept(self, node: Node, block: Block, source: str, outcome: Outcome, now: float) -> None:
         """A body has passed: connect it if its parent is, and tell what follows from that."""

@@ -93,6 +93,7 @@ class ChainState:
         self.trials.announced(source, node)
         if source in node.sources:
             return
+        self.announcers.backed(source)
         first = min(node.sources.values(), default=None)
         for agreed in self._not_connected_below(node):
             if source in agreed.sources:

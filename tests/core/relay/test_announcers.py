@@ -6,8 +6,13 @@ import pytest
 
 from sprint.core.model import SourceStatusEvent
 from sprint.core.protocols.announcements import SequenceLost
-from sprint.core.relay.admit import Duplicate, Fetch
-from sprint.core.relay.announcers import SILENT_HEADS_MAX, SILENT_S_MAX
+from sprint.core.relay.admit import Duplicate, Fetch, Wait
+from sprint.core.relay.announcers import (
+    SILENT_HEADS_MAX,
+    SILENT_S_MAX,
+    UNBACKED_EVERY_S,
+    UNBACKED_MAX,
+)
 from sprint.core.relay.fetch import Request
 from sprint.core.relay.outcome import Outcome
 from tests.core.relay.driving import Blocks, Driver, begun
@@ -177,3 +182,28 @@ def test_a_chain_that_stands_makes_no_announcer_look_silent(heads_moved: int) ->
     heads(driver, blocks, heads_moved)
     driver.timer(10 * SILENT_S_MAX)
     assert statuses(driver) == []
+
+
+def test_an_announcer_of_hashes_that_nobody_has_had_all_others_asked_at_each_of_them() -> None:
+    blocks = Blocks()
+    driver = following(blocks)
+    decisions = [driver.hashes("z", [n.to_bytes(32, "big")]) for n in range(UNBACKED_MAX + 10)]
+    assert [type(each) for each in decisions] == [Fetch] * UNBACKED_MAX + [Wait] * 10
+    assert isinstance(driver.admit(SequenceLost("z", "hashblock", 2, driver.now)), Wait)
+    driver.now += UNBACKED_EVERY_S
+    (mined,) = blocks.mine(1)
+    assert isinstance(driver.hashes("z", [mined]), Fetch)
+    assert isinstance(driver.hashes("z", [bytes(32)]), Wait)
+    driver.headers("a", [mined])
+    assert isinstance(driver.hashes("z", [bytes(32)]), Fetch), "it told of a block that there is"
+
+
+def test_an_orphan_that_comes_again_was_proved_again_and_asked_about_again() -> None:
+    blocks = Blocks()
+    driver = following(blocks)
+    mined = blocks.mine(2)
+    assert asked(driver.body("z", mined[-1]).requests) == {"a"}
+    assert isinstance(driver.admit(driver.block_of("z", mined[-1])), Duplicate)
+    driver.headers("a", mined)
+    driver.body("a", mined[0])
+    assert len(driver.delivered()) == 2
