@@ -143,13 +143,14 @@ _HEALTH = HealthPolicy(
     success_rate_target=0.99,
 )  # fmt: skip
 _LATENCY = LatencyPolicy(enabled=True)
+_SLOW_FOR = LatencyPolicy(enabled=True, slow_for_s=2.0)
 _GROWING = BackoffPolicy(base_s=15.0, multiplier=1.5, longest_s=120.0)
 _RECOVERY = RecoveryPolicy(enabled=True)
 ALL_POLICY = Policy(
     backoff=_GROWING,
     window=WindowPolicy(slow_call_s=2.0),
     adaptive=AdaptivePolicy(enabled=True),
-    latency=_LATENCY,
+    latency=_SLOW_FOR,
     health=_HEALTH,
     recovery=_RECOVERY,
 )
@@ -163,6 +164,7 @@ POLICIES: dict[str, Policy] = {
     ),
     "3 adaptive threshold": replace(_IN_A_ROW, adaptive=AdaptivePolicy(enabled=True, interval_s=10.0)),
     "4 latency, baseline learned": replace(_NOTHING, latency=_LATENCY),
+    "4 latency, slow for 2 s": replace(_NOTHING, latency=_SLOW_FOR),
     "5 health score": replace(_NOTHING, health=_HEALTH),
     "6 machine, standard figures": Policy(),
     "7 tier turbo's figures": Policy(

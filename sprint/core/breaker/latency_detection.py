@@ -31,6 +31,7 @@ class LatencyDetection:
         self._unlearned = 0
         self._learned_s: float | None = None
         self._learned_at = math.inf
+        self._slow_since: float | None = None
 
     def __repr__(self) -> str:
         return f"LatencyDetection(threshold_s={self.threshold_s()}, {len(self._points)} points)"
@@ -73,7 +74,29 @@ class LatencyDetection:
         return sum([latency_s > threshold_s for _, latency_s in last]) / len(last)
 
     def trips(self, now: float) -> Evidence | None:
-        """Return why the breaker should open, if it should; a point leaves when it is `span_s` old."""
+        """Return why the breaker should open, if it should; a point leaves when it is `span_s` old.
+
+        With `slow_for_s` it has to be asked after each call: since when it is so is noted here.
+        """
+        found = self._slow(now)
+        if found is None:
+            self._slow_since = None
+            return None
+        if self._slow_since is None:
+            self._slow_since = now
+        return found if now - self._slow_since >= self._policy.slow_for_s else None
+
+    def adopt(self, policy: LatencyPolicy) -> None:
+        """Go on under another policy with the points and the baseline kept."""
+        self._policy = _checked(policy)
+
+    def clear(self) -> None:
+        """Forget the points; the learned baseline stays."""
+        self._points.clear()
+        self._unlearned = 0
+        self._slow_since = None
+
+    def _slow(self, now: float) -> Evidence | None:
         threshold_s = self.threshold_s()
         if threshold_s is None or not self._policy.enabled:
             return None
@@ -92,15 +115,6 @@ class LatencyDetection:
             text=f"{slow} of the last {len(last_s)} calls took over {threshold_s:.3g} s, "
             f"{self._policy.multiplier:g} times the baseline",
         )
-
-    def adopt(self, policy: LatencyPolicy) -> None:
-        """Go on under another policy with the points and the baseline kept."""
-        self._policy = _checked(policy)
-
-    def clear(self) -> None:
-        """Forget the points; the learned baseline stays."""
-        self._points.clear()
-        self._unlearned = 0
 
     def _follow(self, seen_s: float, elapsed_s: float) -> None:
         if self._learned_s is None:

@@ -66,6 +66,33 @@ def test_a_share_that_floats_cannot_tell_exactly_does_not_trip_at_the_limit() ->
     assert fed([FAST_S] * 70 + [SLOW_S] * 30, policy).trips(0.0) is not None
 
 
+def slow_from(seconds: list[float], *, slow_for_s: float) -> list[bool]:
+    """Whether it trips at each second, with a slow call at each and ten of them before."""
+    detection = fed([SLOW_S] * 9, LatencyPolicy(enabled=True, baseline_s=0.1, slow_for_s=slow_for_s))
+    tripped = []
+    for second in seconds:
+        detection.record(SLOW_S, second)
+        tripped.append(detection.trips(second) is not None)
+    return tripped
+
+
+def test_it_has_to_be_slow_for_so_long_as_the_policy_says() -> None:
+    assert slow_from([0.0, 1.999, 2.0], slow_for_s=2.0) == [False, False, True]
+    assert slow_from([0.0, 1.999, 2.0], slow_for_s=0.0) == [True, True, True]
+
+
+def test_a_pause_that_is_over_opens_nothing_and_the_next_one_begins_anew() -> None:
+    detection = fed([SLOW_S] * 10, LatencyPolicy(enabled=True, baseline_s=0.1, slow_for_s=2.0))
+    assert detection.trips(0.0) is None
+    for _ in range(3):
+        detection.record(FAST_S, 1.0)
+    assert detection.trips(1.0) is None
+    detection.record_many([SLOW_S] * 10, 2.5)
+    assert detection.trips(2.5) is None
+    assert detection.trips(4.499) is None
+    assert detection.trips(4.5) is not None
+
+
 def test_off_it_never_trips() -> None:
     assert fed([SLOW_S] * 10, LatencyPolicy(baseline_s=0.1)).trips(0.0) is None
 
@@ -157,7 +184,9 @@ def test_cleared_points_are_gone_and_the_baseline_stays() -> None:
     detection = fed([0.1] * 10, LEARNED)
     detection.learn(0.0)
     detection.record_many([1.0] * 10, 1.0)
+    assert detection.trips(1.0) is not None
     detection.clear()
+    assert detection._slow_since is None
     assert (detection.trips(1.0), detection.slow_share()) == (None, 0.0)
     assert detection.baseline_s() == 0.1
 
