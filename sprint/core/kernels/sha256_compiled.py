@@ -10,6 +10,7 @@ from typing import Any
 import numba
 import numpy as np
 
+from sprint.core.kernels.raw_bytes import copy_bytes, long_at, word_at
 from sprint.core.kernels.reference import HEADER_LINK, HEADER_PROOF, HEADER_TARGET
 from sprint.core.kernels.sha256_pieces import Pieces, run_piece
 
@@ -30,8 +31,7 @@ def hash_pairs(pieces: Pieces, items: Array, count: int, digests: Array) -> None
     if whole < count:
         rest, found = _rest(pieces, items, whole, count, PAIR_SIZE)
         run_piece(pieces.pairs, rest, 0, found, 0)
-        for byte in range(DIGEST_SIZE * (count - whole)):
-            digests[DIGEST_SIZE * whole + byte] = found[byte]
+        copy_bytes(found, 0, digests, DIGEST_SIZE * whole, DIGEST_SIZE * (count - whole))
 
 
 @numba.njit(nogil=True)
@@ -43,49 +43,72 @@ def hash_headers(pieces: Pieces, items: Array, count: int, digests: Array) -> No
     if whole < count:
         rest, found = _rest(pieces, items, whole, count, HEADER_SIZE)
         run_piece(pieces.headers, rest, 0, found, 0)
-        for byte in range(DIGEST_SIZE * (count - whole)):
-            digests[DIGEST_SIZE * whole + byte] = found[byte]
+        copy_bytes(found, 0, digests, DIGEST_SIZE * whole, DIGEST_SIZE * (count - whole))
 
 
 @numba.njit(nogil=True)
 def _rest(pieces: Pieces, items: Array, first: int, stop: int, size: int) -> Any:
     """Return the items that fill no whole step, with room for one, and room for its digests."""
     rest = np.zeros(size * pieces.lanes, dtype=np.uint8)
-    for byte in range(size * (stop - first)):
-        rest[byte] = items[size * first + byte]
+    copy_bytes(items, size * first, rest, 0, size * (stop - first))
     return rest, np.empty(DIGEST_SIZE * pieces.lanes, dtype=np.uint8)
 
 
 @numba.njit(nogil=True)
 def merkle_root(pieces: Pieces, leaves: Array, count: int, root: Array) -> bool:
     """Write the root over `count` leaves, at least one; tell whether equal nodes stood side by side."""
+    if count == 1:
+        copy_bytes(leaves, 0, root, 0, DIGEST_SIZE)
+        return False
+    width = count // 2 + count % 2
     # A last step that is not full reads and writes beyond the level, so there is room for one more.
-    level = np.empty(DIGEST_SIZE * (count + 1 + 2 * pieces.lanes), dtype=np.uint8)
-    for byte in range(DIGEST_SIZE * count):
-        level[byte] = leaves[byte]
-    words = level.view(np.uint64)
-    repeated = False
-    width = count
+    level = np.empty(DIGEST_SIZE * (width + 1 + 2 * pieces.lanes), dtype=np.uint8)
+    repeated = _has_repeat(leaves, count)
+    _hash_leaves(pieces, leaves, count, level)
     while width > 1:
-        for left in range(0, width - 1, 2):
-            at = 4 * left
-            if (
-                words[at] == words[at + 4]
-                and words[at + 1] == words[at + 5]
-                and words[at + 2] == words[at + 6]
-                and words[at + 3] == words[at + 7]
-            ):
-                repeated = True
+        repeated |= _has_repeat(level, width)
         if width % 2:
-            for word in range(4):
-                words[4 * width + word] = words[4 * width - 4 + word]
+            copy_bytes(level, DIGEST_SIZE * (width - 1), level, DIGEST_SIZE * width, DIGEST_SIZE)
             width += 1
         width //= 2
         for first in range(0, width, pieces.lanes):
             run_piece(pieces.pairs, level, PAIR_SIZE * first, level, DIGEST_SIZE * first)
-    for byte in range(DIGEST_SIZE):
-        root[byte] = level[byte]
+    copy_bytes(level, 0, root, 0, DIGEST_SIZE)
     return repeated
+
+
+@numba.njit(nogil=True)
+def _has_repeat(level: Array, width: int) -> bool:
+    """Tell whether two nodes that are hashed together are equal."""
+    for left in range(0, width - 1, 2):
+        at = DIGEST_SIZE * left
+        if _are_equal(level, at, level, at + DIGEST_SIZE):
+            return True
+    return False
+
+
+@numba.njit(nogil=True)
+def _are_equal(left: Array, left_at: int, right: Array, right_at: int) -> bool:
+    for byte in range(0, DIGEST_SIZE, 8):
+        if long_at(left, left_at + byte) != long_at(right, right_at + byte):
+            return False
+    return True
+
+
+@numba.njit(nogil=True)
+def _hash_leaves(pieces: Pieces, leaves: Array, count: int, level: Array) -> None:
+    """Hash the first level from where the leaves stand, which may be read only as far as they go."""
+    pairs = count // 2
+    whole = pairs - pairs % pieces.lanes
+    for first in range(0, whole, pieces.lanes):
+        run_piece(pieces.pairs, leaves, PAIR_SIZE * first, level, DIGEST_SIZE * first)
+    left = count - 2 * whole
+    if left:
+        rest = np.empty(PAIR_SIZE * (pieces.lanes + 1), dtype=np.uint8)
+        copy_bytes(leaves, PAIR_SIZE * whole, rest, 0, DIGEST_SIZE * left)
+        if left % 2:
+            copy_bytes(rest, DIGEST_SIZE * (left - 1), rest, DIGEST_SIZE * left, DIGEST_SIZE)
+        run_piece(pieces.pairs, rest, 0, level, DIGEST_SIZE * whole)
 
 
 @numba.njit(nogil=True)
@@ -100,17 +123,14 @@ def header_chain(
     target = np.empty(4, dtype=np.uint64)
     for number in range(count):
         at = HEADER_SIZE * number
-        bits = np.int64(headers[at + 72]) | np.int64(headers[at + 73]) << 8 | np.int64(headers[at + 74]) << 16
+        bits = word_at(headers, at + 72)
         fault = 0
-        if not _expand(bits, np.int64(headers[at + 75]), target) or _above(target, limit):
+        if not _expand(bits & 0xFF_FFFF, bits >> 24, target) or _above(target, limit):
             fault = HEADER_TARGET
         elif _hash_above(hashes, DIGEST_SIZE * number, target):
             fault = HEADER_PROOF
-        if number:
-            for byte in range(DIGEST_SIZE):
-                if headers[at + 4 + byte] != hashes[DIGEST_SIZE * (number - 1) + byte]:
-                    fault |= HEADER_LINK
-                    break
+        if number and not _are_equal(headers, at + 4, hashes, DIGEST_SIZE * (number - 1)):
+            fault |= HEADER_LINK
         faults[number] = fault
 
 
@@ -152,9 +172,7 @@ def _above(left: Array, right: Array) -> bool:
 @numba.njit(nogil=True)
 def _hash_above(hashes: Array, at: int, target: Array) -> bool:
     for word in range(3, -1, -1):
-        value = np.uint64(0)
-        for byte in range(7, -1, -1):
-            value = value << np.uint64(8) | np.uint64(hashes[at + 8 * word + byte])
+        value = np.uint64(long_at(hashes, at + 8 * word))
         if value != target[word]:
             return bool(value > target[word])
     return False

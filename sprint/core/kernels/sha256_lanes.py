@@ -7,12 +7,14 @@ Messages lie in memory one behind the other, words big-endian; loading turns the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from llvmlite import ir
+from numba.core import cgutils
 
-from sprint.core.kernels.sha256_rules import ROUND_CONSTANTS, ROUNDS, START, WORD, padding, schedule
+from sprint.core.kernels.sha256_rules import ROUND_CONSTANTS, START, WORD, padding, schedule
 
 # llvmlite has no types of its own for mypy: a builder, an instruction, a value.
 Builder = Any
@@ -23,6 +25,10 @@ HEADER_SIZE = 80
 DIGEST_SIZE = 32
 WORD_TYPE = ir.IntType(32)
 BYTE_TYPE = ir.IntType(8)
+_INDEX_TYPE = ir.IntType(64)
+_ROUNDS_A_TURN = 16
+# What assembly calls a vector register, by the beginning of LLVM's name of the processor's kind.
+_VECTOR_REGISTERS = {"x86_64": "v", "i686": "v", "aarch64": "w", "arm64": "w"}
 
 
 class LaneCode:
@@ -115,34 +121,103 @@ class LaneCode:
         return rows
 
     def _compress(self, builder: Builder, state: list[Value], block: list[Value]) -> list[Value]:
-        words = list(block)
-        for number in range(16, ROUNDS):
-            early, late = words[number - 15], words[number - 2]
-            small = self._mixed(builder, early, (7, 18), 3)
-            large = self._mixed(builder, late, (17, 19), 10)
-            first = builder.add(words[number - 16], small)
-            words.append(builder.add(first, builder.add(words[number - 7], large)))
-        constants = self._all(ROUND_CONSTANTS)
-        return self._rounds(
-            builder, state, [builder.add(*both) for both in zip(constants, words, strict=True)]
-        )
+        """Take in a block; the words of the schedule are made in the place of those that are done with."""
+        count = len(block)
+
+        def sixteen(constant: Callable[[int], Value], values: list[Value]) -> list[Value]:
+            current, words = values[:8], values[8:]
+            for number in range(count):
+                current = self._round(builder, current, builder.add(words[number], constant(number)))
+                early, late = words[(number + 1) % count], words[(number + 14) % count]
+                first = builder.add(words[number], self._mixed(builder, early, (7, 18), 3))
+                second = builder.add(words[(number + 9) % count], self._mixed(builder, late, (17, 19), 10))
+                words[number] = builder.add(first, second)
+            return current + words
+
+        # The last sixteen rounds need no more words.
+        turned = self._turns(builder, ROUND_CONSTANTS[:-count], state + block, sixteen)
+        after, words = turned[:8], turned[8:]
+        for word, constant in zip(words, self._all(ROUND_CONSTANTS[-count:]), strict=True):
+            after = self._round(builder, after, builder.add(word, constant))
+        return [builder.add(old, new) for old, new in zip(state, after, strict=True)]
 
     def _compress_known(self, builder: Builder, state: list[Value], words: Sequence[int]) -> list[Value]:
         """Take in a block whose words are known beforehand: its schedule needs no work."""
         sums = [constant + word & WORD for constant, word in zip(ROUND_CONSTANTS, words, strict=True)]
-        return self._rounds(builder, state, self._all(sums))
 
-    def _rounds(self, builder: Builder, state: list[Value], added: list[Value]) -> list[Value]:
-        a, b, c, d, e, f, g, h = state
-        for word in added:
-            chosen = builder.xor(g, builder.and_(e, builder.xor(f, g)))
-            most = builder.or_(builder.and_(a, b), builder.and_(c, builder.or_(a, b)))
-            first = builder.add(builder.add(h, word), self._mixed(builder, e, (6, 11, 25)))
-            first = builder.add(first, chosen)
-            second = builder.add(self._mixed(builder, a, (2, 13, 22)), most)
-            a, b, c, d, e, f, g, h = builder.add(first, second), a, b, c, builder.add(d, first), e, f, g
-        after = (a, b, c, d, e, f, g, h)
+        def sixteen(constant: Callable[[int], Value], current: list[Value]) -> list[Value]:
+            for number in range(_ROUNDS_A_TURN):
+                current = self._round(builder, current, constant(number))
+            return current
+
+        after = self._turns(builder, sums, state, sixteen)
         return [builder.add(old, new) for old, new in zip(state, after, strict=True)]
+
+    def _turns(
+        self,
+        builder: Builder,
+        constants: Sequence[int],
+        values: list[Value],
+        body: Callable[[Callable[[int], Value], list[Value]], list[Value]],
+    ) -> list[Value]:
+        """Run `body` on the values for each sixteen constants: as a loop, which fits the nearest cache.
+
+        `body` is given what returns one of its sixteen constants, in all lanes.
+        """
+        kind = ir.ArrayType(WORD_TYPE, len(constants))
+        table = cgutils.global_constant(builder, "rounds", ir.Constant(kind, list(constants)))
+        before = builder.block
+        turn, behind = builder.append_basic_block("turn"), builder.append_basic_block("behind")
+        builder.branch(turn)
+        builder.position_at_end(turn)
+        at = builder.phi(_INDEX_TYPE)
+        at.add_incoming(_index(0), before)
+        current = [builder.phi(value.type) for value in values]
+
+        def constant(number: int) -> Value:
+            word = builder.load(builder.gep(table, [_index(0), builder.add(at, _index(number))]))
+            alone = builder.insert_element(ir.Constant(self._type, ir.Undefined), word, WORD_TYPE(0))
+            return builder.shuffle_vector(alone, alone, *self._all([0]))
+
+        after = body(constant, list(current))
+        following = builder.add(at, _index(_ROUNDS_A_TURN))
+        at.add_incoming(following, turn)
+        for phi, old, new in zip(current, values, after, strict=True):
+            phi.add_incoming(old, before)
+            phi.add_incoming(new, turn)
+        builder.cbranch(builder.icmp_unsigned("<", following, _index(len(constants))), turn, behind)
+        builder.position_at_end(behind)
+        return after
+
+    def _round(self, builder: Builder, state: list[Value], word: Value) -> list[Value]:
+        """Do a round. What waits for the round before is added last; `_held` keeps that order."""
+        a, b, c, d, e, f, g, h = state
+        held = partial(self._held, builder)
+        known, chosen = held(builder.add(h, word)), self._chosen(builder, e, f, g)
+        mixed = self._mixed(builder, e, (6, 11, 25))
+        first = held(builder.add(held(builder.add(known, chosen)), mixed))
+        later = builder.add(held(builder.add(held(builder.add(d, known)), chosen)), mixed)
+        most = held(builder.add(first, self._most(builder, a, b, c)))
+        return [builder.add(most, self._mixed(builder, a, (2, 13, 22))), a, b, c, later, e, f, g]
+
+    def _chosen(self, builder: Builder, e: Value, f: Value, g: Value) -> Value:
+        return builder.xor(g, builder.and_(e, builder.xor(f, g)))
+
+    def _most(self, builder: Builder, a: Value, b: Value, c: Value) -> Value:
+        return builder.or_(builder.and_(a, b), builder.and_(c, builder.or_(a, b)))
+
+    def _held(self, builder: Builder, value: Value) -> Value:
+        """Return the value through assembly of no instruction, which LLVM does not look into.
+
+        LLVM would else put the sums into an order in which each round waits longer for the one before.
+        """
+        found = (kind for name, kind in _VECTOR_REGISTERS.items() if builder.module.triple.startswith(name))
+        kind = next(found, None)
+        if kind is None:
+            return value
+        return builder.asm(
+            ir.FunctionType(self._type, [self._type]), "", f"={kind},0", [value], side_effect=False
+        )
 
     def _mixed(self, builder: Builder, word: Value, turns: tuple[int, ...], shift: int = 0) -> Value:
         """Return the exclusive or of a word turned right by each of `turns`, and shifted by `shift`."""
@@ -151,6 +226,28 @@ class LaneCode:
         if shift:
             parts.append(builder.lshr(word, *self._all([shift])))
         return builder.xor(builder.xor(parts[0], parts[1]), parts[2])
+
+
+class Avx512Code(LaneCode):
+    """Writes the code for 16 messages, with AVX-512's one instruction for any function of three bits."""
+
+    def __init__(self) -> None:
+        super().__init__(16)
+
+    def _chosen(self, builder: Builder, e: Value, f: Value, g: Value) -> Value:
+        return self._looked_up(builder, e, f, g, 0b1100_1010)
+
+    def _most(self, builder: Builder, a: Value, b: Value, c: Value) -> Value:
+        return self._looked_up(builder, a, b, c, 0b1110_1000)
+
+    def _looked_up(self, builder: Builder, high: Value, middle: Value, low: Value, table: int) -> Value:
+        """Return for each bit what `table` has at the number that the three bits are."""
+        name, kinds = "llvm.x86.avx512.pternlog.d.512", [self._type] * 3
+        known = builder.module.globals.get(name)
+        logic = known or ir.Function(
+            builder.module, ir.FunctionType(self._type, [*kinds, WORD_TYPE]), name=name
+        )
+        return builder.call(logic, [high, middle, low, WORD_TYPE(table)])
 
 
 def intrinsic(builder: Builder, name: str, kind: ir.Type, arguments: int) -> Value:
@@ -182,4 +279,4 @@ def store(builder: Builder, value: Value, pointer: Value) -> None:
 
 
 def _index(number: int) -> Value:
-    return ir.Constant(ir.IntType(64), number)
+    return ir.Constant(_INDEX_TYPE, number)

@@ -16,7 +16,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from sprint.core.kernels.sha256_instructions import InstructionCode
-from sprint.core.kernels.sha256_lanes import BYTE_TYPE, LaneCode
+from sprint.core.kernels.sha256_lanes import BYTE_TYPE, Avx512Code, LaneCode
 
 _SIGNATURE = types.void(types.uintp, types.uintp)
 _compiled: dict[tuple[str, bool], tuple[Any, ...]] = {}  # An address is good as long as its function is kept.
@@ -65,7 +65,7 @@ def run_piece(_: Any, piece: Any, source: Any, source_at: Any, target: Any, targ
 
 _ADDRESS = ir.IntType(64)
 _CODE: dict[str, LaneCode | InstructionCode] = {
-    "avx512": LaneCode(16),
+    "avx512": Avx512Code(),
     "avx2": LaneCode(8),
     "sha": InstructionCode(4),
     "portable": LaneCode(4),
