@@ -91,7 +91,7 @@ def test_a_part_without_a_figure_is_neutral_and_says_so(figure: str) -> None:
 
 def test_nothing_known_is_neutral_and_does_not_open_by_default() -> None:
     found = health(POLICY, HealthFigures())
-    assert found.score == NEUTRAL
+    assert found.score == NEUTRAL == 0.5
     assert not found.score < POLICY.opens_below
 
 
@@ -124,6 +124,7 @@ def test_with_every_part_off_the_score_is_neutral() -> None:
 def test_a_target_of_all_leaves_room_for_none_above() -> None:
     policy = HealthPolicy(error_rate_target=1.0)
     assert part_score(health(policy, HealthFigures(error_rate=1.0)), "error_rate") == 1.0
+    assert part_score(health(policy, HealthFigures(error_rate=1.5)), "error_rate") == 0.0
 
 
 @given(ANY_FIGURE, ANY_FIGURE, ANY_FIGURE, ANY_FIGURE, ANY_FIGURE)
