@@ -109,12 +109,16 @@ class Figures:
         """Return the score that was worked out last, None while none was."""
         return None if self.health is None else self.health.score
 
-    def adapt(self, now: float) -> None:
-        """Let the failure threshold follow the trend, and the latency baseline what was seen."""
+    def observe(self, now: float) -> None:
+        """Note one point of performance for the trend, where there were calls."""
         if self._policy.adaptive.enabled:
             statistics = self.window.statistics(now)
             if statistics.calls:
                 self.threshold.observe(1.0 - statistics.failure_rate, now)
+
+    def adapt(self, now: float) -> None:
+        """Let the failure threshold follow the trend, and the latency baseline what was seen."""
+        if self._policy.adaptive.enabled:
             self.threshold.adjust(now)
         if self._policy.latency.enabled:
             self.latency.learn(now)

@@ -63,7 +63,9 @@ class LatencyDetection:
     def threshold_s(self) -> float | None:
         """Return above which a latency counts as slow, strictly; None while no baseline is known."""
         baseline_s = self.baseline_s()
-        return None if baseline_s is None else baseline_s * self._policy.multiplier
+        if baseline_s is None:
+            return None
+        return max(baseline_s * self._policy.multiplier, self._policy.threshold_s_min)
 
     def slow_share(self) -> float:
         """Return the share of slow ones, 0.0 to 1.0, among the last points, however few and old they are."""

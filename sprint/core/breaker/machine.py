@@ -56,6 +56,7 @@ class Machine:
         self._now = now
         self.transitions_made = 0
         self._evaluate_at = now + EVALUATED_WITH_CALLS_S
+        self._uses_lanes = True
         self.lane = Lane(self.generation, [])
         self._open_lane()
 
@@ -121,6 +122,7 @@ class Machine:
     def evaluate_state(self, now: float) -> None:
         """End leases and a HALF_OPEN without a verdict; foretell failure."""
         self._evaluate_at = self._advance(now) + EVALUATED_BY_OTHERS_S
+        self.figures.observe(self._now)
         self._trip(self.figures.predict(self._now))
 
     def evaluate_health(self, now: float, *, resource_share: float | None) -> None:
@@ -143,6 +145,11 @@ class Machine:
         self.trial_at = min(self.trial_at, self.since + policy.backoff.longest_s)
         if self.trials is not None:
             self.trials.budget, self.trials.lease_s = policy.half_open_calls, policy.trial_lease_s
+        self._open_lane()
+
+    def use_lanes(self, *, use: bool) -> None:
+        """Count successes later or each by itself, as somebody needs who looks at every call."""
+        self._uses_lanes = use
         self._open_lane()
 
     def force_open(self, now: float, why: str = "") -> bool:
@@ -219,7 +226,8 @@ class Machine:
         """Let successes be counted later where none can change a decision, and only there."""
         gathered = self.lane.latencies if self.lane.generation == self.generation else []
         self.lane.until = -math.inf
-        until = self.figures.calm_until(self._now) if self.state == "closed" else None
+        may_be = self.state == "closed" and self._uses_lanes
+        until = self.figures.calm_until(self._now) if may_be else None
         if until is None:
             self.lane = Lane(self.generation, gathered, since=self._now)
         else:

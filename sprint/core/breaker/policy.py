@@ -60,7 +60,8 @@ class LatencyPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """When answers have become slow: over `slow_share` of the last `last` above baseline x multiplier.
 
     `baseline_s` None: it is learned. `slow_for_s`: it has to be so for so long; the last ten calls may have
-    come within a hundredth of a second, and a pause that is over is no reason to open.
+    come within a hundredth of a second, and a pause that is over is no reason to open. Below
+    `threshold_s_min` nothing is slow: what answers in microseconds must not open over a millisecond.
     """
 
     enabled: bool = False
@@ -70,6 +71,7 @@ class LatencyPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     last: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
     slow_share: Share = 0.7
     slow_for_s: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    threshold_s_min: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     span_s: Positive = 300.0
 
 

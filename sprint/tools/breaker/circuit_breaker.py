@@ -14,7 +14,9 @@ It is safe to use from any threads and tasks. The usual call takes no lock: see 
 from __future__ import annotations
 
 import functools
+import inspect
 import threading
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from itertools import islice
@@ -26,8 +28,9 @@ from sprint.core.breaker.lane import LANE_CALLS_MAX, Lane
 from sprint.core.breaker.machine import Machine
 from sprint.core.breaker.outcomes import Outcome, Rng, State, Statistics
 from sprint.core.breaker.policy import Policy
+from sprint.core.breaker.replay import RecordedCall, Replayed, replay
 from sprint.core.breaker.trials import Permit
-from sprint.core.errors import CircuitOpenError
+from sprint.core.errors import CircuitOpenError, ConfigError
 from sprint.tools import runtime
 from sprint.tools.breaker.held_permit import HeldPermit
 from sprint.tools.breaker.judge import Judge
@@ -35,6 +38,9 @@ from sprint.tools.breaker.listeners import Listener, Listeners
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
+# At some 120 bytes each, 12 MB.
+RECORDED_CALLS_MAX = 100_000
+
 Fallback = Callable[[BaseException], Result]
 
 
@@ -56,6 +62,8 @@ class CircuitBreaker:
         self.listeners = Listeners()
         self.judge = judge or Judge()
         self.clock = clock
+        self._looks_at_results = self.judge.looks_at_results
+        self._recorded: deque[RecordedCall] | None = None
         self._lock = threading.Lock()
         self._machine = Machine(name, policy or Policy(), now=clock(), rng=rng)
         self._told = 0
@@ -94,7 +102,7 @@ class CircuitBreaker:
         clock = self.clock
         lane = self._machine.lane
         started = clock()
-        if started >= lane.until or self.judge.failed_result is not None:
+        if started >= lane.until:
             return self._call_slowly(function, args, kwargs)
         try:
             result = function(*args, **kwargs)
@@ -106,10 +114,11 @@ class CircuitBreaker:
         ended = clock()
         latency_s = ended - started
         waiting = lane.latencies
-        if latency_s <= lane.latency_s_max and ended < lane.until and len(waiting) < LANE_CALLS_MAX:
-            waiting.append(latency_s)
+        shut = latency_s > lane.latency_s_max or ended >= lane.until or len(waiting) >= LANE_CALLS_MAX
+        if shut or self._looks_at_results:
+            self._returned(Permit(lane.generation), result, latency_s)
         else:
-            self.settle(Permit(lane.generation), "success", latency_s)
+            waiting.append(latency_s)
         return result
 
     def call_or(
@@ -144,6 +153,9 @@ class CircuitBreaker:
         """Guard every call of a function: `@breaker.guard(fallback=…)`."""
 
         def decorated(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+            if inspect.iscoroutinefunction(function):
+                return cast("Callable[Parameters, Result]", self._guarded_coroutine(function, fallback))
+
             @functools.wraps(function)
             def guarded(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
                 if fallback is None:
@@ -221,11 +233,47 @@ class CircuitBreaker:
         self.listeners.tell()
         return result
 
+    def record(self, calls_max: int = RECORDED_CALLS_MAX) -> None:
+        """Keep the last calls from now on, for `replay`; 0 ends that. Every call then takes the lock.
+
+        What was rejected is not among them, as nobody knows what it would have met: a policy with `shadow`
+        records all.
+        """
+        if not 0 <= calls_max <= RECORDED_CALLS_MAX:
+            raise ConfigError(f"{calls_max} calls to record; from 0 to {RECORDED_CALLS_MAX} can be kept")
+        with self._lock:
+            self._recorded = deque(maxlen=calls_max) if calls_max else None
+            self._machine.use_lanes(use=calls_max == 0)
+
+    def recorded(self) -> list[RecordedCall]:
+        """Return the calls that were recorded, oldest first."""
+        with self._lock:
+            return list(self._recorded or ())
+
+    def replay(self, policy: Policy) -> Replayed:
+        """Return what another policy would have made of the calls that were recorded."""
+        return replay(self.recorded(), policy)
+
     def listen(self, listener: Listener) -> None:
         """Tell a listener of every transition from now on."""
         self.listeners.add(listener)
 
     # -- within
+
+    def _guarded_coroutine(
+        self,
+        function: Callable[Parameters, Awaitable[Any]],
+        fallback: Callable[[BaseException], Any] | None,
+    ) -> Callable[Parameters, Awaitable[Any]]:
+        """Guard an async function by an async function, which frameworks tell from others."""
+
+        @functools.wraps(function)
+        async def guarded(*args: Parameters.args, **kwargs: Parameters.kwargs) -> object:
+            if fallback is None:
+                return await self.call(function, *args, **kwargs)
+            return await self.call_or(fallback, function, *args, **kwargs)
+
+        return guarded
 
     def _admit(self) -> Permit:
         with self._lock:
@@ -256,7 +304,10 @@ class CircuitBreaker:
     def settle(self, permit: Permit, outcome: Outcome, latency_s: float) -> bool:
         """Tell how a call ended. False: too late to count."""
         with self._lock:
-            counted = self._machine.settle(permit, outcome, latency_s, self.clock())
+            now = self.clock()
+            if self._recorded is not None and not permit.settled:
+                self._recorded.append(RecordedCall(now - latency_s, latency_s, outcome))
+            counted = self._machine.settle(permit, outcome, latency_s, now)
             self._queue_news()
         self.listeners.tell()
         return counted
@@ -279,7 +330,7 @@ class CircuitBreaker:
             raise
         if hasattr(result, "__await__"):
             return cast("Result", self._awaited(permit, started, result))
-        self.settle(permit, self.judge.of_result(result), self.clock() - started)
+        self._returned(permit, result, self.clock() - started)
         return result
 
     async def _awaited_by_lane(self, lane: Lane, started: float, result: Awaitable[Result]) -> Result:
@@ -291,10 +342,11 @@ class CircuitBreaker:
         ended = self.clock()
         latency_s = ended - started
         waiting = lane.latencies
-        if latency_s <= lane.latency_s_max and ended < lane.until and len(waiting) < LANE_CALLS_MAX:
-            waiting.append(latency_s)
+        shut = latency_s > lane.latency_s_max or ended >= lane.until or len(waiting) >= LANE_CALLS_MAX
+        if shut or self._looks_at_results:
+            self._returned(Permit(lane.generation), value, latency_s)
         else:
-            self.succeed(Permit(lane.generation), latency_s)
+            waiting.append(latency_s)
         return value
 
     async def _awaited(self, permit: Permit, started: float, result: Awaitable[Result]) -> Result:
@@ -303,12 +355,15 @@ class CircuitBreaker:
         except BaseException as error:
             self.settle(permit, self.judge.of_error(error), self.clock() - started)
             raise
-        outcome, latency_s = self.judge.of_result(value), self.clock() - started
+        self._returned(permit, value, self.clock() - started)
+        return value
+
+    def _returned(self, permit: Permit, result: object, latency_s: float) -> None:
+        outcome = self.judge.of_result(result) if self._looks_at_results else "success"
         if outcome == "success":
             self.succeed(permit, latency_s)
         else:
             self.settle(permit, outcome, latency_s)
-        return value
 
     async def _awaited_or(self, fallback: Fallback[Result], result: Awaitable[Result]) -> object:
         try:

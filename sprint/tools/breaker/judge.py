@@ -7,6 +7,7 @@ inconclusive nor a failure is a success: what was called did answer (as resilien
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 from sprint.core.breaker.outcomes import Outcome
@@ -17,9 +18,16 @@ Errors = type[BaseException] | tuple[type[BaseException], ...] | Callable[[BaseE
 # The caller gave up or is going down; that tells nothing of what was called.
 _CANCELLED = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit)
 
+_BROKEN = "a predicate of a breaker failed; the call counts as inconclusive"
+
+_logger = logging.getLogger(__name__)
+
 
 class Judge:
-    """The predicates of one breaker. `failed_result`: which results count as failures, None for none."""
+    """The predicates of one breaker or of several. `failed_result`: which results count as failures.
+
+    A predicate that raises breaks no call: it is logged, counted in `errors`, and the call is inconclusive.
+    """
 
     def __init__(
         self,
@@ -29,24 +37,45 @@ class Judge:
         inconclusive: Errors = (),
         failed_result: Callable[[object], bool] | None = None,
     ) -> None:
+        self.errors = 0
+        self.looks_at_results = failed_result is not None
         self._failures = _predicate(failures)
         self._ignored = _predicate(ignored)
         self._inconclusive = _predicate(inconclusive)
-        self.failed_result = failed_result
+        self._failed_result = failed_result
 
     def of_error(self, error: BaseException) -> Outcome:
         """Return what an exception says. That of another breaker is no call at all."""
         if isinstance(error, _CANCELLED):
             return "cancelled"
-        if isinstance(error, CircuitOpenError) or self._ignored(error):
+        if isinstance(error, CircuitOpenError):
+            return "ignored"
+        try:
+            return self._judged(error)
+        except Exception:  # the caller is to see the error of the call, not that of a predicate
+            _logger.exception(_BROKEN)
+            return self._broken()
+
+    def of_result(self, result: object) -> Outcome:
+        """Return what a result says."""
+        if self._failed_result is None:
+            return "success"
+        try:
+            return "failure" if self._failed_result(result) else "success"
+        except Exception:  # nor is a result lost to a predicate that can't look at it
+            _logger.exception(_BROKEN)
+            return self._broken()
+
+    def _judged(self, error: BaseException) -> Outcome:
+        if self._ignored(error):
             return "ignored"
         if self._inconclusive(error):
             return "inconclusive"
         return "failure" if self._failures(error) else "success"
 
-    def of_result(self, result: object) -> Outcome:
-        """Return what a result says."""
-        return "failure" if self.failed_result is not None and self.failed_result(result) else "success"
+    def _broken(self) -> Outcome:
+        self.errors += 1
+        return "inconclusive"
 
 
 def _predicate(errors: Errors) -> Callable[[BaseException], bool]:

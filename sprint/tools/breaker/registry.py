@@ -72,7 +72,7 @@ class BreakerRegistry:
         self.clock = clock
         self._judge = judge or Judge()
         self._rng = rng
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a listener may ask for a breaker
         self._registry = Registry(packaged_policies() if policies is None else policies, self._make)
         self._groups: dict[str, LockedGroup] = {}
         self._group_of: dict[str, LockedGroup] = {}

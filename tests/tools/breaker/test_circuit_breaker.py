@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
+from collections.abc import Awaitable
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 import sprint
 from sprint.core.breaker.policy import BackoffPolicy, Policy, WindowPolicy
 from sprint.core.breaker.transitions import Transition
-from sprint.core.errors import CircuitOpenError
-from sprint.tools.breaker import CircuitBreaker, Judge
+from sprint.core.errors import CircuitOpenError, ConfigError
+from sprint.tools.breaker import CircuitBreaker, Judge, packaged_policies
 
 POLICY = Policy(
     failures_to_open=3,
@@ -298,6 +302,75 @@ def test_operators_words_hold(breaker: CircuitBreaker) -> None:
     assert breaker.explain().would_open is not None
     assert breaker.reset()
     assert breaker.call(works) == "answer"
+
+
+def test_what_answers_in_microseconds_does_not_open_over_milliseconds() -> None:
+    """It had opened: three times a learned baseline of a microsecond is nothing that anybody waits for."""
+    clock = Clock()
+    breaker = CircuitBreaker("node", packaged_policies()["turbo"], clock=clock)
+    for _ in range(200):
+        clock.now += 1.0
+        breaker.admit().success(0.000_001)
+    for _ in range(200):
+        clock.now += 0.1
+        breaker.admit().success(0.005)
+    assert breaker.state == "closed"
+    for _ in range(200):
+        clock.now += 0.1
+        if breaker.explain().state == "closed":
+            breaker.admit().success(0.06)
+    assert breaker.explain().because.detector == "latency"
+
+
+def test_a_predicate_that_raises_breaks_no_call() -> None:
+    def broken(_: object) -> bool:
+        raise ZeroDivisionError
+
+    judge = Judge(failures=broken, failed_result=broken)
+    breaker = CircuitBreaker("node", POLICY, judge=judge)
+    assert breaker.call(works) == "answer"
+    with pytest.raises(Down):
+        breaker.call(fails)
+    assert breaker.explain().totals == {"inconclusive": 2}
+    assert judge.errors == 2
+
+
+def test_a_guarded_async_function_is_told_from_others_by_frameworks(breaker: CircuitBreaker) -> None:
+    guarded = breaker(works_later)
+    assert inspect.iscoroutinefunction(guarded)
+    assert not inspect.iscoroutinefunction(breaker(works))
+    assert asyncio.run(_value(guarded())) == "answer"
+    with_fallback = breaker.guard(fallback=lambda _: works_later())(fails_later)
+    assert asyncio.run(_value(with_fallback())) == "answer"
+
+
+async def _value(answer: Awaitable[str]) -> str:
+    return await answer
+
+
+def test_recorded_calls_are_replayed_under_another_policy(breaker: CircuitBreaker, clock: Clock) -> None:
+    breaker.record(calls_max=5)
+    for _ in range(4):
+        breaker.call(works)
+    fail(breaker, 2)
+    clock.now += 1.0
+    assert [call.outcome for call in breaker.recorded()] == ["success"] * 3 + ["failure"] * 2
+    assert breaker.replay(POLICY).trips == ()
+    assert len(breaker.replay(replace(POLICY, failures_to_open=2)).trips) == 1
+    breaker.record(calls_max=0)
+    assert breaker.recorded() == []
+    with pytest.raises(ConfigError, match="100001 calls to record; from 0 to 100000"):
+        breaker.record(calls_max=100_001)
+
+
+def test_an_explanation_can_be_sent_as_json(breaker: CircuitBreaker, clock: Clock) -> None:
+    fail(breaker)
+    clock.now += 2.5
+    told = msgspec.json.decode(msgspec.json.encode(breaker.explain()))
+    assert (told["state"], told["retry_after_s"], told["for_s"]) == ("open", 7.5, 2.5)
+    assert told["because"]["text"] == "3 failures in a row, limit 3"
+    assert told["last_transitions"][0]["from"] == "closed"
+    assert told["totals"] == {"failure": 3}
 
 
 def test_threads_lose_no_call_and_count_none_twice() -> None:
