@@ -17,7 +17,6 @@ from sprint.core.kernels.reference import (
     HEADER_PROOF,
     HEADER_TARGET,
     scrypt_1024_1_1,
-    sha256d,
 )
 from sprint.core.kernels.tiers import AUTO, REFERENCE, TIER_NAMES, Tier
 
@@ -82,6 +81,11 @@ def chosen(wanted: str = AUTO) -> tuple[str, str]:
         return REFERENCE_KERNELS.tier, REFERENCE_KERNELS.text
     found: Tier = import_module("sprint.core.kernels.warm_up").chosen_tier(wanted)
     return found.name, found.text
+
+
+def sha256d(data: bytes) -> bytes:
+    """SHA-256 applied twice."""
+    return BINDING.kernels.sha256d(data)
 
 
 def hash_pairs(items: bytes) -> bytes:

@@ -73,6 +73,11 @@ def shared_words() -> tuple[int, ...]:
     return (*map(id, objects), counted, id(bytes), id(float), id(int), id(None), *addresses)
 
 
+def bytes_maker() -> int:
+    """Return the address of PyBytes_FromStringAndSize."""
+    return ctypes.cast(ctypes.pythonapi.PyBytes_FromStringAndSize, ctypes.c_void_p).value or 0
+
+
 def make_builtin(address: int, name: str, owner: tuple[object, ...]) -> Callable[..., Any]:
     """Return a builtin function around a compiled (self, arguments, count) → object.
 

@@ -76,6 +76,18 @@ def call_python(typing_context: Any, vectorcall: Any, function: Any, arguments_a
 
 
 @intrinsic
+def new_bytes(typing_context: Any, make: Any, size: Any) -> Any:
+    """Return a new bytes object by PyBytes_FromStringAndSize at `make`, not yet filled; 0 where it raised."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = ir.FunctionType(_WORD, (_WORD, _WORD))
+        target = builder.inttoptr(arguments[0], kind.as_pointer())
+        return builder.call(target, (_WORD(0), arguments[1]))
+
+    return types.uint64(types.uint64, types.uint64), generate
+
+
+@intrinsic
 def integer_of(typing_context: Any, convert: Any, number: Any) -> Any:
     """Return an int object's value by PyLong_AsLongLongAndOverflow at `convert`; -1 beyond 63 bits."""
 

@@ -29,6 +29,7 @@ class Kernels(NamedTuple):
     header_chain: Callable[[bytes, int], tuple[bytes, bytes]]
     scan_block: ScanBlock
     scrypt_headers: Callable[[Sequence[bytes]], list[bytes]]
+    sha256d: Callable[[bytes], bytes] = reference.sha256d
     new_dedup_table: Callable[[int], DedupTable] = PlainDedupTable
 
 

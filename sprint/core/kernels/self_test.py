@@ -25,6 +25,7 @@ _SCRIPT_SIZES = (*range(70), 200, 252, 253, 254, 3_900, 4_100, 16_300, 16_500)
 def differences(kernels: Kernels) -> list[str]:
     """Return the names of the kernels whose answers are not the reference's."""
     checks: tuple[tuple[str, Callable[[Kernels], bool]], ...] = (
+        ("sha256d", _hashes_one),
         ("hash_pairs", _hashes_pairs),
         ("hash_headers", _hashes_headers),
         ("merkle_root", _finds_roots),
@@ -37,6 +38,11 @@ def differences(kernels: Kernels) -> list[str]:
 
 def _bytes(size: int) -> bytes:
     return hashlib.shake_256(b"sprint self-test").digest(size)
+
+
+def _hashes_one(kernels: Kernels) -> bool:
+    messages = [_bytes(size) for size in (*_COUNTS, reference.PAIR_SIZE, reference.HEADER_SIZE)]
+    return all(kernels.sha256d(each) == reference.sha256d(each) for each in messages)
 
 
 def _hashes_pairs(kernels: Kernels) -> bool:
