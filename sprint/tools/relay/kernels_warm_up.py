@@ -7,7 +7,8 @@ keeps its event loop and its memory, and a stop waits for nobody. The relay then
 
 Loading runs code from files, so the folder is the user's own. Its name has a hash of every file of the
 kernels in it, of numba's version and of this package's: numba itself does not notice a change in a file that
-another one imports.
+another one imports. In it each machine has a folder, which gets its name when everything is in it, with a
+hash of that: numba loads what it finds, and a damaged file ends the process.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import logging
 import os
 import platform
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -34,12 +36,15 @@ from sprint.core.errors import KernelError
 from sprint.core.kernels.binding import Kernels
 from sprint.tools.runtime import clock, importing_much, log_fields, random_bytes
 
-COMPILE_TIMEOUT_S = 300.0
-FOLDERS_MAX = 4  # kept, of other versions too; the ones used longest ago go
+COMPILE_TIMEOUT_S = 1_800.0  # it has low priority, and a busy machine leaves it little
+FOLDERS_MAX = 4  # kept, of versions and in each of machines; the ones used longest ago go
+LEFT_BEHIND_S = 2 * COMPILE_TIMEOUT_S  # a folder that was begun so long ago and not finished is nobody's
 SECRET_SIZE = 32
 NICENESS = 10
 REASON_LENGTH_MAX = 500
 _SECRET = random_bytes(SECRET_SIZE)
+_HASH_NAME = "hash-of-content"
+_BEGUN = "begun-"
 log = logging.getLogger(__name__)
 
 
@@ -86,18 +91,65 @@ class KernelsWarmUp:
 
     async def _warm(self) -> Kernels:
         with cache_folder(self._environment) as folder:
-            kept = folder / f"kept-{processor_mark()}-{self._wanted}"
-            if not await asyncio.to_thread(kept.exists):
-                await compile_apart(folder, self._wanted)
-                await asyncio.to_thread(kept.touch)
+            kept = folder / f"machine-{machine_mark(self._environment)}-{self._wanted}"
+            if not await asyncio.to_thread(is_whole, kept):
+                await compile_for(kept, self._wanted)
+            _remove_old(folder, "machine-*", kept)
             with importing_much():
-                return await asyncio.to_thread(kernels.warm, str(folder), _SECRET, self._wanted)
+                return await asyncio.to_thread(kernels.warm, str(kept), _SECRET, self._wanted)
+
+
+async def compile_for(kept: Path, tier: str) -> None:
+    """Compile beside a folder and put it into place when it is whole: a kill leaves no half of one.
+
+    Where another relay was faster, its folder stays.
+    """
+    begun = Path(tempfile.mkdtemp(prefix=_BEGUN, dir=kept.parent))
+    try:
+        await compile_apart(begun, tier)
+        await asyncio.to_thread(_put_into_place, begun, kept)
+    finally:
+        shutil.rmtree(begun, ignore_errors=True)
+
+
+def _put_into_place(begun: Path, kept: Path) -> None:
+    (begun / _HASH_NAME).write_text(content_hash(begun), encoding="utf-8")
+    if is_whole(kept):
+        return
+    shutil.rmtree(kept, ignore_errors=True)
+    try:
+        begun.rename(kept)
+    except OSError:
+        if not is_whole(kept):
+            raise
+
+
+def is_whole(kept: Path) -> bool:
+    """Tell whether a folder is there and everything in it is as it was compiled; note that it is used."""
+    try:
+        whole = (kept / _HASH_NAME).read_text(encoding="utf-8") == content_hash(kept)
+        os.utime(kept)
+    except (OSError, ValueError):
+        return False
+    return whole
+
+
+def content_hash(folder: Path) -> str:
+    """Return a hash of all files in a folder but the one that keeps it."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != _HASH_NAME):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(folder)} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
 
 
 async def compile_apart(folder: Path, tier: str) -> None:
-    """Compile into a folder by a process of its own. KernelError with its last line if it fails."""
+    """Compile into a folder by a process of its own. KernelError with its last line if it fails.
+
+    It is told not to import from the folder that the relay was started in, as `-m` would.
+    """
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", __name__, str(folder), tier,
+        sys.executable, "-P", "-m", __name__, str(folder), tier,
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:
@@ -129,20 +181,34 @@ def cache_folder(environment: Mapping[str, str]) -> Iterator[Path]:
 
 def own_folder(environment: Mapping[str, str]) -> Path:
     """Return the folder in the user's cache, made if need be. KernelError where others may write to it."""
-    parent = Path(environment.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "sprint"
+    # Where links lead is found out once, so that what is checked is what is used.
+    parent = (Path(environment.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "sprint").resolve()
     folder = parent / f"kernels-{__version__}-{sources_hash()[:16]}"
     parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
-    for each in (parent, folder):
-        status = each.stat()
-        if os.name == "posix" and (status.st_uid != os.geteuid() or status.st_mode & 0o022):
-            raise KernelError(
-                f"{each} is another user's, or others may write to it: chmod 700 it, or remove it"
-            )
+    if os.name == "posix":
+        _check_nobody_else_writes(folder, parent)
     with tempfile.TemporaryFile(dir=folder):
         os.utime(folder)
-    _remove_old(parent, folder)
+    _remove_old(parent, "kernels-*", folder)
+    for begun in folder.glob(f"{_BEGUN}*"):
+        if _used_at(begun) < _used_at(folder) - LEFT_BEHIND_S:
+            shutil.rmtree(begun, ignore_errors=True)
     return folder
+
+
+def _check_nobody_else_writes(*ours: Path) -> None:
+    """Look at our folders and at those above, whose owners could put another one into their place.
+
+    OpenSSH looks at the same of its files (`safe_path`); as it does, this trusts root.
+    """
+    for each in (*ours, *ours[-1].parents):
+        status = each.stat()
+        owners = {os.geteuid()} if each in ours else {os.geteuid(), 0}
+        others = 0o022 if each in ours else 0 if status.st_mode & stat.S_ISVTX else 0o002
+        if status.st_uid not in owners or status.st_mode & others:
+            what = "chmod 700 it, or remove it" if each in ours else "let XDG_CACHE_HOME name another place"
+            raise KernelError(f"{each} is another user's, or others may write to it: {what}")
 
 
 def sources_hash(folder: Path | None = None) -> str:
@@ -157,26 +223,34 @@ def sources_hash(folder: Path | None = None) -> str:
     return digest.hexdigest()
 
 
-def processor_mark() -> str:
-    """Return what tells this processor and Python from others, with which the folder may be shared."""
+def machine_mark(environment: Mapping[str, str]) -> str:
+    """Return what tells this processor, Python and place of the kernels from others that share the folder.
+
+    numba keeps code by the kernels' place and by the processor; what it is told by NUMBA_… changes the code.
+    """
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0].splitlines()
         facts = [line for line in lines if line.startswith(("model name", "flags", "Features"))]
     except OSError:
         facts = [platform.processor()]
-    facts += [
-        platform.machine(),
-        sys.implementation.cache_tag or "",
-        os.environ.get("NUMBA_CPU_FEATURES", ""),
-    ]
+    facts += [platform.machine(), sys.implementation.cache_tag or "", core.__path__[0]]
+    facts += [f"{name}={value}" for name, value in sorted(environment.items()) if name.startswith("NUMBA_")]
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
 
 
-def _remove_old(parent: Path, used: Path) -> None:
-    folders = sorted(parent.glob("kernels-*"), key=lambda path: path.stat().st_mtime, reverse=True)
+def _remove_old(parent: Path, pattern: str, used: Path) -> None:
+    folders = sorted(parent.glob(pattern), key=_used_at, reverse=True)
     for folder in folders[FOLDERS_MAX:]:
         if folder != used:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _used_at(folder: Path) -> float:
+    """Return when a folder was last used, by the clock of its disk; 0 if another relay just removed it."""
+    try:
+        return folder.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def main() -> None:
