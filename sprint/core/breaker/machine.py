@@ -20,6 +20,7 @@ from sprint.core.breaker.lane import Lane
 from sprint.core.breaker.opening import Opening
 from sprint.core.breaker.outcomes import Evidence, Outcome, Rng, State, Statistics
 from sprint.core.breaker.policy import Policy
+from sprint.core.breaker.policy_table import check_policy
 from sprint.core.breaker.transitions import FRESH_AFTER, TRANSITIONS, Cause, Transition
 from sprint.core.breaker.trials import Permit, Trials
 from sprint.core.errors import CircuitOpenError
@@ -39,7 +40,7 @@ class Machine:
 
     def __init__(self, name: str, policy: Policy, *, now: float, rng: Rng) -> None:
         self.name = name
-        self.policy = policy
+        self.policy = check_policy(policy, f"breaker {name!r}")
         self.state: State = "closed"
         self.generation = 1
         self.since = now
@@ -137,7 +138,11 @@ class Machine:
         self._open_lane()
 
     def adopt(self, policy: Policy, now: float) -> None:
-        """Go on under another policy, from the next call on, with all that was counted."""
+        """Go on under another policy, from the next call on, with all that was counted.
+
+        Raises `ConfigError` for one that cannot be, and goes on under the old one.
+        """
+        check_policy(policy, f"breaker {self.name!r}")
         now = self._advance(now)
         self.policy = policy
         self.figures.adopt(policy, now)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Generic, TypeVar
 
 from sprint.core.breaker.policy import Policy
+from sprint.core.breaker.policy_table import check_policy
 from sprint.core.errors import ConfigError
 
 # At some 20 KB each this is 200 MB; whoever makes one for every address it meets has a leak, and is told.
@@ -74,6 +75,8 @@ class Registry(Generic[Made]):
         gone = sorted({entry.policy_name for entry in self._entries.values()} - policies.keys())
         if gone:
             raise ConfigError(f"breakers.{gone[0]}: breakers in use are made of it; it can't be left out")
+        for name, policy in policies.items():
+            check_policy(policy, f"breakers.{name}")
         changed = {name for name, policy in policies.items() if self._policies.get(name) != policy}
         self._policies = dict(policies)
         return [

@@ -83,6 +83,14 @@ class Model:
             self.count(outcome)
         return True
 
+    def share(self, outcome: str, now: float) -> bool:
+        self.tick(now)
+        if self.state not in ("closed", "force_close"):
+            return False
+        self.counted.append((self.epoch, outcome))
+        self.count(outcome)
+        return True
+
     def settle_trial(self, outcome: str) -> None:
         if outcome == "failure":
             self.reopen()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from msgspec.structs import replace
 
@@ -9,7 +11,7 @@ from sprint.core.breaker.machine import Machine
 from sprint.core.breaker.outcomes import Outcome, State
 from sprint.core.breaker.policy import BackoffPolicy, Policy, WindowPolicy
 from sprint.core.breaker.trials import Permit
-from sprint.core.errors import CircuitOpenError
+from sprint.core.errors import CircuitOpenError, ConfigError
 
 POLICY = Policy(
     failures_to_open=3,
@@ -243,6 +245,38 @@ def test_a_policy_takes_effect_on_the_next_call_and_loses_no_statistics() -> Non
     breaker.adopt(POLICY, 0.0)
     call(breaker, "failure", 0.0)
     assert state_of(breaker) == "open"
+
+
+def test_a_policy_that_would_never_close_again_is_refused_and_the_old_one_stays() -> None:
+    """A record made in a program is not looked at by its maker."""
+    without_trials = replace(POLICY, half_open_calls=0)
+    with pytest.raises(ConfigError, match=r"breaker 'node': Expected `int` >= 1 - at `\$\.half_open_calls`"):
+        machine(without_trials)
+    breaker = machine()
+    for wrong in (without_trials, replace(POLICY, half_open_longest_s=1.0)):
+        with pytest.raises(ConfigError):
+            breaker.adopt(wrong, 0.0)
+    assert breaker.policy == POLICY
+
+
+def test_a_shadow_makes_the_transitions_of_one_that_rejects() -> None:
+    """What it lets through in shadow alone is told to nobody."""
+    rejecting, shadow = machine(), machine(replace(POLICY, shadow=True))
+    rng = random.Random(5)
+    now = 0.0
+    for _ in range(3_000):
+        now += rng.choice((0.1, 1.0, 5.0))
+        outcome = rng.choices(("success", "failure", "cancelled"), (5, 4, 1))[0]
+        for breaker in (rejecting, shadow):
+            permit = breaker.admit(now)
+            if permit is not None:
+                breaker.settle(permit, outcome, 0.01, now)  # type: ignore[arg-type]  # drawn as a string
+    assert rejecting.transitions_made > 100
+    assert [(each.at, each.reason) for each in rejecting.transitions] == [
+        (each.at, each.reason) for each in shadow.transitions
+    ]
+    assert shadow.totals["rejected"] == 0
+    assert shadow.totals["would_reject"] == rejecting.totals["rejected"] > 0
 
 
 def test_a_shorter_longest_delay_holds_for_one_that_is_open() -> None:

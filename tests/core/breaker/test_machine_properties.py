@@ -136,6 +136,13 @@ class Driven(RuleBasedStateMachine):
         self.machine.adopt(policy_of(rules), self.now)
         self.model.adopt(rules, self.now)
 
+    @rule(outcome=st.sampled_from(OUTCOMES))
+    def share(self, outcome: Outcome) -> None:
+        """What another breaker of the provider saw decides no trial."""
+        self.machine.share(outcome, 0.01, self.now)
+        if self.model.share(outcome, self.now):
+            self.settled += 1
+
     @rule(word=st.sampled_from(("force_open", "force_close", "release", "reset")))
     def operator(self, word: str) -> None:
         assert getattr(self.machine, word)(self.now) == self.model.command(word, self.now)

@@ -43,6 +43,14 @@ def test_policies_without_one_in_use_are_refused_whole(registry: Registry[Machin
     assert registry.policies == POLICIES
 
 
+def test_one_policy_that_cannot_be_has_all_refused(registry: Registry[Machine]) -> None:
+    first = registry.get("a", "narrow", now=0.0)
+    wrong = replace(POLICIES["wide"], half_open_calls=0)
+    with pytest.raises(ConfigError, match=r"breakers\.wide: Expected `int` >= 1 - at `\$\.half_open_calls`"):
+        registry.adopt({"narrow": replace(POLICIES["narrow"], failures_to_open=7), "wide": wrong})
+    assert (registry.policies, first.policy) == (POLICIES, POLICIES["narrow"])
+
+
 def test_a_policy_that_is_not_there_is_named_with_those_that_are(registry: Registry[Machine]) -> None:
     with pytest.raises(ConfigError, match="no policy 'broad'; there are wide, narrow"):
         registry.get("a", "broad", now=0.0)

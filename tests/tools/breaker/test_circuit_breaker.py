@@ -373,6 +373,40 @@ def test_an_explanation_can_be_sent_as_json(breaker: CircuitBreaker, clock: Cloc
     assert told["totals"] == {"failure": 3}
 
 
+def test_twenty_threads_on_a_dead_callee_get_as_many_trials_as_the_budget(
+    breaker: CircuitBreaker, clock: Clock
+) -> None:
+    fail(breaker)
+    clock.now += 10.0
+    together, over = threading.Barrier(20), threading.Event()
+    called: list[int] = []
+    refused = threading.Semaphore(0)
+
+    def dead() -> None:
+        called.append(1)
+        over.wait(30.0)
+        raise Down
+
+    def work() -> None:
+        together.wait(30.0)
+        try:
+            breaker.call(dead)
+        except CircuitOpenError:
+            refused.release()
+        except Down:
+            return
+
+    threads = [threading.Thread(target=work) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for _ in range(18):
+        assert refused.acquire(timeout=30.0)
+    over.set()
+    for thread in threads:
+        thread.join(30.0)
+    assert (len(called), breaker.state) == (2, "open")
+
+
 def test_threads_lose_no_call_and_count_none_twice() -> None:
     """With failures among them, so that the lane is shut and opened all the time."""
     policy = Policy(
