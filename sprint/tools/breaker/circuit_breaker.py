@@ -109,7 +109,7 @@ class CircuitBreaker:
         except BaseException as error:
             self.settle(Permit(lane.generation), self.judge.of_error(error), clock() - started)
             raise
-        if hasattr(result, "__await__"):
+        if hasattr(type(result), "__await__"):
             return cast("Result", self._awaited_by_lane(lane, started, result))
         ended = clock()
         latency_s = ended - started
@@ -139,7 +139,7 @@ class CircuitBreaker:
             if not self._falls_back(error):
                 raise
             return fallback(error)
-        if hasattr(result, "__await__"):
+        if hasattr(type(result), "__await__"):
             return cast("Result", self._awaited_or(fallback, result))
         return result
 
@@ -328,7 +328,7 @@ class CircuitBreaker:
         except BaseException as error:
             self.settle(permit, self.judge.of_error(error), self.clock() - started)
             raise
-        if hasattr(result, "__await__"):
+        if hasattr(type(result), "__await__"):
             return cast("Result", self._awaited(permit, started, result))
         self._returned(permit, result, self.clock() - started)
         return result

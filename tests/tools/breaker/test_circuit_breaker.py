@@ -407,6 +407,17 @@ def test_twenty_threads_on_a_dead_callee_get_as_many_trials_as_the_budget(
     assert (len(called), breaker.state) == (2, "open")
 
 
+def test_a_result_that_answers_no_question_is_still_returned(breaker: CircuitBreaker) -> None:
+    """A lazy object may do anything when it is asked for an attribute; its type is asked instead."""
+
+    class Lazy:
+        def __getattr__(self, name: str) -> object:
+            raise RuntimeError(name)
+
+    assert isinstance(breaker.call(Lazy), Lazy)
+    assert breaker.statistics().successes == 1
+
+
 def test_threads_lose_no_call_and_count_none_twice() -> None:
     """With failures among them, so that the lane is shut and opened all the time."""
     policy = Policy(
