@@ -110,7 +110,7 @@ class CircuitBreaker:
             self.settle(Permit(lane.generation), self.judge.of_error(error), clock() - started)
             raise
         if hasattr(type(result), "__await__"):
-            return cast("Result", self._awaited_by_lane(lane, started, result))
+            return cast("Result", self._awaited_by_lane(lane, started, cast("Awaitable[Any]", result)))
         ended = clock()
         latency_s = ended - started
         waiting = lane.latencies
@@ -140,7 +140,7 @@ class CircuitBreaker:
                 raise
             return fallback(error)
         if hasattr(type(result), "__await__"):
-            return cast("Result", self._awaited_or(fallback, result))
+            return cast("Result", self._awaited_or(fallback, cast("Awaitable[Result]", result)))
         return result
 
     def __call__(self, function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
@@ -329,7 +329,7 @@ class CircuitBreaker:
             self.settle(permit, self.judge.of_error(error), self.clock() - started)
             raise
         if hasattr(type(result), "__await__"):
-            return cast("Result", self._awaited(permit, started, result))
+            return cast("Result", self._awaited(permit, started, cast("Awaitable[Any]", result)))
         self._returned(permit, result, self.clock() - started)
         return result
 

@@ -65,7 +65,7 @@ def test_open_and_half_open_end_and_health_closes(
 
 
 def test_a_delay_past_the_longest_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Opening, "delay_s", lambda self, rng: 1e9)
+    monkeypatch.setattr(Opening, "delay_s", lambda *_: 1e9)
     machine = Machine("node", POLICIES["free"], now=0.0, rng=random.Random(1).random)
     for _ in range(3):
         call(machine, "failure", 0.1, 0.0)
