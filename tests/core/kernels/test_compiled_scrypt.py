@@ -7,7 +7,7 @@ import random
 import pytest
 
 from sprint.core.chains import Header, Rejected, litecoin
-from sprint.core.chains.bitcoin_family.family import _HEADERS_PROVED_AT_ONCE, BitcoinFamilyProcessor
+from sprint.core.chains.bitcoin_family.family import _HEADERS_SCRYPTED_AT_ONCE, BitcoinFamilyProcessor
 from sprint.core.kernels import reference
 from sprint.core.kernels.binding import REFERENCE_KERNELS, Kernels
 from tests.core.kernels.forms import in_use
@@ -46,7 +46,7 @@ def mined(count: int) -> list[bytes]:
 
 def test_headers_in_batches_are_judged_as_one_by_one(form: Kernels) -> None:
     processor = BitcoinFamilyProcessor(litecoin.REGTEST)
-    headers = mined(_HEADERS_PROVED_AT_ONCE + 3)
+    headers = mined(_HEADERS_SCRYPTED_AT_ONCE + 3)
     attempts = (headers[9][:76] + nonce.to_bytes(4, "little") for nonce in range(1_000))
     false = next(raw for raw in attempts if isinstance(processor.process_header(raw), Rejected))
     headers[40:40] = [false, headers[0][:-1], b""]
