@@ -215,7 +215,8 @@ class Machine:
         if self._now >= self._evaluate_at:
             self.evaluate(self._now)
             self._evaluate_at = self._now + EVALUATED_WITH_CALLS_S
-        self._trip(self.figures.trip(self._now))
+        tells = outcome in ("success", "failure")
+        self._trip(self.figures.trip(self._now) if tells else None)
 
     def _trip(self, found: Evidence | None) -> None:
         """Open a closed breaker, unless its group says that too many are open already."""

@@ -259,6 +259,19 @@ def test_a_policy_that_would_never_close_again_is_refused_and_the_old_one_stays(
     assert breaker.policy == POLICY
 
 
+@pytest.mark.parametrize("outcome", ["inconclusive", "cancelled"])
+def test_what_tells_nothing_does_not_open_under_a_lower_limit_either(outcome: Outcome) -> None:
+    """It had: the first call after a reload opened by the failures before it, though it was cancelled."""
+    breaker = machine()
+    for _ in range(2):
+        call(breaker, "failure", 0.0)
+    breaker.adopt(replace(POLICY, failures_to_open=2), 0.0)
+    call(breaker, outcome, 0.0)
+    assert state_of(breaker) == "closed"
+    call(breaker, "failure", 0.0)
+    assert state_of(breaker) == "open"
+
+
 def test_a_shadow_makes_the_transitions_of_one_that_rejects() -> None:
     """What it lets through in shadow alone is told to nobody."""
     rejecting, shadow = machine(), machine(replace(POLICY, shadow=True))
