@@ -18,7 +18,7 @@ from typing import NamedTuple
 from tests.bench.breaker_contenders import CONTENDERS, EVALUATE_S, Contender
 from tests.core.breaker.traces import KINDS, TRACE_S, Trace, trace
 
-SEEDS = 20
+SEEDS = 10
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "breakers.md"
 BEGIN, END = "<!-- comparison: begin -->", "<!-- comparison: end -->"
 AFTERMATH_S = 2.0  # answers of the outage still come in: an opening so soon after it is no false one

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 from msgspec.structs import replace
 
+from sprint.core.breaker import policy_table
 from sprint.core.breaker.machine import Machine
 from sprint.core.breaker.policy import (
     AdaptivePolicy,
@@ -23,6 +25,7 @@ from sprint.core.breaker.policy import (
     RecoveryPolicy,
     WindowPolicy,
 )
+from sprint.core.breaker.policy_table import parse_policies
 from sprint.core.breaker.trials import Permit
 from tests.core.breaker.traces import Trace
 
@@ -155,6 +158,8 @@ ALL_POLICY = Policy(
     recovery=_RECOVERY,
 )
 
+TIERS = parse_policies(Path(policy_table.__file__).with_name("policies.toml").read_text(encoding="utf-8"))
+
 # Rows of the table: the name, and the policy of it.
 POLICIES: dict[str, Policy] = {
     "1 backoff (15 s x 1.5, equal jitter)": replace(_IN_A_ROW, backoff=_GROWING),
@@ -167,9 +172,7 @@ POLICIES: dict[str, Policy] = {
     "4 latency, slow for 2 s": replace(_NOTHING, latency=_SLOW_FOR),
     "5 health score": replace(_NOTHING, health=_HEALTH),
     "6 machine, standard figures": Policy(),
-    "7 tier turbo's figures": Policy(
-        failures_to_open=20, half_open_calls=10, backoff=_GROWING, window=WindowPolicy(slow_call_s=2.0)
-    ),
+    **{f"7 tier {name}": TIERS[name] for name in ("free", "business", "turbo")},
     "8 recovery probability": replace(_IN_A_ROW, recovery=_RECOVERY),
     "prediction, opens from 0.7": replace(
         _NOTHING, prediction=PredictionPolicy(enabled=True, opens_from=0.7)

@@ -21,7 +21,7 @@ from tests.bench.breaker_comparison import Run
 from tests.bench.breaker_contenders import Ours
 from tests.core.breaker.traces import KINDS, trace
 
-SEEDS = 20
+SEEDS = 10
 HELD_OUT_FROM = 1_000
 TAUGHT_RATE = 0.3
 POLICY = Policy(latency=LatencyPolicy(enabled=True), prediction=PredictionPolicy(enabled=True))

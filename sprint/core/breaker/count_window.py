@@ -1,6 +1,7 @@
 """What the last calls were, so many of them whatever time they took: the window by count.
 
-It covers the last calls exactly, and its percentiles are exact.
+It covers the last calls exactly, and its percentiles are exact. Counts are kept as calls come and leave, so
+that asking after each call costs the same for a long window as for a short one.
 """
 
 from __future__ import annotations
@@ -14,24 +15,30 @@ from sprint.core.breaker.outcomes import Outcome, Statistics
 from sprint.core.breaker.policy import WindowPolicy
 from sprint.core.errors import ConfigError
 
-CALLS_MAX = 2_000  # 21 bytes each: 41 KiB
+CALLS_MAX = 1_000  # 21 bytes each: 21 KiB
 REJECTED_MAX = (1 << 32) - 1  # before one call; more are counted as this
 _KINDS: tuple[Outcome, ...] = ("success", "failure", "inconclusive", "cancelled")
 _NUMBER = {kind: number for number, kind in enumerate(_KINDS)}
-_COUNTED = (_NUMBER["success"], _NUMBER["failure"])
+_RATED = (_NUMBER["success"], _NUMBER["failure"])
+_NS_PER_S = 1_000_000_000
 
 
 class CountWindow:
     """The last `calls_max` calls. A rejection belongs to the call that comes next, and leaves with it."""
 
     __slots__ = (
-        "_ended_at", "_held", "_kinds", "_latencies_s", "_next", "_policy", "_rejected", "_rejected_since",
+        "_counts", "_ended_at", "_held", "_kinds", "_latencies_s", "_latency_sum_ns", "_next", "_policy",
+        "_rejected", "_rejected_since", "_rejected_sum", "_slow",
     )  # fmt: skip
 
     _kinds: bytearray
     _latencies_s: array[float]
     _ended_at: array[float]
     _rejected: array[int]
+    _counts: list[int]  # of each kind
+    _slow: int
+    _rejected_sum: int
+    _latency_sum_ns: int  # whole numbers: what is added and taken away again leaves nothing behind
     _held: int
     _next: int
     _rejected_since: int
@@ -50,13 +57,17 @@ class CountWindow:
         if outcome == "ignored":
             return
         place = self._next
+        if self._held == self._policy.calls_max:
+            self._tally(place, -1)
+        else:
+            self._held += 1
         self._kinds[place] = _NUMBER[outcome]
         self._latencies_s[place] = latency_s
         self._ended_at[place] = now
         self._rejected[place] = self._rejected_since
         self._rejected_since = 0
+        self._tally(place, 1)
         self._next = (place + 1) % self._policy.calls_max
-        self._held = min(self._held + 1, self._policy.calls_max)
 
     def record_successes(self, latencies_s: Sequence[float], now: float) -> None:
         """Note many successes at once."""
@@ -70,24 +81,24 @@ class CountWindow:
 
     def statistics(self, now: float) -> Statistics:
         """Return what the window holds. `span_s` is the time since its oldest call."""
-        kinds = self._kinds[: self._held]
-        latencies_s = self._counted_latencies_s()
-        successes, failures, inconclusive, cancelled = (kinds.count(number) for number in range(len(_KINDS)))
+        successes, failures, inconclusive, cancelled = self._counts
+        oldest_at = self._ended_at[self._next - self._held] if self._held else now
         return Statistics(
             successes=successes,
             failures=failures,
-            slow=sum([latency_s > self._policy.slow_call_s for latency_s in latencies_s]),
-            rejected=sum(self._rejected[: self._held]) + self._rejected_since,
+            slow=self._slow,
+            rejected=self._rejected_sum + self._rejected_since,
             inconclusive=inconclusive,
             cancelled=cancelled,
-            latency_sum_s=sum(latencies_s),
-            span_s=max(0.0, now - min(self._ended_at[: self._held])) if self._held else 0.0,
+            latency_sum_s=self._latency_sum_ns / _NS_PER_S,
+            span_s=max(0.0, now - oldest_at),
         )
 
     def percentile(self, share: float, now: float) -> float | None:
         """Return the latency that `share` of the calls do not exceed, in seconds; None without calls."""
         del now  # none leaves by time
-        return percentile(self._counted_latencies_s(), share)
+        pairs = zip(self._kinds[: self._held], self._latencies_s[: self._held], strict=True)
+        return percentile([latency_s for kind, latency_s in pairs if kind in _RATED], share)
 
     def bucket_ends_at(self, now: float) -> float:
         """Return infinity: none leaves by time."""
@@ -117,14 +128,20 @@ class CountWindow:
         self._latencies_s = array("d", bytes(8 * calls_max))
         self._ended_at = array("d", bytes(8 * calls_max))
         self._rejected = array("I", bytes(4 * calls_max))
+        self._counts = [0] * len(_KINDS)
+        self._slow = self._rejected_sum = self._latency_sum_ns = 0
         self._held = self._next = self._rejected_since = 0
+
+    def _tally(self, place: int, change: int) -> None:
+        """Count the call at a place in, or out again with -1."""
+        kind = self._kinds[place]
+        self._counts[kind] += change
+        self._rejected_sum += change * self._rejected[place]
+        if kind in _RATED:
+            latency_s = self._latencies_s[place]
+            self._latency_sum_ns += change * round(latency_s * _NS_PER_S)
+            self._slow += change * (latency_s > self._policy.slow_call_s)
 
     def _places(self) -> range:
         """Return where calls stand, oldest first; those before the ring's start count from its end."""
         return range(self._next - self._held, self._next)
-
-    def _counted_latencies_s(self) -> list[float]:
-        """Return the latencies of successes and failures."""
-        kinds = self._kinds[: self._held]
-        pairs = zip(kinds, self._latencies_s[: self._held], strict=True)
-        return [latency_s for kind, latency_s in pairs if kind in _COUNTED]

@@ -1,8 +1,8 @@
 """Latencies in a fixed number of cells, and percentiles that interpolate between them.
 
 A cell is a sixteenth of a doubling, so its middle is within `CELL_ERROR_MAX` of every latency in it, from a
-microsecond to two hours, in 2 KiB. A raw list would grow with the traffic, and the kernels' histogram takes
-30 KiB for each of a window's buckets.
+microsecond to eight minutes, in 1.8 KiB. A raw list would grow with the traffic, and the kernels' histogram
+takes 30 KiB for each of a window's buckets.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ CELLS_PER_DOUBLING_BITS = 4
 CELLS_PER_DOUBLING = 1 << CELLS_PER_DOUBLING_BITS
 CELL_ERROR_MAX = 1 / (2 * CELLS_PER_DOUBLING)  # of the latency itself
 _EXPONENT_MIN = -19  # of math.frexp: 2**-20 s is 0.5 * 2**-19
-_EXPONENT_MAX = 13
+_EXPONENT_MAX = 9
 LATENCY_S_MIN = 2.0 ** (_EXPONENT_MIN - 1)  # what is below is counted as this
 LATENCY_S_MAX = 2.0**_EXPONENT_MAX  # from here on as the last cell
 CELLS = (_EXPONENT_MAX - _EXPONENT_MIN + 1) * CELLS_PER_DOUBLING

@@ -17,7 +17,7 @@ from sprint.core.breaker.outcomes import Evidence
 from sprint.core.breaker.policy import LatencyPolicy
 from sprint.core.errors import ConfigError
 
-POINTS_MAX = 200  # that are kept, with their times: 20 KiB at most
+POINTS_MAX = 100  # that are kept, with their times: 11 KiB
 SLOW_TEACHES = 0.2  # how much of an ordinary lesson points above the threshold give
 BASELINE_S_MIN = 1e-6  # a clock that can't tell a call from nothing teaches no threshold of 0
 

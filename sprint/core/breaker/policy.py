@@ -37,8 +37,8 @@ class WindowPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     kind: Literal["time", "count"] = "time"
     span_s: Positive = 30.0
-    buckets: Annotated[int, msgspec.Meta(ge=1, le=20)] = 10
-    calls_max: Annotated[int, msgspec.Meta(ge=1, le=2_000)] = 100
+    buckets: Annotated[int, msgspec.Meta(ge=1, le=10)] = 10
+    calls_max: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 100
     slow_call_s: Positive = 5.0
     minimum_calls: Count = 20
 
@@ -67,7 +67,7 @@ class LatencyPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     enabled: bool = False
     baseline_s: Positive | None = None
     multiplier: Annotated[float, msgspec.Meta(gt=1)] = 3.0
-    points_min: Count = 10
+    points_min: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
     last: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
     slow_share: Share = 0.7
     slow_for_s: Annotated[float, msgspec.Meta(ge=0)] = 0.0

@@ -25,7 +25,7 @@ from sprint.core.breaker.outcomes import Outcome, Statistics
 from sprint.core.breaker.policy import WindowPolicy
 from sprint.core.errors import ConfigError
 
-BUCKETS_MAX = 20  # each has 2 KiB of cells, so that a window stays within 45 KiB
+BUCKETS_MAX = 10  # each has 1.8 KiB of cells: with all else that a breaker holds it stays within 64 KiB
 
 
 class TimeWindow:

@@ -204,8 +204,8 @@ def test_another_policy_keeps_points_and_baseline() -> None:
 def test_more_points_than_are_kept_cannot_be_asked_for(name: str) -> None:
     if name == "points_min":
         LatencyDetection(LatencyPolicy(points_min=POINTS_MAX))
-        with pytest.raises(ConfigError, match="201; up to 200"):
+        with pytest.raises(ConfigError, match="101; up to 100"):
             LatencyDetection(LatencyPolicy(points_min=POINTS_MAX + 1))
     else:
-        with pytest.raises(ConfigError, match="201; up to 200"):
+        with pytest.raises(ConfigError, match="101; up to 100"):
             LatencyDetection(GIVEN).adopt(LatencyPolicy(last=POINTS_MAX + 1))

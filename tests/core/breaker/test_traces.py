@@ -7,7 +7,7 @@ from statistics import fmean
 
 import pytest
 
-from tests.bench.breaker_comparison import BEGIN, END, PAGE, Run, Score, scores, table, written
+from tests.bench.breaker_comparison import BEGIN, END, PAGE, SEEDS, Run, Score, scores, table, written
 from tests.bench.breaker_contenders import CONTENDERS, Clairvoyant, Consecutive, Never
 from tests.core.breaker.traces import CALLS_PER_S, KINDS, OUTAGE_S, TRACE_S, Arrival, Trace, trace
 
@@ -132,7 +132,7 @@ def test_the_pages_table_names_every_contender() -> None:
 @pytest.mark.soak
 def test_the_pages_table_is_what_the_command_makes() -> None:
     page = PAGE.read_text(encoding="utf-8")
-    assert written(page, table(20)) == page, "python -m tests.bench.breaker_comparison --write"
+    assert written(page, table(SEEDS)) == page, "python -m tests.bench.breaker_comparison --write"
 
 
 def test_a_table_is_written_between_its_marks(tmp_path: Path) -> None:

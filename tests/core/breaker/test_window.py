@@ -98,7 +98,27 @@ def test_a_count_window_holds_the_last_calls_and_no_others(calls: list[Call]) ->
     timed = [call for call in spread(calls) if call.outcome != "ignored"]
     window = CountWindow(COUNT)
     fed(window, timed)
-    assert figures(window.statistics(1e6)) == counted(timed[-10:])
+    found = window.statistics(1e6)
+    assert figures(found) == counted(timed[-10:])
+    assert found.latency_sum_s == pytest.approx(
+        sum(call.latency_s for call in timed[-10:] if call.outcome in ("success", "failure"))
+    )
+
+
+def test_a_long_count_window_is_asked_as_fast_as_a_short_one() -> None:
+    """It had counted all its calls at each question, and that comes after each call."""
+    window = CountWindow(WindowPolicy(kind="count", calls_max=CALLS_MAX))
+    for _ in range(CALLS_MAX + 1):
+        window.record("success", 0.1, 0.0)
+    window._kinds = bytearray()  # so that whoever counts them anew counts nothing
+    assert window.statistics(0.0).successes == CALLS_MAX
+
+
+def test_sums_leave_nothing_behind_when_calls_leave() -> None:
+    window = CountWindow(COUNT)
+    window.record("success", 1e6, 0.0)
+    fed(window, [Call("success", 0.1, 0.0)] * 10)
+    assert window.statistics(0.0).latency_sum_s == 1.0
 
 
 @pytest.mark.parametrize("policy", [TIME, COUNT])
@@ -214,7 +234,7 @@ def test_percentiles_of_a_count_window_are_numpys() -> None:
         assert window.percentile(share, 0.0) == pytest.approx(float(np.percentile(values, 100 * share)))
 
 
-@given(st.lists(st.floats(1e-5, 1000.0), min_size=1, max_size=300), st.floats(0.0, 1.0))
+@given(st.lists(st.floats(1e-5, 500.0), min_size=1, max_size=300), st.floats(0.0, 1.0))
 def test_percentiles_of_a_time_window_are_numpys_within_a_cell(values: list[float], share: float) -> None:
     window = TimeWindow(TIME)
     for place, value in enumerate(values):
@@ -238,11 +258,11 @@ def test_another_span_keeps_what_is_still_within_it() -> None:
         window.statistics(27.0).failures == 5
     )  # the bucket from 12 to 15 s counts at 15, the new one's first
     assert window.percentile(0.5, 27.0) == pytest.approx(0.5, rel=CELL_ERROR_MAX)
-    window.adopt(WindowPolicy(span_s=3600.0, buckets=20, slow_call_s=0.1), 27.0)
+    window.adopt(WindowPolicy(span_s=3600.0, buckets=10, slow_call_s=0.1), 27.0)
     assert window.statistics(27.0).failures == 5
 
 
-@given(CALLS, st.sampled_from([1.0, 12.0, 30.0, 600.0]), st.integers(2, 20))
+@given(CALLS, st.sampled_from([1.0, 12.0, 30.0, 600.0]), st.integers(2, 10))
 def test_a_longer_window_is_adopted_without_losing_a_call(
     calls: list[Call], more_s: float, buckets: int
 ) -> None:
@@ -302,9 +322,9 @@ def test_cleared_it_holds_nothing(policy: WindowPolicy) -> None:
 def test_windows_that_take_too_much_memory_are_refused() -> None:
     make_window(WindowPolicy(buckets=BUCKETS_MAX))
     make_window(WindowPolicy(kind="count", calls_max=CALLS_MAX))
-    with pytest.raises(ConfigError, match="21 buckets; up to 20"):
+    with pytest.raises(ConfigError, match="11 buckets; up to 10"):
         make_window(WindowPolicy(buckets=BUCKETS_MAX + 1))
-    with pytest.raises(ConfigError, match="2001 calls; up to 2000"):
+    with pytest.raises(ConfigError, match="1001 calls; up to 1000"):
         make_window(WindowPolicy(kind="count", calls_max=CALLS_MAX + 1))
 
 
