@@ -54,8 +54,11 @@ class BreakerGroup:
         self._out.discard(name)
 
     def reserve(self, name: str) -> bool:
-        """Take a place among those that are out; False where the member has to stay."""
-        if name in self._out:
+        """Take a place among those that are out; False where the member has to stay.
+
+        Who has left the group, and is still held by somebody, takes none.
+        """
+        if name in self._out or name not in self._members:
             return True
         if len(self._out) >= self.out_max:
             return False

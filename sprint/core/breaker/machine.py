@@ -215,8 +215,12 @@ class Machine:
         if self._now >= self._evaluate_at:
             self.evaluate(self._now)
             self._evaluate_at = self._now + EVALUATED_WITH_CALLS_S
-        tells = outcome in ("success", "failure")
-        self._trip(self.figures.trip(self._now) if tells else None)
+        if outcome in ("success", "failure"):
+            found = self.figures.trip(self._now)
+            self.withheld = self.withheld if found else None
+            self._trip(found)
+        else:
+            self._open_lane()
 
     def _trip(self, found: Evidence | None) -> None:
         """Open a closed breaker, unless its group says that too many are open already."""

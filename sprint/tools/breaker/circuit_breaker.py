@@ -197,13 +197,11 @@ class CircuitBreaker:
 
     def statistics(self) -> Statistics:
         """Return what the window holds."""
-        with self._lock:
-            return self._machine.statistics(self.clock())
+        return self.tend(Machine.statistics)
 
     def explain(self) -> Explanation:
         """Return why it is in its state, and when that may change."""
-        with self._lock:
-            return explain(self._machine, self.clock())
+        return self.tend(explain)
 
     def adopt(self, policy: Policy) -> None:
         """Go on under another policy, from the next call on, with all that was counted."""

@@ -105,3 +105,24 @@ def test_a_member_that_leaves_gives_its_place_back() -> None:
     assert group.reserve(second.name)
     group.remove(first.name)
     assert group.out == {second.name}
+
+
+def test_one_that_has_left_takes_no_place_from_the_others() -> None:
+    """It had: whoever still held it could open it, and the last two of three were then one."""
+    group = BreakerGroup("provider")
+    first, second, third = members(group, 3)
+    group.remove(first.name)
+    for machine in (first, second, third):
+        for _ in range(2):
+            call(machine, "failure", 0.0)
+    assert [machine.state for machine in (first, second, third)] == ["open", "open", "closed"]
+    assert group.out == {second.name}
+
+
+def test_what_was_withheld_is_over_with_the_next_success() -> None:
+    (alone,) = members(BreakerGroup("provider"), 1)
+    for _ in range(2):
+        call(alone, "failure", 0.0)
+    assert alone.withheld is not None
+    call(alone, "success", 0.0)
+    assert alone.withheld is None

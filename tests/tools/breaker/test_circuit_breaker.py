@@ -286,6 +286,17 @@ def test_listeners_are_told_in_order_and_their_errors_are_counted(breaker: Circu
     assert breaker.listeners.errors == 2
 
 
+def test_listeners_are_told_of_what_a_look_at_it_has_ended(breaker: CircuitBreaker, clock: Clock) -> None:
+    fail(breaker)
+    clock.now += 10.0
+    breaker.admit()
+    told: list[str] = []
+    breaker.listen(lambda transition: told.append(transition.reason))
+    clock.now += POLICY.half_open_longest_s
+    assert breaker.explain().state == "open"
+    assert told == ["trials_undecided"]
+
+
 def test_a_block_left_in_another_task_says_so(breaker: CircuitBreaker) -> None:
     breaker.__enter__()
     with pytest.raises(RuntimeError, match="another task"):
