@@ -55,7 +55,13 @@ class Key(msgspec.Struct, frozen=True):
         try:
             return msgspec.convert(value, self.kind, strict=strict)
         except msgspec.ValidationError as error:
-            raise ConfigError(str(error)) from error
+            raise ConfigError(f"{error}{self._choices()}") from error
+
+    def _choices(self) -> str:
+        kind = _bare(inspect.type_info(self.kind))
+        if not isinstance(kind, inspect.LiteralType):
+            return ""
+        return f"; want {', '.join(map(str, kind.values))}"
 
 
 class Leaf(NamedTuple):

@@ -117,6 +117,7 @@ def test_the_environment_goes_over_the_file() -> None:
         ("tiers = 1\n", "sprint.toml: tiers is not a table; want [tiers"),
         ("[relay]\ntiers = 'free'\n", "sprint.toml: relay.tiers = 'free': Expected `array`, got `str`"),
         ("[relay]\ndurability = 'never'\n", "relay.durability = 'never': Invalid enum value 'never'"),
+        ("[relay]\nkernels = 'avx513'\n", "'avx513'; want auto, avx2, avx512, portable, reference, sha"),
         ("[admin]\nport = 65536\n", "admin.port = 65536: Expected `int` <= 65535"),
         ("[admin]\nport = -1\n", "admin.port = -1: Expected `int` >= 0"),
         ("[chains.bitcoin]\ncatch_up_blocks_max = 0\n", "catch_up_blocks_max = 0: Expected `int` >= 1"),
