@@ -27,6 +27,7 @@ WORD_TYPE = ir.IntType(32)
 BYTE_TYPE = ir.IntType(8)
 _INDEX_TYPE = ir.IntType(64)
 _ROUNDS_A_TURN = 16
+_CACHE_LINE_SIZE = 64  # bytes; on processors with longer ones some fetches are for nothing
 # What assembly calls a vector register, by the beginning of LLVM's name of the processor's kind.
 _VECTOR_REGISTERS = {"x86_64": "v", "i686": "v", "aarch64": "w", "arm64": "w"}
 
@@ -40,6 +41,7 @@ class LaneCode:
 
     def hash_pairs(self, builder: Builder, source: Value, target: Value) -> None:
         """Double SHA-256 of `lanes` messages of 64 bytes at `source`, to 32 bytes each at `target`."""
+        self._fetch_next(builder, source, PAIR_SIZE)
         message = self._read(builder, [(source, PAIR_SIZE * lane) for lane in range(self.lanes)])
         state = self._compress(builder, self._start(), message)
         state = self._compress_known(builder, state, schedule(padding(PAIR_SIZE)))
@@ -47,6 +49,7 @@ class LaneCode:
 
     def hash_headers(self, builder: Builder, source: Value, target: Value) -> None:
         """Double SHA-256 of `lanes` messages of 80 bytes at `source`, to 32 bytes each at `target`."""
+        self._fetch_next(builder, source, HEADER_SIZE)
         places = [(source, HEADER_SIZE * lane) for lane in range(self.lanes)]
         state = self._compress(builder, self._start(), self._read(builder, places))
         rest = self._read(builder, [(source, at + 64) for _, at in places], words=4)
@@ -67,6 +70,19 @@ class LaneCode:
         before = [load(builder, each) for each in places]
         for each, value in zip(places, self._compress(builder, before, message), strict=True):
             store(builder, value, each)
+
+    def _fetch_next(self, builder: Builder, source: Value, size: int) -> None:
+        """Have the messages of the next step on their way while this one is hashed.
+
+        A step begins with all its loads at once, so without it each waits for memory anew. To fetch what lies
+        behind the last message does no harm: a fetch never faults.
+        """
+        number = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [BYTE_TYPE.as_pointer(), number, number, number])
+        fetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        for at in range(size * self.lanes, 2 * size * self.lanes, _CACHE_LINE_SIZE):
+            pointer = place(builder, source, at, BYTE_TYPE)
+            builder.call(fetch, [pointer, number(0), number(3), number(1)])  # to read, keep near, data
 
     def _start(self) -> list[Value]:
         return self._all(START)
