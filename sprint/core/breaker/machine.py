@@ -234,7 +234,10 @@ class Machine:
 
     def _open_lane(self) -> None:
         """Let successes be counted later where none can change a decision, and only there."""
-        gathered = self.lane.latencies if self.lane.generation == self.generation else []
+        gathered = self.lane.latencies
+        if self.lane.generation != self.generation:
+            self.totals["void"] += len(gathered)
+            gathered = []
         self.lane.until = -math.inf
         may_be = self.state == "closed" and self._uses_lanes
         until = self.figures.calm_until(self._now) if may_be else None

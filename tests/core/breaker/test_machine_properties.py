@@ -270,6 +270,7 @@ def test_the_machine_does_what_the_model_does() -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(1_800)
 def test_the_machine_does_what_the_model_does_for_long() -> None:
     run(Machine, examples=3_000, steps=100)
 
