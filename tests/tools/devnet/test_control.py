@@ -259,8 +259,10 @@ def test_a_devnet_of_its_own_process_is_controlled_where_it_says() -> None:
         devnet.stdin.flush()
         assert json.loads(devnet.stdout.readline()) == {"tip": mined[-1], "height": 5}
         taken = subprocess.run(
-            [*command, "--control-port", str(port)], capture_output=True, text=True, check=False, timeout=30
-        )
+            [*command, "--control-port", str(port)],
+            stdin=subprocess.PIPE,  # whatever the tests' own is: a devnet takes its commands from a pipe
+            capture_output=True, text=True, check=False, timeout=30,
+        )  # fmt: skip
         assert taken.returncode == 3
         assert f"127.0.0.1:{port} (--control-port)" in taken.stderr
         devnet.stdin.write("quit\n")
