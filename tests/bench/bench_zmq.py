@@ -44,7 +44,9 @@ class CountingIntake:
         self.begun = self.ended = 0.0
         self.ready, self.done = asyncio.Event(), asyncio.Event()
 
-    def source_ready(self, name: str, upstream: Upstream, *, serves: bool = True) -> None:
+    def source_ready(
+        self, name: str, upstream: Upstream, *, serves: bool = True, provider: str | None = None
+    ) -> None:
         self.ready.set()
 
     def source_lost(self, name: str, reason: str, *, blocked: bool = False) -> None:

@@ -139,7 +139,7 @@ class SimulatedRelay:
 
     def _act(self, outcome: Outcome) -> None:
         self._send(outcome.requests)
-        commit = number(outcome, self.chain, self.log, self._clock.now)
+        commit = number(outcome, self.chain, self.log, self._clock.now, self.pipeline.state.providers.count)
         if commit is not None:
             self.log_commit(commit)
         for penalty in outcome.penalties:

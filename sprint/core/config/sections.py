@@ -68,7 +68,7 @@ class SourceSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = None
     provider: Annotated[
         str | None,
-        about("groups sources that share a fate; shown only, as yet", at_once=True, default="the name"),
+        about("sources of one agree as one, as ways to one node have to", at_once=True, default="the name"),
     ] = None
     cookie_file: Annotated[
         str | None, about("of `rpc`: the node's cookie file; read again when the node restarts", at_once=True)
@@ -101,7 +101,7 @@ class ChainSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     quorum: Annotated[
         Count,
         about(
-            "sources that are waited for before a block goes out; each counts, also where two are one node"
+            "providers of which a source is waited for before a block goes out; see `provider` of a source"
         ),
     ] = 1
     quorum_wait_ms: Annotated[

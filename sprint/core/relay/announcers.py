@@ -7,6 +7,8 @@ for all others, so these are asked about it less often.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from sprint.core.model import SourceStatusData
 
 SILENT_HEADS_MAX = 3  # heads that came by others' word, and
@@ -50,6 +52,9 @@ class Announcers:
 
     def __len__(self) -> int:
         return len(self._silences)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._silences)
 
     def __contains__(self, source: str) -> bool:
         return source in self._silences

@@ -6,6 +6,8 @@ last moment, because an event says how many sources had announced its block by t
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import msgspec
 
 from sprint.core.chains import display_hash
@@ -48,6 +50,8 @@ class BlockDraft(msgspec.Struct, frozen=True):
 class HeaderDraft(msgspec.Struct, frozen=True):
     node: Node
 
+
+CountAgreed = Callable[[Sequence[str]], int]  # how many agree where these sources do
 
 Draft = (
     BlockDraft
@@ -116,9 +120,11 @@ class Outcome:
         self.drafts.append(BlockDraft(node))
 
 
-def number(outcome: Outcome, chain: str, log: EventLog, now: float) -> Commit | None:
+def number(
+    outcome: Outcome, chain: str, log: EventLog, now: float, count_agreed: CountAgreed
+) -> Commit | None:
     """Number and encode an outcome's drafts; None where it changes nothing that is kept."""
-    events = tuple(log.append(chain, _event_data(draft, now)) for draft in outcome.drafts)
+    events = tuple(log.append(chain, _event_data(draft, now, count_agreed)) for draft in outcome.drafts)
     if not events and not outcome.touched and outcome.head is None:
         return None
     rows = tuple(
@@ -182,15 +188,15 @@ def _state_of(node: Node) -> str:
     return "held" if node.missing is None else "missing"
 
 
-def _event_data(draft: Draft, now: float) -> EventData:
+def _event_data(draft: Draft, now: float, count_agreed: CountAgreed) -> EventData:
     if isinstance(draft, BlockDraft):
-        return _block_data(draft.node, now)
+        return _block_data(draft.node, now, count_agreed)
     if isinstance(draft, HeaderDraft):
         return _header_data(draft.node, now)
     return draft
 
 
-def _block_data(node: Node, now: float) -> BlockData:
+def _block_data(node: Node, now: float, count_agreed: CountAgreed) -> BlockData:
     record = node.record
     if record is None:
         raise AssertionError(f"{node!r} is delivered without a body")
@@ -205,7 +211,7 @@ def _block_data(node: Node, now: float) -> BlockData:
         validation="full",
         source=sources[0],
         sources_seen=len(sources),
-        agreed_by=len(sources),
+        agreed_by=count_agreed(sources),
         relay_time_ms=_elapsed_ms(node, now),
         proof=CheckSlip(record.checks, sources),
         native=node.header.native,

@@ -90,12 +90,16 @@ class Pipeline:
         """Whether an announcement that needed no proof let a block go: `handle_timer` wants to be called."""
         return self.state.quorum.has_ripe
 
-    def source_ready(self, source: str, now: float, *, serves: bool = True) -> Outcome:
+    def source_ready(
+        self, source: str, now: float, *, serves: bool = True, provider: str | None = None
+    ) -> Outcome:
         """Ask a source that has become ready for what is above our best header.
 
-        One that does not serve only announces: what it may have told before is asked of all others.
+        One that does not serve only announces: what it may have told before is asked of all others. Those of
+        one `provider` agree as one.
         """
         outcome = Outcome()
+        self.state.providers.name(source, provider or source)
         self.state.board.ready(source, self.state.tree.head.height)
         if serves:
             self.state.synced[source] = False
@@ -127,6 +131,7 @@ class Pipeline:
         """Drop all that is known of a source that is removed for good; `source_lost` came before."""
         self.state.board.forget(source)
         self.state.trials.forget(source)
+        self.state.providers.forget(source)
 
     def stood_still(self, seconds: float, now: float) -> None:
         """Take note that nothing was read for so long, up to now, by our own doing."""

@@ -1,9 +1,9 @@
-"""Holds a valid block back until enough sources have announced it, within a bounded wait.
+"""Holds a valid block back until sources of enough providers have announced it, within a bounded wait.
 
 Off by default: what a header of proof of work proves needs no second witness. With `quorum = 2` a block
-waits up to `quorum_wait_ms` for another source and then goes out with the `agreed_by` it has; with
-`quorum_strict` it stays for good, and the chain is told as stalled. Where fewer sources than the quorum are
-ready nobody is waited for, unless it is strict.
+waits up to `quorum_wait_ms` for a source of another provider, and then goes out with the `agreed_by` it has;
+with `quorum_strict` it stays for good, and the chain is told as stalled. Where those that are ready are of
+fewer providers nobody is waited for, unless it is strict.
 
 Who announces a block has those below it too, so that counts for them (`ChainState.confirm`). One that a gap
 has passed over does not wait: its children are out.
@@ -11,20 +11,24 @@ has passed over does not wait: its children are out.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from sprint.core.relay.head import Node
+from sprint.core.relay.providers import Providers
 from sprint.core.relay.settings import ChainSettings
 
 
 class Quorum:
-    """The blocks of one chain that wait. `count_ready` counts the sources that could still announce them."""
+    """The blocks of one chain that wait. `ready` are the sources that could still announce them."""
 
-    def __init__(self, settings: ChainSettings, count_ready: Callable[[], int]) -> None:
+    def __init__(
+        self, settings: ChainSettings, providers: Providers, ready: Callable[[], Iterable[str]]
+    ) -> None:
         self._wanted = settings.quorum
         self._wait_s = settings.quorum_wait_ms / 1000
         self._strict = settings.quorum_strict
-        self._count_ready = count_ready
+        self._providers = providers
+        self._ready = ready
         self._judged_at = 0.0
         self._waiting: dict[bytes, tuple[Node, float]] = {}  # with the time until which each waits at most
 
@@ -33,7 +37,9 @@ class Quorum:
 
     def holds(self, node: Node, now: float) -> bool:
         """Tell whether a block has to wait whose body has just passed, and keep it if so."""
-        if self._has_quorum(node) or (not self._strict and self._count_ready() < self._wanted):
+        if self._has_quorum(node) or (
+            not self._strict and self._providers.count(self._ready()) < self._wanted
+        ):
             return False
         self._waiting[node.hash] = (node, now + self._wait_s)
         node.unripe = True
@@ -73,8 +79,8 @@ class Quorum:
         if not late:
             return None
         lowest = min(late, key=lambda node: node.height)
-        have, wanted = len(lowest.sources), self._wanted
-        return f"the block at {lowest.height} has {have} of the {wanted} sources that quorum_strict wants"
+        have, wanted = self._providers.count(lowest.sources), self._wanted
+        return f"the block at {lowest.height} has {have} of the {wanted} providers that quorum_strict wants"
 
     def _better_than(self, head: Node) -> list[Node]:
         """The blocks that wait and are of another branch than one that has lost."""
@@ -84,4 +90,4 @@ class Quorum:
         return self._has_quorum(node) or (not self._strict and now >= until)
 
     def _has_quorum(self, node: Node) -> bool:
-        return len(node.sources) >= self._wanted
+        return self._providers.count(node.sources) >= self._wanted

@@ -33,7 +33,7 @@ class ChainSettings(msgspec.Struct, frozen=True, kw_only=True):
     `bodies_in_flight_max` is per source. `body_timeout_s` withdraws a header whose body cannot be had;
     `gap_after_s` passes over one that holds others up. `head_poll_s`: a silent head is asked for again.
     `finality_depth`: confirmations after which a block is told as `finalized`; None tells of none.
-    `quorum`: sources that a block waits for, at most `quorum_wait_ms`, or for good if `quorum_strict`.
+    `quorum`: providers that a block waits for, at most `quorum_wait_ms`, or for good if `quorum_strict`.
     A source that is `lag_blocks_max` blocks behind, or behind at all for `lag_s_max`, is demoted.
     """
 

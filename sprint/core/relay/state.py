@@ -15,6 +15,7 @@ from sprint.core.relay.book import AnnouncementBook
 from sprint.core.relay.fetch import BodyFetcher, Request
 from sprint.core.relay.head import HeadTracker, Node
 from sprint.core.relay.prove import BlockResult, Ground
+from sprint.core.relay.providers import Providers
 from sprint.core.relay.quorum import Quorum
 from sprint.core.relay.settings import ChainSettings
 from sprint.core.relay.tally import Tally
@@ -45,7 +46,8 @@ class ChainState:
         )
         self.synced: dict[str, bool] = {}
         self.announcers = Announcers()
-        self.quorum = Quorum(settings, lambda: self.sources_ready)
+        self.providers = Providers()
+        self.quorum = Quorum(settings, self.providers, lambda: [*self.synced, *self.announcers])
         self.idle_answers: dict[str, int] = {}
         self.trials = Trials()
         self.far_behind: set[str] = set()  # of this chain, but forking off below the kept tree

@@ -72,7 +72,8 @@ def _place_in_tree(state: ChainState, node: Node) -> tuple[BlockState, str]:
     if node.anchored:
         return "accepted", "the log begins above it; its header was checked"
     if node.unripe:
-        return "accepted", f"{len(node.sources)} of the {state.settings.quorum} sources of its quorum have it"
+        have, wanted = state.providers.count(node.sources), state.settings.quorum
+        return "accepted", f"{have} of the {wanted} providers of its quorum have it"
     if node.record is not None:
         return "accepted", "" if node.connected else "a block below it is not here yet"
     body = _place_of_body(state, node.hash)

@@ -44,7 +44,9 @@ class Sink(Protocol):
     def chain(self) -> str: ...
     @property
     def needs_sources(self) -> bool: ...
-    def source_ready(self, name: str, upstream: Upstream, *, serves: bool = True) -> None: ...
+    def source_ready(
+        self, name: str, upstream: Upstream, *, serves: bool = True, provider: str | None = None
+    ) -> None: ...
     def source_lost(self, name: str, reason: str, *, blocked: bool = False) -> None: ...
     def source_noted(self, name: str, reason: str) -> None: ...
     def announce(self, announcement: Announcement, framed_at: float) -> None: ...
@@ -100,14 +102,16 @@ class Intake:
             self._paused_at = None
             self._arm()
 
-    def source_ready(self, name: str, upstream: Upstream, *, serves: bool = True) -> None:
+    def source_ready(
+        self, name: str, upstream: Upstream, *, serves: bool = True, provider: str | None = None
+    ) -> None:
         """Take up a source. `serves` is false of one that only announces and can be asked for nothing."""
         self._upstreams[name] = upstream
         if self._paused_at is not None:
             upstream.pause(paused=True)
         # Of one that is on trial no event tells yet.
         log_fields(log, logging.DEBUG, "source connected", chain=self.chain, source=name)
-        self._act(self.pipeline.source_ready(name, clock(), serves=serves))
+        self._act(self.pipeline.source_ready(name, clock(), serves=serves, provider=provider))
 
     @property
     def needs_sources(self) -> bool:
@@ -178,7 +182,7 @@ class Intake:
     def _act(self, outcome: Outcome) -> None:
         """Do what an outcome asks for: requests first, as others wait for their answers."""
         self._send(outcome.requests)
-        commit = number(outcome, self.chain, self._event_log, clock())
+        commit = number(outcome, self.chain, self._event_log, clock(), self.pipeline.state.providers.count)
         if commit is not None:
             now = clock()
             for draft in outcome.drafts:

@@ -202,9 +202,11 @@ def source_answer(chain: ServedChain, source: Source) -> dict[str, Any]:
 
 def _head(chain: ServedChain, latest: StoredBlock) -> dict[str, Any]:
     """Return the newest block and who has announced it by now; nobody is kept of one from before a start."""
-    node = chain.intake.pipeline.state.tree.get(internal_hash(latest.hash))
+    state = chain.intake.pipeline.state
+    node = state.tree.get(internal_hash(latest.hash))
     sources = sorted(node.sources) if node is not None else []
-    return {"height": latest.height, "hash": latest.hash, "agreed_by": len(sources), "sources": sources}
+    agreed_by = state.providers.count(sources)
+    return {"height": latest.height, "hash": latest.hash, "agreed_by": agreed_by, "sources": sources}
 
 
 def _anchor(chain: ServedChain) -> str:

@@ -106,7 +106,7 @@ class Driver:
 
     def take(self, outcome: Outcome) -> Outcome:
         """Commit an outcome."""
-        commit = number(outcome, self.chain_id, self.log, self.now)
+        commit = number(outcome, self.chain_id, self.log, self.now, self.state.providers.count)
         if commit is not None:
             self.events += [decode_event(event.body) for event in commit.events]
             self.rows |= {row.hash: row for row in commit.blocks}

@@ -86,7 +86,7 @@ def test_strict_never_delivers_without_its_quorum_and_tells_of_a_stall_until_it_
     for _ in range(40):
         driver.timer(0.5)
     (stalled,) = driver.told("chain_status")
-    assert (stalled.data.status, "2 sources" in stalled.data.reason) == ("stalled", True)
+    assert (stalled.data.status, "2 providers" in stalled.data.reason) == ("stalled", True)
     driver.admit(driver.headers_of("b", hashes))
     fire(driver)
     assert [e.data.hash for e in driver.events if isinstance(e, BlockEvent)] == shown(hashes)

@@ -114,7 +114,7 @@ def test_a_block_that_waits_for_its_quorum_was_said_to_wait_for_one_below_it() -
     hashes = blocks.mine(1)
     driver.follow("a", hashes)
     found = status(driver, hashes[0])
-    assert (found.state, found.reason) == ("accepted", "1 of the 2 sources of its quorum have it")
+    assert (found.state, found.reason) == ("accepted", "1 of the 2 providers of its quorum have it")
     driver.admit(driver.headers_of("b", hashes))
     driver.timer(0.0)
     assert status(driver, hashes[0]).state == "relayed"

@@ -38,7 +38,9 @@ class SpyIntake:
         self.serves: bool | None = None
         self.heard: asyncio.Queue[Announcement | str] = asyncio.Queue()
 
-    def source_ready(self, name: str, upstream: Upstream, *, serves: bool = True) -> None:
+    def source_ready(
+        self, name: str, upstream: Upstream, *, serves: bool = True, provider: str | None = None
+    ) -> None:
         self.upstream, self.serves = upstream, serves
         self.heard.put_nowait("ready")
 

@@ -221,7 +221,7 @@ class _Connection(asyncio.Protocol):
             self.user_agent = event.user_agent
             if source.sharing is not None:
                 source.sharing.joined(source.spec.name, self._prefer_compact)
-            source.intake.source_ready(source.spec.name, self)
+            source.intake.source_ready(source.spec.name, self, provider=source.spec.provider)
             return
         if isinstance(event, AddressesReceived) and source.peers is not None:
             source.peers.learned(event.addresses)

@@ -188,7 +188,7 @@ class RpcConnection:
                 break  # what came with the fault that closed it counts for nothing
             if isinstance(event, Ready):
                 self.ready_at = framed_at
-                source.intake.source_ready(source.spec.name, self)
+                source.intake.source_ready(source.spec.name, self, provider=source.spec.provider)
                 source.publishers.serves(source.spec, self.request_publishing)
                 continue
             if isinstance(event, PublishingTold):

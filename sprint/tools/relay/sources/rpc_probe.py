@@ -55,8 +55,10 @@ class _ProbeSink:
             raise self._found
         return self._found or NOTHING_ODD
 
-    def source_ready(self, name: str, upstream: Upstream, *, serves: bool = True) -> None:
-        del name, serves  # there is one source only, and it serves
+    def source_ready(
+        self, name: str, upstream: Upstream, *, serves: bool = True, provider: str | None = None
+    ) -> None:
+        del name, serves, provider  # there is one source only, and it serves
         self.ready_at = clock()
         upstream.request_headers([self._network.parameters.genesis_hash])
 

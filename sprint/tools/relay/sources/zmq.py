@@ -147,7 +147,8 @@ class ZmqConnection:
     def start(self) -> None:
         """Tell the intake, and take what is published from here on."""
         self.ready_at = clock()
-        self.source.intake.source_ready(self.source.spec.name, self, serves=False)
+        spec = self.source.spec
+        self.source.intake.source_ready(spec.name, self, serves=False, provider=spec.provider)
         for each in self._sockets:
             each.pause(paused=each.paused)
 
@@ -334,7 +335,9 @@ class _ProbeSink:
     def __init__(self, chain: str) -> None:
         self.chain = chain
 
-    def source_ready(self, name: str, upstream: Upstream, *, serves: bool = True) -> None:
+    def source_ready(
+        self, name: str, upstream: Upstream, *, serves: bool = True, provider: str | None = None
+    ) -> None:
         """Nothing is asked of it."""
 
     def source_lost(self, name: str, reason: str, *, blocked: bool = False) -> None:
