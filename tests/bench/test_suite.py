@@ -88,6 +88,11 @@ def test_a_row_that_no_target_waits_for_is_an_error() -> None:
     assert strays([bench], [Row("speed", "1", "1", 1.0), Row("sped", "1", "1", 1.0)]) == ["sped"]
 
 
+def test_the_page_on_speed_names_every_benchmark_that_has_a_goal() -> None:
+    page = (FOLDER.parents[1] / "docs" / "explanation" / "speed.md").read_text(encoding="utf-8")
+    assert [bench.name for bench in BENCHES if f"`{bench.name}`" not in page] == []
+
+
 def test_target_names_are_used_once_and_can_be_told() -> None:
     names = [target.name for bench in BENCHES for target in bench.targets]
     assert len(set(names)) == len(names)
