@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.core.kernels.forms import compiled
+from sprint.tools.relay.kernels_warm_up import cache_folder, compiled_folder
 from tests.integration.devnet_process import DevnetProcess
 from tests.integration.real_servers import wait_until
 from tests.integration.relay_metrics import fetch
@@ -44,7 +46,8 @@ def height_of(relay: RelayProcess) -> int | None:
 def test_blocks_are_relayed_before_and_after_the_swap_and_the_form_is_told(
     tmp_path: Path, devnet: DevnetProcess
 ) -> None:
-    compiled("portable")  # so that most is in the user's cache, and what is waited for is the swap
+    with cache_folder(os.environ) as folder:  # it is the user's, so what is waited for below is the swap
+        asyncio.run(compiled_folder(folder, os.environ, "auto"))
     with relay_of(tmp_path, devnet) as relay:
         assert form_of(relay)["state"] in {"warming", "compiled"}
         wait_until(lambda: height_of(relay) is not None, "the tip is found")

@@ -91,12 +91,18 @@ class KernelsWarmUp:
 
     async def _warm(self) -> Kernels:
         with cache_folder(self._environment) as folder:
-            kept = folder / f"machine-{machine_mark(self._environment)}-{self._wanted}"
-            if not await asyncio.to_thread(is_whole, kept):
-                await compile_for(kept, self._wanted)
-            _remove_old(folder, "machine-*", kept)
+            kept = await compiled_folder(folder, self._environment, self._wanted)
             with importing_much():
                 return await asyncio.to_thread(kernels.warm, str(kept), _SECRET, self._wanted)
+
+
+async def compiled_folder(folder: Path, environment: Mapping[str, str], tier: str) -> Path:
+    """Return this machine's part of a folder, compiled unless it is whole."""
+    kept = folder / f"machine-{machine_mark(environment)}-{tier}"
+    if not await asyncio.to_thread(is_whole, kept):
+        await compile_for(kept, tier)
+    _remove_old(folder, "machine-*", kept)
+    return kept
 
 
 async def compile_for(kept: Path, tier: str) -> None:
