@@ -112,7 +112,10 @@ async def compile_for(kept: Path, tier: str) -> None:
     """
     begun = Path(tempfile.mkdtemp(prefix=_BEGUN, dir=kept.parent))
     try:
+        sources = await asyncio.to_thread(sources_hash)
         await compile_apart(begun, tier)
+        if await asyncio.to_thread(sources_hash) != sources:
+            raise KernelError("the kernels' files changed while they were compiled: start the relay again")
         await asyncio.to_thread(_put_into_place, begun, kept)
     finally:
         shutil.rmtree(begun, ignore_errors=True)

@@ -111,6 +111,16 @@ def test_a_failed_compilation_leaves_nothing(kept: Path, monkeypatch: pytest.Mon
     assert list(kept.parent.iterdir()) == []
 
 
+def test_code_of_an_upgrade_that_came_while_compiling_is_not_kept_under_the_old_name(
+    kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashes = iter(["before", "after"])
+    monkeypatch.setattr(kernels_warm_up, "sources_hash", lambda: next(hashes))
+    with pytest.raises(KernelError, match="changed while they were compiled"):
+        asyncio.run(compile_for(kept, "auto"))
+    assert list(kept.parent.iterdir()) == []
+
+
 def test_another_place_of_the_kernels_is_compiled_apart_and_not_in_the_relay(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
