@@ -35,7 +35,7 @@ BLOCK_INTERVAL_MS = 50.0
 READING_INTERVAL_S = 10.0 if SOAK else 2.5
 # What is not of the steady state: the ring of recent events fills, connections get their buffers.
 SETTLE_S = 60.0 if SOAK else 5.0
-COMPILE_TIMEOUT_S = 120.0
+COMPILE_TIMEOUT_S = 300.0
 RETAINED_BLOCKS = 288
 WARM_UP_BLOCKS = RING_EVENTS_MAX // 2
 MEMORY_DRIFT_BYTES_MAX = 5 * 1024 * 1024
@@ -98,7 +98,7 @@ class Found(NamedTuple):
     times: Histograms
 
 
-@pytest.mark.timeout(DURATION_S + SETTLE_S + 300)
+@pytest.mark.timeout(DURATION_S + SETTLE_S + 600)
 def test_memory_is_flat_and_everybody_has_every_event(steady: Steady) -> None:
     admin = str(steady.relay.serving.admin)
     wait_until(

@@ -58,6 +58,7 @@ class Committer:
         self._held: asyncio.TimerHandle | None = None
         # Not the store's own count, which falls before its report is here.
         self._unreported = 0
+        self._collected: list[Commit] = []  # in this turn of the loop
         self._idle = asyncio.Event()
         self._idle.set()
         self.failing: str | None = None
@@ -73,11 +74,23 @@ class Committer:
         await self._idle.wait()
 
     def submit(self, commit: Commit) -> None:
-        self._store.submit(commit)
+        """Take a commit; those of one turn of the loop are given to the store together.
+
+        A block may come in the turn of its header. Begun at once, the header's transaction would take the
+        processor in pieces from what the block still needs, and the block then have one of its own.
+        """
+        if not self._collected:
+            self._loop.call_soon(self._pass_on)
+        self._collected.append(commit)
         self._unreported += 1
         self._idle.clear()
-        if self._store.in_flight >= COMMITS_IN_FLIGHT_MAX:
+        if self._unreported >= COMMITS_IN_FLIGHT_MAX:
             self._set_paused()
+
+    def _pass_on(self) -> None:
+        collected, self._collected = self._collected, []
+        for commit in collected:
+            self._store.submit(commit)
 
     def _on_writer_thread(self, commits: Sequence[Commit], error: StoreError | None) -> None:
         self._reported.append((commits, error))
@@ -139,7 +152,7 @@ class Committer:
             self._idle.set()
 
     def _set_paused(self) -> None:
-        waiting = self._store.in_flight
+        waiting = self._store.in_flight + len(self._collected)
         limit = COMMITS_IN_FLIGHT_MAX // 2 if self._pausing else COMMITS_IN_FLIGHT_MAX
         pausing = self.failing is not None or waiting >= limit
         if pausing != self._pausing:

@@ -82,10 +82,24 @@ def test_nothing_is_handed_over_before_it_is_committed() -> None:
     on_a_loop(scene)
 
 
+def test_commits_of_one_turn_reach_the_store_together_when_it_is_over() -> None:
+    """A header's transaction, begun at once, took the processor from its block, which came right behind."""
+
+    async def scene(bench: Bench) -> None:
+        bench.committer.submit(Commit("header"))
+        assert bench.store.waiting == []
+        bench.committer.submit(Commit("block"))
+        await turn()
+        assert [commit.chain for commit in bench.store.waiting] == ["header", "block"]
+
+    on_a_loop(scene)
+
+
 def test_what_is_in_waits_a_moment_for_what_is_on_its_way_and_goes_out_with_it() -> None:
     async def scene(bench: Bench) -> None:
         for name in ("header", "block", "next"):
             bench.committer.submit(Commit(name))
+        await turn()
         bench.store.finish(1)
         await turn()
         assert bench.handed_over == []
@@ -102,11 +116,13 @@ def test_what_is_in_waits_a_moment_for_what_is_on_its_way_and_goes_out_with_it()
 def test_what_is_in_goes_out_at_once_where_nothing_is_on_its_way_or_the_store_refuses() -> None:
     async def scene(bench: Bench) -> None:
         bench.committer.submit(Commit("alone"))
+        await turn()
         bench.store.finish(1)
         await turn()
         assert bench.handed_over == ["alone"]
         bench.committer.submit(Commit("in"))
         bench.committer.submit(Commit("refused"))
+        await turn()
         bench.store.finish(1)
         bench.store.finish(1, StoreFailing("disk full"))
         await turn()
@@ -120,6 +136,7 @@ def test_what_was_reported_meanwhile_is_handed_over_in_one_call_and_in_order() -
     async def scene(bench: Bench) -> None:
         for name in ("a", "b", "c"):
             bench.committer.submit(Commit(name))
+        await turn()
         bench.store.finish(1)
         bench.store.finish(1, StoreFailing("disk full"))
         bench.store.finish(1)
@@ -136,6 +153,7 @@ def test_flushed_waits_for_the_report_of_a_commit_that_the_store_has_let_go_of()
     async def scene(bench: Bench) -> None:
         bench.committer.submit(Commit("a"))
         bench.committer.submit(Commit("b"))
+        await turn()
         bench.store.finish(1)
         left = bench.store.waiting.pop()
         await turn()
@@ -153,6 +171,7 @@ def test_flushed_waits_for_the_report_of_a_commit_that_the_store_has_let_go_of()
 def test_a_failing_store_pauses_intake_and_loses_nothing() -> None:
     async def scene(bench: Bench) -> None:
         bench.committer.submit(Commit("a"))
+        await turn()
         bench.store.finish(1, StoreFailing("disk full"))
         await turn()
         assert (bench.handed_over, bench.pauses) == ([], [True])
@@ -169,8 +188,10 @@ def test_intake_pauses_at_the_bound_and_resumes_at_half_of_it() -> None:
     async def scene(bench: Bench) -> None:
         for _ in range(COMMITS_IN_FLIGHT_MAX - 1):
             bench.committer.submit(Commit("a"))
+        await turn()
         assert bench.pauses == []
         bench.committer.submit(Commit("a"))
+        await turn()
         assert bench.pauses == [True]
         bench.store.finish(COMMITS_IN_FLIGHT_MAX // 2)
         await turn()
@@ -186,6 +207,7 @@ def test_flushed_waits_for_the_last_commit() -> None:
     async def scene(bench: Bench) -> None:
         bench.committer.submit(Commit("a"))
         bench.committer.submit(Commit("b"))
+        await turn()
         waiter = asyncio.ensure_future(bench.committer.flushed())
         bench.store.finish(1)
         await turn()

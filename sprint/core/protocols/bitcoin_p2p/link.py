@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from enum import StrEnum
+from itertools import count
 
 import msgspec
 
@@ -87,6 +88,7 @@ class Link(ABC):
         self.nonce = nonce
         self.closed: str | None = None
         self.ready = False
+        self.more_waits = False  # whether there may be messages that were read and not looked at
         self.peer_version: Version | None = None
         self.read_at = now  # when what is being acted on was read
         self.peer_prefers_headers = False
@@ -105,12 +107,21 @@ class Link(ABC):
         state = self.closed or ("ready" if self.ready else "handshake")
         return f"{type(self).__name__}({self.parameters.chain_id}, {state}, score={self.score})"
 
-    def receive_data(self, data: bytes, now: float) -> list[SessionEvent]:
-        """Take in what was read from the socket; return what it told."""
+    def receive_data(self, data: bytes, now: float, *, frames_max: int | None = None) -> list[SessionEvent]:
+        """Take in what was read from the socket; return what it told.
+
+        `frames_max` leaves what is behind so many messages for the next call, which may bring no data.
+        """
         self.read_at = now
         events: list[SessionEvent] = []
         frames = self._reader.feed(data)
-        while self.closed is None:
+        self.more_waits = False
+        for number in count():
+            if self.closed is not None:
+                break
+            if number == frames_max:
+                self.more_waits = True
+                break
             try:
                 frame = next(frames, None)
                 if frame is None:

@@ -38,6 +38,10 @@ from sprint.tools.relay.stages import StageObserver
 from sprint.tools.runtime import clock, random_bytes, wall_clock
 
 WRITE_BUFFER_BYTES_MAX = 1 << 20
+# Of what one read brought: looked at before the clock is, and in one turn of the loop. A node that is far
+# ahead sends hundreds of blocks in one piece, and nobody else would be answered for a second.
+FRAMES_AT_ONCE = 2
+TURN_S_MAX = 0.001
 
 
 class P2pSource(ConnectingSource):
@@ -120,6 +124,8 @@ class _Connection(asyncio.Protocol):
         relaying = None
         if source.sharing is not None:
             relaying = Relaying(source.sharing.pool, source.compact, source.spec.mempool)
+        self._read_at = clock()
+        self._held = False
         self._taking = False
         self._rebuilt: list[SessionEvent] = []
         self._session = PeerSession(source.parameters, settings, nonce=nonce, now=clock(), relaying=relaying)
@@ -141,17 +147,47 @@ class _Connection(asyncio.Protocol):
         self._flush()
 
     def data_received(self, data: bytes) -> None:
-        now = clock()
-        self._source.observer.mark("read", self._source.intake.chain, b"", now)
-        events = self._session.receive_data(data, now)
+        self._read_at = clock()
+        self._source.observer.mark("read", self._source.intake.chain, b"", self._read_at)
+        self._take_turn(data)
+
+    def _take_turn(self, data: bytes = b"") -> None:
+        """Take messages for a bounded time; what is left, and reading on, waits for the next turn."""
+        ends_at = clock() + TURN_S_MAX
+        while True:
+            self._take_some(self._session.receive_data(data, self._read_at, frames_max=FRAMES_AT_ONCE))
+            data = b""
+            if not self._session.more_waits or self.ended.done():
+                self._hold(held=False)
+                break
+            if clock() >= ends_at:
+                self._hold(held=True)
+                break
+        self._flush()
+
+    def _take_some(self, events: Sequence[SessionEvent]) -> None:
         self._taking = True
-        self._take_all(events, now)
+        self._take_all(events, self._read_at)
         self._taking = False
         # A block that came with its header is taken in the same turn, before anybody else has the processor.
         while self._rebuilt:
             rebuilt, self._rebuilt = self._rebuilt, []
             self._take_all(rebuilt)
-        self._flush()
+
+    def _hold(self, *, held: bool) -> None:
+        """Read no more until what was read is looked at; it is gone on with after the others' turn."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if held:
+            self._loop.call_soon(self._go_on)
+        if held != self._held and self._paused_at is None:
+            (transport.pause_reading if held else transport.resume_reading)()
+        self._held = held
+
+    def _go_on(self) -> None:
+        if self._held and self._paused_at is None and not self.ended.done():
+            self._take_turn()
 
     def connection_lost(self, exc: Exception | None) -> None:
         reason = self._session.closed or (str(exc) if exc else "the node closed the connection")
@@ -193,13 +229,17 @@ class _Connection(asyncio.Protocol):
         if transport is None or transport.is_closing():
             return
         if paused and self._paused_at is None:
-            transport.pause_reading()
+            if not self._held:
+                transport.pause_reading()
             self._paused_at = clock()
             self._timer.cancel()
         elif not paused and self._paused_at is not None:
             self._session.stood_still(clock() - self._paused_at)
             self._paused_at = None
-            transport.resume_reading()
+            if self._held:
+                self._loop.call_soon(self._go_on)
+            else:
+                transport.resume_reading()
             self._flush()
 
     def abort(self) -> None:
