@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from llvmlite import ir
 
-ir: Any = pytest.importorskip("llvmlite.ir", exc_type=ImportError)
-lanes: Any = pytest.importorskip("sprint.core.kernels.sha256_lanes", exc_type=ImportError)
+from sprint.core.kernels import sha256_lanes as lanes
 
 
 def written(code: Any, triple: str) -> str:
