@@ -24,6 +24,7 @@ import purgatory
 import pybreaker
 
 from sprint.core.breaker.policy import Policy
+from sprint.core.breaker.transitions import Transition
 from sprint.core.errors import CircuitOpenError
 from sprint.tools.breaker import CircuitBreaker, packaged_policies
 from tests.bench.figures import environment, median
@@ -133,6 +134,19 @@ def trip_us() -> float:
     return median(taken)
 
 
+def transition_us() -> float:
+    """Time of one transition alone, by an operator's word, until a listener has been told."""
+    breaker, taken = CircuitBreaker("ours", everything_on()), []
+    told: list[Transition] = []
+    breaker.listen(told.append)
+    for _ in range(TRIPS):
+        taken.append(timed(breaker.force_open, 1) / 1000)
+        breaker.release()
+    if len(told) != 2 * TRIPS:
+        raise SystemExit(f"{2 * TRIPS} transitions made, told of {len(told)}")
+    return median(taken)
+
+
 def refused(breaker: CircuitBreaker) -> None:
     try:
         breaker.call(answer)
@@ -199,6 +213,7 @@ def main() -> None:
     print(f"\na refused call, with its exception: {shown_ns(rejected)}\n")
     tell_targets(taken, later)
     tell("the call that opens a breaker", trip_us(), ours="recording, detectors, transition")
+    tell("a transition", transition_us(), ours="until the listener is told")
     tell("memory of a breaker, of 10,000", many_breakers_kb(), ours="resident, all buckets used")
     tell("drift of memory over the calls", drift_mb(options.calls), ours=f"{options.calls:,} calls")
 

@@ -32,6 +32,7 @@ from sprint.core.breaker.replay import RecordedCall, Replayed, replay
 from sprint.core.breaker.trials import Permit
 from sprint.core.errors import CircuitOpenError, ConfigError
 from sprint.tools import runtime
+from sprint.tools.breaker.awaiting import PLAIN_TYPES, is_awaitable
 from sprint.tools.breaker.held_permit import HeldPermit
 from sprint.tools.breaker.judge import Judge
 from sprint.tools.breaker.listeners import Listener, Listeners
@@ -109,7 +110,7 @@ class CircuitBreaker:
         except BaseException as error:
             self.settle(Permit(lane.generation), self.judge.of_error(error), clock() - started)
             raise
-        if hasattr(type(result), "__await__"):
+        if type(result) not in PLAIN_TYPES and is_awaitable(result):
             return cast("Result", self._awaited_by_lane(lane, started, cast("Awaitable[Any]", result)))
         ended = clock()
         latency_s = ended - started
@@ -139,7 +140,7 @@ class CircuitBreaker:
             if not self._falls_back(error):
                 raise
             return fallback(error)
-        if hasattr(type(result), "__await__"):
+        if type(result) not in PLAIN_TYPES and is_awaitable(result):
             return cast("Result", self._awaited_or(fallback, cast("Awaitable[Result]", result)))
         return result
 
@@ -326,7 +327,7 @@ class CircuitBreaker:
         except BaseException as error:
             self.settle(permit, self.judge.of_error(error), self.clock() - started)
             raise
-        if hasattr(type(result), "__await__"):
+        if type(result) not in PLAIN_TYPES and is_awaitable(result):
             return cast("Result", self._awaited(permit, started, cast("Awaitable[Any]", result)))
         self._returned(permit, result, self.clock() - started)
         return result

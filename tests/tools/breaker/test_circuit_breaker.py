@@ -17,7 +17,7 @@ import sprint
 from sprint.core.breaker.policy import BackoffPolicy, Policy, WindowPolicy
 from sprint.core.breaker.transitions import Transition
 from sprint.core.errors import CircuitOpenError, ConfigError
-from sprint.tools.breaker import CircuitBreaker, Judge, packaged_policies
+from sprint.tools.breaker import CircuitBreaker, Judge, awaiting, packaged_policies
 
 POLICY = Policy(
     failures_to_open=3,
@@ -427,8 +427,19 @@ def test_a_result_that_answers_no_question_is_still_returned(breaker: CircuitBre
         def __getattr__(self, name: str) -> object:
             raise RuntimeError(name)
 
-    assert isinstance(breaker.call(Lazy), Lazy)
-    assert breaker.statistics().successes == 1
+    for _ in range(2):
+        assert isinstance(breaker.call(Lazy), Lazy)
+    assert breaker.statistics().successes == 2
+
+
+def test_the_types_that_need_no_awaiting_are_remembered_up_to_a_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(awaiting, "PLAIN_TYPES_MAX", len(awaiting.PLAIN_TYPES) + 1)
+    kinds = [type(f"Kind{number}", (), {}) for number in range(2)]
+    assert [awaiting.is_awaitable(kind()) for kind in kinds * 2] == [False] * 4
+    assert [kind in awaiting.PLAIN_TYPES for kind in kinds] == [True, False]
+    awaiting.PLAIN_TYPES.discard(kinds[0])
 
 
 def test_threads_with_an_operator_and_reloads_among_them_end_and_count_nothing_twice(seed: int) -> None:
