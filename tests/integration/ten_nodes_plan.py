@@ -77,4 +77,3 @@ def _act(rng: Random, node: int, fault: Fault | None, amount: int) -> Act:
     slowest_s = rng.choice(GOSSIP_S)
     late_s = tuple(round(rng.random() * slowest_s, 3) for _ in range(NODES))
     return Act(round(rng.random() * FAULTY_S, 3), node, fault, amount, late_s)
-
