@@ -16,8 +16,8 @@ import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-import aiobreaker  # type: ignore[import-untyped]  # it has no types
-import circuitbreaker  # type: ignore[import-untyped]  # nor has it
+import aiobreaker
+import circuitbreaker
 import interlock
 import psutil
 import purgatory
