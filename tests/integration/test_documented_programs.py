@@ -37,7 +37,9 @@ def fenced(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
 
 
-PROGRAMS = [(page, code) for page in PAGES for code in fenced(page, "python")]
+# Its examples are of the breaker alone, without a relay; tests/test_breaker_documentation.py runs them.
+GUARD_PAGE = ROOT / "docs/howto/guard-your-own-code.md"
+PROGRAMS = [(page, code) for page in PAGES if page != GUARD_PAGE for code in fenced(page, "python")]
 CURLS = [
     (page, line.removeprefix("$ ").partition(" > ")[0].partition(" >> ")[0])
     for page in PAGES
