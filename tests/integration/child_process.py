@@ -6,8 +6,9 @@ import os
 import signal
 import subprocess
 from abc import ABC, abstractmethod
+from typing import Self
 
-STOP_TIMEOUT_S = 10.0
+STOP_TIMEOUT_S = 15.0
 
 
 class ChildProcess(ABC):
@@ -34,7 +35,7 @@ class ChildProcess(ABC):
     def _wait_until_ready(self) -> None:
         """Return when it serves; any exception ends it."""
 
-    def start(self) -> None:
+    def start(self) -> Self:
         """Start, or start again, and return when it is ready."""
         if self._process is not None:
             raise RuntimeError(f"{self!r} runs already")
@@ -44,6 +45,7 @@ class ChildProcess(ABC):
         except BaseException:
             self.kill()
             raise
+        return self
 
     def stop(self) -> None:
         """Ask it to end, frozen or not, and wait until it is gone."""
@@ -74,5 +76,6 @@ class ChildProcess(ABC):
     def _reap(self) -> None:
         process, self._process = self.process, None
         process.wait(STOP_TIMEOUT_S)
-        if process.stdout is not None:
-            process.stdout.close()
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()

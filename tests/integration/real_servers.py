@@ -12,16 +12,17 @@ import http.client
 import json
 import os
 import secrets
-import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
+
+from tests.integration.child_process import ChildProcess
 
 LITECOIND_PATH = Path(os.environ.get("LITECOIND", "/usr/lib/litecoin/litecoind"))
 PROMTOOL_PATH = Path(os.environ.get("PROMTOOL", "/usr/bin/promtool"))
@@ -29,7 +30,6 @@ HOST = "127.0.0.1"
 RPC_LOGIN = ("sprint", "regtest-only")
 READY_TIMEOUT_S = 30.0
 RPC_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 15.0
 CONDITION_TIMEOUT_S = 30.0
 POLL_INTERVAL_S = 0.02
 START_ATTEMPTS = 3
@@ -71,46 +71,35 @@ def require(server: str) -> None:
     pytest.skip(reason)
 
 
-class Litecoind:
+class Litecoind(ChildProcess):
     """One litecoind on regtest. `start` returns when its RPC answers; `stop` when the process is gone."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.p2p_port = 0
         self.rpc_port = 0
-        self._process: subprocess.Popen[bytes] | None = None
+        super().__init__()
 
     def __repr__(self) -> str:
         return f"Litecoind(p2p_port={self.p2p_port}, folder={self.folder})"
-
-    @property
-    def pid(self) -> int:
-        return self._running().pid
 
     @property
     def source_url(self) -> str:
         """What `sprint relay --source` takes."""
         return f"litecoin:regtest=p2p://{HOST}:{self.p2p_port}"
 
-    def start(self) -> Litecoind:
+    def start(self) -> Self:
         """Start, or start again on the same folder and ports. A port taken meanwhile costs an attempt."""
-        if self._process is not None:
-            raise RuntimeError(f"{self!r} runs already")
         self.folder.mkdir(parents=True, exist_ok=True)
         keep_ports = bool(self.p2p_port)
-        for attempt in range(1, START_ATTEMPTS + 1):
+        for attempts_left in reversed(range(START_ATTEMPTS)):
             if not keep_ports:
                 self.p2p_port, self.rpc_port = free_ports(2)
-            (onion_port,) = free_ports(1)
-            self._process = subprocess.Popen(self._command(onion_port), stderr=subprocess.PIPE)
             try:
-                self._wait_until_ready()
+                return super().start()
             except RuntimeError:
-                self.kill()
-                if attempt == START_ATTEMPTS:
+                if not attempts_left:
                     raise
-            else:
-                break
         return self
 
     def rpc(self, method: str, *parameters: object) -> Any:
@@ -169,31 +158,9 @@ class Litecoind:
         if self.tip != block_hash:
             raise TimeoutError(f"tip {self.tip} after {CONDITION_TIMEOUT_S:g} s, wanted {block_hash}")
 
-    def freeze(self) -> None:
-        """Stop the process where it stands; its sockets stay open. `thaw` lets it run on."""
-        os.kill(self.pid, signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        os.kill(self.pid, signal.SIGCONT)
-
-    def stop(self) -> None:
-        """Shut down, frozen or not, and wait until the process is gone."""
-        process = self._process
-        if process is None:
-            return
-        process.send_signal(signal.SIGCONT)
-        process.terminate()
-        try:
-            process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-        self._reap()
-
-    def kill(self) -> None:
-        """End the process at once, as a crash would."""
-        if self._process is not None:
-            self._process.kill()
-            self._reap()
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        (onion_port,) = free_ports(1)
+        return subprocess.Popen(self._command(onion_port), stderr=subprocess.PIPE)
 
     def _command(self, onion_port: int) -> list[str]:
         return [
@@ -218,7 +185,7 @@ class Litecoind:
 
     def _pass_time(self) -> None:
         """Wait one poll interval; RuntimeError if the process ends meanwhile."""
-        process = self._running()
+        process = self.process
         try:
             code = process.wait(POLL_INTERVAL_S)
         except subprocess.TimeoutExpired:
@@ -229,17 +196,6 @@ class Litecoind:
     def _has_peer(self, other: Litecoind) -> bool:
         wanted = f"{HOST}:{other.p2p_port}"
         return any(peer["addr"] == wanted and peer["version"] for peer in self.rpc("getpeerinfo"))
-
-    def _running(self) -> subprocess.Popen[bytes]:
-        if self._process is None:
-            raise RuntimeError(f"{self!r} does not run")
-        return self._process
-
-    def _reap(self) -> None:
-        process, self._process = self._running(), None
-        process.wait(STOP_TIMEOUT_S)
-        if process.stderr:
-            process.stderr.close()
 
 
 def _result(method: str, answer: dict[str, Any]) -> Any:
