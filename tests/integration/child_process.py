@@ -69,6 +69,8 @@ class ChildProcess(ABC):
     def freeze(self) -> None:
         """Stop it where it stands; its sockets stay open. `thaw` lets it run on."""
         os.kill(self.pid, signal.SIGSTOP)
+        # On a busy machine its threads run on for a while after the signal was sent.
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def thaw(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
