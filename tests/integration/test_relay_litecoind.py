@@ -106,7 +106,8 @@ def test_switching_back_delivers_no_block_twice(litecoind: Litecoind, tmp_path: 
         reorgs = [event.data for event in listener.events if isinstance(event, ReorgEvent)]
         assert [(r.fork_height, r.removed) for r in reorgs] == [(1, tuple(old[::-1])), (1, tuple(new[::-1]))]
         # With one block more the old branch is only level, and the first seen stays; the second decides.
-        assert reorgs[1].added == (*old, *extension[:2])
+        # By then the third may be known too; then it is of the reorg, and not a block after it.
+        assert reorgs[1].added in ((*old, *extension[:2]), (*old, *extension))
 
 
 def test_a_killed_relay_delivers_the_20_blocks_it_missed_to_a_subscriber_that_resumes(
