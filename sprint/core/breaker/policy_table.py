@@ -17,19 +17,28 @@ POLICIES_MAX = 256
 
 
 def parse_policies(
-    text: str, overrides: Mapping[str, Mapping[str, Any]] | None = None, *, where: str = "breakers"
+    text: str,
+    overrides: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    callees: str = "",
+    tier: str = "",
+    where: str = "breakers",
 ) -> dict[str, Policy]:
     """Read a table of policies, by name, with `overrides` laid over it field by field.
 
-    A name that the table has not is a policy of its own, over the record's defaults. Raises `ConfigError`
-    with the key and the reason, `where` before it, for the first that cannot be; nothing is taken then.
+    `callees` is a table of what is called: each is the policy of `tier` with its own figures laid over it. A
+    name that neither has is a policy of its own, over the record's defaults. Raises `ConfigError` with the
+    key and the reason, `where` before it, for the first that cannot be; nothing is taken then.
     """
-    try:
-        table: dict[str, dict[str, Any]] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{where}: {error}") from error
-    for name, fields in (overrides or {}).items():
-        table[name] = _laid_over(table.get(name, {}), fields)
+    over = dict(overrides or {})
+    table = _read(text, where)
+    own = _read(callees, where)
+    for name in [name for name in over if name not in own]:
+        table[name] = _laid_over(table.get(name, {}), over[name])
+    if own and tier not in table:
+        raise ConfigError(f"{where}: no policy of a tier {tier!r}; there are {', '.join(table)}")
+    for name, fields in own.items():
+        table[name] = _laid_over(_laid_over(table[tier], fields), over.get(name, {}))
     if len(table) > POLICIES_MAX:
         raise ConfigError(f"{where}: {len(table)} policies, limit {POLICIES_MAX}; merge some")
     return {name: _policy(f"{where}.{name}", name, fields) for name, fields in table.items()}
@@ -70,6 +79,13 @@ def _weights(policy: Policy) -> float:
     health = policy.health
     of_calls = health.weight_success_rate + health.weight_latency + health.weight_error_rate
     return of_calls + health.weight_resources + health.weight_throughput
+
+
+def _read(text: str, where: str) -> dict[str, Mapping[str, Any]]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{where}: {error}") from error
 
 
 def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,10 +24,19 @@ from sprint.tools.breaker.judge import Judge
 from sprint.tools.breaker.listeners import Listener
 
 
-def packaged_policies(overrides: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Policy]:
-    """Return the policy of each tier, with a config's `[breakers.NAME]` laid over it field by field."""
-    text = resources.files("sprint.core.breaker").joinpath("policies.toml").read_text(encoding="utf-8")
-    return parse_policies(text, overrides)
+def packaged_policies(
+    overrides: Mapping[str, Mapping[str, Any]] | None = None, *, tier: str = ""
+) -> dict[str, Policy]:
+    """Return the policy of each tier, with a config's `[breakers.NAME]` laid over it field by field.
+
+    With `tier` there are those of what a relay of that tier calls as well, `source` and `store`.
+    """
+    callees = _packaged("callees.toml") if tier else ""
+    return parse_policies(_packaged("policies.toml"), overrides, callees=callees, tier=tier)
+
+
+def _packaged(file: str) -> str:
+    return resources.files("sprint.core.breaker").joinpath(file).read_text(encoding="utf-8")
 
 
 class LockedGroup(BreakerGroup):

@@ -32,6 +32,7 @@ from sprint.tools.devnet.control import BODY_SIZE_MAX, add_control
 from sprint.tools.devnet.edge import CHAIN_IDS, Devnet
 from sprint.tools.plugins import ChainCatalog, ChainNetwork
 from sprint.tools.relay.api import Api
+from sprint.tools.relay.breakers import RelayBreakers, highest_tier
 from sprint.tools.relay.commit import Committer
 from sprint.tools.relay.delivery import Delivery
 from sprint.tools.relay.embedded_devnet import start_devnet, temporary_folder
@@ -153,7 +154,7 @@ class RelayService:
             self.view = relay.view
             leave_start_up_to_itself()
             serving(line)
-            async with background(relay.warm_up.run()):
+            async with background(relay.warm_up.run()), relay.breakers.running():
                 await stop.wait()
             self._live = self.view = None
             log_fields(log, logging.INFO, "stopping", drain_s_max=STOP_TIMEOUT_S)
@@ -207,6 +208,7 @@ class _Running:
         self._service = service
         self._store = store
         self._observer = service.observer
+        self.breakers = RelayBreakers(highest_tier(service.options.tiers))
         snapshots = {network.chain_id: self._snapshot(network) for network, _ in specs}
         position = store.bounds().latest
         seqs = {chain_id: snapshot.seq for chain_id, snapshot in snapshots.items()}
@@ -290,6 +292,7 @@ class _Running:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(drain.left_s(FLUSH_TIMEOUT_S)):
                 await self._committer.flushed()
+        self._delivery.finish()
         timeout_s = drain.left_s() - STORE_CLOSE_S
         await asyncio.gather(*(listener.stop(timeout_s) for listener in self._listeners))
         await asyncio.to_thread(self._delivery.close)

@@ -1,0 +1,88 @@
+"""The breakers of one relay: one around each source, one around the store's writer.
+
+Their policies are those of the highest tier served, with the figures of what is called laid over them. The
+sources of a chain are a group, of which one is never cut off.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sprint.core.breaker.outcomes import Rng
+from sprint.core.breaker.transitions import Transition
+from sprint.core.relay.source_url import SourceSpec
+from sprint.core.relay.tiers import TierPolicy
+from sprint.tools import runtime
+from sprint.tools.breaker import BreakerRegistry, CircuitBreaker, packaged_policies
+from sprint.tools.breaker.workers import BreakerWorkers
+from sprint.tools.runtime import log_fields
+
+SOURCE_POLICY = "source"
+STORE_POLICY = "store"
+STORE_NAME = "store"
+log = logging.getLogger(__name__)
+
+
+def source_breaker_name(chain_id: str, source: str) -> str:
+    """Return what the breaker of a source is called."""
+    return f"source:{chain_id}:{source}"
+
+
+def highest_tier(tiers: Iterable[TierPolicy]) -> str:
+    """Return the name of the tier of highest rank, whose policy is that of the whole process."""
+    return max(tiers, key=lambda tier: tier.rank).name
+
+
+class RelayBreakers:
+    """The registry of a relay's breakers, and their background work."""
+
+    def __init__(
+        self,
+        tier: str,
+        overrides: Mapping[str, Mapping[str, Any]] | None = None,
+        *,
+        clock: Callable[[], float] = runtime.clock,
+        rng: Rng = runtime.jitter,
+    ) -> None:
+        self.tier = tier
+        policies = packaged_policies(overrides, tier=tier)
+        self.registry = BreakerRegistry(policies, clock=clock, rng=rng)
+        self.workers = BreakerWorkers(self.registry)
+        self.registry.listen(_log_transition)
+
+    def __repr__(self) -> str:
+        return f"RelayBreakers({self.tier}, {self.registry!r})"
+
+    def source(self, chain_id: str, spec: SourceSpec) -> CircuitBreaker:
+        """Return the breaker of a source. Its chain is its group: the last that serves is not cut off."""
+        return self.registry.get(source_breaker_name(chain_id, spec.name), SOURCE_POLICY, group=chain_id)
+
+    def store(self) -> CircuitBreaker:
+        """Return the breaker of the store's writer."""
+        return self.registry.get(STORE_NAME, STORE_POLICY)
+
+    def remove_source(self, chain_id: str, name: str) -> None:
+        """Forget the breaker of a source that is removed."""
+        self.registry.remove(source_breaker_name(chain_id, name))
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Do the background work while within."""
+        async with self.workers.running():
+            yield
+
+
+def _log_transition(transition: Transition) -> None:
+    level = logging.INFO if transition.to_state in ("closed", "half_open") else logging.WARNING
+    log_fields(
+        log,
+        level,
+        f"breaker {transition.to_state.replace('_', ' ')}",
+        breaker=transition.breaker,
+        was=transition.from_state.replace("_", " "),
+        cause=transition.reason,
+        evidence=transition.evidence.text,
+    )
