@@ -254,12 +254,14 @@ def check(
         settings = load_settings(config).resolved.config
         sections_by_chain(settings, ChainCatalog.installed().id_of)
         specs = sources_of(settings, tuple(source or ()))
+        form = check_kernels(settings.relay.kernels)
+        said = f"kernels: {form.tier}, {form.text}"
         if not specs:
+            print(said, file=sys.stderr)
             raise ConfigError("no source: give --source, or a config file with [[chains.NAME.sources]]")
         found = run(check_sources(specs))
-        form = check_kernels(settings.relay.kernels)
         print(msgspec.json.encode(found).decode() if json_output else "\n".join(table_lines(found)))
-        print(f"kernels: {form.tier}, {form.text}", file=sys.stderr if json_output else sys.stdout)
+        print(said, file=sys.stderr if json_output else sys.stdout)
     usable = form.usable and all(row.usable for row in found)
     raise typer.Exit(exits.DONE if usable else exits.NOT_MET)
 

@@ -81,6 +81,12 @@ def test_wrong_use_exits_with_2_and_says_what_would_be_right(
     assert done.stdout == ""
 
 
+def test_check_names_the_kernels_where_no_source_is_configured(tmp_path: Path) -> None:
+    done = run("relay", "check", cwd=tmp_path, SPRINT_RELAY__KERNELS="reference")
+    assert done.returncode == 2
+    assert done.stderr.startswith("kernels: reference, plain Python and hashlib\nerror: no source")
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "example.org", "::"])
 def test_no_listener_leaves_loopback(tmp_path: Path, host: str) -> None:
     done = run("relay", "--host", host, "--tier", "free", "--port", "0", cwd=tmp_path)
