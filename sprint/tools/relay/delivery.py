@@ -10,10 +10,10 @@ published position, however far the store is ahead.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import groupby
 from typing import ParamSpec, TypeVar
 
 import msgspec
@@ -30,7 +30,7 @@ from sprint.tools.relay.hand_over import (
     Run,
     Subscriber,
     Timekeeper,
-    offer_run,
+    offers,
 )
 from sprint.tools.relay.place import EventReader, Place, StartAsked, locate
 from sprint.tools.relay.ring import RecentEvents
@@ -41,6 +41,8 @@ REPLAY_PAGE_EVENTS = 200
 REPLAY_STALL_S = 5.0
 # Handed over in one turn of the loop, so that a long group of commits lets the sockets drain between.
 EVENTS_PER_TURN = 64
+# Writes in one turn: at some 8 us each, half a millisecond, so that whatever else is due goes between.
+OFFERS_PER_TURN = 64
 BACKLOG_EVENTS_MAX = 10_000
 
 P = ParamSpec("P")
@@ -73,6 +75,7 @@ class Delivery:
         # For each (chain, type): the fan-out's own tuple of targets, and what it means here.
         self._runs: dict[tuple[str, str], tuple[tuple[int, ...], list[Run]]] = {}
         self._backlog: deque[Published] = deque()
+        self._under_way: Iterator[int] | None = None  # a hand-over that is not through yet
         self._turn_due = False
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-reader")
 
@@ -99,6 +102,13 @@ class Delivery:
         self._backlog.extend(Published(event, now) for event in events)
         if not self._turn_due:
             self._publish_turn()
+
+    def finish(self) -> None:
+        """Hand over now all that was published, in one turn however long: nobody is to go without."""
+        self._finish_hand_over()
+        while self._backlog:
+            self._under_way = self._hand_over(self._next_together())
+            self._finish_hand_over()
 
     def close(self) -> None:
         """Let go of the reader thread, once no one follows any more."""
@@ -138,29 +148,57 @@ class Delivery:
         self._fanout.change_policy(policy)
 
     def unsubscribe(self, subscriber: Subscriber) -> bool:
-        """Forget a subscriber; False if it was not live."""
-        subscriber_id = self._ids.pop(subscriber, None)
-        if subscriber_id is None:
+        """Forget a subscriber; False if it was not live.
+
+        What is being handed over reaches it first: who comes back with another subscription is told all
+        from there on, and must be given nothing by what began before.
+        """
+        if subscriber not in self._ids:
             return False
+        self._finish_hand_over()
+        subscriber_id = self._ids.pop(subscriber)
         del self._subscribers[subscriber_id]
         return self._fanout.remove(subscriber_id)
 
     def _publish_turn(self) -> None:
-        backlog = self._backlog
         self._turn_due = False
-        count = min(len(backlog), max(EVENTS_PER_TURN, len(backlog) - BACKLOG_EVENTS_MAX))
-        turn = [backlog.popleft() for _ in range(count)]
-        for _, events in groupby(turn, key=self._target_ids):
-            self._hand_over(tuple(events))
-        if backlog:
+        offered_max = OFFERS_PER_TURN if len(self._backlog) <= BACKLOG_EVENTS_MAX else math.inf
+        events, offered = 0, 0
+        while offered < offered_max and events < EVENTS_PER_TURN:
+            if self._under_way is None:
+                if not self._backlog:
+                    return
+                together = self._next_together()
+                events += len(together)
+                self._under_way = self._hand_over(together)
+            count = next(self._under_way, None)
+            if count is None:
+                self._under_way = None
+            else:
+                offered += count
+        if self._backlog or self._under_way is not None:
             self._turn_due = True
             asyncio.get_running_loop().call_soon(self._publish_turn)
 
-    def _hand_over(self, published: tuple[Published, ...]) -> None:
+    def _next_together(self) -> list[Published]:
+        """Take the next events that have the same targets off the backlog."""
+        backlog = self._backlog
+        together = [backlog.popleft()]
+        targets = self._target_ids(together[0])
+        while backlog and len(together) < EVENTS_PER_TURN and self._target_ids(backlog[0]) is targets:
+            together.append(backlog.popleft())
+        return together
+
+    def _finish_hand_over(self) -> None:
+        if self._under_way is not None:
+            for _ in self._under_way:
+                pass
+            self._under_way = None
+
+    def _hand_over(self, published: Sequence[Published]) -> Iterator[int]:
         """Hand over events that have the same targets, as one write each: a write costs more than the rest.
 
         A header and its block are often committed together; written apart, the block would wait until the
-        header is out to everybody.
         """
         observer = self._observer
         started = observer.now() if observer else 0.0
@@ -178,7 +216,7 @@ class Delivery:
             outgoing = encodings.get(run.encode)
             if outgoing is None:
                 outgoing = encodings[run.encode] = [run.encode(event.body) for event in events]
-            offer_run(run, outgoing, cursors, times)
+            yield from offers(run, outgoing, cursors, times)
         if observer is not None:
             now = observer.now()
             for event in events:

@@ -155,6 +155,10 @@ class Outgoing:
             self._write(joined, tuple(map(len, frames)))
             self._cursor = cursors[-1]
             return True
+        if self.window is not None and self._has_room(len(frames), len(joined)):
+            self._keep(self.window, frames, len(joined))
+            self._cursor = cursors[-1]
+            return True
         return all(self._offer_behind(*pair) for pair in zip(frames, cursors, strict=True))
 
     def send(self, frame: bytes) -> bool:
@@ -179,25 +183,28 @@ class Outgoing:
     def _offer_behind(self, frame: bytes, cursor: str) -> bool:
         if self.ended.is_set():
             return False
-        waiting = self.waiting_size
-        if waiting and (
-            waiting + len(frame) > self._bytes_max or self.waiting_messages >= self._messages_max
-        ):
+        if self.waiting_size and not self._has_room(1, len(frame)):
             self.overflow()
             return False
         self._cursor = cursor
         if self.window is not None:
-            if not self._queue:
-                self.window.add(self)
-            self._queue.append(frame)
-            self._queue_size += len(frame)
-            self._keep_window(self.window)
-            return True
-        self._write(frame, (len(frame),))
+            self._keep(self.window, (frame,), len(frame))
+        else:
+            self._write(frame, (len(frame),))
         return True
 
-    def _keep_window(self, window: FlushWindow) -> None:
-        """Have the window closed early, or don't wait for it, where much waits."""
+    def _has_room(self, messages: int, size: int) -> bool:
+        """Tell whether so much more may wait. What has ended has none."""
+        if self.ended.is_set() or self.waiting_messages + messages > self._messages_max:
+            return False
+        return self.waiting_size + size <= self._bytes_max
+
+    def _keep(self, window: FlushWindow, frames: Sequence[bytes], size: int) -> None:
+        """Keep frames for the window; have it closed early, or don't wait for it, where much waits."""
+        if not self._queue:
+            window.add(self)
+        self._queue.extend(frames)
+        self._queue_size += size
         messages, size = len(self._queue), self._queue_size
         if messages >= UNWRITTEN_MESSAGES_MAX or size >= UNWRITTEN_SIZE_MAX:
             self.flush()
