@@ -1,4 +1,9 @@
-"""How long OPEN lasts: by the backoff, or by how likely the callee has recovered, never past the longest.
+"""How long OPEN lasts: by the backoff, or for an outage's first trial by how likely the callee has recovered.
+
+The probability says when the first trial is worth it, sooner or later than the backoff, never past the
+longest delay: where it is out of reach, that one holds. After a trial that failed the backoff decides. The
+probability falls with each failed trial and is out of reach after four, so that it would wait for the longest
+delay while the backoff still asks in between.
 
 Each opening is one step further than the one before it; time that was spent closed takes steps back, one for
 each `healthy_s_per_step`, so that a callee that flaps waits longer each time and one that held is forgiven.
@@ -58,7 +63,7 @@ class Opening:
     def delay_s(self, rng: Rng) -> float:
         """Return after how many seconds a trial is due."""
         longest_s = self._policy.backoff.longest_s
-        if self._policy.recovery.enabled:
+        if self._policy.recovery.enabled and not self.failed_trials:
             self.by = "recovery"
             trial_in_s = self._recovery.trial_in_s(self.failed_trials, self._health)
             return longest_s if trial_in_s is None else min(trial_in_s, longest_s)

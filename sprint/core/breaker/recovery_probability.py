@@ -4,7 +4,8 @@
 
 n are the trials that have failed since the opening, not the failures that opened the breaker: with twenty of
 those the probability could never reach a half again. Still it may stay below for ever, after four failed
-trials or with bad health; `trial_in_s` then says so, and whoever asks falls back to the longest backoff.
+trials or with bad health; `trial_in_s` then says so. The breaker asks it for the first trial of an outage
+only (`opening.py`), and takes the longest delay where health puts that out of reach.
 """
 
 from __future__ import annotations

@@ -6,9 +6,11 @@ from pathlib import Path
 from statistics import fmean
 
 import pytest
+from msgspec.structs import replace
 
 from tests.bench.breaker_comparison import BEGIN, END, PAGE, SEEDS, Run, Score, scores, table, written
-from tests.bench.breaker_contenders import CONTENDERS, Clairvoyant, Consecutive, Never
+from tests.bench.breaker_contenders import CONTENDERS, TIERS, Clairvoyant, Consecutive, Never
+from tests.bench.breaker_partial import partial_outage
 from tests.core.breaker.traces import CALLS_PER_S, KINDS, OUTAGE_S, TRACE_S, Arrival, Trace, trace
 
 SEED = 3
@@ -122,6 +124,20 @@ def test_what_is_slow_without_failing_is_seen_by_latency_alone() -> None:
     found = scores("slow", "4 latency, baseline learned", [SEED])[0]
     assert found.detect_s is not None
     assert found.detect_s < 5.0
+
+
+def test_a_partial_outage_is_not_opened_for_as_that_would_refuse_more_good_calls_than_it_spares() -> None:
+    packaged = partial_outage(TIERS["business"], SEED)
+    assert (packaged.failed, packaged.succeeded) == (packaged.fail, packaged.succeed)
+    lower = partial_outage(replace(TIERS["business"], failure_rate_max=0.2), SEED)
+    assert lower.fail - lower.failed > 0.5 * lower.fail
+    assert lower.succeed - lower.succeeded > 2 * (lower.fail - lower.failed)
+
+
+def test_turbo_is_back_soon_after_a_hard_fail() -> None:
+    """It had waited for 120 s after four failed trials, as its probability never came back to a half."""
+    recovered_s = [score.recover_s for score in scores("hard fail", "7 tier turbo", range(4))]
+    assert max(each or 0.0 for each in recovered_s) < 60.0
 
 
 def test_the_pages_table_names_every_contender() -> None:
