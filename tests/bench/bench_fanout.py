@@ -28,9 +28,10 @@ from pathlib import Path
 import msgspec
 
 from sprint.tools.web.websocket import encode_text_frame
+from tests.bench import c_programs
+from tests.bench.c_programs import Absent
 from tests.bench.fanout_servers import SERVERS, Plan, allow_descriptors, payload
 from tests.bench.figures import environment, median
-from tests.bench.machine import compiler
 from tests.bench.rows import skip, tell
 
 WINDOW = 32
@@ -54,13 +55,13 @@ Results = dict[str, list[Result]]
 class Fanout:
     """Measures scenes, the servers in turns."""
 
-    def __init__(self, options: argparse.Namespace, loop: Path | None) -> None:
+    def __init__(self, options: argparse.Namespace, loop: Path | Absent) -> None:
         self._options = options
-        self._loop = loop
+        self.loop = loop
 
     def scene(self, title: str, plan: Plan, names: Sequence[str]) -> Results:
         """Measure the servers and print what was found."""
-        here = [name for name in names if name != LOOP or self._loop is not None]
+        here = [name for name in names if name != LOOP or not isinstance(self.loop, Absent)]
         results: Results = {name: [] for name in here}
         rng = random.Random(plan.clients)
         for _ in range(self._options.runs):
@@ -83,7 +84,7 @@ class Fanout:
     def _command(self, name: str, plan: Plan) -> list[str]:
         fields = {field: str(getattr(plan, field)) for field in Plan.__annotations__}
         if name == LOOP:
-            return [str(self._loop), *fields.values()]
+            return [str(self.loop), *fields.values()]
         options = [word for field, value in fields.items() for word in (f"--{field}", value)]
         return [sys.executable, "-m", "tests.bench.fanout_servers", name, *options]
 
@@ -104,15 +105,19 @@ def main() -> None:
         found = fanout.scene("fan-out", fanout.plan(1_000), (*SERVERS, LOOP))
         tell_rate("fan-out to 1,000 / websockets.broadcast", found, "websockets")
         tell_rate("fan-out to 1,000 / picows on uvloop", found, "picows")
-        tell_rate("fan-out to 1,000 / send loop in C", found, LOOP)
+        tell_beside_loop("fan-out to 1,000 / send loop in C", found, fanout.loop)
         tell_last(fanout)
         tell_bursts(fanout)
 
 
+def tell_beside_loop(target: str, results: Results, loop: Path | Absent) -> None:
+    if isinstance(loop, Absent):
+        skip(target, loop.reason)
+    else:
+        tell_rate(target, results, LOOP)
+
+
 def tell_rate(target: str, results: Results, peer: str) -> None:
-    if peer not in results:
-        skip(target, "no C compiler")
-        return
     ours = results[OURS]
     rates = [one.per_second / other.per_second for one, other in zip(ours, results[peer], strict=True)]
     cpu = [other.server_cpu_us / one.server_cpu_us for one, other in zip(ours, results[peer], strict=True)]
@@ -134,8 +139,8 @@ def tell_last(fanout: Fanout) -> None:
     }
     for name, values in last_ms.items():
         print(f"{name:16}{median(values):>12.2f} ms until the last has it")
-    if LOOP not in results:
-        skip(target, "no C compiler")
+    if isinstance(fanout.loop, Absent):
+        skip(target, fanout.loop.reason)
         return
     shares = [one / other for one, other in zip(last_ms[OURS], last_ms[LOOP], strict=True)]
     ours, loop = (f"{median(last_ms[name]):.2f} ms" for name in (OURS, LOOP))
@@ -150,18 +155,14 @@ def tell_bursts(fanout: Fanout) -> None:
     tell("fan-out to 1,000 in bursts, coalesced", rate[OURS], ours=f"{rate[OURS]:,.0f}/s", peer=peer)
 
 
-def build(folder: Path) -> Path | None:
-    """Build the loop in C; None, said, where it can't be."""
-    found, program = compiler(), folder / "send_loop"
-    if found is None:
-        print(f"{LOOP}: skipped, there is no C compiler")
-        return None
-    source = Path(__file__).with_name("send_loop.c")
-    done = subprocess.run([found, "-O2", "-o", program, source], capture_output=True, text=True, check=False)
-    if done.returncode:
-        print(f"{LOOP}: skipped, {done.stderr.strip().splitlines()[-1]}")
-        return None
-    return program
+def build(folder: Path) -> Path | Absent:
+    """Build the loop in C; what is said where it can't be."""
+    program = folder / "send_loop"
+    absent = c_programs.build(Path(__file__).with_name("send_loop.c"), program)
+    if absent is None:
+        return program
+    print(f"{LOOP}: skipped, {absent.reason}")
+    return absent
 
 
 def measure(command: Sequence[str], plan: Plan) -> Result:

@@ -13,8 +13,6 @@ import argparse
 import ctypes
 import hashlib
 import importlib
-import shutil
-import subprocess
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -26,6 +24,8 @@ from sprint.core.chains import bitcoin
 from sprint.core.chains.bitcoin_family.family import BitcoinFamilyProcessor
 from sprint.core.kernels import reference
 from sprint.core.kernels.binding import REFERENCE_KERNELS, Kernels
+from tests.bench import c_programs
+from tests.bench.c_programs import Absent
 from tests.bench.figures import environment, median
 from tests.bench.rows import skip, tell
 from tests.bench.side_by_side import Run, Taken, lines, measure, shown_ns, tell_ratio, timed
@@ -61,21 +61,14 @@ def main() -> None:
     print(environment())
 
 
-def build(folder: Path) -> ctypes.CDLL | None:
-    """Build the C program; None, said, where there is no compiler or no OpenSSL to build against."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        print("OpenSSL in C: skipped, there is no cc")
-        return None
+def build(folder: Path) -> ctypes.CDLL | Absent:
+    """Build the C program; what is said where there is no compiler or no OpenSSL to build against."""
     library = folder / "peer.so"
-    done = subprocess.run(
-        [compiler, "-O2", "-w", "-shared", "-fPIC", "-o", library, SOURCE, "-lcrypto"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        print(f"OpenSSL in C: skipped, {done.stderr.strip().splitlines()[-1]}")
-        return None
-    return ctypes.CDLL(str(library))
+    absent = c_programs.build(SOURCE, library, "-shared", "-fPIC", "-lcrypto")
+    if absent is None:
+        return ctypes.CDLL(str(library))
+    print(f"OpenSSL in C: skipped, {absent.reason}")
+    return absent
 
 
 def table(title: str, unit: str, runs: dict[str, Run], rounds: int) -> Taken:
@@ -87,21 +80,25 @@ def table(title: str, unit: str, runs: dict[str, Run], rounds: int) -> Taken:
 
 def tell_chosen(target: str, taken: Taken, peer: str) -> None:
     """Tell a target how the form that a relay would choose here does beside a peer."""
-    if peer in taken:
-        tell_ratio(target, taken, kernels.chosen()[0], peer)
+    tell_ratio(target, taken, kernels.chosen()[0], peer)
+
+
+def tell_beside_c(target: str, taken: Taken, peer: str, openssl: ctypes.CDLL | Absent) -> None:
+    if isinstance(openssl, Absent):
+        skip(target, openssl.reason)
     else:
-        skip(target, "the peer is not here")
+        tell_chosen(target, taken, peer)
 
 
 def run_of(work: Callable[[], object], operations: int) -> Run:
     return lambda _: timed(work, operations)
 
 
-def pairs(forms: dict[str, Kernels], openssl: ctypes.CDLL | None, rounds: int) -> None:
+def pairs(forms: dict[str, Kernels], openssl: ctypes.CDLL | Absent, rounds: int) -> None:
     items, sha256 = DATA[: 64 * ITEMS], hashlib.sha256
     each = [items[at : at + 64] for at in range(0, len(items), 64)]
     runs = {"hashlib loop": run_of(lambda: [sha256(sha256(e).digest()).digest() for e in each], ITEMS)}
-    if openssl is not None:
+    if not isinstance(openssl, Absent):
         out = ctypes.create_string_buffer(32 * ITEMS)
         runs["OpenSSL in C"] = run_of(
             lambda: openssl.hash_each(items, ctypes.c_int64(ITEMS), ctypes.c_int64(64), out), ITEMS
@@ -111,11 +108,11 @@ def pairs(forms: dict[str, Kernels], openssl: ctypes.CDLL | None, rounds: int) -
     table(f"Double SHA-256 of {ITEMS} items of 64 bytes", "one", runs, rounds)
 
 
-def headers(forms: dict[str, Kernels], openssl: ctypes.CDLL | None, rounds: int) -> None:
+def headers(forms: dict[str, Kernels], openssl: ctypes.CDLL | Absent, rounds: int) -> None:
     items, sha256 = DATA[: 80 * HEADERS], hashlib.sha256
     each = [items[at : at + 80] for at in range(0, len(items), 80)]
     runs = {"hashlib loop": run_of(lambda: [sha256(sha256(e).digest()).digest() for e in each], HEADERS)}
-    if openssl is not None:
+    if not isinstance(openssl, Absent):
         out = ctypes.create_string_buffer(32 * HEADERS)
         runs["OpenSSL in C"] = run_of(
             lambda: openssl.hash_each(items, ctypes.c_int64(HEADERS), ctypes.c_int64(80), out), HEADERS
@@ -126,11 +123,11 @@ def headers(forms: dict[str, Kernels], openssl: ctypes.CDLL | None, rounds: int)
     tell_chosen("2,000 headers of 80 B / hashlib", taken, "hashlib loop")
 
 
-def merkle(forms: dict[str, Kernels], openssl: ctypes.CDLL | None, rounds: int) -> None:
+def merkle(forms: dict[str, Kernels], openssl: ctypes.CDLL | Absent, rounds: int) -> None:
     ids = DATA[: 32 * TX_COUNT]
     leaves = [ids[at : at + 32] for at in range(0, len(ids), 32)]
     runs = {"hashlib loop": run_of(lambda: reference.merkle_root(leaves), TX_COUNT)}
-    if openssl is not None:
+    if not isinstance(openssl, Absent):
         out = ctypes.create_string_buffer(32)
         runs["OpenSSL in C"] = run_of(
             lambda: openssl.merkle_root(ids, ctypes.c_int64(TX_COUNT), out), TX_COUNT
@@ -141,10 +138,10 @@ def merkle(forms: dict[str, Kernels], openssl: ctypes.CDLL | None, rounds: int) 
             runs[f"{name}, from a list"] = run_of(partial(form.merkle_root, leaves), TX_COUNT)
     taken = table(f"Merkle root of {TX_COUNT} ids", "one id", runs, rounds)
     tell_chosen("merkle root of 3,315 ids / hashlib", taken, "hashlib loop")
-    tell_chosen("merkle root of 3,315 ids / C over OpenSSL", taken, "OpenSSL in C")
+    tell_beside_c("merkle root of 3,315 ids / C over OpenSSL", taken, "OpenSSL in C", openssl)
 
 
-def full_check(forms: dict[str, Kernels], openssl: ctypes.CDLL | None, rounds: int) -> None:
+def full_check(forms: dict[str, Kernels], openssl: ctypes.CDLL | Absent, rounds: int) -> None:
     processor = BitcoinFamilyProcessor(bitcoin.MAIN)
     wanted = processor.process_block(BLOCK)
 
@@ -158,7 +155,7 @@ def full_check(forms: dict[str, Kernels], openssl: ctypes.CDLL | None, rounds: i
             kernels.use(before)
 
     runs: dict[str, Run] = {}
-    if openssl is not None:
+    if not isinstance(openssl, Absent):
         out = ctypes.create_string_buffer(32)
         if openssl.check_block(BLOCK, out) != 1:
             raise AssertionError("the peer finds another root")
@@ -167,7 +164,7 @@ def full_check(forms: dict[str, Kernels], openssl: ctypes.CDLL | None, rounds: i
     runs["one SHA-256 pass over the bytes"] = run_of(lambda: hashlib.sha256(BLOCK).digest(), 1)
     title = f"Full check of a block of {len(BLOCK)} bytes, {TX_COUNT} transactions"
     taken = table(title, "one block", runs, rounds)
-    tell_chosen("full check of a 1.2 MB block / its hashes in C over OpenSSL", taken, IN_C)
+    tell_beside_c("full check of a 1.2 MB block / its hashes in C over OpenSSL", taken, IN_C, openssl)
     beside_bitcoinlib(runs, rounds // 5 + 1)
 
 
