@@ -168,11 +168,6 @@ def identity(name: str) -> Identity:
     return Identity(kind, None, None)
 
 
-def source_breaker_name(chain_id: str, source: str) -> str:
-    """Return the name of the breaker around a source."""
-    return f"{SOURCE_KIND}:{chain_id}:{source}"
-
-
 def rfc3339(unix_s: float) -> str:
     """Write a time as RFC 3339 has it, in UTC and to the millisecond."""
     return datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

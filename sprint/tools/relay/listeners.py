@@ -15,7 +15,6 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from sprint.core.errors import ListenError
 from sprint.core.relay.tiers import TierPolicy
 from sprint.tools.net import bind
-from sprint.tools.relay.view import ServedChain, ServiceView, source_answer
 from sprint.tools.runtime import log_fields
 from sprint.tools.web.guard import Guard
 from sprint.tools.web.router import Request, Response, Router, Site
@@ -79,35 +78,17 @@ def _bind_one(ports: Ports, asked: int | None, default: int, option: str) -> soc
     return listener
 
 
-def admin_site(
-    guard: Guard, view: ServiceView, chains: dict[str, ServedChain], registry: CollectorRegistry
-) -> Site:
-    """Health, sources and metrics, for the operator. Loopback only."""
-
-    def sources(_: Request) -> Response:
-        listed = {
-            chain_id: [source_answer(chain, s) for s in chain.sources] for chain_id, chain in chains.items()
-        }
-        return Response(msgspec.json.encode({"sources": listed}))
-
-    def health(_: Request) -> Response:
-        return Response(msgspec.json.encode(view.health()))
-
-    router = _metrics_router(registry)
-    router.add_answer("/api/sources", sources)
-    router.add_answer("/api/v1/health", health)
+def metrics_site(guard: Guard, registry: CollectorRegistry) -> Site:
+    """Prometheus metrics and nothing else."""
+    router = Router()
+    add_metrics(router, registry)
     return Site(router, guard, connections_max=connections_limit(ADMIN_CONNECTIONS_MAX))
 
 
-def metrics_site(guard: Guard, registry: CollectorRegistry) -> Site:
-    """Prometheus metrics and nothing else."""
-    return Site(_metrics_router(registry), guard, connections_max=connections_limit(ADMIN_CONNECTIONS_MAX))
+def add_metrics(router: Router, registry: CollectorRegistry) -> None:
+    """Serve a registry's metrics at `/metrics`."""
 
-
-def _metrics_router(registry: CollectorRegistry) -> Router:
     async def metrics(_: Request) -> Response:
         return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
-    router = Router()
     router.add("GET", "/metrics", metrics)
-    return router

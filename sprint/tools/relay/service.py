@@ -28,9 +28,11 @@ from sprint.core.relay.restore import new_tree, restore_tree
 from sprint.core.relay.settings import ChainSettings
 from sprint.core.relay.source_url import SourceSpec
 from sprint.core.relay.tiers import TierPolicy, parse_tiers
-from sprint.tools.devnet.control import BODY_SIZE_MAX, add_control
+from sprint.tools.breaker_api.feed import BreakerFeed
+from sprint.tools.devnet.control import add_control
 from sprint.tools.devnet.edge import CHAIN_IDS, Devnet
 from sprint.tools.plugins import ChainCatalog, ChainNetwork
+from sprint.tools.relay.admin_api import BODY_SIZE_MAX, AdminApi
 from sprint.tools.relay.api import Api
 from sprint.tools.relay.breakers import RelayBreakers, highest_tier
 from sprint.tools.relay.commit import Committer
@@ -40,7 +42,7 @@ from sprint.tools.relay.features import switch_features
 from sprint.tools.relay.gc_pauses import GcPauses
 from sprint.tools.relay.intake import Intake, Shared
 from sprint.tools.relay.kernels_warm_up import KernelsWarmUp
-from sprint.tools.relay.listeners import Ports, admin_site, bind_all, metrics_site
+from sprint.tools.relay.listeners import Ports, bind_all, metrics_site
 from sprint.tools.relay.live_config import LiveConfig
 from sprint.tools.relay.loop_lag import LoopLag
 from sprint.tools.relay.metrics import DeliverySeconds, DeliveryTimes, RelayParts, register_parts
@@ -209,6 +211,7 @@ class _Running:
         self._store = store
         self._observer = service.observer
         self.breakers = RelayBreakers(highest_tier(service.options.tiers))
+        self._feed = BreakerFeed(self.breakers.registry)
         snapshots = {network.chain_id: self._snapshot(network) for network, _ in specs}
         position = store.bounds().latest
         seqs = {chain_id: snapshot.seq for chain_id, snapshot in snapshots.items()}
@@ -253,7 +256,8 @@ class _Running:
             self._listeners.append(await serve(self._api.site(tier, port, host), listener))
         registry = self._service.registry
         register_parts(registry, self._parts())
-        site = admin_site(_guard(admin, body_size_max=BODY_SIZE_MAX), self.view, self._chains, registry)
+        admin_api = AdminApi(self.view, self._chains, self._feed)
+        site = admin_api.site(_guard(admin, body_size_max=BODY_SIZE_MAX), registry)
         if devnet.chain_ids:
             add_control(site.router, devnet)
         self._listeners.append(await serve(site, admin))
@@ -263,6 +267,7 @@ class _Running:
         for chain in self._chains.values():
             chain.intake.start()
         self._sources.start()
+        self._feed.start()
         self._loop_lag.start()
         self._gc_pauses.start()
         urls = [listener.url for listener in self._listeners]
@@ -283,6 +288,7 @@ class _Running:
         for chain in self._chains.values():
             chain.intake.close()
         self._sources.cancel()
+        self._feed.stop()
         self._loop_lag.stop()
         self._gc_pauses.stop()
         # A proof that runs is left to its end; nobody waits for its result.

@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
@@ -186,12 +186,15 @@ class Router:
         """Give connections to `pattern` the session that `maker` returns; RequestError refuses them."""
         self._sessions.append((tuple(pattern.split("/")), maker))
 
-    def find(self, method: str, path: str) -> tuple[Handler, dict[str, str]]:
-        """Return handler and parameters; RequestError not_found, method_not_allowed or upgrade_required."""
+    def find(self, method: str, path: str, raw_path: bytes = b"") -> tuple[Handler, dict[str, str]]:
+        """Return handler and parameters; RequestError not_found, method_not_allowed or upgrade_required.
+
+        `raw_path` is the path as it was sent, percent-encoded: a segment may hold an encoded slash.
+        """
         handlers = self._exact.get(path)
         parameters: dict[str, str] = {}
         if handlers is None:
-            handlers, parameters = self._match(path)
+            handlers, parameters = self._match(path, _segments(path, raw_path))
         handler = handlers.get("GET" if method == "HEAD" else method)
         if handler is None:
             allowed = ", ".join(sorted({*handlers, *(("HEAD",) if "GET" in handlers else ())}))
@@ -215,8 +218,7 @@ class Router:
                 return maker, parameters
         raise RequestError("not_found", f"no WebSocket at {path[:128]!a}")
 
-    def _match(self, path: str) -> tuple[dict[str, Handler], dict[str, str]]:
-        segments = path.split("/")
+    def _match(self, path: str, segments: list[str]) -> tuple[dict[str, Handler], dict[str, str]]:
         for pattern, handlers in self._patterns.get(len(segments), ()):
             parameters = _parameters(pattern, segments)
             if parameters is not None:
@@ -226,6 +228,13 @@ class Router:
                 "upgrade_required", f"{path} speaks WebSocket", headers=(("Upgrade", "websocket"),)
             )
         raise RequestError("not_found", f"no such path: {path[:128]!a}")
+
+
+def _segments(path: str, raw_path: bytes) -> list[str]:
+    """Return a path's segments, decoded after they were told apart."""
+    if b"%" not in raw_path:
+        return path.split("/")
+    return [unquote(segment) for segment in raw_path.decode("latin-1").split("/")]
 
 
 def _parameters(pattern: Sequence[str], segments: Sequence[str]) -> dict[str, str] | None:
@@ -321,7 +330,7 @@ class Site:
             return None
         try:
             self.guard.check(protocol.target_length, scope["headers"])
-            handler, parameters = self.router.find(scope["method"], scope["path"])
+            handler, parameters = self.router.find(scope["method"], scope["path"], scope["raw_path"])
             answer = self.router.answer_of(handler)
             return answer(Request(scope, parameters)) if answer is not None else None
         except SprintError as error:
@@ -334,7 +343,7 @@ class Site:
         try:
             protocol = scope["extensions"]["sprint"]
             self.check(protocol.transport, protocol.target_length, scope["headers"])
-            handler, parameters = self.router.find(scope["method"], scope["path"])
+            handler, parameters = self.router.find(scope["method"], scope["path"], scope["raw_path"])
             return await handler(Request(scope, parameters, receive))
         except SprintError as error:
             return _refusal(scope, error)
