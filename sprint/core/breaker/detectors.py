@@ -6,8 +6,10 @@ itself trips. No rate is believed below `minimum_calls`.
 
 from __future__ import annotations
 
+import msgspec
+
 from sprint.core.breaker.interfaces import Health
-from sprint.core.breaker.outcomes import Evidence, Statistics
+from sprint.core.breaker.outcomes import Evidence, Statistics, because
 from sprint.core.breaker.policy import Policy
 
 
@@ -18,8 +20,8 @@ def failures_limit(policy: Policy, factor: float) -> int | None:
     return max(1, round(policy.failures_to_open * factor))
 
 
-def consecutive_failures(failures: int, limit: int | None) -> Evidence | None:
-    """So many failures in a row, with no success between them."""
+def consecutive_failures(failures: int, limit: int | None, why: str = "") -> Evidence | None:
+    """So many failures in a row, with no success between them; `why` the last one came about."""
     if limit is None or failures < limit:
         return None
     return Evidence(
@@ -27,15 +29,17 @@ def consecutive_failures(failures: int, limit: int | None) -> Evidence | None:
         measured=failures,
         limit=limit,
         calls=failures,
-        text=f"{failures} failures in a row, limit {limit}",
+        text=because(f"{failures} failures in a row, limit {limit}", why),
     )
 
 
-def rates(policy: Policy, statistics: Statistics) -> Evidence | None:
-    """Too large a share of failures, or else of slow calls, in the window."""
+def rates(policy: Policy, statistics: Statistics, why: str = "") -> Evidence | None:
+    """Too large a share of failures, or else of slow calls, in the window; `why` the last one failed."""
     if statistics.calls < policy.window.minimum_calls:
         return None
     failed = _rate("failure_rate", "failed", statistics.failure_rate, policy.failure_rate_max, statistics)
+    if failed is not None and why:
+        failed = msgspec.structs.replace(failed, text=because(f"{failed.text}, the last one", why))
     return failed or _rate("slow_rate", "were slow", statistics.slow_rate, policy.slow_rate_max, statistics)
 
 

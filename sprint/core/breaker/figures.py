@@ -37,13 +37,15 @@ class Figures:
         self.prediction: Prediction = FailurePrediction(policy.prediction)
         self.failures_in_a_row = 0
         self.health: Health | None = None
+        self._why = ""  # the last failure came about
 
-    def record(self, outcome: Outcome, latency_s: float, now: float) -> None:
-        """Count a call that ended at `now`."""
+    def record(self, outcome: Outcome, latency_s: float, now: float, why: str = "") -> None:
+        """Count a call that ended at `now`; `why` it failed."""
         self.window.record(outcome, latency_s, now)
         if outcome not in ("success", "failure"):
             return
         self.failures_in_a_row = self.failures_in_a_row + 1 if outcome == "failure" else 0
+        self._why = why if outcome == "failure" else self._why
         if self._policy.latency.enabled:
             self.latency.record(latency_s, now)
 
@@ -66,8 +68,8 @@ class Figures:
 
     def trip(self, now: float) -> Evidence | None:
         """Return why the breaker should open after the call that was recorded last."""
-        found = detectors.consecutive_failures(self.failures_in_a_row, self.failures_limit())
-        found = found or detectors.rates(self._policy, self.window.statistics(now))
+        found = detectors.consecutive_failures(self.failures_in_a_row, self.failures_limit(), self._why)
+        found = found or detectors.rates(self._policy, self.window.statistics(now), self._why)
         if found is None and self._policy.latency.enabled:
             found = self.latency.trips(now)
         return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sprint.core.errors import ConfigError
 
 MEMBERS_MAX = 10_000
@@ -14,6 +16,10 @@ class BreakerGroup:
     all of them (as Envoy's `max_ejection_percent`, which does let the last one go). An operator's word counts
     without being asked.
     """
+
+    # Whether somebody else can be called in a member's place now. A group that is told nothing of that goes
+    # by numbers alone, and its last member may then be one that is just as dead.
+    stands_in: Callable[[str], bool] | None = None
 
     def __init__(self, name: str, *, ejected_percent_max: float = 100.0) -> None:
         if not 0.0 <= ejected_percent_max <= 100.0:
@@ -61,6 +67,8 @@ class BreakerGroup:
         if name in self._out or name not in self._members:
             return True
         if len(self._out) >= self.out_max:
+            return False
+        if self.stands_in is not None and not self.stands_in(name):
             return False
         self._out.add(name)
         return True

@@ -18,7 +18,7 @@ from sprint.core.breaker.figures import Figures
 from sprint.core.breaker.interfaces import Ejection
 from sprint.core.breaker.lane import Lane
 from sprint.core.breaker.opening import Opening
-from sprint.core.breaker.outcomes import Evidence, Outcome, Rng, State, Statistics
+from sprint.core.breaker.outcomes import Evidence, Outcome, Rng, State, Statistics, because
 from sprint.core.breaker.policy import Policy
 from sprint.core.breaker.policy_table import check_policy
 from sprint.core.breaker.transitions import FRESH_AFTER, TRANSITIONS, Cause, Transition
@@ -80,8 +80,11 @@ class Machine:
             self.figures.window.record_rejected(now)
         return permit
 
-    def settle(self, permit: Permit, outcome: Outcome, latency_s: float, now: float) -> bool:
-        """Take in how a call ended. False: it is void, of an older generation or told a second time."""
+    def settle(self, permit: Permit, outcome: Outcome, latency_s: float, now: float, why: str = "") -> bool:
+        """Take in how a call ended; `why` it failed stands in the evidence of what comes of it.
+
+        False: it is void, of an older generation or told a second time.
+        """
         now = self._advance(now)
         if permit.settled or permit.ghost or permit.generation != self.generation:
             self.totals["unguarded" if permit.ghost else "void"] += 1
@@ -89,15 +92,15 @@ class Machine:
             return False
         permit.settled = True
         if self.trials is not None:
-            return self._settle_trial(self.trials, permit, outcome, latency_s)
-        self._count(outcome, latency_s)
+            return self._settle_trial(self.trials, permit, outcome, latency_s, why)
+        self._count(outcome, latency_s, why)
         return True
 
-    def share(self, outcome: Outcome, latency_s: float, now: float) -> None:
+    def share(self, outcome: Outcome, latency_s: float, now: float, why: str = "") -> None:
         """Take in what another breaker of the same provider saw. It decides no trial."""
         self._advance(now)
         if self.state in ("closed", "force_close"):
-            self._count(outcome, latency_s)
+            self._count(outcome, latency_s, why)
 
     def refusal(self, now: float) -> CircuitOpenError:
         """Return the error for a call that was not let through."""
@@ -111,6 +114,18 @@ class Machine:
         if self.trials is not None:
             return self.trials.place_free_in_s(now)
         return None if self.state == "force_open" else 0.0
+
+    def bring_forward(self, now: float) -> bool:
+        """Let the next call be a trial although the delay is not over: there is nobody else to call.
+
+        False: it is not open, or a trial is due already.
+        """
+        now = self._advance(now)
+        if self.state != "open" or self.trial_at <= now:
+            return False
+        self.trial_at = now
+        self.opening.by = "need"
+        return True
 
     # -- time, policy and operators
 
@@ -207,11 +222,11 @@ class Machine:
             self.totals["success"] += len(gathered)
             self.figures.record_successes(gathered, self.lane.since)
 
-    def _count(self, outcome: Outcome, latency_s: float) -> None:
+    def _count(self, outcome: Outcome, latency_s: float, why: str) -> None:
         self.totals[outcome] += 1
         if outcome == "ignored":
             return
-        self.figures.record(outcome, latency_s, self._now)
+        self.figures.record(outcome, latency_s, self._now, why)
         if self._now >= self._evaluate_at:
             self.evaluate(self._now)
             self._evaluate_at = self._now + EVALUATED_WITH_CALLS_S
@@ -249,13 +264,15 @@ class Machine:
                 self.generation, gathered, since=self._now, until=until, latency_s_max=slow_over_s
             )
 
-    def _settle_trial(self, trials: Trials, permit: Permit, outcome: Outcome, latency_s: float) -> bool:
+    def _settle_trial(
+        self, trials: Trials, permit: Permit, outcome: Outcome, latency_s: float, why: str
+    ) -> bool:
         if not trials.give_back(permit.trial):
             self.totals["void"] += 1
             return False
         self.totals[outcome] += 1
         if outcome == "failure":
-            self._reopen("trial_failed", _failed_trial(trials))
+            self._reopen("trial_failed", _failed_trial(trials, why))
         elif outcome == "success":
             trials.successes += 1
             trials.slow += latency_s > self.figures.slow_over_s()
@@ -358,8 +375,8 @@ class Machine:
         )
 
 
-def _failed_trial(trials: Trials) -> Evidence:
-    text = f"a trial failed, {trials.successes} of {trials.budget} had succeeded"
+def _failed_trial(trials: Trials, why: str) -> Evidence:
+    text = because(f"a trial failed, {trials.successes} of {trials.budget} had succeeded", why)
     return Evidence(detector="trials", measured=1, limit=1, calls=trials.admitted, text=text)
 
 

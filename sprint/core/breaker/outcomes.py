@@ -20,6 +20,18 @@ Outcome = Literal["success", "failure", "ignored", "inconclusive", "cancelled"]
 Rng = Callable[[], float]
 
 
+# Of what an error says, so much stands in evidence: it may have come from whoever was called.
+WHY_LENGTH_MAX = 200
+
+
+def because(text: str, why: str) -> str:
+    """Return a sentence with why it is so behind it, cut and made printable; the sentence alone without."""
+    if not why:
+        return text
+    shown = "".join(character if character.isprintable() else "?" for character in why[:WHY_LENGTH_MAX])
+    return f"{text}: {shown}…" if len(why) > WHY_LENGTH_MAX else f"{text}: {shown}"
+
+
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What a decision rests on: who decided, what was measured, and what it was held against.
 

@@ -34,7 +34,7 @@ from sprint.core.errors import CircuitOpenError, ConfigError
 from sprint.tools import runtime
 from sprint.tools.breaker.awaiting import PLAIN_TYPES, is_awaitable
 from sprint.tools.breaker.held_permit import HeldPermit
-from sprint.tools.breaker.judge import Judge
+from sprint.tools.breaker.judge import Judge, why_of
 from sprint.tools.breaker.listeners import Listener, Listeners
 
 Parameters = ParamSpec("Parameters")
@@ -108,7 +108,7 @@ class CircuitBreaker:
         try:
             result = function(*args, **kwargs)
         except BaseException as error:
-            self.settle(Permit(lane.generation), self.judge.of_error(error), clock() - started)
+            self.settle(Permit(lane.generation), self.judge.of_error(error), clock() - started, why_of(error))
             raise
         if type(result) not in PLAIN_TYPES and is_awaitable(result):
             return cast("Result", self._awaited_by_lane(lane, started, cast("Awaitable[Any]", result)))
@@ -300,13 +300,13 @@ class CircuitBreaker:
             return True
         return self.settle(permit, "success", latency_s)
 
-    def settle(self, permit: Permit, outcome: Outcome, latency_s: float) -> bool:
-        """Tell how a call ended. False: too late to count."""
+    def settle(self, permit: Permit, outcome: Outcome, latency_s: float, why: str = "") -> bool:
+        """Tell how a call ended, and why it failed. False: too late to count."""
         with self._lock:
             now = self.clock()
             if self._recorded is not None and not permit.settled:
                 self._recorded.append(RecordedCall(now - latency_s, latency_s, outcome))
-            counted = self._machine.settle(permit, outcome, latency_s, now)
+            counted = self._machine.settle(permit, outcome, latency_s, now, why)
             self._queue_news()
         self.listeners.tell()
         return counted
@@ -325,7 +325,7 @@ class CircuitBreaker:
         try:
             result = function(*args, **kwargs)
         except BaseException as error:
-            self.settle(permit, self.judge.of_error(error), self.clock() - started)
+            self.settle(permit, self.judge.of_error(error), self.clock() - started, why_of(error))
             raise
         if type(result) not in PLAIN_TYPES and is_awaitable(result):
             return cast("Result", self._awaited(permit, started, cast("Awaitable[Any]", result)))
@@ -336,7 +336,9 @@ class CircuitBreaker:
         try:
             value = await result
         except BaseException as error:
-            self.settle(Permit(lane.generation), self.judge.of_error(error), self.clock() - started)
+            self.settle(
+                Permit(lane.generation), self.judge.of_error(error), self.clock() - started, why_of(error)
+            )
             raise
         ended = self.clock()
         latency_s = ended - started
@@ -352,7 +354,7 @@ class CircuitBreaker:
         try:
             value = await result
         except BaseException as error:
-            self.settle(permit, self.judge.of_error(error), self.clock() - started)
+            self.settle(permit, self.judge.of_error(error), self.clock() - started, why_of(error))
             raise
         self._returned(permit, value, self.clock() - started)
         return value

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sprint.core.breaker.outcomes import Outcome
 from sprint.core.breaker.trials import Permit
+from sprint.tools.breaker.judge import why_of
 
 if TYPE_CHECKING:
     from sprint.tools.breaker.circuit_breaker import CircuitBreaker
@@ -37,13 +38,14 @@ class HeldPermit:
 
     def failure(self, error: BaseException | None = None, latency_s: float | None = None) -> bool:
         """It failed, or ended with an exception that the breaker's judge looks at."""
-        outcome: Outcome = "failure" if error is None else self._breaker.judge.of_error(error)
-        return self.settle(outcome, latency_s)
+        if error is None:
+            return self.settle("failure", latency_s)
+        return self.settle(self._breaker.judge.of_error(error), latency_s, why=why_of(error))
 
-    def settle(self, outcome: Outcome, latency_s: float | None = None) -> bool:
-        """Tell how it ended by an outcome's name."""
+    def settle(self, outcome: Outcome, latency_s: float | None = None, *, why: str = "") -> bool:
+        """Tell how it ended by an outcome's name; `why` it failed stands in the evidence."""
         taken_s = self._breaker.clock() - self._started if latency_s is None else latency_s
-        return self._breaker.settle(self._permit, outcome, taken_s)
+        return self._breaker.settle(self._permit, outcome, taken_s, why)
 
     def belongs_to(self, breaker: CircuitBreaker) -> bool:
         """Whether that breaker gave it."""

@@ -78,6 +78,17 @@ class Judge:
         return "inconclusive"
 
 
+def why_of(error: BaseException) -> str:
+    """Return what an exception says, with its kind: what stands in the evidence of what comes of it."""
+    try:
+        said = str(error)
+    except Exception:  # one that can't say what it is must not end the call in an error of its own
+        _logger.exception("an error of a guarded call can't be shown")
+        said = ""
+    kind = type(error).__name__
+    return f"{kind}: {said}" if said else kind
+
+
 def _predicate(errors: Errors) -> Callable[[BaseException], bool]:
     if isinstance(errors, type | tuple):
         kinds = errors

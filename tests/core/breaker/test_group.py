@@ -40,6 +40,21 @@ def test_the_last_member_stays_and_says_why() -> None:
     assert last.totals["withheld"] == 1
 
 
+def test_one_stays_where_nobody_stands_in_for_it_though_others_are_in_by_number() -> None:
+    group = BreakerGroup("chain")
+    able: set[str] = set()
+    group.stands_in = lambda name: bool(able - {name})
+    first, second = members(group, 2)
+    for _ in range(2):
+        call(first, "failure", 0.0)
+    assert first.state == "closed"
+    assert first.withheld is not None
+    able.add("node-1")
+    call(first, "failure", 1.0)
+    call(second, "success", 1.0)
+    assert (first.state, second.state) == ("open", "closed")
+
+
 def test_it_goes_once_another_is_back() -> None:
     first, last = members(BreakerGroup("provider"), 2)
     for machine in (first, last):

@@ -216,9 +216,9 @@ class WithoutLease(Machine):
 class WithoutGeneration(Machine):
     """What was let through at any time counts now."""
 
-    def settle(self, permit: Permit, outcome: Outcome, latency_s: float, now: float) -> bool:
+    def settle(self, permit: Permit, outcome: Outcome, latency_s: float, now: float, why: str = "") -> bool:
         permit.generation = self.generation
-        return super().settle(permit, outcome, latency_s, now)
+        return super().settle(permit, outcome, latency_s, now, why)
 
 
 class WithoutBudget(Machine):

@@ -34,7 +34,8 @@ def test_the_call_after_the_tripping_one_is_rejected_without_being_made(breaker:
         breaker.call(called.append, 1)
     assert called == []
     assert (refused.value.breaker, refused.value.state, refused.value.retry_after_s) == ("node", "open", 10.0)
-    assert str(refused.value) == "breaker 'node' is open: 3 failures in a row, limit 3; try again in 10 s"
+    why = "3 failures in a row, limit 3: Down"
+    assert str(refused.value) == f"breaker 'node' is open: {why}; try again in 10 s"
 
 
 def test_it_closes_again_after_its_trials(breaker: CircuitBreaker, clock: Clock) -> None:
@@ -325,7 +326,7 @@ def test_an_explanation_can_be_sent_as_json(breaker: CircuitBreaker, clock: Cloc
     clock.now += 2.5
     told = msgspec.json.decode(msgspec.json.encode(breaker.explain()))
     assert (told["state"], told["retry_after_s"], told["for_s"]) == ("open", 7.5, 2.5)
-    assert told["because"]["text"] == "3 failures in a row, limit 3"
+    assert told["because"]["text"] == "3 failures in a row, limit 3: Down"
     assert told["last_transitions"][0]["from"] == "closed"
     assert told["totals"] == {"failure": 3}
 
