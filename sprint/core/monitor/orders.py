@@ -11,6 +11,8 @@ from sprint.core.errors import ConfigError
 
 Action = Literal["force_open", "force_close", "release", "reset"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
+# Who it was, in logs, histories and the evidence of transitions.
+OPERATOR = "operator via admin API"
 REASON_LENGTH_MAX = 200
 SHOWN_LENGTH_MAX = 40
 

@@ -25,7 +25,7 @@ from sprint.core.breaker.policy import Policy
 from sprint.core.breaker.policy_overlay import policy_with
 from sprint.core.errors import ConfigError, RequestError
 from sprint.core.monitor.history import POINTS_PER_BREAKER_MAX, TRANSITIONS_PER_BREAKER_MAX
-from sprint.core.monitor.orders import order_of
+from sprint.core.monitor.orders import OPERATOR, order_of
 from sprint.core.monitor.rows import transition_row
 from sprint.tools.breaker import BreakerRegistry, CircuitBreaker
 from sprint.tools.breaker_api.feed import METRICS_INTERVAL_S, BreakerFeed
@@ -35,7 +35,6 @@ from sprint.tools.web.bodies import json_body
 from sprint.tools.web.router import Request, Response, Router
 
 PATH = "/api/breakers"
-OPERATOR = "operator via admin API"
 # A look for near names is over so many names, and for so long a one, at most.
 NAMES_COMPARED_MAX = 1_000
 NAME_COMPARED_LENGTH_MAX = 128

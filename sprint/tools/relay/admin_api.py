@@ -5,61 +5,81 @@ Whoever may connect to it may change what the relay does, so it stays on loopbac
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from sprint.tools.breaker import CircuitBreaker
+from sprint.core.monitor.rows import BreakerRow
 from sprint.tools.breaker_api.endpoints import BreakerEndpoints
 from sprint.tools.breaker_api.feed import BreakerFeed
-from sprint.tools.relay.breakers import source_breaker_name
+from sprint.tools.relay.admin_sources import SourceEndpoints
 from sprint.tools.relay.listeners import ADMIN_CONNECTIONS_MAX, add_metrics
-from sprint.tools.relay.sources.view import Source
-from sprint.tools.relay.view import ServedChain, ServiceView, source_answer
+from sprint.tools.relay.live_sources import LiveSources
+from sprint.tools.relay.sources.paused import PausedSource
+from sprint.tools.relay.view import ServedChain, ServiceView
 from sprint.tools.web.guard import Guard
 from sprint.tools.web.router import Request, Response, Router, Site
 from sprint.tools.web.server import connections_limit
 
 # A policy with all of its figures is below 2 KiB.
 BODY_SIZE_MAX = 16 * 1024
+REASONS_MAX = 16
+IN_STATES = ("closed", "force_close")
 
 
 class AdminApi:
     """Answers what an operator asks of a relay."""
 
-    def __init__(self, view: ServiceView, chains: Mapping[str, ServedChain], feed: BreakerFeed) -> None:
+    def __init__(
+        self, view: ServiceView, chains: Mapping[str, ServedChain], feed: BreakerFeed, live: LiveSources
+    ) -> None:
         self._view = view
         self._chains = chains
         self._feed = feed
+        self._live = live
 
     def site(self, guard: Guard, registry: CollectorRegistry) -> Site:
         """Return what the admin listener serves."""
         router = Router()
         add_metrics(router, registry)
         router.add_answer("/api/v1/health", self._service_health)
-        router.add_answer("/api/sources", self._sources)
+        router.add("GET", "/api/health", self._health)
+        SourceEndpoints(self._chains, self._feed, self._live).add_to(router)
         BreakerEndpoints(self._feed).add_to(router)
         return Site(router, guard, connections_max=connections_limit(ADMIN_CONNECTIONS_MAX))
 
     def _service_health(self, _: Request) -> Response:
         return Response(msgspec.json.encode(self._view.health()))
 
-    def _sources(self, _: Request) -> Response:
-        listed = {
-            chain_id: [self._source(chain_id, chain, source) for source in chain.sources]
+    async def _health(self, _: Request) -> Response:
+        """Answer with the service's health, and with what breakers and sources add to it."""
+        rows = list((await self._feed.rows()).values())
+        health = self._view.health()
+        out = [row for row in rows if row.state not in IN_STATES]
+        reasons = [f"breaker {row.name} is {row.state}: {row.reason}" for row in out]
+        status = "degraded" if health["status"] == "ok" and out else health["status"]
+        chains = {
+            chain_id: {**health["parts"]["chains"][chain_id], **self._counts(chain_id, chain, rows)}
             for chain_id, chain in self._chains.items()
         }
-        return Response(msgspec.json.encode({"sources": listed}))
+        told = {
+            "status": status,
+            "reasons": reasons[:REASONS_MAX],
+            "version": health["version"],
+            "store": health["parts"]["store"],
+            "breakers": Counter(row.state for row in rows),
+            "chains": chains,
+        }
+        return Response(msgspec.json.encode(told))
 
-    def _source(self, chain_id: str, chain: ServedChain, source: Source) -> dict[str, Any]:
-        breaker = self._breaker_of(chain_id, source)
-        told = None
-        if breaker is not None:
-            row = self._feed.row(breaker)
-            told = {"name": row.name, "state": row.state, "reason": row.reason, "since": row.since}
-        return {**source_answer(chain, source), "breaker": told}
-
-    def _breaker_of(self, chain_id: str, source: Source) -> CircuitBreaker | None:
-        return self._feed.registry.find(source_breaker_name(chain_id, source.spec.name))
+    @staticmethod
+    def _counts(chain_id: str, chain: ServedChain, rows: list[BreakerRow]) -> dict[str, Any]:
+        return {
+            "sources": len(chain.sources),
+            "sources_ready": chain.intake.pipeline.state.sources_ready,
+            "sources_paused": sum(isinstance(source, PausedSource) for source in chain.sources),
+            "breakers": Counter(row.state for row in rows if row.chain == chain_id),
+        }

@@ -40,8 +40,13 @@ class LiveConfig:
         """Apply a change; return the keys that need a restart after all, with why.
 
         What may fail comes first: then nothing was changed. ConfigError where a source cannot be made, or
-        where none would be left.
+        where none would be left. Sources that an operator has added or removed meanwhile stay so, unless the
+        change is about one of their name: then the config's is taken.
         """
+        async with self._sources.changing:
+            return await self._apply(change)
+
+    async def _apply(self, change: ConfigChange) -> dict[str, str]:
         refused: dict[str, str] = {}
         added = []
         for spec in change.sources_added:
@@ -52,6 +57,7 @@ class LiveConfig:
             else:
                 added.append((chain_id, self._sources.make(chain_id, spec)))
         removed = [spec for spec in change.sources_removed if not self._kept(spec, refused)]
+        removed = self._running(removed, {source.spec.name for _, source in added})
         self._refuse_to_be_left_without(len(removed), len(added))
         for spec in removed:
             await self._sources.remove(spec)
@@ -63,6 +69,11 @@ class LiveConfig:
         if change.log_level is not None:
             set_log_level(change.log_level)
         return refused
+
+    def _running(self, removed: Collection[SourceSpec], names: Collection[str]) -> list[SourceSpec]:
+        """Return the sources that are there of those to be removed, and any that has one of the names."""
+        there = [source.spec for chain in self._chains.values() for source in chain.sources]
+        return [spec for spec in there if spec in removed or spec.name in names]
 
     @staticmethod
     def _kept(spec: SourceSpec, refused: Mapping[str, str]) -> bool:

@@ -44,6 +44,7 @@ from sprint.tools.relay.intake import Intake, Shared
 from sprint.tools.relay.kernels_warm_up import KernelsWarmUp
 from sprint.tools.relay.listeners import Ports, bind_all, metrics_site
 from sprint.tools.relay.live_config import LiveConfig
+from sprint.tools.relay.live_sources import LiveSources
 from sprint.tools.relay.loop_lag import LoopLag
 from sprint.tools.relay.metrics import DeliverySeconds, DeliveryTimes, RelayParts, register_parts
 from sprint.tools.relay.proving import Prover
@@ -151,7 +152,7 @@ class RelayService:
             stack.push_async_callback(drain.close, store)
             relay = _Running(self, store, specs)
             stack.push_async_callback(relay.stop, drain)
-            line = await relay.start(bound, devnet)
+            line = await relay.start(bound, devnet, devnet_ids)
             self._live = relay.live_config(devnet_ids)
             self.view = relay.view
             leave_start_up_to_itself()
@@ -247,7 +248,9 @@ class _Running:
         service.registry.register(self._gc_pauses)
         self._api = Api(self.view, store, self._delivery, self._resolve)
 
-    async def start(self, bound: Sequence[socket.socket], devnet: Devnet) -> Serving:
+    async def start(
+        self, bound: Sequence[socket.socket], devnet: Devnet, devnet_ids: Sequence[str]
+    ) -> Serving:
         """Serve on the bound sockets, then start the sources. The admin listener controls the devnet too."""
         tiers = self._service.options.tiers
         *tier_sockets, admin, metrics = bound
@@ -256,7 +259,8 @@ class _Running:
             self._listeners.append(await serve(self._api.site(tier, port, host), listener))
         registry = self._service.registry
         register_parts(registry, self._parts())
-        admin_api = AdminApi(self.view, self._chains, self._feed)
+        live = LiveSources(self._service.catalog, self._chains, self._sources, devnet_ids)
+        admin_api = AdminApi(self.view, self._chains, self._feed, live)
         site = admin_api.site(_guard(admin, body_size_max=BODY_SIZE_MAX), registry)
         if devnet.chain_ids:
             add_control(site.router, devnet)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from sprint.core.relay.source_url import SourceSpec
 from sprint.tools.relay.sources import new_source
+from sprint.tools.relay.sources.paused import PausedSource
 from sprint.tools.relay.sources.view import Source
 from sprint.tools.relay.stages import StageObserver
 from sprint.tools.relay.view import ServedChain
@@ -21,6 +22,8 @@ class SourceTasks:
         self._chains = chains
         self._observer = observer
         self._tasks: dict[Source, asyncio.Task[None]] = {}
+        # Held by whoever changes which sources there are: a reload and an operator may want to at once.
+        self.changing = asyncio.Lock()
 
     def __repr__(self) -> str:
         return f"SourceTasks({len(self._tasks)})"
@@ -41,15 +44,36 @@ class SourceTasks:
         self._chains[chain_id].sources.append(source)
         self._run(source)
 
-    async def remove(self, spec: SourceSpec) -> None:
+    async def remove(self, spec: SourceSpec, reason: str = REMOVED) -> None:
         """End a source; what was asked of it is asked of others before its connection is closed."""
         for chain in self._chains.values():
             for source in [source for source in chain.sources if source.spec == spec]:
-                task = self._tasks.pop(source)
-                task.cancel()
-                chain.intake.source_removed(spec.name, REMOVED)
                 chain.sources.remove(source)
-                await asyncio.gather(task, return_exceptions=True)
+                await self._end(chain, source, reason)
+
+    async def pause(self, chain_id: str, source: Source, reason: str) -> PausedSource:
+        """End a source as if it were removed, and leave one in its place that rests."""
+        chain = self._chains[chain_id]
+        resting = PausedSource(source, reason)
+        chain.sources[chain.sources.index(source)] = resting
+        await self._end(chain, source, reason)
+        return resting
+
+    def resume(self, chain_id: str, resting: PausedSource) -> Source:
+        """Make a source anew in the place of one that rests, and start it. ConfigError where it can't be."""
+        chain = self._chains[chain_id]
+        source = self.make(chain_id, resting.spec)
+        chain.sources[chain.sources.index(resting)] = source
+        self._run(source)
+        return source
+
+    async def _end(self, chain: ServedChain, source: Source, reason: str) -> None:
+        task = self._tasks.pop(source, None)
+        if task is None:  # it rests
+            return
+        task.cancel()
+        chain.intake.source_removed(source.spec.name, reason)
+        await asyncio.gather(task, return_exceptions=True)
 
     def cancel(self) -> None:
         for task in self._tasks.values():
