@@ -14,6 +14,7 @@ from sprint.core.kernels import reference, sha256_compiled
 from sprint.core.kernels.binding import Kernels
 from sprint.core.kernels.sha256_pieces import compile_pieces
 from sprint.core.kernels.sha256_rules import ROUND_CONSTANTS, START, padding, schedule
+from sprint.core.kernels.warm_up import MERKLE_LEAVES_MIN
 from tests.vectors import bitcoin_family as vectors
 
 COUNT_MAX = 200
@@ -105,6 +106,19 @@ def test_the_root_over_every_number_of_ids_is_the_twins(form: Kernels) -> None:
         assert form.merkle_root([ids[at : at + 32] for at in range(0, 32 * count, 32)]) == wanted
 
 
+@pytest.mark.parametrize("offset", range(8))
+def test_ids_may_begin_and_their_root_may_go_at_any_address(form: Kernels, offset: int) -> None:
+    pieces = compile_pieces(form.tier, cached=True)
+    for count in (*range(MERKLE_LEAVES_MIN, 40), 63, 64, 65, 199, 200):
+        source = np.frombuffer(data(32 * count + offset), np.uint8)
+        root = np.full(32 + 2 * offset, 0xAA, np.uint8)
+        repeated = sha256_compiled.merkle_root(pieces, source[offset:], count, root[offset : offset + 32])
+        assert (root[offset : offset + 32].tobytes(), bool(repeated)) == reference.merkle_root_of(
+            source[offset:].tobytes()
+        )
+        assert set(root[:offset].tolist()) | set(root[offset + 32 :].tolist()) <= {0xAA}
+
+
 @given(st.lists(st.integers(0, 3), max_size=70))
 @each_form
 def test_repeats_in_the_tree_are_told_as_the_twin_does(form: Kernels, numbers: list[int]) -> None:
@@ -143,6 +157,40 @@ def test_headers_are_judged_as_the_twin_does(
         header = data(4, number) + own + data(36, number) + bits.to_bytes(4, "little") + bytes(4)
         raw, parent = raw + header, reference.sha256d(header)
     assert form.header_chain(raw, target_max) == reference.header_chain(raw, target_max)
+
+
+def mixed_headers(count: int) -> bytes:
+    """Headers one behind the other: of targets of all kinds, most of them linked to the one before."""
+    rng, raw, parent = random.Random(count), b"", bytes(32)
+    kinds = (0x1D00FFFF, 0x207FFFFF, 0x2100FFFF, 0x220000FF, 0x01010000, 0x20800000, 0x1F00FFFF, 0)
+    for _ in range(count):
+        own = parent if rng.random() < 0.8 else bytes(32)
+        bits = rng.choice(kinds).to_bytes(4, "little")
+        header = rng.randbytes(4) + own + rng.randbytes(36) + bits + rng.randbytes(4)
+        raw, parent = raw + header, reference.sha256d(header)
+    return raw
+
+
+def test_every_number_of_headers_is_judged_as_the_twin_does(form: Kernels) -> None:
+    raw = mixed_headers(COUNT_MAX)
+    for count in range(COUNT_MAX + 1):
+        headers = raw[: 80 * count]
+        assert form.header_chain(headers, 2**255) == reference.header_chain(headers, 2**255)
+    assert len(set(form.header_chain(raw, 2**255)[1])) >= 4, "good ones, and each kind of fault"
+
+
+@pytest.mark.parametrize("offset", range(8))
+def test_headers_to_judge_may_begin_at_any_address(form: Kernels, offset: int) -> None:
+    pieces = compile_pieces(form.tier, cached=True)
+    limit = np.frombuffer((2**255).to_bytes(32, "little"), np.uint64).copy()
+    for count in (1, 3, 16, 33, 200):
+        source = np.frombuffer(bytes(offset) + mixed_headers(count), np.uint8)
+        found = np.full(33 * count + 2 * offset, 0xAA, np.uint8)
+        hashes, faults = found[offset : offset + 32 * count], found[offset + 32 * count :][:count]
+        sha256_compiled.header_chain(pieces, source[offset:], count, limit, hashes, faults)
+        wanted = reference.header_chain(source[offset:].tobytes(), 2**255)
+        assert (hashes.tobytes(), faults.tobytes()) == wanted
+        assert set(found[:offset].tolist()) | set(found[offset + 33 * count :].tolist()) <= {0xAA}
 
 
 def test_a_real_header_meets_its_own_target_and_no_harder_one(form: Kernels) -> None:

@@ -16,7 +16,7 @@ from sprint.core.chains.bitcoin_family.parameters import NetworkParameters
 from sprint.core.chains.bitcoin_family.scan import scan_block_plainly
 from sprint.core.chains.bitcoin_family.transaction import Transaction, TransactionInput
 from sprint.core.errors import WireError
-from sprint.core.kernels import BlockScan
+from sprint.core.kernels import BlockScan, reference
 from sprint.core.kernels.binding import REFERENCE_KERNELS, Kernels
 from sprint.core.kernels.block_scan_compiled import COPY_SIZE, LONG_SIZE, QUADRATIC_INPUTS_MAX
 from sprint.core.relay.prove import INLINE_COST_MS_MAX
@@ -26,6 +26,7 @@ from tests.core.chains.bitcoin_family.test_transaction import transactions
 from tests.core.kernels.forms import in_use
 from tests.vectors import bitcoin_family as vectors
 
+COUNT_MAX = 200
 MONEY_MAX = bitcoin.MAIN.money_max
 each_form = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -157,6 +158,26 @@ def test_lengths_around_the_limits_of_copies_and_lanes_have_the_twins_ids(
 def test_more_transactions_than_are_hashed_at_once_have_the_twins_ids(form: Kernels) -> None:
     found = same(form, [coinbase(), *(payment(n, witness=bool(n % 3)) for n in range(1, 1_500))])
     assert (found.tx_count, found.coinbases, found.begins_with_coinbase) == (1_500, 1, True)
+
+
+def test_every_number_of_transactions_has_the_twins_ids_and_witness_root(form: Kernels) -> None:
+    """The witness root is over the wtxids with zeros for the coinbase's (BIP 141): `witness.py` asks for it so."""
+    block = [coinbase(), *(payment(number, witness=bool(number % 3)) for number in range(1, COUNT_MAX))]
+    for count in range(1, COUNT_MAX + 1):
+        found = same(form, block[:count])
+        ids = bytes(32) + found.wtxids[32:]
+        leaves = [bytes(32), *(transaction.wtxid for transaction in block[1:count])]
+        assert form.merkle_root_of(ids) == reference.merkle_root(leaves)
+
+
+@pytest.mark.parametrize("offset", range(8))
+def test_a_block_may_begin_at_any_address(form: Kernels, offset: int) -> None:
+    for count in (1, 2, 5, 17, 33, 64):
+        block = [payment(number, witness=bool(number % 3)) for number in range(count)]
+        raw = bytes(offset) + b"".join(transaction.encode() for transaction in block)
+        found = scanned(form, raw, offset, count)
+        assert found is not None
+        assert found == plain(raw, offset, count)
 
 
 def spending(numbers: list[int]) -> Transaction:

@@ -107,6 +107,20 @@ def test_a_batch_sees_its_own_repeats(new_table: NewTable) -> None:
     assert space.seen_many(bytearray(D + A), 1) == bytes((0, 1))
 
 
+@pytest.mark.parametrize("compiled", COMPILED, ids=lambda binding: binding.__name__)
+@pytest.mark.parametrize("offset", range(8))
+def test_a_batch_of_every_length_from_any_address_is_seen_as_by_the_reference(
+    compiled: NewTable, offset: int, seed: int
+) -> None:
+    rng = random.Random(seed)
+    ours, theirs = (table.space("bitcoin", Kind.BLOCK, TTL_S) for table in (compiled(64), plain(64)))
+    pool = [rng.randbytes(32) for _ in range(100)]
+    for length in range(201):
+        digests = bytes(offset) + b"".join(rng.choices(pool, k=length))
+        batch, now = memoryview(digests)[offset:], float(length)
+        assert ours.seen_many(batch, now) == theirs.seen_many(batch, now)
+
+
 @pytest.mark.parametrize(
     ("digest", "error", "told"),
     [

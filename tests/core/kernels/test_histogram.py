@@ -105,6 +105,21 @@ def test_a_merged_histogram_is_that_of_all_values(new_histogram: NewHistogram, s
     assert (merged.least, merged.greatest, len(merged)) == (whole.least, whole.greatest, 800)
 
 
+@pytest.mark.parametrize("offset", range(8))
+def test_a_batch_of_every_length_from_any_address_is_counted_as_by_the_reference(
+    new_histogram: NewHistogram, offset: int, seed: int
+) -> None:
+    rng = random.Random(seed)
+    ours, theirs = new_histogram(), plain()
+    for length in range(201):
+        values = array("q", (rng.getrandbits(rng.randrange(1, 63)) for _ in range(length)))
+        ours.record_many(memoryview(bytes(offset) + values.tobytes())[offset:].cast("q"))
+        for value in values:
+            theirs.record(value)
+    assert (len(ours), ours.least, ours.greatest) == (len(theirs), theirs.least, theirs.greatest)
+    assert ours._span() == theirs._span()
+
+
 def test_histograms_of_other_limits_are_not_merged(new_histogram: NewHistogram) -> None:
     with pytest.raises(ValueError, match="have to be the same"):
         new_histogram(digits=3).merge(new_histogram(digits=2))
