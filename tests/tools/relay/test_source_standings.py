@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 from prometheus_client import CollectorRegistry
 
 from sprint.core.relay.board import SourceBoard
 from sprint.core.relay.settings import ChainSettings
 from sprint.tools.relay.source_standings import SourceStandings
+from sprint.tools.relay.sources.view import SourceState
 
 
 def source(name: str, state: str) -> SimpleNamespace:
@@ -26,7 +27,7 @@ def test_the_state_that_each_source_is_in_is_told_and_that_it_is_in_no_other() -
     (family,) = [each for each in registry.collect() if each.name == "sprint_source_state"]
     told = {(each.labels["source"], each.labels["state"]): each.value for each in family.samples}
     assert {key for key, value in told.items() if value} == {("good", "ready"), ("false", "blocked")}
-    assert len(told) == 2 * 4
+    assert len(told) == 2 * len(get_args(SourceState))
 
 
 def test_the_race_is_told_by_source() -> None:
