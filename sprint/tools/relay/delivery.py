@@ -76,6 +76,7 @@ class Delivery:
         self._runs: dict[tuple[str, str], tuple[tuple[int, ...], list[Run]]] = {}
         self._backlog: deque[Published] = deque()
         self._under_way: Iterator[int] | None = None  # a hand-over that is not through yet
+        self._offering = False
         self._turn_due = False
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-reader")
 
@@ -171,11 +172,7 @@ class Delivery:
                 together = self._next_together()
                 events += len(together)
                 self._under_way = self._hand_over(together)
-            count = next(self._under_way, None)
-            if count is None:
-                self._under_way = None
-            else:
-                offered += count
+            offered += self._step()
         if self._backlog or self._under_way is not None:
             self._turn_due = True
             asyncio.get_running_loop().call_soon(self._publish_turn)
@@ -185,20 +182,31 @@ class Delivery:
         backlog = self._backlog
         together = [backlog.popleft()]
         targets = self._target_ids(together[0])
-        while backlog and len(together) < EVENTS_PER_TURN and self._target_ids(backlog[0]) is targets:
+        while backlog and len(together) < EVENTS_PER_TURN and self._target_ids(backlog[0]) == targets:
             together.append(backlog.popleft())
         return together
 
     def _finish_hand_over(self) -> None:
-        if self._under_way is not None:
-            for _ in self._under_way:
-                pass
+        # One that is closed as slow leaves amid the very offer that it did not take.
+        while self._under_way is not None and not self._offering:
+            self._step()
+
+    def _step(self) -> int:
+        """Go one step on with the hand-over under way; return how many writes' time it took."""
+        self._offering = True
+        try:
+            cost = next(self._under_way, None) if self._under_way is not None else None
+        finally:
+            self._offering = False
+        if cost is None:
             self._under_way = None
+        return cost or 0
 
     def _hand_over(self, published: Sequence[Published]) -> Iterator[int]:
         """Hand over events that have the same targets, as one write each: a write costs more than the rest.
 
         A header and its block are often committed together; written apart, the block would wait until the
+        header is out to everybody. Each step tells how many writes' time it took.
         """
         observer = self._observer
         started = observer.now() if observer else 0.0

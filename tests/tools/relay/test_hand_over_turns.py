@@ -3,22 +3,80 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sprint.core.model import EVENT_TYPES, ChainStatusData
+from sprint.core.relay.fanout import Subscription
+from sprint.tools.relay import delivery as delivery_module
 from sprint.tools.relay.delivery import OFFERS_PER_TURN
 from sprint.tools.relay.place import StartAsked
-from tests.tools.relay.serving import Relay
-from tests.tools.relay.test_delivery import ALL, Recorder, everything
+from tests.tools.relay.serving import Relay, block_data, policy
+from tests.tools.relay.test_delivery import ALL, Recorder
 
 SUBSCRIBERS = 1_000
 SOME = 3 * OFFERS_PER_TURN
+BACKLOG_EVENTS_MAX = 6
 
 
-async def join(relay: Relay, subscriber: Recorder, start: str = "latest") -> None:
+async def join(
+    relay: Relay, subscriber: Recorder, start: str = "latest", types: Collection[str] = EVENT_TYPES
+) -> None:
     place = await relay.delivery.locate(StartAsked(ALL, "latest" if start == "latest" else (start,)))
-    assert await relay.delivery.follow(subscriber, everything(), place)
+    subscription = Subscription(ALL, frozenset(types), policy(5))
+    assert await relay.delivery.follow(subscriber, subscription, place)
+
+
+def publish_mixed(relay: Relay, kinds: str) -> None:
+    """Publish events of several types at once: b a block, s the state of a chain."""
+    made = [
+        relay.commit("bitcoin", block_data(1) if kind == "b" else ChainStatusData("stalled", "test"))
+        for kind in kinds
+    ]
+    relay.delivery.publish(made)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    groups=st.lists(st.tuples(st.text("bs", min_size=1, max_size=5), st.integers(0, 4)), max_size=12),
+    types=st.lists(st.sampled_from([EVENT_TYPES, ("block",), ("chain_status",)]), min_size=1, max_size=SOME),
+)
+def test_everybody_has_all_of_its_types_in_order_however_groups_and_turns_fall(
+    groups: list[tuple[str, int]], types: list[tuple[str, ...]]
+) -> None:
+    async def main() -> None:
+        relay = Relay()
+        subscribers = [Recorder() for _ in types]
+        for subscriber, wanted in zip(subscribers, types, strict=True):
+            await join(relay, subscriber, types=wanted)
+        for kinds, turns in groups:
+            publish_mixed(relay, kinds)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+        relay.delivery.finish()
+        for subscriber, wanted in zip(subscribers, types, strict=True):
+            assert subscriber.bodies == [event.body for event in relay.store.events if event.type in wanted]
+        relay.delivery.close()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(delivery_module, "BACKLOG_EVENTS_MAX", BACKLOG_EVENTS_MAX)
+        asyncio.run(main())
+
+
+def test_events_of_two_types_for_the_same_subscribers_are_one_write() -> None:
+    """Each (chain, type) has its own tuple of targets; told apart by identity, they were two."""
+
+    async def main() -> None:
+        relay, subscriber = Relay(), Recorder()
+        await join(relay, subscriber)
+        publish_mixed(relay, "sbsb")
+        assert subscriber.runs == [4]
+        relay.delivery.close()
+
+    asyncio.run(main())
 
 
 def test_no_turn_of_the_loop_writes_to_more_than_a_few_of_a_thousand_subscribers() -> None:
@@ -51,6 +109,30 @@ def test_finish_hands_over_all_that_was_published() -> None:
         assert [subscriber.bodies for subscriber in subscribers] == [bodies] * SOME
         await asyncio.sleep(0)
         assert subscribers[0].bodies == bodies
+        relay.delivery.close()
+
+    asyncio.run(main())
+
+
+def test_one_that_leaves_amid_the_offer_that_it_did_not_take_is_gone_and_the_others_have_all() -> None:
+    """A connection that overflows is closed at once, and its session unsubscribes it then."""
+
+    class Overflowing(Recorder):
+        def offer(self, _frame: bytes, _cursor: str) -> bool:
+            assert relay.delivery.unsubscribe(self)
+            return False
+
+    relay = Relay()
+
+    async def main() -> None:
+        subscribers = [Overflowing() if number % 50 == 7 else Recorder() for number in range(SOME)]
+        for subscriber in subscribers:
+            await join(relay, subscriber)
+        bodies = [relay.block(height).body for height in (1, 2)]
+        relay.delivery.finish()
+        others = [subscriber for subscriber in subscribers if not isinstance(subscriber, Overflowing)]
+        assert [subscriber.bodies for subscriber in others] == [bodies] * len(others)
+        assert relay.delivery.subscriber_count == len(others)
         relay.delivery.close()
 
     asyncio.run(main())
