@@ -218,18 +218,18 @@ class BodyFetcher:
                 given.setdefault(source, []).append(want.hash)
         return [Request(source, bodies=tuple(hashes)) for source, hashes in given.items()]
 
-    def expire(self, now: float) -> list[tuple[str, bytes]]:
-        """Take back what was not answered in time; return (source, hash) of each."""
+    def expire(self, now: float) -> list[tuple[str, bytes, float]]:
+        """Take back what was not answered in time; return (source, hash, seconds waited) of each."""
         expired = [
-            (source, want.hash)
+            (source, want.hash, now - flight.sent_at)
             for want in self._asked()
             for source, flight in want.flights.items()
             if flight.deadline <= now
         ]
-        for source in {source for source, _ in expired}:  # once, however many it held up
+        for source in {source for source, _, _ in expired}:  # once, however many it held up
             longer_s = self._time_for(source) * REQUEST_TIMEOUT_GROWTH
             self._patience_s[source] = min(longer_s, REQUEST_TIMEOUT_MAX_S)
-        for source, block_hash in expired:
+        for source, block_hash, _ in expired:
             self._end_flight(self._wants[block_hash], source)
         return expired
 

@@ -4,6 +4,9 @@ It is a backoff that doubles, with jitter, and starts afresh after a connection 
 a mere handshake, since a node that shakes hands and hangs up would else be tried several times a second for
 ever. A source that misbehaved waits longer than one that could not be reached, but where no other source of
 its chain is ready it waits for no longer than that one: all bad, all are used.
+
+Beside its own waits stands the word of the source's breaker, which is told what each call came to and opens
+for other reasons: whichever is longer holds.
 """
 
 from __future__ import annotations
@@ -32,9 +35,12 @@ class SourceGate:
     def __repr__(self) -> str:
         return f"SourceGate(open_at={self._open_at:.3f}, wait_s={self._wait_s})"
 
-    def admit(self, now: float, *, needed: bool = False) -> float:
-        """Return how long to wait before an attempt, 0 to go ahead. `needed`: no other source is ready."""
-        return max(0.0, (self._open_if_needed_at if needed else self._open_at) - now)
+    def admit(self, now: float, *, needed: bool = False, breaker_s: float = 0.0) -> float:
+        """Return how long to wait before an attempt, 0 to go ahead. `needed`: no other source is ready.
+
+        `breaker_s` is how long the breaker lets nothing through, infinity where it does not say.
+        """
+        return max(0.0, (self._open_if_needed_at if needed else self._open_at) - now, breaker_s)
 
     def shut_out_s(self, held_s: float) -> float:
         """Return how long at most a source is shut out that misbehaves now, after it has held so long."""

@@ -66,9 +66,12 @@ Draft = (
 
 
 class Outcome:
-    """Collects what a step did. `touched` are the nodes whose rows change."""
+    """Collects what a step did. `touched` are the nodes whose rows change.
 
-    __slots__ = ("canonical", "drafts", "head", "penalties", "readmit", "requests", "touched")
+    `late` has by source how long a body was waited for there that has not come.
+    """
+
+    __slots__ = ("canonical", "drafts", "head", "late", "penalties", "readmit", "requests", "touched")
 
     def __init__(self) -> None:
         self.drafts: list[Draft] = []
@@ -77,6 +80,7 @@ class Outcome:
         self.head: Node | None = None
         self.requests: list[Request] = []
         self.penalties: list[Penalty] = []
+        self.late: dict[str, float] = {}
         self.readmit: list[Announcement] = []
 
     def __repr__(self) -> str:

@@ -152,8 +152,9 @@ class Pipeline:
     def handle_timer(self, now: float) -> Outcome:
         """Act on what is overdue: bodies, headers to withdraw, gaps, the log's begin, a silent head."""
         outcome, state = Outcome(), self.state
-        for source, _ in state.fetcher.expire(now):
+        for source, _, waited_s in state.fetcher.expire(now):
             state.board.timed_out(source)
+            outcome.late[source] = max(waited_s, outcome.late.get(source, 0.0))
         for node in state.quorum.take_ripe(now):
             self._settlement.connect(node, outcome)
         if now >= self._overdue_at:

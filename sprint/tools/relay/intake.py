@@ -35,6 +35,7 @@ class Upstream(Protocol):
     def request_blocks(self, hashes: Sequence[bytes]) -> None: ...
     def penalise(self, points: int, reason: str) -> None: ...
     def pause(self, *, paused: bool) -> None: ...
+    def overdue(self, seconds: float) -> None: ...
 
 
 class Sink(Protocol):
@@ -118,6 +119,10 @@ class Intake:
         """Whether no source of the chain is ready, so that one that is shut out is tried sooner."""
         return not self.pipeline.state.synced
 
+    def serves_without(self, name: str) -> bool:
+        """Tell whether another source of the chain is ready and serves, so that one can be done without."""
+        return any(other != name for other in self.pipeline.state.synced)
+
     def source_lost(self, name: str, reason: str, *, blocked: bool = False) -> None:
         if self._sending:
             # A request ended the session; what the outcome that made it says comes first.
@@ -193,6 +198,9 @@ class Intake:
             self._submit(commit)
         for penalty in outcome.penalties:
             self._penalise(penalty)
+        for source, waited_s in outcome.late.items():
+            if source in self._upstreams:
+                self._upstreams[source].overdue(waited_s)
         for announcement in outcome.readmit:
             self.announce(announcement, announcement.read_at)
         self._arm()

@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Mapping
 
 from sprint.core.relay.source_url import SourceSpec
+from sprint.tools.relay.source_guards import SourceGuards
 from sprint.tools.relay.sources import new_source
+from sprint.tools.relay.sources.connecting import ConnectingSource
 from sprint.tools.relay.sources.paused import PausedSource
 from sprint.tools.relay.sources.view import Source
 from sprint.tools.relay.stages import StageObserver
@@ -18,9 +20,15 @@ REMOVED = "the config no longer names it"
 class SourceTasks:
     """One task for each source."""
 
-    def __init__(self, chains: Mapping[str, ServedChain], observer: StageObserver) -> None:
+    def __init__(
+        self,
+        chains: Mapping[str, ServedChain],
+        observer: StageObserver,
+        guards: SourceGuards | None = None,
+    ) -> None:
         self._chains = chains
         self._observer = observer
+        self._guards = guards
         self._tasks: dict[Source, asyncio.Task[None]] = {}
         # Held by whoever changes which sources there are: a reload and an operator may want to at once.
         self.changing = asyncio.Lock()
@@ -30,9 +38,9 @@ class SourceTasks:
 
     def start(self) -> None:
         """Start the sources that the chains have."""
-        for chain in self._chains.values():
+        for chain_id, chain in self._chains.items():
             for source in chain.sources:
-                self._run(source)
+                self._run(chain_id, source)
 
     def make(self, chain_id: str, spec: SourceSpec) -> Source:
         """Make a source of a chain that is followed; nothing is connected to yet."""
@@ -42,14 +50,16 @@ class SourceTasks:
     def add(self, chain_id: str, source: Source) -> None:
         """Start one more source."""
         self._chains[chain_id].sources.append(source)
-        self._run(source)
+        self._run(chain_id, source)
 
     async def remove(self, spec: SourceSpec, reason: str = REMOVED) -> None:
         """End a source; what was asked of it is asked of others before its connection is closed."""
-        for chain in self._chains.values():
+        for chain_id, chain in self._chains.items():
             for source in [source for source in chain.sources if source.spec == spec]:
                 chain.sources.remove(source)
                 await self._end(chain, source, reason)
+                if self._guards is not None:
+                    self._guards.remove(chain_id, spec.name)
 
     async def pause(self, chain_id: str, source: Source, reason: str) -> PausedSource:
         """End a source as if it were removed, and leave one in its place that rests."""
@@ -64,7 +74,7 @@ class SourceTasks:
         chain = self._chains[chain_id]
         source = self.make(chain_id, resting.spec)
         chain.sources[chain.sources.index(resting)] = source
-        self._run(source)
+        self._run(chain_id, source)
         return source
 
     async def _end(self, chain: ServedChain, source: Source, reason: str) -> None:
@@ -83,5 +93,7 @@ class SourceTasks:
         """Wait until all that were cancelled have ended."""
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-    def _run(self, source: Source) -> None:
+    def _run(self, chain_id: str, source: Source) -> None:
+        if self._guards is not None and isinstance(source, ConnectingSource):
+            source.guard = self._guards.guard(chain_id, source.spec, self._chains[chain_id].intake)
         self._tasks[source] = asyncio.create_task(source.run())

@@ -67,7 +67,7 @@ class Watched:
 
     def step(self) -> list[Request]:
         """Expire and assign, and check what is asked for."""
-        for source, block_hash in self.fetcher.expire(self.now):
+        for source, block_hash, _ in self.fetcher.expire(self.now):
             self.in_flight[source].remove(block_hash)
         requests = self.fetcher.assign(self.now)
         for request in requests:
@@ -240,7 +240,7 @@ def test_a_source_that_stalls_has_twice_the_time_once_however_much_it_held_up_an
     watched.want(9, ("b",))
     watched.step()
     watched.now += 2.0
-    assert watched.fetcher.expire(watched.now) == [("b", name(9))]
+    assert [found[:2] for found in watched.fetcher.expire(watched.now)] == [("b", name(9))]
 
 
 def test_a_source_that_stalled_has_less_time_again_with_each_body_that_comes() -> None:

@@ -37,12 +37,16 @@ class DyingUpstream:
     def pause(self, *, paused: bool) -> None:
         raise AssertionError("nothing pauses")
 
+    def overdue(self, seconds: float) -> None:
+        raise AssertionError("nothing was asked of it")
+
 
 class QuietUpstream:
     """A source that is asked and paused, and answers nothing."""
 
     def __init__(self) -> None:
         self.pauses: list[bool] = []
+        self.overdue_s: list[float] = []
 
     def request_headers(self, locator: Sequence[bytes]) -> None:
         pass
@@ -55,6 +59,9 @@ class QuietUpstream:
 
     def pause(self, *, paused: bool) -> None:
         self.pauses.append(paused)
+
+    def overdue(self, seconds: float) -> None:
+        self.overdue_s.append(seconds)
 
 
 def intake_of(prover: Prover, submit: Callable[[Commit], None]) -> Intake:

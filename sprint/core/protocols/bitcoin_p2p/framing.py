@@ -103,6 +103,11 @@ class FrameReader:
     def __repr__(self) -> str:
         return f"FrameReader({self._magic.hex()}, {len(self._buffer)} bytes waiting)"
 
+    @property
+    def mid_frame(self) -> bool:
+        """Whether a part of a frame waits for its rest."""
+        return bool(self._buffer)
+
     def feed(self, data: bytes) -> Iterator[Frame]:
         """Take in bytes, and return an iterator over the frames that are whole.
 

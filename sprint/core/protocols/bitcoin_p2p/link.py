@@ -96,6 +96,7 @@ class Link(ABC):
         self.score = 0
         self.counts: dict[str, int] = {}
         self.ping_latency_ms: float | None = None
+        self.pongs = 0
         self._unix_time = int(now + settings.unix_time_offset_s)
         self._reader = FrameReader(parameters.magic, payload_sizes_max(parameters))
         self._outbox = Outbox()
@@ -146,6 +147,22 @@ class Link(ABC):
             del self._deadlines[timer]
             self._on_deadline(timer, now)
         return []
+
+    @property
+    def mid_message(self) -> bool:
+        """Whether a part of a message has come and the rest has not."""
+        return self._reader.mid_frame
+
+    def owed(self) -> dict[str, float]:
+        """Return the messages that the peer owes an answer to, each with since when."""
+        settings = self.settings
+        timeouts_s = {
+            Timer.HANDSHAKE: ("version", settings.handshake_timeout_s),
+            Timer.HEADERS: ("getheaders", settings.headers_timeout_s),
+            Timer.PONG: ("ping", settings.ping_timeout_s),
+        }
+        running = ((*timeouts_s[timer], at) for timer, at in self._deadlines.items() if timer in timeouts_s)
+        return {what: at - timeout_s for what, timeout_s, at in running}
 
     def stood_still(self, seconds: float) -> None:
         """Move the deadlines by a time in which nothing was read from the peer."""
@@ -281,6 +298,7 @@ class Link(ABC):
             return
         del self._deadlines[Timer.PONG]
         self.ping_latency_ms = (now - self._ping_sent_at) * 1_000
+        self.pongs += 1
         self._deadlines[Timer.PING] = now + self.settings.ping_interval_s
 
     def _ping_nonce(self) -> int:

@@ -18,6 +18,9 @@ HTTP_FORBIDDEN = 403
 # method, 400 for a request it cannot read, 500 for every other refusal.
 MAY_CARRY_JSON = (400, 404, 500)
 
+# Who is refused by these, is so in each way that logs in to the same provider: login, address, rate.
+CONCERNS_PROVIDER = (401, 403, 429)
+
 _FAILURES = {
     WARMING_UP: "the node is starting: it is tried again until it has",
     -1: "the node has not got it, or its data is pruned",

@@ -35,7 +35,7 @@ from sprint.core.protocols.json_rpc.jobs import (
     wait_for_height,
 )
 from sprint.core.protocols.json_rpc.lane import Lane, LaneState, PublishingTold, Ready, RpcEvent, RpcRequest
-from sprint.core.protocols.json_rpc.refusals import http_refusal
+from sprint.core.protocols.json_rpc.refusals import CONCERNS_PROVIDER, http_refusal
 from sprint.core.protocols.json_rpc.results import Publishing, Tip
 from sprint.core.protocols.json_rpc.settings import RpcSettings
 
@@ -59,6 +59,7 @@ class RpcSession:
         self.source = source
         self.closed: str | None = None
         self.ready = False
+        self.concerns_provider = False  # whether it was closed for what its provider's others meet too
         self.user_agent = ""
         self.height = 0
         self.waits = True  # for a new tip; false where the node has shown that it cannot
@@ -117,6 +118,16 @@ class RpcSession:
     def oldest_request_at(self) -> float | None:
         """When the block was asked for that is waited for longest; None if none is."""
         return next(iter(self._wanted.values()), None)
+
+    def owed(self) -> dict[str, float]:
+        """Return the calls that the node owes an answer to, each with since when; a wait has its time."""
+        timeout_s = self.settings.answer_timeout_s
+        sent = (lane for lane in self._lanes.values() if lane.sent)
+        return {lane.under_way[0].method: lane.deadline - timeout_s for lane in sent}
+
+    def is_busy(self, name: Lane) -> bool:
+        """Tell whether the node's last answer on a lane was to come again later."""
+        return self._lanes[name].busy > 0
 
     # What the edge sends, and hands back.
 
@@ -358,6 +369,7 @@ class RpcSession:
             lane.busy += 1
             lane.not_before = now + min(wait_s, settings.busy_wait_s_max)
         else:
+            self.concerns_provider = status in CONCERNS_PROVIDER
             self.close(refusal.words)
         return []
 

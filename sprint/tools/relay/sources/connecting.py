@@ -1,9 +1,14 @@
-"""What every source does around its connection: tries when its gate lets it, tells why not, shows itself."""
+"""What every source does around its connection: tries when it may, tells why not, shows itself.
+
+A breaker that opens ends the connection, and nothing is tried until it lets a trial through.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import math
 from abc import ABC, abstractmethod
 from collections import Counter
 from typing import Protocol
@@ -12,11 +17,13 @@ from sprint.core.errors import UpstreamError
 from sprint.core.relay.gate import Ending, SourceGate
 from sprint.core.relay.source_url import SourceSpec
 from sprint.tools.relay.intake import Sink
+from sprint.tools.relay.sources.guard import SourceGuard
 from sprint.tools.relay.sources.view import SourceState, SourceView
 from sprint.tools.runtime import clock, jitter, log_fields
 
 CONNECT_TIMEOUT_S = 10.0
 LOOK_AGAIN_S = 5.0  # while waiting, whether the other sources are lost too
+STOPS = "the relay stops"
 log = logging.getLogger(__name__)
 
 
@@ -33,8 +40,10 @@ class Connection(Protocol):
     def misbehaved(self) -> bool: ...
     @property
     def faults(self) -> Counter[str]: ...
+    @property
+    def concerns_provider(self) -> bool: ...
     def awaited_s(self, now: float) -> float: ...
-    def abort(self) -> None: ...
+    def abort(self, reason: str = ...) -> None: ...
 
 
 class ConnectingSource(ABC):
@@ -44,7 +53,9 @@ class ConnectingSource(ABC):
         self.spec = spec
         self.intake = intake
         self.blocks_received = 0
+        self.guard = SourceGuard()
         self._gate = SourceGate()
+        self._changed = asyncio.Event()  # the breaker's word on it
         self._connection: Connection | None = None
         self._reason = "not tried yet"
         self._connects = 0
@@ -60,31 +71,40 @@ class ConnectingSource(ABC):
         """Connect. OSError, TimeoutError or UpstreamError, with the reason, where that fails."""
 
     async def run(self) -> None:
-        """Connect, serve until the connection ends, wait as the gate says; for ever."""
-        while True:
-            if wait_s := self._wait_s():
-                await asyncio.sleep(min(wait_s, LOOK_AGAIN_S))
-                continue
-            try:
-                outcome, held_s = await self.connect_once()
-            except Exception as error:  # a task that ended over a mistake of ours would never try again
-                log.exception("source %s failed", self.spec.name)
-                self._reason = repr(error)
-                outcome, held_s = "failed", 0.0
-            self._blocked = outcome == "misbehaved"
-            self._gate.record(outcome, held_s=held_s, now=clock(), jitter=jitter())
+        """Connect, serve until the connection ends, wait as gate and breaker say; for ever."""
+        loop = asyncio.get_running_loop()
+        # Who changes a breaker may be in any thread, and in the midst of what this source does.
+        with self.guard.heeded(lambda: loop.call_soon_threadsafe(self._breaker_changed)):
+            while True:
+                await self._run_once()
+
+    async def _run_once(self) -> None:
+        if not self._may_try():
+            await self._wait()
+            return
+        try:
+            outcome, held_s = await self.connect_once()
+        except Exception as error:  # a task that ended over a mistake of ours would never try again
+            log.exception("source %s failed", self.spec.name)
+            self._reason = repr(error)
+            self.guard.ended(self._reason)
+            outcome, held_s = "failed", 0.0
+        self._blocked = outcome == "misbehaved"
+        self._gate.record(outcome, held_s=held_s, now=clock(), jitter=jitter())
 
     async def connect_once(self) -> tuple[Ending, float]:
         """Connect and serve until the connection ends; return how it ended and how long it was ready."""
         try:
             connection = await self.open()
         except (OSError, UnicodeError, TimeoutError, UpstreamError) as error:
-            self._note(str(error) or f"no connection within {CONNECT_TIMEOUT_S:.0f} s", was_ready=False)
+            reason = str(error) or f"no connection within {CONNECT_TIMEOUT_S:.0f} s"
+            self._note(reason, was_ready=False)
+            self.guard.ended(reason)
             return "failed", 0.0
         self._connection = connection
         self._connects += 1
         try:
-            self._note(await connection.ended, was_ready=connection.ready_at is not None)
+            await self._serve(connection)
         finally:
             self._connection = None
             connection.abort()
@@ -92,21 +112,33 @@ class ConnectingSource(ABC):
         held_s = clock() - connection.ready_at if connection.ready_at is not None else 0.0
         return ("misbehaved" if connection.misbehaved else "lost"), held_s
 
+    async def _serve(self, connection: Connection) -> None:
+        """Wait for a connection's end, and tell of it."""
+        if shut := self.guard.shut:  # since the attempt began
+            connection.abort(shut)
+        reason = await connection.ended
+        self._note(reason, was_ready=connection.ready_at is not None)
+        self.guard.ended(reason)
+        if connection.concerns_provider:
+            self.guard.concerns_provider(reason)
+
     def view(self) -> SourceView:
         connection = self._connection
         ready = connection is not None and connection.ready_at is not None
+        wait_s, withheld = self._wait_s(), self.guard.withheld
         return SourceView(
             name=self.spec.name,
             url=self.spec.url,
             provider=self.spec.provider,
             state=self._state(ready=ready),
-            reason="" if ready else self._reason,
+            reason="" if ready else self.guard.shut or self._reason,
             user_agent=connection.user_agent if connection is not None else "",
             connects=self._connects,
             blocks_received=self.blocks_received,
-            retry_in_s=round(self._wait_s(), 3) if connection is None else 0.0,
+            retry_in_s=round(wait_s, 3) if connection is None and math.isfinite(wait_s) else 0.0,
             awaited_s=round(connection.awaited_s(clock()), 3) if connection is not None else 0.0,
             faults=dict(self.faults()),
+            notes=(withheld,) if withheld else (),
         )
 
     def faults(self) -> Counter[str]:
@@ -125,8 +157,29 @@ class ConnectingSource(ABC):
         longest_s = self._gate.shut_out_s(held_s)
         return f"shut out for {longest_s / 2:g} to {longest_s:g} s"
 
+    def _may_try(self) -> bool:
+        """Tell whether an attempt may begin now, with the breaker's leave for it taken."""
+        if self.intake.needs_sources and not self._gate.admit(clock(), needed=True):
+            self.guard.bring_forward()
+        return not self._wait_s() and self.guard.attempt()
+
+    async def _wait(self) -> None:
+        """Wait until an attempt may be made, the breaker has changed, or it is time to look again."""
+        self._changed.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(self._wait_s() or LOOK_AGAIN_S, LOOK_AGAIN_S)):
+                await self._changed.wait()
+
+    def _breaker_changed(self) -> None:
+        """Close the connection where the breaker has opened meanwhile."""
+        self._changed.set()
+        shut = self.guard.shut
+        if shut and self._connection is not None:
+            self._connection.abort(shut)
+
     def _wait_s(self) -> float:
-        return self._gate.admit(clock(), needed=self.intake.needs_sources)
+        breaker_s = self.guard.retry_after_s()
+        return self._gate.admit(clock(), needed=self.intake.needs_sources, breaker_s=breaker_s)
 
     def _state(self, *, ready: bool) -> SourceState:
         if self._connection is not None:

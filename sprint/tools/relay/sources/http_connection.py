@@ -48,6 +48,7 @@ class HttpConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._answer = _Answer()
         self._waiting = False
+        self.read_at = 0.0  # when a part of an answer came last
 
     def __repr__(self) -> str:
         return f"HttpConnection({'waiting' if self._waiting else 'idle'})"
@@ -79,7 +80,7 @@ class HttpConnection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        read_at = clock()
+        read_at = self.read_at = clock()
         owner, answer = self._owner, self._answer
         if not self._waiting or owner is None:
             self._end("the node sends what was not asked for", malformed=True)

@@ -21,6 +21,8 @@ from sprint.core.protocols.bitcoin_p2p.compact_receiver import Relaying
 from sprint.core.protocols.bitcoin_p2p.events import (
     AddressesReceived,
     BlockReceived,
+    BlocksNotFound,
+    HeadersReceived,
     Ready,
     SessionEvent,
     announcement_of,
@@ -28,16 +30,19 @@ from sprint.core.protocols.bitcoin_p2p.events import (
 from sprint.core.protocols.bitcoin_p2p.link import SessionSettings
 from sprint.core.protocols.bitcoin_p2p.session import PeerSession
 from sprint.core.relay.gate import Ending
+from sprint.core.relay.lateness import LATE_AFTER_S, Late, Lateness
 from sprint.core.relay.source_url import SourceSpec
 from sprint.tools.relay.intake import Sink
 from sprint.tools.relay.one_timer import OneTimer
-from sprint.tools.relay.sources.connecting import CONNECT_TIMEOUT_S, ConnectingSource
+from sprint.tools.relay.sources.connecting import CONNECT_TIMEOUT_S, STOPS, ConnectingSource
 from sprint.tools.relay.sources.p2p_chain import P2pChain
 from sprint.tools.relay.sources.view import SourceView
 from sprint.tools.relay.stages import StageObserver
 from sprint.tools.runtime import clock, random_bytes, wall_clock
 
 WRITE_BUFFER_BYTES_MAX = 1 << 20
+# A node that is asked for nothing, as others announce sooner, shows by its pongs that it is there.
+PING_INTERVAL_S = 30.0
 # Of what one read brought: looked at before the clock is, and in one turn of the loop. A node that is far
 # ahead sends hundreds of blocks in one piece, and nobody else would be answered for a second.
 FRAMES_AT_ONCE = 2
@@ -81,6 +86,7 @@ class P2pSource(ConnectingSource):
             address = await self.peers.choose()
         except UpstreamError as error:
             self._note(str(error), was_ready=False)
+            self.guard.ended(str(error))
             return "failed", 0.0
         self._host, self._port = address.host, address.port
         try:
@@ -110,6 +116,10 @@ class _Connection(asyncio.Protocol):
         self.ready_at: float | None = None
         self.user_agent = ""
         self.misbehaved = False
+        self.concerns_provider = False
+        self._lateness = Lateness()
+        self._heard_at = clock()  # of what was asked for, the last part that came
+        self._pongs = 0
         self._invalid: Counter[str] = Counter()
         self._transport: asyncio.Transport | None = None
         self._timer = OneTimer(loop, self._on_timer)
@@ -119,6 +129,7 @@ class _Connection(asyncio.Protocol):
             user_agent=_user_agent(),
             unix_time_offset_s=wall_clock() - clock(),
             addresses_wanted=source.peers is not None,
+            ping_interval_s=PING_INTERVAL_S,
         )
         nonce = int.from_bytes(random_bytes(8), "little")
         relaying = None
@@ -143,6 +154,7 @@ class _Connection(asyncio.Protocol):
         # uvloop's transports are none of asyncio's classes, so the type is stated, not tested.
         stream = cast("asyncio.Transport", transport)
         self._transport = stream
+        self._lateness.asked(clock())
         stream.set_write_buffer_limits(high=WRITE_BUFFER_BYTES_MAX)
         self._flush()
 
@@ -203,10 +215,15 @@ class _Connection(asyncio.Protocol):
     # What the intake asks of a ready source.
 
     def request_headers(self, locator: Sequence[bytes]) -> None:
-        self._session.request_headers(locator, clock())
+        now = clock()
+        self._session.request_headers(locator, now)
+        self._source.guard.asked("getheaders")
+        self._lateness.asked(now)
         self._flush()
 
     def request_blocks(self, hashes: Sequence[bytes]) -> None:
+        for block_hash in hashes:
+            self._source.guard.asked(block_hash)
         rebuilt = self._session.request_blocks(hashes, clock())
         # The one who asks is not done yet with what it acts on.
         if rebuilt and self._taking:
@@ -214,6 +231,13 @@ class _Connection(asyncio.Protocol):
         elif rebuilt:
             self._loop.call_soon(self._take_all, rebuilt)
         self._flush()
+
+    def overdue(self, seconds: float) -> None:
+        """Count a block that has not come; not while one is coming, however slowly."""
+        now = clock()
+        if not self._session.mid_message or now - self._read_at >= LATE_AFTER_S:
+            late = Late("getdata", seconds)
+            self._source.guard.late(late, needed=self._source.intake.needs_sources)
 
     def _prefer_compact(self, *, high_bandwidth: bool) -> None:
         self._session.prefer_compact(high_bandwidth=high_bandwidth)
@@ -234,7 +258,9 @@ class _Connection(asyncio.Protocol):
             self._paused_at = clock()
             self._timer.cancel()
         elif not paused and self._paused_at is not None:
-            self._session.stood_still(clock() - self._paused_at)
+            now = clock()
+            self._session.stood_still(now - self._paused_at)
+            self._heard_at = now
             self._paused_at = None
             if self._held:
                 self._loop.call_soon(self._go_on)
@@ -242,10 +268,10 @@ class _Connection(asyncio.Protocol):
                 transport.resume_reading()
             self._flush()
 
-    def abort(self) -> None:
+    def abort(self, reason: str = STOPS) -> None:
         if self._transport is not None:
             self._transport.abort()
-        self._end("the relay stops")
+        self._end(reason)
 
     def _take_all(self, events: Sequence[SessionEvent], read_at: float | None = None) -> None:
         framed_at = clock()
@@ -265,10 +291,18 @@ class _Connection(asyncio.Protocol):
             return
         if isinstance(event, AddressesReceived) and source.peers is not None:
             source.peers.learned(event.addresses)
-        if isinstance(event, BlockReceived):
+        if isinstance(event, HeadersReceived):
+            source.guard.answered("getheaders")
+        elif isinstance(event, BlockReceived):
             source.blocks_received += 1
+            self._heard_at = framed_at
+            block_hash = sha256d(event.raw[:HEADER_SIZE])
+            source.guard.answered(block_hash)
             if source.sharing is not None:
-                source.sharing.delivered(source.spec.name, sha256d(event.raw[:HEADER_SIZE]))
+                source.sharing.delivered(source.spec.name, block_hash)
+        elif isinstance(event, BlocksNotFound):
+            for block_hash in event.hashes:
+                source.guard.answered(block_hash)
         announcement = announcement_of(event, source.spec.name, read_at)
         if announcement is not None:
             source.intake.announce(announcement, framed_at)
@@ -287,11 +321,28 @@ class _Connection(asyncio.Protocol):
             return
         # What has come and is not read yet must not run out of time.
         if self._paused_at is None:
-            self._timer.arm(self._session.next_timer())
+            due = (self._session.next_timer(), self._lateness.next_timer())
+            self._timer.arm(min((at for at in due if at is not None), default=None))
 
     def _on_timer(self) -> None:
-        self._session.handle_timer(clock())
+        now = clock()
+        self._session.handle_timer(now)
+        self._check_lateness(now)
         self._flush()
+
+    def _check_lateness(self, now: float) -> None:
+        """Count an answer that has not come, and a pong that has."""
+        session, guard = self._session, self._source.guard
+        if session.pongs != self._pongs:
+            self._pongs = session.pongs
+            guard.heard()
+        owed = session.owed()
+        if owed:
+            self._lateness.asked(now)
+        heard_at = max(self._heard_at, self._read_at) if session.mid_message else self._heard_at
+        late = self._lateness.check(owed, heard_at, now)
+        if late is not None and session.closed is None:
+            guard.late(late, needed=self._source.intake.needs_sources)
 
     def _end(self, reason: str) -> None:
         self._timer.cancel()

@@ -19,11 +19,12 @@ from sprint.core.protocols.json_rpc.lane import Lane, PublishingTold, Ready, Rpc
 from sprint.core.protocols.json_rpc.results import Publishing
 from sprint.core.protocols.json_rpc.session import RpcSession
 from sprint.core.protocols.json_rpc.settings import RpcSettings
+from sprint.core.relay.lateness import LATE_AFTER_S, Late, Lateness
 from sprint.core.relay.source_url import SourceSpec
 from sprint.tools.plugins import ChainCatalog, ChainNetwork
 from sprint.tools.relay.intake import Sink
 from sprint.tools.relay.one_timer import OneTimer
-from sprint.tools.relay.sources.connecting import CONNECT_TIMEOUT_S, ConnectingSource
+from sprint.tools.relay.sources.connecting import CONNECT_TIMEOUT_S, STOPS, ConnectingSource
 from sprint.tools.relay.sources.http_connection import HttpAnswer, HttpConnection
 from sprint.tools.relay.sources.login import authorization, warnings_of
 from sprint.tools.relay.sources.publisher_watch import PublisherWatch
@@ -56,9 +57,9 @@ class RpcSource(ConnectingSource):
             log_fields(log, logging.WARNING, warning, chain=intake.chain, source=spec.name)
 
     def view(self) -> SourceView:
-        connection = self._connection
+        connection, view = self._connection, super().view()
         notes = connection.notes if isinstance(connection, RpcConnection) else ()
-        return msgspec.structs.replace(super().view(), notes=notes, requests=dict(self.requests))
+        return msgspec.structs.replace(view, notes=(*view.notes, *notes), requests=dict(self.requests))
 
     async def open(self) -> RpcConnection:
         """Read the login, open the first connection, greet the node."""
@@ -83,6 +84,8 @@ class RpcConnection:
         self.misbehaved = False
         self.paused_at: float | None = None
         self._taking = False
+        self._lateness = Lateness()
+        self._heard_at = clock()
         self._invalid: Counter[str] = Counter()
         self._timer = OneTimer(asyncio.get_running_loop(), self._on_timer)
         self._session = RpcSession(
@@ -109,6 +112,11 @@ class RpcConnection:
     def notes(self) -> tuple[str, ...]:
         """What to know of the node although it is usable."""
         return tuple(filter(None, (self._session.batching.note,)))
+
+    @property
+    def concerns_provider(self) -> bool:
+        """Whether it ended by what the provider's other ways that log in will meet too."""
+        return self._session.concerns_provider
 
     @property
     def faults(self) -> Counter[str]:
@@ -139,6 +147,12 @@ class RpcConnection:
         self._session.request_publishing()
         self._flush()
 
+    def overdue(self, seconds: float) -> None:
+        """Count a block that has not come; not while its answer is coming, however slowly."""
+        if not self._lanes[Lane.BODIES].is_coming:
+            late = Late("getblock", seconds)
+            self.source.guard.late(late, needed=self.source.intake.needs_sources)
+
     def penalise(self, points: int, reason: str) -> None:
         self._invalid["invalid"] += 1
         self._session.penalise(points, reason)
@@ -151,14 +165,16 @@ class RpcConnection:
             self.paused_at = clock()
             self._timer.cancel()
         else:
-            self._session.stood_still(clock() - self.paused_at)
+            now = clock()
+            self._session.stood_still(now - self.paused_at)
+            self._heard_at = now
             self.paused_at = None
         for lane in self._lanes.values():
             lane.pause(paused=paused)
         self._flush()
 
-    def abort(self) -> None:
-        self._end("the relay stops")
+    def abort(self, reason: str = STOPS) -> None:
+        self._end(reason)
 
     # What the lanes tell.
 
@@ -166,7 +182,19 @@ class RpcConnection:
         source = self.source
         source.observer.mark("read", source.intake.chain, b"", answer.read_at)
         events = self._session.receive_answer(lane, answer.status, answer.body, answer.read_at)
+        self._count_answer(lane)
         self._take(events, clock())
+
+    def _count_answer(self, lane: Lane) -> None:
+        guard = self.source.guard
+        if self._session.closed is not None:
+            return  # that its end tells
+        if self._session.is_busy(lane):
+            guard.told_nothing(lane)
+        elif lane is Lane.TIP:
+            guard.heard()
+        else:
+            guard.answered(lane)
 
     def too_large(self, lane: Lane, size: int) -> None:
         now = clock()
@@ -223,12 +251,31 @@ class RpcConnection:
             request = session.data_to_send(name, now)
             if request is not None:
                 self.source.requests[name.value] += 1
+                if name is not Lane.TIP:  # whose answer waits for a block
+                    self.source.guard.asked(name)
+                self._lateness.asked(now)
                 lane.send(request)
-        self._timer.arm(session.next_timer())
+        due = (session.next_timer(), self._lateness.next_timer())
+        self._timer.arm(min((at for at in due if at is not None), default=None))
 
     def _on_timer(self) -> None:
-        self._session.handle_timer(clock())
+        now = clock()
+        self._session.handle_timer(now)
+        self._check_lateness(now)
         self._flush()
+
+    def _check_lateness(self, now: float) -> None:
+        """Count an answer that has not come."""
+        session = self._session
+        if session.closed is not None:
+            return
+        owed = session.owed()
+        if owed:
+            self._lateness.asked(now)
+        heard_at = max(self._heard_at, *(lane.read_at for lane in self._lanes.values()))
+        late = self._lateness.check(owed, heard_at, now)
+        if late is not None:
+            self.source.guard.late(late, needed=self.source.intake.needs_sources)
 
     def _end(self, reason: str) -> None:
         self._timer.cancel()
@@ -250,6 +297,16 @@ class _LaneConnection:
         self._header = header
         self._http: HttpConnection | None = None
         self._opening: asyncio.Task[None] | None = None
+
+    @property
+    def read_at(self) -> float:
+        """When a part of an answer came last; 0 before any."""
+        return 0.0 if self._http is None else self._http.read_at
+
+    @property
+    def is_coming(self) -> bool:
+        """Whether a part of an answer came lately that is waited for."""
+        return self._http is not None and clock() - self._http.read_at < LATE_AFTER_S
 
     async def connect(self) -> None:
         spec = self._owner.source.spec

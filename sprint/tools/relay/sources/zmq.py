@@ -24,7 +24,7 @@ from sprint.core.protocols.zmq.session import ZmqSession
 from sprint.core.relay.source_url import SourceSpec
 from sprint.tools.plugins import ChainNetwork
 from sprint.tools.relay.intake import Sink, Upstream
-from sprint.tools.relay.sources.connecting import CONNECT_TIMEOUT_S, ConnectingSource
+from sprint.tools.relay.sources.connecting import CONNECT_TIMEOUT_S, STOPS, ConnectingSource
 from sprint.tools.relay.sources.publisher_watch import PublisherWatch
 from sprint.tools.relay.sources.view import Probe, SourceView
 from sprint.tools.relay.stages import Stage, StageObserver
@@ -76,9 +76,10 @@ class ZmqSource(ConnectingSource):
             self._context = None
 
     def view(self) -> SourceView:
-        notes = tuple(filter(None, (self.publishers.note_of(self.spec.name),)))
+        view = super().view()
+        notes = tuple(filter(None, (*view.notes, self.publishers.note_of(self.spec.name))))
         published = {"messages": self.session.messages, "messages_lost": self.session.lost}
-        return msgspec.structs.replace(super().view(), notes=notes, published=published)
+        return msgspec.structs.replace(view, notes=notes, published=published)
 
     async def open(self) -> ZmqConnection:
         """Subscribe; UpstreamError where no publisher answers in time."""
@@ -119,6 +120,7 @@ class ZmqConnection:
         self.ready_at: float | None = None
         self.user_agent = ""
         self.misbehaved = False
+        self.concerns_provider = False
         self._invalid: Counter[str] = Counter()
         self._session = source.session
         self._session.connected()
@@ -148,6 +150,7 @@ class ZmqConnection:
         """Tell the intake, and take what is published from here on."""
         self.ready_at = clock()
         spec = self.source.spec
+        self.source.guard.answered("subscribe")  # there is nothing else to ask
         self.source.intake.source_ready(spec.name, self, serves=False, provider=spec.provider)
         for each in self._sockets:
             each.pause(paused=each.paused)
@@ -165,12 +168,15 @@ class ZmqConnection:
         self._session.penalise(points, reason)
         self._end_if_closed()
 
+    def overdue(self, seconds: float) -> None:
+        """Nothing is asked of a publisher."""
+
     def pause(self, *, paused: bool) -> None:
         for each in self._sockets:
             each.pause(paused=paused)
 
-    def abort(self) -> None:
-        self._end("the relay stops")
+    def abort(self, reason: str = STOPS) -> None:
+        self._end(reason)
 
     # What the sockets tell.
 
