@@ -91,6 +91,7 @@ class BreakerEndpoints:
         breaker = self._breaker(request)
         limit = _number(request, "limit", TRANSITIONS_PER_BREAKER_MAX, TRANSITIONS_PER_BREAKER_MAX)
         after = _number(request, "after", 0, 10**NUMBER_DIGITS_MAX, least=0)
+        self._feed.tell_waiting()
         rows = self._feed.transitions.rows(breaker.name, after=after, limit=limit)
         return json_answer({"breaker": breaker.name, "transitions": rows})
 

@@ -74,7 +74,7 @@ class BreakerFeed:
         """Begin to keep figures and transitions."""
         self._loop = asyncio.get_running_loop()
         self._begin(self._measure_for_ever())
-        self._loop.call_soon(self._tell_waiting)
+        self._loop.call_soon(self.tell_waiting)
 
     def stop(self) -> None:
         """End all work; watchers are closed by whoever serves them."""
@@ -119,9 +119,10 @@ class BreakerFeed:
         self._waiting.append((next(self._numbers), transition))
         loop = self._loop
         if loop is not None:
-            loop.call_soon_threadsafe(self._tell_waiting)
+            loop.call_soon_threadsafe(self.tell_waiting)
 
-    def _tell_waiting(self) -> None:
+    def tell_waiting(self) -> None:
+        """Keep and tell the transitions that have been heard by now."""
         while self._waiting:
             number, transition = self._waiting.popleft()
             row = transition_row(transition, number, self.unix_offset_s)
@@ -145,6 +146,7 @@ class BreakerFeed:
     async def _compare(self) -> None:
         """Tell what has changed since it was told last."""
         rows = await self.rows()
+        self.tell_waiting()  # a row must not be told before the transition that made it so
         known, self._known = self._known, rows
         if known is None:
             return

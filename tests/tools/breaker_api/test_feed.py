@@ -1,0 +1,228 @@
+"""What watchers are told: everything once, in order, at once where it matters, and within bounds."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import msgspec
+import pytest
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import Close
+
+from sprint.core.breaker.outcomes import Evidence
+from sprint.core.breaker.transitions import Transition
+from sprint.core.monitor.codec import Delta, applied, row_fields
+from sprint.tools.breaker_api import feed as feed_module
+from sprint.tools.breaker_api.feed import TRANSITIONS_WAITING_MAX
+from sprint.tools.web import websocket
+from tests.tools.breaker_api.serving import ALICE, Served, fail, received, served
+from tests.tools.relay.serving import until
+
+
+def test_a_watcher_is_given_all_rows_first_and_then_what_changed() -> None:
+    async def main() -> None:
+        async with served() as each, each.watching() as connection:
+            snapshot = await received(connection, "snapshot")
+            held: dict[str, Any] = {row["name"]: row for row in snapshot["breakers"]}
+            assert sorted(held) == [ALICE, "store"]
+            fail(each)
+            delta = msgspec.convert(await received(connection, "delta"), Delta, strict=False)
+            assert [fields["name"] for fields in delta.changed] == [ALICE]
+            assert "policy" not in delta.changed[0], "what did not change is not told"
+            held = dict(applied(held, delta))
+            assert held[ALICE] == row_fields(each.feed.row(each.alice))
+
+    asyncio.run(main())
+
+
+def test_breakers_come_and_go_in_deltas() -> None:
+    async def main() -> None:
+        async with served() as each, each.watching() as connection:
+            await received(connection, "snapshot")
+            bob = each.registry.get("source:litecoin-regtest:bob", "source")
+            delta = await received(connection, "delta")
+            assert delta["changed"] == [row_fields(each.feed.row(bob))]
+            each.registry.remove(ALICE)
+            assert (await received(connection, "delta"))["removed"] == [ALICE]
+
+    asyncio.run(main())
+
+
+def test_a_transition_is_told_before_the_next_delta_from_whatever_thread_it_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(feed_module, "DELTA_INTERVAL_S", 600.0)
+
+    async def main() -> None:
+        async with served() as each, each.watching() as connection:
+            snapshot = await received(connection, "snapshot")
+            thread = threading.Thread(target=fail, args=(each,))
+            thread.start()
+            told = msgspec.json.decode(await asyncio.wait_for(connection.recv(), 10))
+            thread.join()
+            assert (told["type"], told["seq"]) == ("transition", snapshot["seq"] + 1)
+            assert (told["transition"]["breaker"], told["transition"]["to"]) == (ALICE, "open")
+
+    asyncio.run(main())
+
+
+def test_each_message_has_the_next_number_for_whoever_began_when() -> None:
+    async def main() -> None:
+        async with served() as each, each.watching() as first, each.watching() as second:
+            seqs = {id(first): [], id(second): []}  # type: dict[int, list[int]]
+            for connection in (first, second):
+                seqs[id(connection)].append((await received(connection, "snapshot"))["seq"])
+            for action in (each.alice.force_open, each.alice.reset, each.alice.force_close):
+                action()
+                await each.feed.measure()
+            for connection in (first, second):
+                while len(seqs[id(connection)]) < 7:
+                    message = msgspec.json.decode(await asyncio.wait_for(connection.recv(), 10))
+                    seqs[id(connection)].append(message["seq"])
+            for found in seqs.values():
+                assert found == list(range(found[0], found[0] + 7))
+
+    asyncio.run(main())
+
+
+def test_nothing_is_computed_for_nobody() -> None:
+    async def main() -> None:
+        async with served() as each:
+            looked: list[int] = []
+            rows = each.feed.rows
+
+            async def counted() -> Any:
+                looked.append(1)
+                return await rows()
+
+            each.feed.rows = counted  # type: ignore[method-assign]
+            async with each.watching() as connection:
+                await received(connection, "snapshot")
+            await until(lambda: not each.feed._watchers and not each.feed._watching)
+            seen = len(looked)
+            assert seen
+            fail(each)
+            assert len(looked) == seen
+            async with each.watching() as connection:
+                snapshot = await received(connection, "snapshot")
+                states = {row["name"]: row["state"] for row in snapshot["breakers"]}
+            assert states[ALICE] == "open", "one who comes later is told what is then"
+
+    asyncio.run(main())
+
+
+def test_one_that_says_something_is_told_that_nobody_listens_and_closed_at_the_third() -> None:
+    async def main() -> None:
+        async with served() as each, each.watching() as connection:
+            await received(connection, "snapshot")
+            for _ in range(3):
+                await connection.send('{"op":"force_open"}')
+            assert (await received(connection, "error"))["code"] == "bad_op"
+            closed = await _read_to_the_end(connection)
+            assert closed is not None
+            assert closed.code == 1008
+
+    asyncio.run(main())
+
+
+def test_one_that_does_not_read_is_closed_as_slow_and_the_others_miss_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # However busy the machine is, it is to come to read the close.
+    monkeypatch.setattr(websocket, "CLOSE_TIMEOUT_S", 60.0)
+
+    async def main() -> None:
+        async with served() as each, each.watching() as reader, each.watching() as stalled:
+            snapshot = await received(reader, "snapshot")
+            await received(stalled, "snapshot")
+            stalled.transport.pause_reading()
+            told = await _flood(each, reader)
+            numbers = [message["seq"] for message in told]
+            assert numbers == list(range(snapshot["seq"] + 1, snapshot["seq"] + 1 + len(numbers)))
+            stalled.transport.resume_reading()
+            closed = await _read_to_the_end(stalled)
+            assert closed is not None
+            assert closed.code == 4008
+            assert int(closed.reason) in numbers
+
+    asyncio.run(main())
+
+
+async def _read_to_the_end(connection: ClientConnection) -> Close | None:
+    """Read until the connection is closed; return what it was closed with, None where it was reset."""
+    with pytest.raises(ConnectionClosed) as closed:
+        await _read_for_ever(connection)
+    return closed.value.rcvd
+
+
+async def _read_for_ever(connection: ClientConnection) -> None:
+    while True:
+        await asyncio.wait_for(connection.recv(), 10)
+
+
+async def _flood(each: Served, reader: Any) -> list[dict[str, Any]]:
+    """Flip a breaker until one of the two watchers is given up; return what the other was told."""
+    told: list[dict[str, Any]] = []
+    for number in range(20_000):
+        action = each.alice.force_open if number % 2 else each.alice.force_close
+        action("x" * 200)
+        told.append(msgspec.json.decode(await asyncio.wait_for(reader.recv(), 10)))
+        if len(each.feed._watchers) == 1:
+            return told
+    raise AssertionError("nobody was given up")
+
+
+def test_transitions_that_come_faster_than_the_loop_turns_are_bounded_and_their_loss_shows() -> None:
+    async def main() -> None:
+        async with served() as each:
+            evidence = Evidence(detector="operator", text="")
+            for number in range(TRANSITIONS_WAITING_MAX + 10):
+                each.feed._heard(
+                    Transition(
+                        number=number,
+                        breaker=ALICE,
+                        from_state="closed",
+                        to_state="closed",
+                        reason="reset",
+                        at=0.0,
+                        evidence=evidence,
+                    )
+                )
+            await asyncio.sleep(0)
+            kept = each.feed.transitions.rows(ALICE)
+            assert kept[-1].number == TRANSITIONS_WAITING_MAX + 10
+            assert each.feed.transitions.number == TRANSITIONS_WAITING_MAX + 10
+
+    asyncio.run(main())
+
+
+def test_a_clock_that_is_set_moves_what_is_told_later_and_one_that_drifts_moves_nothing() -> None:
+    async def main() -> None:
+        async with served() as each:
+            began = each.feed.unix_offset_s
+            each.feed._wall_clock = lambda: each.feed._clock() + began + 0.5
+            await each.feed.measure()
+            assert each.feed.unix_offset_s == began
+            each.feed._wall_clock = lambda: each.feed._clock() + began + 3600.0
+            await each.feed.measure()
+            assert each.feed.unix_offset_s == pytest.approx(began + 3600.0)
+
+    asyncio.run(main())
+
+
+def test_what_is_kept_of_a_breaker_goes_with_it() -> None:
+    async def main() -> None:
+        async with served() as each:
+            fail(each)
+            await each.feed.measure()
+            each.feed.tell_waiting()
+            assert each.feed.transitions.rows(ALICE)
+            each.registry.remove(ALICE)
+            await each.feed.measure()
+            assert not each.feed.transitions.rows(ALICE)
+            assert not each.feed.metrics.points(ALICE)
+
+    asyncio.run(main())
