@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 from sprint.core.kernels import reference
 from sprint.core.kernels.block_scan import BlockScan
 from sprint.core.kernels.dedup import DedupTable, PlainDedupTable
+from sprint.core.kernels.histogram import HOUR_NS, PlainHistogram
 from sprint.core.kernels.tiers import REFERENCE
 
 
@@ -15,6 +16,10 @@ class ScanBlock(Protocol):
     def __call__(
         self, raw: bytes, start: int, count: int, money_max: int, *, mweb: bool
     ) -> BlockScan | None: ...
+
+
+class NewHistogram(Protocol):
+    def __call__(self, value_max: int = HOUR_NS, *, digits: int = 3) -> PlainHistogram: ...
 
 
 class Kernels(NamedTuple):
@@ -31,6 +36,7 @@ class Kernels(NamedTuple):
     scrypt_headers: Callable[[Sequence[bytes]], list[bytes]]
     sha256d: Callable[[bytes], bytes] = reference.sha256d
     new_dedup_table: Callable[[int], DedupTable] = PlainDedupTable
+    new_histogram: NewHistogram = PlainHistogram
 
 
 def _scan_no_block(raw: bytes, start: int, count: int, money_max: int, *, mweb: bool) -> None:

@@ -68,10 +68,11 @@ def compiled_kernels(cache_folder: str | None, secret: bytes, tier: str) -> Kern
     pieces = compile_pieces(chosen.name, cached=cached)
     # Importing it compiles it, so it comes after the folder is known.
     tables = import_module("sprint.core.kernels.dedup_compiled").compiled_tables(secret)
+    histogram = import_module("sprint.core.kernels.histogram_compiled").CompiledHistogram
     sha256d = import_module("sprint.core.kernels.one_hash_compiled").compiled_sha256d(processor_features())
     scrypt = compile_scrypt(_scrypt_lanes(chosen), cached=cached)
     kernels = _kernels(chosen, pieces, scrypt, _keys(secret))._replace(
-        new_dedup_table=tables, sha256d=sha256d
+        new_dedup_table=tables, new_histogram=histogram, sha256d=sha256d
     )
     wrong = differences(kernels)
     if wrong:

@@ -161,7 +161,7 @@ def test_more_transactions_than_are_hashed_at_once_have_the_twins_ids(form: Kern
 
 
 def test_every_number_of_transactions_has_the_twins_ids_and_witness_root(form: Kernels) -> None:
-    """The witness root is over the wtxids with zeros for the coinbase's (BIP 141): `witness.py` asks for it so."""
+    """The witness root is over the wtxids with zeros for the coinbase's (BIP 141), as `witness.py` has it."""
     block = [coinbase(), *(payment(number, witness=bool(number % 3)) for number in range(1, COUNT_MAX))]
     for count in range(1, COUNT_MAX + 1):
         found = same(form, block[:count])
