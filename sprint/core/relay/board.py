@@ -49,6 +49,7 @@ class _Row:
     __slots__ = (
         "answers",
         "answers_total",
+        "asked_behind",
         "behind_since",
         "confirmations",
         "demoted",
@@ -71,6 +72,7 @@ class _Row:
         self.answers_total = 0
         self.timeouts = 0
         self.behind_since: float | None = None
+        self.asked_behind = False  # whether it was asked since
         self.judged_at: float | None = None  # when it is next to be seen whether it is too late
         self.demoted = ""
         self.trial_heads = 0
@@ -102,6 +104,7 @@ class SourceBoard:
         row = self._rows.setdefault(source, _Row())
         row.height, row.behind_since, row.judged_at = None, None, None
         row.presumed_height = head_height
+        row.asked_behind = False
         self._ready.add(source)
 
     def lost(self, source: str) -> None:
@@ -154,6 +157,21 @@ class SourceBoard:
         if len(taken) < TRIAL_HEADS:
             return default_s
         return taken[min(len(taken) - 1, int(len(taken) * _SLOW_PERCENTILE))]
+
+    def to_ask(self, now: float) -> list[str]:
+        """Return who has been behind for a while and was not asked since, once each.
+
+        It may have missed an announcement, or hang: nobody waits for anything of it, so only asking tells.
+        """
+        asked = []
+        for source in sorted(self._ready):
+            row = self._rows[source]
+            if row.behind_since is None:
+                row.asked_behind = False
+            elif not row.asked_behind and now >= row.behind_since + BEHIND_BLOCKS_GRACE_S:
+                row.asked_behind = True
+                asked.append(source)
+        return asked
 
     def check(self, now: float) -> list[SourceStatusData]:
         """Demote who has stayed behind and take back who has kept up; return what is to be told."""

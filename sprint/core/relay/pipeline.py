@@ -178,6 +178,7 @@ class Pipeline:
             outcome.drafts += self._finality.advance(outcome.head)
             self._poll_at = now + self.state.settings.head_poll_s
         outcome.drafts += self.state.board.check(now) + self.state.announcers.check(now)
+        outcome.requests += [self.state.headers_request(each) for each in self.state.board.to_ask(now)]
         outcome.drafts += self.state.trials.check(self.state.synced, self.state.tree, now)
         self.watchdog.sources_changed(self.state.ready_count(), now, shut_out=self.state.trials.shut_out)
         status = self.watchdog.check(now, self.state.quorum.stalled(now, self.state.tree.head))

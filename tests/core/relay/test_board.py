@@ -175,3 +175,30 @@ def test_a_source_that_is_back_on_a_quiet_chain_is_not_demoted_for_having_nothin
     driver.timer(BEHIND_BLOCKS_GRACE_S)
     driver.timer(60.0)
     assert driver.told("source_status") == []
+
+
+def test_one_that_is_behind_for_a_while_is_to_be_asked_once_and_again_when_it_falls_behind_anew() -> None:
+    board = board_of("a", "b")
+    board.won("a", 10)
+    board.confirmed("b", 10, 0.1)
+    board.won("a", 11)
+    board.check(100.0)
+    assert board.to_ask(102.9) == []
+    assert board.to_ask(103.0) == ["b"]
+    assert board.to_ask(120.0) == []
+    board.confirmed("b", 11, 0.1)
+    board.check(121.0)
+    assert board.to_ask(121.0) == []
+    board.won("a", 12)
+    board.check(122.0)
+    assert board.to_ask(125.0) == ["b"]
+
+
+def test_a_source_that_says_nothing_while_others_go_on_is_asked_for_headers() -> None:
+    blocks = Blocks()
+    driver = begun(blocks, None, "a", "b")
+    (first,) = blocks.mine(1)
+    driver.follow("a", [first])
+    asked = driver.timer(BEHIND_BLOCKS_GRACE_S).requests
+    assert [request.source for request in asked if request.locator] == ["b"]
+    assert driver.timer(1.0).requests == []
