@@ -66,6 +66,14 @@ BENCHES = (
         ("--rounds", "5"),
     ),
     Bench(
+        "catch_up",
+        (
+            Target("headers of a catch-up, Dogecoin, merge-mined / plain"),
+            Target("headers of a catch-up, Litecoin / plain"),
+        ),
+        ("--rounds", "2", "--headers", "300"),
+    ),
+    Bench(
         "dedup",
         (
             Target("dedup, one at a time / OrderedDict", "at least", 5),
