@@ -9,7 +9,8 @@ import re
 from importlib import resources
 from pathlib import Path
 
-from sprint.core.config.pages import reference_tables, tier_table
+from sprint.core.config.pages import breaker_table, reference_tables, tier_table
+from sprint.tools.breaker.registry import packaged_texts
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "configuration.md"
 
@@ -17,7 +18,11 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "configur
 def filled(page: str) -> str:
     """Return the page with the table under each section's heading as it is to be."""
     packaged = resources.files("sprint.core.relay").joinpath("tiers.toml").read_text(encoding="utf-8")
-    for heading, table in (*reference_tables().items(), ("[tiers.NAME]", tier_table(packaged))):
+    of_names = (
+        ("[tiers.NAME]", tier_table(packaged)),
+        ("[breakers.NAME]", breaker_table(packaged_texts(), packaged)),
+    )
+    for heading, table in (*reference_tables().items(), *of_names):
         pattern = rf"(^## `{re.escape(heading)}`\n(?:(?!## |\|).*\n)*)(?:\|.*\n)*"
         found = list(re.finditer(pattern, page, flags=re.MULTILINE))
         if len(found) != 1:

@@ -193,6 +193,7 @@ def _options(
         chains=chains,
         kernels=config.relay.kernels,
         features=config.features,
+        breakers=resolved.breakers,
     )
 
 

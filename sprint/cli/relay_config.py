@@ -48,9 +48,10 @@ def example() -> None:
     """Print a config file with every key, commented out."""
     with exits.errors_end_the_command():
         from sprint.core.config.pages import example as example_text
+        from sprint.tools.breaker.registry import packaged_texts
         from sprint.tools.relay.config_file import packaged_tiers_text
 
-        print(example_text(packaged_tiers_text()), end="")
+        print(example_text(packaged_tiers_text(), packaged_texts()), end="")
 
 
 @app.command()
@@ -124,10 +125,14 @@ def convert(file: Annotated[Path, typer.Argument(metavar="FILE", help="YAML, JSO
         from sprint.core.config import Layers
         from sprint.core.config.foreign import left_out_lines
         from sprint.core.config.toml_text import document
+        from sprint.tools.breaker.registry import packaged_texts
         from sprint.tools.relay.config_file import packaged_tiers_text, read_config
 
         read = read_config(file.expanduser())
-        problems = problems_of(Layers(table=read.table, name=str(file), tiers_text=packaged_tiers_text()))
+        layers = Layers(
+            table=read.table, name=str(file), tiers_text=packaged_tiers_text(), policies=packaged_texts()
+        )
+        problems = problems_of(layers)
         text = document(read.table) if not problems else ""
         print("\n".join([text, *left_out_lines(read.translated)]).strip("\n") if not problems else "", end="")
         if not problems:
@@ -152,6 +157,7 @@ def set_key(
         from sprint.core.config.formats import table_of_toml
         from sprint.core.config.toml_text import set_in_text
         from sprint.core.errors import ConfigError
+        from sprint.tools.breaker.registry import packaged_texts
         from sprint.tools.relay.config_file import packaged_tiers_text, write_config
 
         known = _settable(key)
@@ -167,6 +173,7 @@ def set_key(
             name=str(path),
             environment=dict(os.environ),
             tiers_text=packaged_tiers_text(),
+            policies=packaged_texts(),
         )
         problems = problems_of(layers)
         if problems:
@@ -186,6 +193,10 @@ def _settable(key: str) -> Key:
     from sprint.core.errors import ConfigError
 
     known = find_key(key)
+    if ":" in key:
+        raise ConfigError(
+            f'{key}: a breaker\'s own figures are set in the file: [breakers."…"] {known.field}'
+        )
     if variable_of(key) is None:
         raise ConfigError(f"{key}: sources are a list of tables; edit the file: {known.section}")
     if ANY_NAME in key.split("."):

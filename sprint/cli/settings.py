@@ -18,10 +18,12 @@ from sprint.core.config import (
     sections_by_chain,
     sources_of,
 )
+from sprint.core.config.breakers import check_breaker_names
 from sprint.core.config.change import Values, running_values
 from sprint.core.config.resolve import try_resolve
 from sprint.core.errors import ConfigError
 from sprint.core.relay.source_url import SourceSpec
+from sprint.tools.breaker.registry import packaged_texts
 from sprint.tools.plugins import ChainCatalog
 from sprint.tools.relay.config_file import find_config, packaged_tiers_text, read_config
 
@@ -55,6 +57,7 @@ def layers_of(config: Path | None, flags: Flags = MappingProxyType({})) -> tuple
             if value is not None
         ),
         tiers_text=packaged_tiers_text(),
+        policies=packaged_texts(),
         notes=read.translated.notes if read is not None else (),
     )
     return layers, path
@@ -70,6 +73,7 @@ def check_names(resolved: Resolved, sources: tuple[str, ...] = ()) -> tuple[Sour
     """Return all sources; ConfigError where the config names a chain that there isn't, or a source twice."""
     catalog = ChainCatalog.installed()
     sections_by_chain(resolved.config, catalog.id_of)
+    check_breaker_names(resolved.breakers, catalog.id_of)
     specs = sources_of(resolved.config, sources)
     for spec in specs:
         try:

@@ -22,10 +22,8 @@ class BreakerGroup:
     stands_in: Callable[[str], bool] | None = None
 
     def __init__(self, name: str, *, ejected_percent_max: float = 100.0) -> None:
-        if not 0.0 <= ejected_percent_max <= 100.0:
-            raise ConfigError(f"group {name!r}: {ejected_percent_max} percent may be out; it is 0 to 100")
         self.name = name
-        self.ejected_percent_max = ejected_percent_max
+        self.allow(ejected_percent_max)
         self._members: set[str] = set()
         self._out: set[str] = set()
 
@@ -47,6 +45,14 @@ class BreakerGroup:
         """How many may be out by their detectors: never all."""
         members = len(self._members)
         return max(0, min(int(members * self.ejected_percent_max / 100.0), members - 1))
+
+    def allow(self, ejected_percent_max: float) -> None:
+        """Let so many percent be out from now on; who is out stays so."""
+        if not 0.0 <= ejected_percent_max <= 100.0:
+            raise ConfigError(
+                f"group {self.name!r}: {ejected_percent_max} percent may be out; it is 0 to 100"
+            )
+        self.ejected_percent_max = ejected_percent_max
 
     def add(self, name: str) -> None:
         """Take a member in."""

@@ -33,7 +33,7 @@ def policy_with(policy: Policy, fields: Mapping[str, Any]) -> Policy:
     try:
         return check_policy(found, "")
     except ConfigError as error:
-        raise ConfigError(_said_of_two(str(error), laid)) from error
+        raise ConfigError(str(error).removeprefix(".")) from error
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,13 +66,6 @@ def _said(error: str, laid: Mapping[str, Any]) -> str:
         return error
     wanted = error[: found.start()].replace("Expected", "want", 1)
     return f"{found[1]}: {_shown(_value_at(laid, found[1]))}; {wanted}"
-
-
-def _said_of_two(error: str, laid: Mapping[str, Any]) -> str:
-    """Add the values to a sentence on figures that can't hold together, as `.a.b is below c`."""
-    key, _, why = error.removeprefix(".").partition(" ")
-    value = _value_at(laid, key)
-    return f"{key}: {why}" if value is None else f"{key}: {_shown(value)} {why}"
 
 
 def _value_at(laid: Mapping[str, Any], path: str) -> object:

@@ -62,16 +62,25 @@ def _first_wrong(policy: Policy) -> str:
         msgspec.convert(msgspec.to_builtins(policy), Policy)
     except msgspec.ValidationError as error:
         return f": {error}"
-    for wrong, key, why in (
-        (policy.backoff.longest_s < policy.backoff.base_s, "backoff.longest_s", "is below backoff.base_s"),
-        (policy.half_open_longest_s < policy.trial_lease_s, "half_open_longest_s", "is below trial_lease_s"),
-        (policy.adaptive.least > 1.0, "adaptive.least", "is above 1, so that the base can't hold"),
-        (policy.adaptive.greatest < 1.0, "adaptive.greatest", "is below 1, so that the base can't hold"),
-        (policy.recovery.base >= policy.recovery.trial_from, "recovery.base", "reaches recovery.trial_from"),
-        (_weights(policy) <= 0.0, "health.weight_…", "are all 0"),
+    backoff, adaptive, recovery = policy.backoff, policy.adaptive, policy.recovery
+    longest_s, lease_s = policy.half_open_longest_s, policy.trial_lease_s
+    base, needed = recovery.base, recovery.trial_from
+    for wrong, key, value, why in (
+        (
+            backoff.longest_s < backoff.base_s,
+            *("backoff.longest_s", backoff.longest_s, f"is below backoff.base_s = {backoff.base_s:g}"),
+        ),
+        (longest_s < lease_s, "half_open_longest_s", longest_s, f"is below trial_lease_s = {lease_s:g}"),
+        (adaptive.least > 1.0, "adaptive.least", adaptive.least, "is above 1, so that the base can't hold"),
+        (
+            adaptive.greatest < 1.0,
+            *("adaptive.greatest", adaptive.greatest, "is below 1, so that the base can't hold"),
+        ),
+        (base >= needed, "recovery.base", base, f"reaches recovery.trial_from = {needed:g}"),
+        (_weights(policy) <= 0.0, "health.weight_…", 0.0, "in all; one at least has to count"),
     ):
         if wrong:
-            return f".{key} {why}"
+            return f".{key} = {value:g} {why}"
     return ""
 
 

@@ -31,10 +31,19 @@ class Entry(Generic[Made]):
 
 
 class Registry(Generic[Made]):
-    """The breakers of a process. `make` is called once for each name."""
+    """The breakers of a process. `make` is called once for each name.
 
-    def __init__(self, policies: Mapping[str, Policy], make: Callable[[str, Policy], Made]) -> None:
+    `own` are policies of single breakers by the breaker's name, in the place of the one it is made of.
+    """
+
+    def __init__(
+        self,
+        policies: Mapping[str, Policy],
+        make: Callable[[str, Policy], Made],
+        own: Mapping[str, Policy] | None = None,
+    ) -> None:
         self._policies = dict(policies)
+        self._own = dict(own or {})
         self._make = make
         self._entries: dict[str, Entry[Made]] = {}
 
@@ -70,20 +79,30 @@ class Registry(Generic[Made]):
         """Forget a breaker; whoever holds it may go on with it. False: there is none."""
         return self._entries.pop(name, None) is not None
 
-    def adopt(self, policies: Mapping[str, Policy]) -> list[tuple[Made, Policy]]:
-        """Take new policies; return which breaker has to take which. Refused whole if one had none."""
+    def adopt(
+        self, policies: Mapping[str, Policy], own: Mapping[str, Policy] | None = None
+    ) -> list[tuple[Made, Policy]]:
+        """Take new policies; return which breaker has to take which. Refused whole if one had none.
+
+        A breaker whose policy says the same as before is left alone, also where somebody has given it
+        another one meanwhile.
+        """
         gone = sorted({entry.policy_name for entry in self._entries.values()} - policies.keys())
         if gone:
             raise ConfigError(f"breakers.{gone[0]}: breakers in use are made of it; it can't be left out")
-        for name, policy in policies.items():
+        for name, policy in [*policies.items(), *(own or {}).items()]:
             check_policy(policy, f"breakers.{name}")
-        changed = {name for name, policy in policies.items() if self._policies.get(name) != policy}
-        self._policies = dict(policies)
+        before = {name: self._policy_of(name, entry.policy_name) for name, entry in self._entries.items()}
+        self._policies, self._own = dict(policies), dict(own or {})
+        after = {name: self._policy_of(name, entry.policy_name) for name, entry in self._entries.items()}
         return [
-            (entry.breaker, self._policies[entry.policy_name])
-            for entry in self._entries.values()
-            if entry.policy_name in changed
+            (self._entries[name].breaker, policy)
+            for name, policy in after.items()
+            if policy is not None and policy != before[name]
         ]
+
+    def _policy_of(self, name: str, policy_name: str) -> Policy | None:
+        return self._own.get(name) or self._policies.get(policy_name)
 
     def drop_idle(self, now: float, idle_s: float, idles: Callable[[Made], bool]) -> int:
         """Drop those that nobody has asked for in `idle_s`, that need not be kept and that `idles`."""
@@ -97,7 +116,7 @@ class Registry(Generic[Made]):
         return len(dropped)
 
     def _made(self, name: str, policy_name: str, now: float, *, kept: bool) -> Entry[Made]:
-        policy = self._policies.get(policy_name)
+        policy = self._policy_of(name, policy_name) if policy_name in self._policies else None
         if policy is None:
             raise ConfigError(
                 f"breaker {name!r}: no policy {policy_name!r}; there are {', '.join(self._policies)}"

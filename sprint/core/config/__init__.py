@@ -5,6 +5,7 @@ key is an error that names the nearest known one. Nobody is handed the whole rec
 gives each part what is its own.
 """
 
+from sprint.core.config.breakers import BreakerSettings
 from sprint.core.config.change import ConfigChange
 from sprint.core.config.environment import ENVIRONMENT_PREFIX, ENVIRONMENT_RESERVED
 from sprint.core.config.origins import Origin, Resolved, Setting
@@ -25,6 +26,7 @@ __all__ = [
     "ENVIRONMENT_PREFIX",
     "ENVIRONMENT_RESERVED",
     "AdminSection",
+    "BreakerSettings",
     "ChainSection",
     "Config",
     "ConfigChange",

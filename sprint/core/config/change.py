@@ -11,20 +11,23 @@ from typing import Any
 
 import msgspec
 
+from sprint.core.config.breakers import BreakerSettings
 from sprint.core.config.keys import KEYS, find_key
 from sprint.core.config.origins import Resolved
 from sprint.core.relay.source_url import SourceSpec
 from sprint.core.relay.tiers import find_tier
 
-# Dotted names to values; a source stands as one, under its own name.
+# Dotted names to values; a source stands as one, under its own name, and so does all of `[breakers]`.
 Values = Mapping[str, Any]
+BREAKERS = "breakers"
 
 
 class ConfigChange(msgspec.Struct, frozen=True, kw_only=True):
     """A reload's difference.
 
     A source that was changed is in `sources_removed` as it was and in `sources_added` as it is to be.
-    `tiers` has the changed fields of each tier served, by its name. `log_level` is None where it stays.
+    `tiers` has the changed fields of each tier served, by its name. `breakers` is all of `[breakers]` as it
+    is to be, `breaker_keys` what of it differs. It and `log_level` are None where they stay.
     `restart` names what differs and is read at the start only.
     """
 
@@ -33,6 +36,8 @@ class ConfigChange(msgspec.Struct, frozen=True, kw_only=True):
     tiers: dict[str, dict[str, Any]] = {}
     features: dict[str, bool] = {}
     log_level: str | None = None
+    breakers: BreakerSettings | None = None
+    breaker_keys: tuple[str, ...] = ()
     restart: tuple[str, ...] = ()
 
     @property
@@ -40,7 +45,7 @@ class ConfigChange(msgspec.Struct, frozen=True, kw_only=True):
         """The keys that are applied at once, sorted."""
         keys = {source_key(spec) for spec in (*self.sources_removed, *self.sources_added)}
         keys |= {f"tiers.{tier}.{field}" for tier, fields in self.tiers.items() for field in fields}
-        keys |= {f"features.{name}" for name in self.features}
+        keys |= {f"features.{name}" for name in self.features} | {*self.breaker_keys}
         return tuple(sorted(keys | ({"log.level"} if self.log_level is not None else set())))
 
     def __bool__(self) -> bool:
@@ -62,7 +67,7 @@ def running_values(resolved: Resolved, sources: Sequence[SourceSpec], *, quiet: 
     values: dict[str, Any] = {}
     for key in KEYS.values():
         section = key.name.split(".")[0]
-        if section not in ("chains", "tiers"):
+        if section not in ("chains", "tiers", BREAKERS):
             values[key.name] = getattr(getattr(config, section), key.field)
     for tier in (find_tier(resolved.tiers, name) for name in config.relay.tiers):
         fields = msgspec.structs.asdict(tier)
@@ -72,6 +77,7 @@ def running_values(resolved: Resolved, sources: Sequence[SourceSpec], *, quiet: 
         values |= {f"chains.{name}.{field}": v for field, v in fields.items() if field != "sources"}
     if quiet:
         values["log.level"] = "warning"
+    values[BREAKERS] = resolved.breakers
     return values | {source_key(spec): spec for spec in sources}
 
 
@@ -87,6 +93,8 @@ def change_between(running: Values, wanted: Values) -> ConfigChange:
         if isinstance(old, SourceSpec) or isinstance(new, SourceSpec):
             removed += [old] if isinstance(old, SourceSpec) else []
             added += [new] if isinstance(new, SourceSpec) else []
+        elif name == BREAKERS:
+            continue
         elif not find_key(name).at_once or name not in running or name not in wanted:
             restart.append(name)
         elif name.startswith("tiers."):
@@ -100,6 +108,8 @@ def change_between(running: Values, wanted: Values) -> ConfigChange:
         tiers=tiers,
         features=features,
         log_level=wanted["log.level"] if "log.level" in differing else None,
+        breakers=wanted[BREAKERS] if BREAKERS in differing else None,
+        breaker_keys=wanted[BREAKERS].changed_keys(running[BREAKERS]) if BREAKERS in differing else (),
         restart=tuple(sorted(restart)),
     )
 
@@ -107,7 +117,8 @@ def change_between(running: Values, wanted: Values) -> ConfigChange:
 def applied(running: Values, wanted: Values, change: ConfigChange, refused: Sequence[str] = ()) -> Values:
     """Return what runs once a change was applied, but for the keys that could not be."""
     values = dict(running)
-    for name in set(change.at_once) - set(refused):
+    names = {BREAKERS if name in change.breaker_keys else name for name in change.at_once}
+    for name in names - set(refused):
         if name in wanted:
             values[name] = wanted[name]
         else:

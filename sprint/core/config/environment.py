@@ -1,13 +1,15 @@
 """Environment variables as a layer of the config: `SPRINT_SECTION__KEY`, and the names of earlier papers.
 
 Upper case, two underscores where the dotted name has a dot, one where a chain's id has a dash:
-`SPRINT_RELAY__DATA_DIR`, `SPRINT_TIERS__FREE__PORT`, `SPRINT_CHAINS__LITECOIN_REGTEST__QUORUM`.
+`SPRINT_RELAY__DATA_DIR`, `SPRINT_TIERS__FREE__PORT`, `SPRINT_CHAINS__LITECOIN_REGTEST__QUORUM`,
+`SPRINT_BREAKERS__SOURCE__BACKOFF__BASE_S`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from sprint.core.config.breaker_keys import NO_POLICIES
 from sprint.core.config.keys import ANY_NAME, KEYS, SOURCES_KEY, Key, nearest
 from sprint.core.config.origins import Origin, Setting
 from sprint.core.errors import ConfigError
@@ -67,8 +69,8 @@ def environment_notes(environment: Mapping[str, str]) -> list[str]:
 
 
 def variable_of(name: str) -> str | None:
-    """Return the variable that sets a key; None for a source's, which are a list."""
-    if name.startswith(SOURCES_KEY) or name.endswith(".sources") or ".sources." in name:
+    """Return the variable that sets a key; None for a source's, which are a list, and for one breaker's."""
+    if name.startswith(SOURCES_KEY) or name.endswith(".sources") or ".sources." in name or ":" in name:
         return None
     return ENVIRONMENT_PREFIX + name.replace(".", "__").replace("-", "_").upper()
 
@@ -76,13 +78,20 @@ def variable_of(name: str) -> str | None:
 def _key_of(variable: str) -> tuple[str, Key]:
     """Return the dotted name that a variable sets and its key; ConfigError names the nearest variable."""
     parts = variable.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
-    named = parts[1].replace("_", "-") if len(parts) == 3 and parts[0] in ("chains", "tiers") else ""
-    pattern = ".".join([parts[0], ANY_NAME, parts[2]] if named else parts)
+    named = parts[1].replace("_", "-") if _names_one(parts) else ""
+    pattern = ".".join([parts[0], ANY_NAME, *parts[2:]] if named else parts)
     key = KEYS.get(pattern)
     if key is None or variable_of(pattern) is None or variable != variable.upper():
         known = [v.replace(ANY_NAME, parts[1].upper()) if named else v for v in _variables()]
         raise ConfigError(f"unknown variable {variable}; {nearest(variable, known)}")
-    return (f"{parts[0]}.{named}.{parts[2]}" if named else pattern), key
+    return (".".join([parts[0], named, *parts[2:]]) if named else pattern), key
+
+
+def _names_one(parts: Sequence[str]) -> bool:
+    """Tell whether a variable is of one chain, tier or policy, whose name is its second part."""
+    if parts[0] == "breakers":
+        return len(parts) > 2 and parts[1] not in NO_POLICIES
+    return len(parts) == 3 and parts[0] in ("chains", "tiers")
 
 
 def _variables() -> list[str]:

@@ -1,13 +1,18 @@
-"""The text of a config file to a table: TOML, or JSON. YAML has a module of its own, read when it is met."""
+"""The text of a config file to a table: TOML, or JSON; and a key as TOML has it.
+
+YAML has a module of its own, read when it is met.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from typing import Any
 
 from sprint.core.errors import ConfigError
 
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 NESTED_TOO_DEEPLY = "nested too deeply to be read"
 
 
@@ -32,6 +37,13 @@ def table_of_json(text: str, name: str) -> dict[str, Any]:
     if not isinstance(table, dict):
         raise ConfigError(f"{name}: not a config: want an object, got {type(table).__name__}")
     return table
+
+
+def key_text(name: str) -> str:
+    """Return a key as TOML has it: bare, or quoted where it has to be, by what JSON escapes and DEL."""
+    if _BARE_KEY.fullmatch(name):
+        return name
+    return json.dumps(name, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

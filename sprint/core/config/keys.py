@@ -1,6 +1,7 @@
 """Every key of the config by its dotted name, and the leaves of a table held against them.
 
-A key that stands for several is written with `NAME`: `chains.NAME.gap_after_s`, `tiers.NAME.port`.
+A key that stands for several is written with `NAME`: `chains.NAME.gap_after_s`, `tiers.NAME.port`,
+`breakers.NAME.backoff.base_s`.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ from typing import Any, NamedTuple, get_type_hints
 import msgspec
 from msgspec import Meta, inspect
 
+from sprint.core.config.breaker_keys import NO_POLICIES, Field, beside_fields, policy_fields
+from sprint.core.config.formats import key_text
 from sprint.core.config.sections import TIER_KEYS, ChainSection, Config, SourceSection
 from sprint.core.errors import ConfigError
 from sprint.core.relay.tiers import TierPolicy
 
 ANY_NAME = "NAME"
 SHOWN_LENGTH_MAX = 80
+NONE_WORD = "none"  # TOML has no null: how a figure of a breaker is switched off
 _EXAMPLES = {"chains": ".bitcoin", "tiers": ".free"}
 
 
@@ -35,11 +39,14 @@ class Key(msgspec.Struct, frozen=True):
     @property
     def section(self) -> str:
         """The heading it stands under, as in the file."""
-        table = self.name.rpartition(".")[0]
+        table = self.name.removesuffix(f".{self.field}")
         return f"[[{table}]]" if table.endswith(".sources") else f"[{table}]"
 
     @property
     def field(self) -> str:
+        """What stands under that heading: `port`, and of a breaker's policy `backoff.base_s`."""
+        if self.name.startswith(POLICY_KEYS):
+            return self.name.removeprefix(POLICY_KEYS)
         return self.name.rpartition(".")[2]
 
     @property
@@ -52,10 +59,21 @@ class Key(msgspec.Struct, frozen=True):
 
     def convert(self, value: object, *, strict: bool = True) -> Any:
         """Return a value of the key's kind; ConfigError says what was wanted."""
+        if value == NONE_WORD and self._may_be_none():
+            return None
         try:
             return msgspec.convert(value, self.kind, strict=strict)
         except msgspec.ValidationError as error:
             raise ConfigError(f"{error}{self._choices()}") from error
+
+    def _may_be_none(self) -> bool:
+        """Tell whether it is a figure of a breaker that may be switched off."""
+        kind = inspect.type_info(self.kind)
+        return (
+            self.name.startswith(POLICY_KEYS)
+            and isinstance(kind, inspect.UnionType)
+            and any(isinstance(each, inspect.NoneType) for each in kind.types)
+        )
 
     def _choices(self) -> str:
         kind = _bare(inspect.type_info(self.kind))
@@ -76,6 +94,8 @@ class Leaf(NamedTuple):
 def find_key(name: str) -> Key:
     """Return the key that a dotted name means, as `chains.bitcoin.quorum`; ConfigError names the nearest."""
     parts = name.split(".")
+    if parts[0] == "breakers":
+        return _find_breaker_key(name)
     given = parts[1] if parts[0] in ("chains", "tiers") and len(parts) > 2 else ANY_NAME
     pattern = ".".join(
         part for part in name.replace(f".{given}.", f".{ANY_NAME}.", 1).split(".") if not part.isdigit()
@@ -85,6 +105,21 @@ def find_key(name: str) -> Key:
         known = [key.replace(ANY_NAME, given) if key.startswith(parts[0]) else key for key in KEYS]
         raise ConfigError(f"unknown key {name}; {nearest(name, known)}")
     return found
+
+
+def _find_breaker_key(name: str) -> Key:
+    """Return the key of a policy's figure or of what stands beside; a breaker's name may have dots in it."""
+    if name in KEYS:
+        return KEYS[name]
+    rest = name.removeprefix("breakers.")
+    fields = [key.removeprefix(POLICY_KEYS) for key in KEYS if key.startswith(POLICY_KEYS)]
+    found = [field for field in fields if rest.endswith(f".{field}") and rest != f".{field}"]
+    if found:
+        return KEYS[POLICY_KEYS + max(found, key=len)]
+    given = rest.partition(".")[0]
+    known = [f"breakers.{given}.{field}" for field in fields]
+    known += [key for key in KEYS if key.startswith("breakers.") and not key.startswith(POLICY_KEYS)]
+    raise ConfigError(f"unknown key {name}; {nearest(name, known)}")
 
 
 def read_leaves(table: Mapping[str, Any]) -> tuple[list[Leaf], list[str]]:
@@ -116,6 +151,8 @@ def _walk(table: Mapping[str, Any], problems: list[str]) -> Iterator[Leaf]:
             problems.append(f"unknown key {name}; {nearest(name, known)}")
         elif not isinstance(section, dict):
             problems.append(f"{name} is not a table; want [{name + _EXAMPLES.get(name, '')}]")
+        elif name == "breakers":
+            yield from _breakers(section, problems)
         elif name in ("chains", "tiers"):
             for inner, fields in section.items():
                 yield from _section(fields, (name, inner), f"{name}.{ANY_NAME}", problems)
@@ -140,6 +177,38 @@ def _section(
             yield from _sources(value, (*path, field), problems)
         else:
             yield Leaf(known[field], f"{place}.{field}", (*path, field), value)
+
+
+def _breakers(section: Mapping[str, Any], problems: list[str]) -> Iterator[Leaf]:
+    """Walk `[breakers]`: what stands beside the policies, then each of them with the records within."""
+    beside = {name: value for name, value in section.items() if name in NO_POLICIES}
+    yield from _flattened(beside, ("breakers",), "breakers.", problems)
+    for name, fields in section.items():
+        if name in NO_POLICIES:
+            continue
+        if isinstance(fields, dict):
+            yield from _flattened(fields, ("breakers", name), POLICY_KEYS, problems)
+        else:
+            place = f"breakers.{key_text(name)}"
+            problems.append(f"{place} is not a table; want [{place}]")
+
+
+def _flattened(
+    fields: Mapping[str, Any], path: tuple[str, ...], pattern: str, problems: list[str]
+) -> Iterator[Leaf]:
+    """Walk fields of which some are tables of fields; `pattern` stands before a field in its key's name."""
+    place = ".".join(map(key_text, path))
+    known = [name.removeprefix(pattern) for name in KEYS if name.startswith(pattern)]
+    for field, value in fields.items():
+        is_record = any(name.startswith(f"{field}.") for name in known)
+        if is_record and isinstance(value, dict):
+            yield from _flattened(value, (*path, field), f"{pattern}{field}.", problems)
+        elif is_record:
+            problems.append(f"{place}.{field} is not a table; want [{place}.{field}]")
+        elif field in known:
+            yield Leaf(KEYS[pattern + field], f"{place}.{field}", (*path, field), value)
+        else:
+            problems.append(f"unknown key {place}.{field}; {nearest(field, known, f'{place}.')}")
 
 
 def _sources(listed: object, path: tuple[str | int, ...], problems: list[str]) -> Iterator[Leaf]:
@@ -187,12 +256,21 @@ def _keys_of(
     return keys
 
 
+def _breaker_key(prefix: str, field: Field) -> Key:
+    return Key(
+        prefix + field.path, field.kind, field.default, field.about, flag="", at_once=True, default_said=""
+    )
+
+
 def _all_keys() -> dict[str, Key]:
     found: list[Key] = []
     for field in msgspec.structs.fields(Config):
         if field.name == "chains":
             found += _keys_of(f"chains.{ANY_NAME}", ChainSection)
             found += _keys_of(SOURCES_KEY, SourceSection)
+        elif field.name == "breakers":
+            found += [_breaker_key("breakers.", field) for field in beside_fields()]
+            found += [_breaker_key(POLICY_KEYS, field) for field in policy_fields()]
         elif field.name == "tiers":
             found += _keys_of(f"tiers.{ANY_NAME}", TierPolicy, TIER_KEYS)
         else:
@@ -200,5 +278,6 @@ def _all_keys() -> dict[str, Key]:
     return {key.name: key for key in found}
 
 
+POLICY_KEYS = f"breakers.{ANY_NAME}."
 SOURCES_KEY = f"chains.{ANY_NAME}.sources"
 KEYS: dict[str, Key] = _all_keys()

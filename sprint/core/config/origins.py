@@ -6,6 +6,9 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from sprint.core.breaker.policy_set import PolicySet
+from sprint.core.config.breakers import BreakerSettings
+from sprint.core.config.formats import key_text
 from sprint.core.config.sections import Config
 from sprint.core.relay.tiers import TierPolicy
 
@@ -36,12 +39,14 @@ DEFAULT = Origin("default")
 class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     """A config with all layers laid over each other, and the origin of every value that isn't a default.
 
-    `tiers` are the packaged ones with the config's fields in place. `notes` say what was accepted and
-    counts for nothing.
+    `tiers` are the packaged ones with the config's fields in place, `policies` those of breakers. `notes`
+    say what was accepted and counts for nothing.
     """
 
     config: Config
     tiers: dict[str, TierPolicy]
+    breakers: BreakerSettings
+    policies: PolicySet
     origins: dict[str, Origin]
     notes: tuple[str, ...] = ()
 
@@ -52,3 +57,13 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
             return known
         section, _, rest = name.partition(".")
         return Origin("tier", rest.partition(".")[0]) if section == "tiers" else DEFAULT
+
+    def figure_origin(self, policy: str, figure: str) -> Origin:
+        """Return where a figure of a breaker's policy comes from: its own, or below."""
+        known = self.origins.get(f"breakers.{key_text(policy)}.{figure}")
+        if known is not None:
+            return known
+        below = self.policies.laid_under(policy, figure)
+        if below is not None:
+            return self.figure_origin(below, figure)
+        return Origin("tier", policy) if policy == self.policies.tier else DEFAULT

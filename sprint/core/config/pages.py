@@ -8,13 +8,18 @@ from typing import Any
 
 import msgspec
 
+from sprint.core.breaker.policy import Policy
+from sprint.core.breaker.policy_set import PackagedPolicies, parse_policy_set
+from sprint.core.config.breaker_keys import EJECTED_KEY, INTERVALS
+from sprint.core.config.breakers import figures
 from sprint.core.config.environment import variable_of
-from sprint.core.config.keys import KEYS, SOURCES_KEY, Key, find_key
+from sprint.core.config.formats import key_text
+from sprint.core.config.keys import ANY_NAME, KEYS, NONE_WORD, POLICY_KEYS, SOURCES_KEY, Key, find_key
 from sprint.core.config.origins import Origin, Resolved
-from sprint.core.config.sections import SourceSection
+from sprint.core.config.sections import Config, SourceSection
 from sprint.core.config.toml_text import literal
 from sprint.core.relay.source_url import SCHEMES, without_secrets
-from sprint.core.relay.tiers import TierPolicy, find_tier, parse_tiers
+from sprint.core.relay.tiers import TierPolicy, find_tier, highest_tier, parse_tiers
 
 WIDTH = 100
 EXAMPLE_HEAD = """\
@@ -30,7 +35,7 @@ _EXAMPLE_SOURCES: tuple[dict[str, Any], ...] = (
 )
 # A key whose default is no value of its own.
 _EXAMPLE_VALUES = {"relay.data_dir": "~/.local/share/sprint", "chains.NAME.no_block_alarm_s": 4_500.0}
-_EXAMPLE_NAMES = {"chains": "bitcoin", "tiers": "business"}
+_EXAMPLE_NAMES = {"chains": "bitcoin", "tiers": "business", "breakers": "source"}
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -41,9 +46,11 @@ class Shown(msgspec.Struct, frozen=True):
     origin: str
 
 
-def example(tiers_text: str) -> str:
+def example(tiers_text: str, packaged: PackagedPolicies) -> str:
     """Return a whole config file with every key, commented out."""
-    policy = find_tier(parse_tiers(tiers_text), _EXAMPLE_NAMES["tiers"])
+    tiers = parse_tiers(tiers_text)
+    policies = parse_policy_set(packaged, {}, _default_tier(tiers_text)).named
+    values = _example_values(tiers[_EXAMPLE_NAMES["tiers"]], policies[_EXAMPLE_NAMES["breakers"]])
     lines = EXAMPLE_HEAD.splitlines()
     section = ""
     for key in KEYS.values():
@@ -54,7 +61,7 @@ def example(tiers_text: str) -> str:
             lines += ["", f"# {_example_section(section)}"]
         lines += [f"#   {line}" for line in textwrap.wrap(_comment(key), WIDTH)]
         if not key.name.startswith(SOURCES_KEY):
-            lines.append(f"# {key.field} = {literal(_example_value(key, policy))}")
+            lines.append(f"# {key.field} = {_literal(values.get(key.name, key.default))}")
         elif key.field == SourceSection.__struct_fields__[-1]:
             lines += _example_sources(section)
     return "\n".join(lines) + "\n"
@@ -68,12 +75,16 @@ def explain(name: str, resolved: Resolved) -> str:
         ("", key.about),
         ("default", default_said(key)),
         ("file", f"{key.section} {key.field}"),
-        ("environment", variable or "none: sources are a list"),
+        ("environment", variable or _without_variable(name)),
         ("flag", key.flag or "none"),
         ("a change", "applied at once" if key.at_once else "restart needed"),
     ]
     rows += [("now", f"{_text(row)}   # {row.origin}") for row in shown(resolved) if _matches(row.key, name)]
     return "\n".join([name, *(f"  {label + ':' if label else '':13}{text}" for label, text in rows)])
+
+
+def _without_variable(name: str) -> str:
+    return "none: a variable can't name one breaker" if ":" in name else "none: sources are a list"
 
 
 def shown(resolved: Resolved) -> list[Shown]:
@@ -86,7 +97,7 @@ def show(resolved: Resolved, *, origins: bool) -> str:
     lines: list[str] = []
     table = ""
     for row in shown(resolved):
-        if row.value is None:
+        if row.value is None and not row.key.startswith("breakers."):
             continue
         found = row.key.rpartition(".")[0]
         if found != table:
@@ -101,7 +112,7 @@ def reference_tables() -> dict[str, str]:
     """Return the reference page's table of each section by its heading."""
     tables: dict[str, list[str]] = {}
     for key in KEYS.values():
-        if key.name.startswith("tiers."):
+        if key.name.startswith(("tiers.", POLICY_KEYS)):
             continue
         rows = tables.setdefault(
             key.section, ["| key | default | a change | what it is |", "| --- | --- | --- | --- |"]
@@ -121,10 +132,30 @@ def tier_table(tiers_text: str) -> str:
     return "\n".join(rows)
 
 
+def breaker_table(packaged: PackagedPolicies, tiers_text: str) -> str:
+    """Return the reference page's table of the policies of what a relay calls, as packaged."""
+    policies = parse_policy_set(packaged, {}, _default_tier(tiers_text))
+    called = {name: dict(figures(policies.named[name])) for name in policies.figures_of}
+    rows = [f"| key | {' | '.join(called)} | a change | what it is |", "| --- " * (len(called) + 3) + "|"]
+    for key in KEYS.values():
+        if key.name.startswith(POLICY_KEYS):
+            cells = " | ".join(f"`{_literal(values[key.field])}`" for values in called.values())
+            rows.append(f"| `{key.field}` | {cells} | {_change_said(key)} | {key.about} |")
+    return "\n".join(rows)
+
+
+def _default_tier(tiers_text: str) -> str:
+    """Return the tier whose policy holds where nothing is configured."""
+    tiers = parse_tiers(tiers_text)
+    return highest_tier([tiers[name] for name in Config().relay.tiers]).name
+
+
 def default_said(key: Key) -> str:
     """Say a key's default in words or as TOML."""
     if key.name.startswith("tiers."):
         return "the packaged tier's"
+    if key.name.startswith(POLICY_KEYS):
+        return "the packaged policy's"
     if key.default is msgspec.UNSET:
         return "must be given"
     if key.default is None or key.default == ():
@@ -158,17 +189,17 @@ def _example_sources(section: str) -> list[str]:
     return lines
 
 
-def _example_value(key: Key, policy: TierPolicy) -> Any:
-    if key.name.startswith("tiers."):
-        return getattr(policy, key.field)
-    return _EXAMPLE_VALUES.get(key.name, key.default)
+def _example_values(tier: TierPolicy, policy: Policy) -> dict[str, Any]:
+    """Return the example's value of each key that has no default of its own."""
+    of_tier = {f"tiers.{ANY_NAME}.{field}": value for field, value in figures(tier)}
+    return _EXAMPLE_VALUES | of_tier | {POLICY_KEYS + field: value for field, value in figures(policy)}
 
 
 def _values(resolved: Resolved) -> Iterator[tuple[str, Any, Origin]]:
     config = resolved.config
     for key in KEYS.values():
         section = key.name.partition(".")[0]
-        if section not in ("chains", "tiers"):
+        if section not in ("chains", "tiers", "breakers"):
             yield key.name, getattr(getattr(config, section), key.field), resolved.origin(key.name)
     for name, chain in config.chains.items():
         for field, value in msgspec.structs.asdict(chain).items():
@@ -182,6 +213,20 @@ def _values(resolved: Resolved) -> Iterator[tuple[str, Any, Origin]]:
             if field != "name":
                 dotted = f"tiers.{tier.name}.{field}"
                 yield dotted, value, resolved.origin(dotted)
+    yield from _breaker_values(resolved)
+
+
+def _breaker_values(resolved: Resolved) -> Iterator[tuple[str, Any, Origin]]:
+    """Return what holds: what stands beside the policies, then each that a relay's breakers go by."""
+    settings, ejected = resolved.breakers, f"breakers.{EJECTED_KEY}"
+    yield ejected, settings.group_ejected_percent_max, resolved.origin(ejected)
+    for path, value in figures(settings.intervals, f"breakers.{INTERVALS}."):
+        yield path, value, resolved.origin(path)
+    for name, policy in resolved.policies.in_use.items():
+        for field, value in figures(policy):
+            if field != "name":
+                dotted = f"breakers.{key_text(name)}.{field}"
+                yield dotted, value, resolved.figure_origin(name, field)
 
 
 def _source_values(
@@ -200,7 +245,13 @@ def _table_line(table: str) -> str:
 
 def _text(row: Shown) -> str:
     field = row.key.rpartition(".")[2]
-    return f"# {field}" if row.value is None else f"{field} = {literal(row.value)}"
+    is_off = row.value is None and not row.key.startswith("breakers.")
+    return f"# {field}" if is_off else f"{field} = {_literal(row.value)}"
+
+
+def _literal(value: Any) -> str:
+    """Return a value as TOML; a figure of a breaker that is off is a word there."""
+    return literal(NONE_WORD if value is None else value)
 
 
 def _matches(shown_key: str, name: str) -> bool:

@@ -7,12 +7,14 @@ from typing import Any
 
 import msgspec
 
+from sprint.core.breaker.policy_set import PackagedPolicies, parse_policy_set
+from sprint.core.config.breakers import breaker_settings
 from sprint.core.config.environment import environment_notes, environment_settings
 from sprint.core.config.keys import read_leaves
 from sprint.core.config.origins import Origin, Resolved, Setting
 from sprint.core.config.sections import Config
 from sprint.core.errors import ConfigError
-from sprint.core.relay.tiers import TierPolicy, find_tier, parse_tiers
+from sprint.core.relay.tiers import TierPolicy, find_tier, highest_tier, parse_tiers
 
 
 class Layers(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +25,7 @@ class Layers(msgspec.Struct, frozen=True, kw_only=True):
     environment: Mapping[str, str] = {}
     flags: tuple[Setting, ...] = ()
     tiers_text: str
+    policies: PackagedPolicies
     notes: tuple[str, ...] = ()
 
 
@@ -51,10 +54,15 @@ def try_resolve(layers: Layers) -> tuple[Resolved | None, list[str]]:
     try:
         config = msgspec.convert(laid, Config, strict=False)
         tiers = _tiers(config, layers.tiers_text, origins)
+        breakers = breaker_settings(config.breakers)
+        served = [find_tier(tiers, name) for name in config.relay.tiers]
+        policies = parse_policy_set(layers.policies, breakers.overrides, highest_tier(served).name)
     except (msgspec.ValidationError, ConfigError) as error:
         return None, [_with_file(str(error), layers.name)]
     said = (*layers.notes, *environment_notes(layers.environment))
-    return Resolved(config=config, tiers=tiers, origins=origins, notes=said), []
+    return Resolved(
+        config=config, tiers=tiers, breakers=breakers, policies=policies, origins=origins, notes=said
+    ), []
 
 
 def _tiers(config: Config, tiers_text: str, origins: Mapping[str, Origin]) -> dict[str, TierPolicy]:
@@ -81,10 +89,7 @@ def _with_file(message: str, name: str) -> str:
 def _copied(table: Mapping[str, Any]) -> dict[str, Any]:
     """Copy the tables that a layer may be laid into; the leaves are left as they are."""
     return {
-        name: {
-            inner: dict(fields) if isinstance(fields, dict) else fields for inner, fields in section.items()
-        }
-        for name, section in table.items()
+        name: _copied(section) if isinstance(section, dict) else section for name, section in table.items()
     }
 
 

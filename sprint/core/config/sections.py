@@ -184,6 +184,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     metrics: MetricsSection = MetricsSection()
     log: LogSection = LogSection()
     features: FeaturesSection = FeaturesSection()
+    breakers: dict[str, Any] = {}
 
 
 # Of a tier's policy, whose record belongs to the relay: what each field is for, and what a reload applies.

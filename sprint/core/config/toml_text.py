@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 import tomli_w
 
-_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+from sprint.core.config.formats import key_text
+
 VALUE_LINES_MAX = 1_000  # of one value that spans lines, before it is taken as not found
 
 
@@ -46,7 +47,7 @@ def document(table: Mapping[str, Any]) -> str:
 
 def header(path: Sequence[str]) -> str:
     """Return the line that begins a table."""
-    return f"[{'.'.join(map(_key_text, path))}]"
+    return f"[{'.'.join(map(key_text, path))}]"
 
 
 def set_in_text(text: str, path: Sequence[str], value: Any) -> Edited:
@@ -57,7 +58,7 @@ def set_in_text(text: str, path: Sequence[str], value: Any) -> Edited:
     start, end = _body(lines, table)
     edited = _replaced(lines, start, end, field, value)
     if edited is None:
-        edited = _inserted(lines, start, end, table, f"{_key_text(field)} = {literal(value)}")
+        edited = _inserted(lines, start, end, table, f"{key_text(field)} = {literal(value)}")
     result = "\n".join(edited) + "\n"
     if _reads_as(result, wanted):
         return Edited(result, kept=True)
@@ -111,7 +112,7 @@ def _replaced(lines: Sequence[str], start: int | None, end: int, field: str, val
             whole = "\n".join(lines[number : last + 1])
             if _value_of(whole, field) is not None:
                 indent = whole[: len(whole) - len(whole.lstrip())]
-                line = f"{indent}{_key_text(field)} = {literal(value)}{_comment(whole, field)}"
+                line = f"{indent}{key_text(field)} = {literal(value)}{_comment(whole, field)}"
                 return [*lines[:number], line, *lines[last + 1 :]]
     return None
 
@@ -150,7 +151,3 @@ def _reads_as(text: str, wanted: Mapping[str, Any]) -> bool:
         return tomllib.loads(text) == wanted
     except tomllib.TOMLDecodeError:
         return False
-
-
-def _key_text(name: str) -> str:
-    return name if _BARE_KEY.fullmatch(name) else literal(name)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -46,6 +46,11 @@ def find_tier(tiers: Mapping[str, TierPolicy], name: str) -> TierPolicy:
         if wanted == tier.name or wanted in tier.aliases:
             return tier
     raise ConfigError(f"tier {name!r}: there are {', '.join(tiers)}")
+
+
+def highest_tier(tiers: Iterable[TierPolicy]) -> TierPolicy:
+    """Return the tier of highest rank; what belongs to the whole process goes by it."""
+    return max(tiers, key=lambda tier: tier.rank)
 
 
 def _policy(name: str, fields: Mapping[str, Any]) -> TierPolicy:

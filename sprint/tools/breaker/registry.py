@@ -16,6 +16,7 @@ from sprint.core.breaker.group import BreakerGroup
 from sprint.core.breaker.machine import Machine
 from sprint.core.breaker.outcomes import Outcome, Rng
 from sprint.core.breaker.policy import Policy
+from sprint.core.breaker.policy_set import PackagedPolicies
 from sprint.core.breaker.policy_table import parse_policies
 from sprint.core.breaker.registry import Registry
 from sprint.tools import runtime
@@ -33,6 +34,11 @@ def packaged_policies(
     """
     callees = _packaged("callees.toml") if tier else ""
     return parse_policies(_packaged("policies.toml"), overrides, callees=callees, tier=tier)
+
+
+def packaged_texts() -> PackagedPolicies:
+    """Return the packaged tables as they are."""
+    return PackagedPolicies(_packaged("policies.toml"), _packaged("callees.toml"))
 
 
 def _packaged(file: str) -> str:
@@ -68,12 +74,16 @@ class LockedGroup(BreakerGroup):
 
 
 class BreakerRegistry:
-    """Makes each breaker once, tells one set of listeners of all, and hands on new policies."""
+    """Makes each breaker once, tells one set of listeners of all, and hands on new policies.
+
+    `own` are policies of single breakers by the breaker's name, in the place of the one it is made of.
+    """
 
     def __init__(
         self,
         policies: Mapping[str, Policy] | None = None,
         *,
+        own: Mapping[str, Policy] | None = None,
         judge: Judge | None = None,
         clock: Callable[[], float] = runtime.clock,
         rng: Rng = runtime.jitter,
@@ -82,7 +92,7 @@ class BreakerRegistry:
         self._judge = judge or Judge()
         self._rng = rng
         self._lock = threading.RLock()  # a listener may ask for a breaker
-        self._registry = Registry(packaged_policies() if policies is None else policies, self._make)
+        self._registry = Registry(packaged_policies() if policies is None else policies, self._make, own)
         self._groups: dict[str, LockedGroup] = {}
         self._group_of: dict[str, LockedGroup] = {}
         self._listeners: tuple[Listener, ...] = ()
@@ -124,6 +134,17 @@ class BreakerRegistry:
         with self._lock:
             return self._group(name, ejected_percent_max)
 
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The names of all groups."""
+        with self._lock:
+            return tuple(self._groups)
+
+    def set_ejection(self, group: str, ejected_percent_max: float) -> None:
+        """Change how many of a group may be out at once; who is out stays so until it is back by itself."""
+        with self._lock:
+            self._group(group).allow(ejected_percent_max)
+
     def share(self, group: str, outcome: Outcome, latency_s: float = 0.0, *, but: str = "") -> int:
         """Tell all members of a group of what concerns them all, as a provider's refusal; return how many.
 
@@ -137,13 +158,14 @@ class BreakerRegistry:
                 breaker.tend(partial(_share, outcome, latency_s))
         return len(members)
 
-    def adopt(self, policies: Mapping[str, Policy]) -> int:
+    def adopt(self, policies: Mapping[str, Policy], own: Mapping[str, Policy] | None = None) -> int:
         """Take new policies, all or none, and return how many breakers go by another one now.
 
+        One whose policy says the same as before goes on as it does, also by what somebody gave it alone.
         Raises `ConfigError` and changes nothing where a breaker's policy is missing.
         """
         with self._lock:
-            changes = self._registry.adopt(policies)
+            changes = self._registry.adopt(policies, own)
         for breaker, policy in changes:
             breaker.adopt(policy)
         return len(changes)

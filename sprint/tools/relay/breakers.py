@@ -7,16 +7,17 @@ sources of a chain are a group, of which one is never cut off.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
 
 from sprint.core.breaker.outcomes import Rng
+from sprint.core.breaker.policy_set import PolicySet, parse_policy_set
 from sprint.core.breaker.transitions import Transition
+from sprint.core.config import BreakerSettings
 from sprint.core.relay.source_url import SourceSpec
-from sprint.core.relay.tiers import TierPolicy
 from sprint.tools import runtime
-from sprint.tools.breaker import BreakerRegistry, CircuitBreaker, packaged_policies
+from sprint.tools.breaker import BreakerRegistry, CircuitBreaker
+from sprint.tools.breaker.registry import packaged_texts
 from sprint.tools.breaker.workers import BreakerWorkers
 from sprint.tools.runtime import log_fields
 
@@ -31,26 +32,22 @@ def source_breaker_name(chain_id: str, source: str) -> str:
     return f"source:{chain_id}:{source}"
 
 
-def highest_tier(tiers: Iterable[TierPolicy]) -> str:
-    """Return the name of the tier of highest rank, whose policy is that of the whole process."""
-    return max(tiers, key=lambda tier: tier.rank).name
-
-
 class RelayBreakers:
     """The registry of a relay's breakers, and their background work."""
 
     def __init__(
         self,
         tier: str,
-        overrides: Mapping[str, Mapping[str, Any]] | None = None,
+        settings: BreakerSettings | None = None,
         *,
         clock: Callable[[], float] = runtime.clock,
         rng: Rng = runtime.jitter,
     ) -> None:
         self.tier = tier
-        policies = packaged_policies(overrides, tier=tier)
-        self.registry = BreakerRegistry(policies, clock=clock, rng=rng)
-        self.workers = BreakerWorkers(self.registry)
+        self._settings = settings or BreakerSettings()
+        policies = self.policies(self._settings)
+        self.registry = BreakerRegistry(policies.named, own=policies.own, clock=clock, rng=rng)
+        self.workers = BreakerWorkers(self.registry, self._settings.intervals)
         self.registry.listen(_log_transition)
 
     def __repr__(self) -> str:
@@ -58,6 +55,7 @@ class RelayBreakers:
 
     def source(self, chain_id: str, spec: SourceSpec) -> CircuitBreaker:
         """Return the breaker of a source. Its chain is its group: the last that serves is not cut off."""
+        self.registry.set_ejection(chain_id, self._settings.group_ejected_percent_max)
         return self.registry.get(source_breaker_name(chain_id, spec.name), SOURCE_POLICY, group=chain_id)
 
     def store(self) -> CircuitBreaker:
@@ -67,6 +65,24 @@ class RelayBreakers:
     def remove_source(self, chain_id: str, name: str) -> None:
         """Forget the breaker of a source that is removed."""
         self.registry.remove(source_breaker_name(chain_id, name))
+
+    def policies(self, settings: BreakerSettings) -> PolicySet:
+        """Return the policies that settings come to under this relay's tier; ConfigError if they can't be."""
+        return parse_policy_set(packaged_texts(), settings.overrides, self.tier)
+
+    def adopt(self, settings: BreakerSettings) -> int:
+        """Go by other settings, from the next call on, with all that was counted; all of them or none.
+
+        Return how many breakers go by another policy now. One whose figures say the same as before goes on
+        by what an operator gave it, and one whose figures differ forgets that.
+        """
+        policies = self.policies(settings)
+        changed = self.registry.adopt(policies.named, policies.own)
+        self._settings = settings
+        for group in self.registry.groups:
+            self.registry.set_ejection(group, settings.group_ejected_percent_max)
+        self.workers.adopt(settings.intervals)
+        return changed
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

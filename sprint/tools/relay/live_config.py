@@ -1,8 +1,9 @@
-"""Applies a change of the config to a running relay: sources, tiers' policies, features, the log's level."""
+"""Applies a change of the config to a running relay: sources, policies, features, the log's level."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import NamedTuple
 
 from sprint.core.config import ConfigChange
 from sprint.core.config.change import source_key
@@ -10,6 +11,7 @@ from sprint.core.errors import ConfigError
 from sprint.core.relay.source_url import SourceSpec
 from sprint.tools.plugins import ChainCatalog
 from sprint.tools.relay.api import Api
+from sprint.tools.relay.breakers import RelayBreakers
 from sprint.tools.relay.features import switch_features
 from sprint.tools.relay.source_tasks import SourceTasks
 from sprint.tools.relay.view import ServedChain
@@ -19,21 +21,21 @@ NOT_FOLLOWED = "its chain isn't followed since the start"
 OF_DEVNET = "the devnet runs its chain"
 
 
-class LiveConfig:
-    """What of a running relay a reload may change. `devnet_ids`: chains whose nodes are the devnet's."""
+class LiveParts(NamedTuple):
+    """What of a running relay a reload may change."""
 
-    def __init__(
-        self,
-        catalog: ChainCatalog,
-        chains: Mapping[str, ServedChain],
-        sources: SourceTasks,
-        api: Api,
-        devnet_ids: Collection[str],
-    ) -> None:
+    chains: Mapping[str, ServedChain]
+    sources: SourceTasks
+    api: Api
+    breakers: RelayBreakers
+
+
+class LiveConfig:
+    """Changes them as a config says. `devnet_ids`: chains whose nodes are the devnet's."""
+
+    def __init__(self, catalog: ChainCatalog, parts: LiveParts, devnet_ids: Collection[str]) -> None:
         self._catalog = catalog
-        self._chains = chains
-        self._sources = sources
-        self._api = api
+        self._chains, self._sources, self._api, self._breakers = parts
         self._devnet_ids = frozenset(devnet_ids)
 
     async def apply(self, change: ConfigChange) -> dict[str, str]:
@@ -48,6 +50,8 @@ class LiveConfig:
 
     async def _apply(self, change: ConfigChange) -> dict[str, str]:
         refused: dict[str, str] = {}
+        if change.breakers is not None:
+            self._breakers.policies(change.breakers)
         added = []
         for spec in change.sources_added:
             chain_id = self._catalog.find(spec.chain, spec.network).chain_id
@@ -65,6 +69,8 @@ class LiveConfig:
             self._sources.add(chain_id, source)
         for tier, fields in change.tiers.items():
             self._api.change_policy(tier, fields)
+        if change.breakers is not None:
+            self._breakers.adopt(change.breakers)
         switch_features(self._chains.values(), change.features)
         if change.log_level is not None:
             set_log_level(change.log_level)

@@ -19,7 +19,7 @@ import msgspec
 from prometheus_client import CollectorRegistry
 
 from sprint.core.chains import Checkpoint, internal_hash
-from sprint.core.config import ChainSection, ConfigChange, FeaturesSection
+from sprint.core.config import BreakerSettings, ChainSection, ConfigChange, FeaturesSection
 from sprint.core.errors import ConfigError
 from sprint.core.kernels import REFERENCE
 from sprint.core.relay.event_log import Commit, EventLog
@@ -27,14 +27,14 @@ from sprint.core.relay.pipeline import Pipeline
 from sprint.core.relay.restore import new_tree, restore_tree
 from sprint.core.relay.settings import ChainSettings
 from sprint.core.relay.source_url import SourceSpec
-from sprint.core.relay.tiers import TierPolicy, parse_tiers
+from sprint.core.relay.tiers import TierPolicy, highest_tier, parse_tiers
 from sprint.tools.breaker_api.feed import BreakerFeed
 from sprint.tools.devnet.control import add_control
 from sprint.tools.devnet.edge import CHAIN_IDS, Devnet
 from sprint.tools.plugins import ChainCatalog, ChainNetwork
 from sprint.tools.relay.admin_api import BODY_SIZE_MAX, AdminApi
 from sprint.tools.relay.api import Api
-from sprint.tools.relay.breakers import RelayBreakers, highest_tier
+from sprint.tools.relay.breakers import RelayBreakers
 from sprint.tools.relay.commit import Committer
 from sprint.tools.relay.delivery import Delivery
 from sprint.tools.relay.embedded_devnet import start_devnet, temporary_folder
@@ -43,11 +43,12 @@ from sprint.tools.relay.gc_pauses import GcPauses
 from sprint.tools.relay.intake import Intake, Shared
 from sprint.tools.relay.kernels_warm_up import KernelsWarmUp
 from sprint.tools.relay.listeners import Ports, bind_all, metrics_site
-from sprint.tools.relay.live_config import LiveConfig
+from sprint.tools.relay.live_config import LiveConfig, LiveParts
 from sprint.tools.relay.live_sources import LiveSources
 from sprint.tools.relay.loop_lag import LoopLag
 from sprint.tools.relay.metrics import DeliverySeconds, DeliveryTimes, RelayParts, register_parts
 from sprint.tools.relay.proving import Prover
+from sprint.tools.relay.source_guards import SourceGuards
 from sprint.tools.relay.source_tasks import SourceTasks
 from sprint.tools.relay.sources import new_source
 from sprint.tools.relay.sources.p2p_chain import P2pChain
@@ -91,6 +92,7 @@ class RelayOptions(msgspec.Struct, frozen=True, kw_only=True):
     devnet_faults: str | None = None
     devnet_interval_ms: int | None = None
     features: FeaturesSection = FeaturesSection()
+    breakers: BreakerSettings = BreakerSettings()
     chains: tuple[str, ...] = ()
     kernels: str = REFERENCE
 
@@ -211,7 +213,7 @@ class _Running:
         self._service = service
         self._store = store
         self._observer = service.observer
-        self.breakers = RelayBreakers(highest_tier(service.options.tiers))
+        self.breakers = RelayBreakers(highest_tier(service.options.tiers).name, service.options.breakers)
         self._feed = BreakerFeed(self.breakers.registry)
         snapshots = {network.chain_id: self._snapshot(network) for network, _ in specs}
         position = store.bounds().latest
@@ -242,7 +244,7 @@ class _Running:
         self.warm_up = KernelsWarmUp(service.options.kernels)
         self.view.kernels = lambda: self.warm_up.state
         self._listeners: list[Listener] = []
-        self._sources = SourceTasks(self._chains, self._observer)
+        self._sources = SourceTasks(self._chains, self._observer, SourceGuards(self.breakers))
         self._loop_lag = LoopLag(service.registry)
         self._gc_pauses = GcPauses()
         service.registry.register(self._gc_pauses)
@@ -266,7 +268,7 @@ class _Running:
             add_control(site.router, devnet)
         self._listeners.append(await serve(site, admin))
         self._listeners.append(await serve(metrics_site(_guard(metrics), registry), metrics))
-        self._committer.start()
+        self._committer.start(self.breakers.store().call)
         self.view.committer = self._committer
         for chain in self._chains.values():
             chain.intake.start()
@@ -285,7 +287,8 @@ class _Running:
 
     def live_config(self, devnet_ids: Sequence[str]) -> LiveConfig:
         """Return what of this a reload of the config may change."""
-        return LiveConfig(self._service.catalog, self._chains, self._sources, self._api, devnet_ids)
+        parts = LiveParts(self._chains, self._sources, self._api, self.breakers)
+        return LiveConfig(self._service.catalog, parts, devnet_ids)
 
     async def stop(self, drain: _Drain) -> None:
         """Take nothing more, hand over what is in the log, close the sockets."""

@@ -1,4 +1,4 @@
-"""How long OPEN lasts: the probability speaks of an outage's first trial only, the longest delay always holds."""
+"""How long OPEN lasts: the probability speaks of an outage's first trial only, the longest holds always."""
 
 from __future__ import annotations
 

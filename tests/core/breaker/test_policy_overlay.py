@@ -41,7 +41,7 @@ def test_figures_are_laid_over_and_the_rest_stays() -> None:
     [
         ({"half_open_calls": 0}, "half_open_calls: 0; want `int` >= 1"),
         ({"backoff": {"base_s": -1}}, "backoff.base_s: -1; want `float` > 0.0"),
-        ({"backoff": {"base_s": 900}}, "backoff.longest_s: 300.0 is below backoff.base_s"),
+        ({"backoff": {"base_s": 900}}, "backoff.longest_s = 300 is below backoff.base_s = 900"),
         ({"half_open_cals": 2}, "no key 'half_open_cals'; did you mean half_open_calls?"),
         ({"backoff": {"bas_s": 2}}, "no key 'backoff.bas_s'; did you mean backoff.base_s?"),
         ({"backoff": 3}, "backoff: 3; want `object`, got `int`"),

@@ -83,14 +83,17 @@ def test_a_name_of_ones_own_is_a_policy_over_the_defaults() -> None:
         ({"free": {"half_open_calls": 0}}, r"breakers\.free: Expected `int` >= 1 - at `\$\.half_open_calls`"),
         (
             {"free": {"backoff": {"longest_s": 1}}},
-            r"breakers\.free\.backoff\.longest_s is below backoff\.base_s",
+            r"breakers\.free\.backoff\.longest_s = 1 is below backoff\.base_s = 120",
         ),
-        ({"free": {"half_open_longest_s": 29}}, r"half_open_longest_s is below trial_lease_s"),
-        ({"turbo": {"recovery": {"base": 0.5}}}, r"recovery\.base reaches recovery\.trial_from"),
+        ({"free": {"half_open_longest_s": 29}}, r"half_open_longest_s = 29 is below trial_lease_s = 30"),
+        (
+            {"turbo": {"recovery": {"base": 0.5}}},
+            r"base = 0\.5 reaches recovery\.trial_from = 0\.5",
+        ),
         ({"free": {"name": "x"}}, r"breakers\.free\.name: a policy is called as its table"),
         (
             {"free": {"health": {"weight_success_rate": 0, "weight_error_rate": 0}}},
-            r"health\.weight_… are all 0",
+            r"health\.weight_… = 0 in all",
         ),
     ],
 )

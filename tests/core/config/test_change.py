@@ -12,12 +12,15 @@ from sprint.core.config import ConfigChange, Layers, resolve, sources_of
 from sprint.core.config.change import Values, applied, change_between, running_values
 from sprint.core.config.formats import table_of_toml
 from sprint.core.config.keys import KEYS
+from sprint.tools.breaker.registry import packaged_texts
 
 PACKAGED = resources.files("sprint.core.relay").joinpath("tiers.toml").read_text(encoding="utf-8")
 
 
 def values(text: str, *, quiet: bool = False) -> Values:
-    resolved = resolve(Layers(table=table_of_toml(text, "test"), name="test", tiers_text=PACKAGED))
+    resolved = resolve(
+        Layers(table=table_of_toml(text, "test"), name="test", tiers_text=PACKAGED, policies=packaged_texts())
+    )
     return running_values(resolved, sources_of(resolved.config, ()), quiet=quiet)
 
 
@@ -78,6 +81,22 @@ def test_what_is_read_at_the_start_only_needs_a_restart(after: str, keys: tuple[
     assert change("", after).at_once == ()
 
 
+def test_breakers_are_applied_at_once_and_each_key_that_differs_is_named() -> None:
+    before = "[breakers.source]\nfailures_to_open = 4\n[breakers.intervals]\nstate_s = 5\n"
+    own = '[breakers."source:litecoin-regtest:p2p:127.0.0.1:1".backoff]\nbase_s = 2\n'
+    found = change(before, "[breakers]\ngroup_ejected_percent_max = 50\n" + own)
+    assert found.at_once == (
+        'breakers."source:litecoin-regtest:p2p:127.0.0.1:1".backoff.base_s',
+        "breakers.group_ejected_percent_max",
+        "breakers.intervals.state_s",
+        "breakers.source.failures_to_open",
+    )
+    assert found.restart == ()
+    assert found.breakers is not None
+    assert found.breakers.group_ejected_percent_max == 50
+    assert found.breakers.overrides == {"source:litecoin-regtest:p2p:127.0.0.1:1": {"backoff": {"base_s": 2}}}
+
+
 def test_tiers_that_are_not_served_and_defaults_that_are_written_out_are_no_difference() -> None:
     assert not change(
         "", "[tiers.turbo]\nrank = 9\n[chains.bitcoin]\ngap_after_s = 60\n[log]\nlevel = 'info'\n"
@@ -98,6 +117,7 @@ def test_what_could_not_be_applied_is_a_difference_again_at_the_next_reload() ->
 
 
 TEXTS = (
+    *("[breakers.store]\nfailures_to_open = 9\n", "[breakers.turbo]\nshadow = true\n"),
     *("[log]\nlevel = 'error'\n", "[tiers.free]\nrank = 9\n", "[features]\nwatch_config = false\n"),
     *(source("a"), source("b"), source("c", chain="bitcoin")),
 )
@@ -113,5 +133,5 @@ def test_a_change_that_was_applied_leaves_nothing_to_change(before: set[str], af
 
 
 def test_every_key_says_whether_a_reload_applies_it_and_those_that_do_are_in_a_change() -> None:
-    known = ("chains.NAME.sources", "tiers.NAME.", "features.", "log.level")
+    known = ("chains.NAME.sources", "tiers.NAME.", "features.", "log.level", "breakers.")
     assert [name for name, key in KEYS.items() if key.at_once and not name.startswith(known)] == []

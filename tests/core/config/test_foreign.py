@@ -16,6 +16,7 @@ from sprint.core.config.formats import table_of_json, table_of_toml
 from sprint.core.config.resolve import try_resolve
 from sprint.core.config.yaml_text import YAML_SIZE_MAX, table_of_yaml
 from sprint.core.errors import ConfigError
+from sprint.tools.breaker.registry import packaged_texts
 
 VECTORS = Path(__file__).resolve().parent.parent.parent / "vectors" / "config"
 PACKAGED = resources.files("sprint.core.relay").joinpath("tiers.toml").read_text(encoding="utf-8")
@@ -37,7 +38,7 @@ def test_the_papers_chains_become_sources_and_a_chain_that_is_not_there_is_said(
             }
         }
     }
-    resolve(Layers(table=translated.table, tiers_text=PACKAGED))
+    resolve(Layers(table=translated.table, tiers_text=PACKAGED, policies=packaged_texts()))
     assert translated.notes == ("chains.ethereum counts for nothing: there is no such chain in this version",)
 
 
@@ -147,7 +148,9 @@ WORDS = ("tier", "chains", "cache", "relay", "bitcoin", "enabled", "rpc_url", "s
 def test_any_table_is_translated_and_then_taken_or_refused(table: dict[str, Any]) -> None:
     translated = translate(table, CHAINS.__contains__)
     assert all("\n" not in line for line in left_out_lines(translated))
-    resolved, problems = try_resolve(Layers(table=translated.table, name="old", tiers_text=PACKAGED))
+    resolved, problems = try_resolve(
+        Layers(table=translated.table, name="old", tiers_text=PACKAGED, policies=packaged_texts())
+    )
     assert (resolved is None) == bool(problems)
 
 
@@ -155,4 +158,6 @@ def test_a_section_that_is_no_table_is_refused_and_not_tripped_over() -> None:
     for table in ({"relay": None, "tier": "free"}, {"chains": {"bitcoin": {"sources": 1, "rpc_url": "x"}}}):
         translated = translate(table, CHAINS.__contains__)
         with pytest.raises(ConfigError, match="table"):
-            resolve(Layers(table=translated.table, name="old", tiers_text=PACKAGED))
+            resolve(
+                Layers(table=translated.table, name="old", tiers_text=PACKAGED, policies=packaged_texts())
+            )

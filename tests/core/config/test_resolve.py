@@ -24,6 +24,7 @@ from sprint.core.config import (
 from sprint.core.config.formats import table_of_toml
 from sprint.core.config.resolve import try_resolve
 from sprint.core.errors import ConfigError
+from sprint.tools.breaker.registry import packaged_texts
 
 ORIGIN = "sprint.toml"
 PACKAGED = resources.files("sprint.core.relay").joinpath("tiers.toml").read_text(encoding="utf-8")
@@ -59,7 +60,14 @@ format = "json"
 def resolved(text: str, environment: dict[str, str] | None = None, *flags: Setting) -> Resolved:
     table = table_of_toml(text, ORIGIN)
     return resolve(
-        Layers(table=table, name=ORIGIN, environment=environment or {}, flags=flags, tiers_text=PACKAGED)
+        Layers(
+            table=table,
+            name=ORIGIN,
+            environment=environment or {},
+            flags=flags,
+            tiers_text=PACKAGED,
+            policies=packaged_texts(),
+        )
     )
 
 
@@ -103,7 +111,7 @@ def test_the_environment_goes_over_the_file() -> None:
     [
         ("[relay\n", "sprint.toml: not valid TOML"),
         ("[realy]\n", "sprint.toml: unknown key realy; did you mean relay?"),
-        ("zzz = 1\n", "unknown key zzz; there are relay, chains, tiers, admin, metrics, log, features"),
+        ("zzz = 1\n", "key zzz; there are relay, chains, tiers, admin, metrics, log, features, breakers"),
         ("[relay]\ndata_dri = 'x'\n", "unknown key relay.data_dri; did you mean relay.data_dir?"),
         ("[log]\nlvl = 'x'\n", "sprint.toml: unknown key log.lvl; did you mean log.level?"),
         ("[chains.bitcoin]\ngap_s = 1\n", "gap_s; did you mean chains.bitcoin.gap_after_s?"),
@@ -259,7 +267,9 @@ def test_a_wrong_tier_is_said_of_the_layer_that_named_it(
 
 def test_all_that_is_wrong_is_found_in_one_go_and_the_first_error_says_how_many() -> None:
     table = table_of_toml("[log]\nlvl = 1\nlevel = 'loud'\n[chains.bitcoin]\nquorum = 0\n", ORIGIN)
-    layers = Layers(table=table, name=ORIGIN, environment={"SPRINT_X": ""}, tiers_text=PACKAGED)
+    layers = Layers(
+        table=table, name=ORIGIN, environment={"SPRINT_X": ""}, tiers_text=PACKAGED, policies=packaged_texts()
+    )
     _, problems = try_resolve(layers)
     assert [problem.split(":")[0] for problem in problems] == [ORIGIN] * 3 + ["environment"]
     with pytest.raises(ConfigError, match=r"\(and 3 more\)$"):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from sprint.core.config import BreakerSettings
 from sprint.core.relay.source_url import SourceSpec, source_of
-from sprint.tools.relay.breakers import RelayBreakers, highest_tier
+from sprint.core.relay.tiers import highest_tier
+from sprint.tools.relay.breakers import RelayBreakers
 from sprint.tools.relay.service import packaged_tiers
 
 CHAIN = "litecoin-regtest"
@@ -17,7 +19,8 @@ def spec_of(name: str) -> SourceSpec:
 
 @pytest.mark.parametrize("tier", list(packaged_tiers({})))
 def test_what_is_called_has_figures_of_its_own_over_those_of_the_tier(tier: str) -> None:
-    breakers = RelayBreakers(tier, {tier: {"trial_lease_s": 7}, "store": {"failures_to_open": 9}})
+    settings = BreakerSettings(overrides={tier: {"trial_lease_s": 7}, "store": {"failures_to_open": 9}})
+    breakers = RelayBreakers(tier, settings)
     alice, store = breakers.source(CHAIN, spec_of("alice")), breakers.store()
     assert (alice.name, store.name) == ("source:litecoin-regtest:alice", "store")
     assert (alice.policy.failures_to_open, alice.policy.half_open_calls) == (3, 1)
@@ -30,8 +33,8 @@ def test_what_is_called_has_figures_of_its_own_over_those_of_the_tier(tier: str)
 
 def test_the_policy_is_that_of_the_highest_tier_served() -> None:
     tiers = packaged_tiers({})
-    assert highest_tier(tiers.values()) == "turbo"
-    assert highest_tier([tiers["free"], tiers["business"]]) == "business"
+    assert highest_tier(tiers.values()).name == "turbo"
+    assert highest_tier([tiers["free"], tiers["business"]]).name == "business"
 
 
 def test_the_last_source_of_a_chain_is_not_cut_off() -> None:

@@ -13,7 +13,8 @@ from sprint.core.relay.source_url import SourceSpec, parse_source
 from sprint.tools.plugins import ChainCatalog
 from sprint.tools.relay import source_tasks
 from sprint.tools.relay.api import Api
-from sprint.tools.relay.live_config import NOT_FOLLOWED, OF_DEVNET, LiveConfig
+from sprint.tools.relay.breakers import RelayBreakers
+from sprint.tools.relay.live_config import NOT_FOLLOWED, OF_DEVNET, LiveConfig, LiveParts
 from sprint.tools.relay.source_tasks import REMOVED, SourceTasks
 from sprint.tools.relay.view import ServedChain
 
@@ -47,7 +48,9 @@ class Relay:
         }
         monkeypatch.setattr(source_tasks, "new_source", self._new_source)
         self.sources = SourceTasks(self.chains, cast("Any", None))
-        self.live = LiveConfig(catalog, self.chains, self.sources, api, ["bitcoin-regtest"])
+        self.breakers = RelayBreakers("turbo")
+        parts = LiveParts(self.chains, self.sources, api, self.breakers)
+        self.live = LiveConfig(catalog, parts, ["bitcoin-regtest"])
 
     def source_removed(self, name: str, reason: str) -> None:
         self.removed.append((name, reason))

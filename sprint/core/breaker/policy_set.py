@@ -1,0 +1,93 @@
+"""All policies of a relay out of one set of overrides: of tiers, of what is called, of single breakers."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from sprint.core.breaker.policy import Policy
+from sprint.core.breaker.policy_overlay import policy_with
+from sprint.core.breaker.policy_table import parse_policies
+from sprint.core.errors import ConfigError
+
+Overrides = Mapping[str, Mapping[str, Any]]
+# What stands before it in the name of a breaker is the policy it is made of: `source:bitcoin:core-1`.
+OWN_MARK = ":"
+
+
+class PackagedPolicies(NamedTuple):
+    """The texts of the packaged tables: of the tiers, and of what a relay calls."""
+
+    tiers: str
+    callees: str
+
+
+class PolicySet(NamedTuple):
+    """Policies by name, those of single breakers by the breaker's name, and how they are laid.
+
+    `tier` is the one that what is called stands on; `figures_of` names the figures that each of those has of
+    its own, packaged, by their dotted paths.
+    """
+
+    named: dict[str, Policy]
+    own: dict[str, Policy]
+    tier: str
+    figures_of: dict[str, frozenset[str]]
+
+    @property
+    def in_use(self) -> dict[str, Policy]:
+        """What a relay's breakers go by: the tier's policy, that of what is called, single ones."""
+        return {name: self.named[name] for name in (self.tier, *self.figures_of)} | self.own
+
+    def laid_under(self, name: str, figure: str) -> str | None:
+        """Return the name of the policy that a figure is taken from where `name` has none of its own.
+
+        None: it is packaged with `name`.
+        """
+        if name in self.own:
+            return name.partition(OWN_MARK)[0]
+        return None if name == self.tier or figure in self.figures_of[name] else self.tier
+
+
+def parse_policy_set(
+    packaged: PackagedPolicies, overrides: Overrides, tier: str, *, where: str = "breakers"
+) -> PolicySet:
+    """Lay overrides over the packaged policies: a tier's, then what is called, then one breaker's own.
+
+    Raises `ConfigError` with the key and the reason for the first that cannot be; nothing is taken then.
+    """
+    of_policies = {name: fields for name, fields in overrides.items() if OWN_MARK not in name}
+    known = parse_policies(packaged.tiers, callees=packaged.callees, tier=tier, where=where)
+    for name in of_policies:
+        if name not in known:
+            raise ConfigError(
+                f"{where}.{name}: no such policy; there are {', '.join(known)}, and a breaker's own by its "
+                f'name: {where}."source{OWN_MARK}CHAIN{OWN_MARK}NAME"'
+            )
+    named = parse_policies(packaged.tiers, of_policies, callees=packaged.callees, tier=tier, where=where)
+    singles = {name: fields for name, fields in overrides.items() if OWN_MARK in name}
+    own = {name: _own(named, name, fields, where) for name, fields in singles.items()}
+    figures_of = {name: frozenset(_paths(fields)) for name, fields in tomllib.loads(packaged.callees).items()}
+    return PolicySet(named, own, tier, figures_of)
+
+
+def _own(named: Mapping[str, Policy], name: str, fields: Mapping[str, Any], where: str) -> Policy:
+    place = f'{where}."{name}"'
+    kind = name.partition(OWN_MARK)[0]
+    if kind not in named:
+        raise ConfigError(f"{place}: a breaker's name begins with what it calls, as in source:CHAIN:NAME")
+    try:
+        return msgspec.structs.replace(policy_with(named[kind], fields), name=name)
+    except ConfigError as error:
+        raise ConfigError(f"{place}.{error}") from error
+
+
+def _paths(fields: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for name, value in fields.items():
+        if isinstance(value, Mapping):
+            yield from _paths(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name
