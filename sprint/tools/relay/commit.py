@@ -17,7 +17,7 @@ from typing import Protocol
 from sprint.core.errors import StoreError
 from sprint.core.relay.event_log import Commit
 from sprint.tools.runtime import log_fields
-from sprint.tools.store import CommitDone
+from sprint.tools.store import CallThrough, CommitDone
 
 COMMITS_IN_FLIGHT_MAX = 1000
 HOLD_BACK_S_MAX = 0.002
@@ -35,7 +35,7 @@ class CommitQueue(Protocol):
 
     @property
     def in_flight(self) -> int: ...
-    def start(self, done: CommitDone) -> None: ...
+    def start(self, done: CommitDone, through: CallThrough | None = None) -> None: ...
     def submit(self, commit: Commit) -> None: ...
 
 
@@ -66,8 +66,9 @@ class Committer:
     def __repr__(self) -> str:
         return f"Committer({self._store.in_flight} in flight, failing={self.failing!r})"
 
-    def start(self) -> None:
-        self._store.start(self._on_writer_thread)
+    def start(self, through: CallThrough | None = None) -> None:
+        """Let the store begin; each of its tries is made `through` a breaker, where there is one."""
+        self._store.start(self._on_writer_thread, through)
 
     async def flushed(self) -> None:
         """Wait until all that was submitted is committed and handed over."""

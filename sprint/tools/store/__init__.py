@@ -53,6 +53,9 @@ class LogBounds(msgspec.Struct, frozen=True):
 # nobody foresaw, or that it works again. It must not raise and must not wait.
 CommitDone = Callable[[Sequence[Commit], StoreError | None], None]
 
+# Calls what writes a group with that group; CircuitOpenError, with when to try again, where it does not.
+CallThrough = Callable[[Callable[[Sequence[Commit]], None], Sequence[Commit]], None]
+
 
 class Store(Protocol):
     """A database that holds one event log and the blocks of its chains."""
@@ -70,8 +73,8 @@ class Store(Protocol):
     def bounds(self) -> LogBounds:
         """Return the kept range of positions."""
 
-    def start(self, done: CommitDone) -> None:
-        """Start the writer thread."""
+    def start(self, done: CommitDone, through: CallThrough | None = None) -> None:
+        """Start the writer thread; it makes each try `through` a breaker, where there is one."""
 
     def submit(self, commit: Commit) -> None:
         """Queue a commit; never blocks. `in_flight` tells how many wait; StoreError beyond the limit."""

@@ -18,7 +18,7 @@ import msgspec
 from sprint.core.errors import ConfigError, StoreForeign, StoreMismatch
 from sprint.core.relay.event_log import Commit, LoggedEvent
 from sprint.tools.runtime import clock
-from sprint.tools.store import ChainSnapshot, CommitDone, LogBounds, StoredBlock
+from sprint.tools.store import CallThrough, ChainSnapshot, CommitDone, LogBounds, StoredBlock
 from sprint.tools.store.connections import (
     Connections,
     failing,
@@ -135,8 +135,8 @@ class SqliteStore:
                 f"{genesis_hash.hex()} (bytes as hashed); give another --data-dir"
             )
 
-    def start(self, done: CommitDone) -> None:
-        self._writer.start(done)
+    def start(self, done: CommitDone, through: CallThrough | None = None) -> None:
+        self._writer.start(done, through)
 
     def submit(self, commit: Commit) -> None:
         self._writer.submit(commit)

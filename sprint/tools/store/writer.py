@@ -2,7 +2,8 @@
 
 It knows nothing of SQL: it is given what writes a group and what keeps the database in shape. A group that
 fails stays first in line and is tried again, with longer and longer pauses, after its owner was told; then
-commit by commit, so that the good ones before a bad one get in. Nothing is ever skipped.
+commit by commit, so that the good ones before a bad one get in. Nothing is ever skipped. What the tries are
+made through, a breaker, may say when the next one is; a stop makes its last one whatever that says.
 """
 
 from __future__ import annotations
@@ -13,14 +14,15 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from sprint.core.errors import StoreError, StoreFailing
+from sprint.core.errors import CircuitOpenError, StoreError, StoreFailing
 from sprint.core.relay.event_log import Commit
-from sprint.tools.store import CommitDone
+from sprint.tools.store import CallThrough, CommitDone
 from sprint.tools.store.settings import StoreSettings
 
 log = logging.getLogger(__name__)
 # Writes a group whole or not at all; StoreFailing if the disk refuses.
 WriteGroup = Callable[[Sequence[Commit]], None]
+OPERATOR_LOOK_S = 0.25  # how soon a try follows where an operator lets none through
 
 
 class KeepUp(Protocol):
@@ -42,6 +44,7 @@ class Writer:
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
         self._done: CommitDone = _tell_nobody
+        self._through: CallThrough = _call
         self._failure: StoreError | None = None
 
     def __repr__(self) -> str:
@@ -52,10 +55,12 @@ class Writer:
         """Commits submitted and not yet in."""
         return len(self._waiting)
 
-    def start(self, done: CommitDone) -> None:
+    def start(self, done: CommitDone, through: CallThrough | None = None) -> None:
+        """Start the thread. Each try is made `through` something that may refuse with CircuitOpenError."""
         if self._thread is not None or self._closing.is_set():
             raise StoreError("the writer was started before")
         self._done = done
+        self._through = through or _call
         self._thread = threading.Thread(target=self._run, name="sprint-store-writer", daemon=True)
         self._thread.start()
 
@@ -105,7 +110,8 @@ class Writer:
                     return
                 self._keep_in_shape(idle=idle)
                 continue
-            if self._commit(group):
+            refused_s = self._commit(group)
+            if refused_s is None:
                 failures = 0
                 commits_since_upkeep += len(group)
                 # What waits goes first: a block is often right behind its header.
@@ -116,7 +122,7 @@ class Writer:
                 return
             else:
                 failures += 1
-                self._closing.wait(self._pause_s(failures))
+                self._closing.wait(refused_s or self._pause_s(failures))
 
     def _wait(self) -> bool:
         """Wait until there is something to do; True if nothing came in time."""
@@ -137,26 +143,33 @@ class Writer:
                 events += len(commit.events)
         return group
 
-    def _commit(self, group: list[Commit]) -> bool:
+    def _commit(self, group: list[Commit]) -> float | None:
+        """Try a group; return None where it is in, or how long to wait, 0 where that is our own to say."""
+        through = _call if self._closing.is_set() else self._through
         try:
-            self._write_group(group)
+            through(self._write_group, group)
+        except CircuitOpenError as refused:
+            if self._failure is None:  # else its owner knows by a better reason
+                self._failure = StoreFailing(f"nothing is written: {refused}")
+                self._done(group, self._failure)
+            return OPERATOR_LOOK_S if refused.retry_after_s is None else max(refused.retry_after_s, 0.001)
         except StoreError as error:
             self._failure = error
             self._done(group, error)
-            return False
+            return 0.0
         except Exception as error:
             # A thread that ended over a mistake of ours would hold every commit back and tell nobody.
             if self._failure is None:
                 log.exception("the store's writer failed, it tries again")
             self._failure = StoreFailing(f"the writer failed: {error!r}")
             self._done(group, self._failure)
-            return False
+            return 0.0
         with self._changed:
             for _ in group:
                 self._waiting.popleft()
         self._failure = None
         self._done(group, None)
-        return True
+        return None
 
     def _keep_in_shape(self, *, idle: bool) -> None:
         try:
@@ -174,6 +187,11 @@ class Writer:
     def _pause_s(self, failures: int) -> float:
         longest = self._settings.retry_ms_max
         return min(self._settings.retry_ms_first * 2.0 ** min(failures - 1, 32), longest) / 1000
+
+
+def _call(write_group: WriteGroup, group: Sequence[Commit]) -> None:
+    """Stand in where nothing guards the writing."""
+    write_group(group)
 
 
 def _tell_nobody(commits: Sequence[Commit], error: StoreError | None) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from sprint.core.errors import StoreError, StoreFailing
 from sprint.core.relay.event_log import Commit
 from sprint.tools.relay.commit import COMMITS_IN_FLIGHT_MAX, Committer
-from sprint.tools.store import CommitDone
+from sprint.tools.store import CallThrough, CommitDone
 
 WAIT_S = 5.0
 
@@ -24,7 +24,7 @@ class HeldStore:
     def in_flight(self) -> int:
         return len(self.waiting)
 
-    def start(self, done: CommitDone) -> None:
+    def start(self, done: CommitDone, through: CallThrough | None = None) -> None:
         self.done = done
 
     def submit(self, commit: Commit) -> None:
