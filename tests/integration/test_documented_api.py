@@ -5,15 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
 
+from sprint.tools.breaker_api import endpoints
+from sprint.tools.relay import admin_sources
 from tests.integration.real_servers import wait_until
 from tests.integration.relay_process import RelayProcess
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/reference/http-api.md"
 PATHS = re.findall(r"^\| `GET (/[^`]+)` \|", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+ADMIN_PAGE = PAGE.with_name("admin-api.md")
+ADMIN_ROWS = re.findall(
+    r"^\| `([A-Z]+) (/[^`]+)` \|", ADMIN_PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE
+)
 STREAMS = ("/api/v1/events",)
 REQUEST_TIMEOUT_S = 10.0
 
@@ -57,6 +64,44 @@ def test_a_documented_stream_gives_events_a_line_each(relay: RelayProcess, path:
     with httpx.stream("GET", url, timeout=REQUEST_TIMEOUT_S, trust_env=False) as answer:
         line = next(answer.iter_lines())
     assert line.startswith('{"type":"block","chain":"litecoin-regtest","seq":')
+
+
+def admin_path(relay: RelayProcess, path: str) -> str:
+    """Fill a path of the admin page with what this relay has."""
+    sources = httpx.get(f"{relay.serving.admin}/api/sources", trust_env=False).json()["sources"]
+    (source, *_) = sources["litecoin-regtest"]
+    name = source["breaker"]["name"] if "/breakers/" in path else source["name"]
+    filled = path.replace("{chain}", "litecoin").replace("{name}", quote(name, safe=""))
+    return f"{relay.serving.admin}{filled}"
+
+
+@pytest.mark.parametrize(("method", "path"), ADMIN_ROWS)
+def test_a_documented_path_of_the_operator_is_served(relay: RelayProcess, method: str, path: str) -> None:
+    url = admin_path(relay, path) + ("?not=known" if method == "DELETE" else "")
+    wrong = {"not": "known"} if method in ("POST", "PUT") else None
+    answer = httpx.request(method, url, json=wrong, timeout=REQUEST_TIMEOUT_S, trust_env=False)
+    if path == "/ws":
+        assert answer.status_code == 426
+    elif method == "GET":
+        assert answer.status_code == 200, answer.text
+        assert answer.content
+    else:
+        assert (answer.status_code, answer.json()["code"]) == (400, "bad_query"), answer.text
+        assert "not" in answer.json()["detail"]
+
+
+def test_no_path_of_the_operator_is_left_out() -> None:
+    served = {
+        (method, path) for method, path in ADMIN_ROWS if path not in ("/ws", "/metrics", "/api/v1/health")
+    }
+    told = {
+        (method, path.strip())
+        for module in (endpoints, admin_sources)
+        for method, path in re.findall(
+            r"^ *(GET|PUT|POST|DELETE) +(/\S+)", module.__doc__ or "", re.MULTILINE
+        )
+    }
+    assert served == told | {("GET", "/api/health")}
 
 
 def test_the_list_of_problems_is_served(relay: RelayProcess) -> None:
