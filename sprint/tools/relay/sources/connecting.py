@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import math
 from abc import ABC, abstractmethod
 from collections import Counter
 from typing import Protocol
@@ -135,7 +134,7 @@ class ConnectingSource(ABC):
             user_agent=connection.user_agent if connection is not None else "",
             connects=self._connects,
             blocks_received=self.blocks_received,
-            retry_in_s=round(wait_s, 3) if connection is None and math.isfinite(wait_s) else 0.0,
+            retry_in_s=round(wait_s, 3) if connection is None else 0.0,
             awaited_s=round(connection.awaited_s(clock()), 3) if connection is not None else 0.0,
             faults=dict(self.faults()),
             notes=(withheld,) if withheld else (),

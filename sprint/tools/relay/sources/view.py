@@ -16,7 +16,8 @@ SourceState = Literal["connecting", "ready", "waiting", "blocked", "paused"]
 class SourceView(msgspec.Struct, frozen=True):
     """What `/status` says of a source. Counters are since the relay's start.
 
-    `blocked`: it misbehaved and is shut out; it is tried again in `retry_in_s`, as one that is `waiting` is.
+    `blocked`: it misbehaved and is shut out; it is tried again in `retry_in_s`, as one that is `waiting` is,
+    which is infinite while an operator holds its breaker open.
     `paused`: an operator said so; it is tried when it is resumed.
     `awaited_s` is how long the block is waited for that was asked of it first, 0 where none is.
     `faults` counts by kind what it sent that was not as it should be, also what costs it nothing.
