@@ -4,7 +4,8 @@
 
 The peer is the line that one writes by hand, with the name looked up once. `sha256d` is what callers import,
 which looks up the form in use each time; the builtin is what it then calls. A batch of one shows what the
-vector kernels cost where there is nothing to fill their lanes. The last row is the loop and a builtin's call.
+vector kernels cost where there is nothing to fill their lanes, and what the builtin's own instructions cost
+when numba's dispatcher calls them. The last row is the loop and a builtin's call.
 """
 
 from __future__ import annotations
@@ -47,7 +48,11 @@ def main() -> None:
         OURS: over(items, kernels.sha256d),
         "its builtin": over(items, form.sha256d),
         "sha256d of the reference": over(items, reference.sha256d),
-        f"hash_pairs of one, {form.tier}": over(items, form.hash_pairs),
+        **{
+            f"hash_pairs of one, {each.tier}": over(items, each.hash_pairs)
+            for each in (form, compiled("sha"))
+            if each is not None
+        },
         "len (the loop and a builtin's call)": over(items, len),
     }
     print(environment())
