@@ -24,3 +24,11 @@ def test_a_taken_port_that_the_config_sets_for_a_tier_is_an_error_also_for_the_d
         by_config = msgspec.structs.replace(by_default, tiers_set=frozenset({tier.name}))
         with pytest.raises(ListenError, match=rf"{port} \(tiers\.{tier.name}\.port\)"):
             bind_all((asked,), by_config)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "relay.example"])
+def test_nothing_is_bound_off_loopback_the_admin_listener_neither(host: str) -> None:
+    ports = Ports(host=host, tier=0, admin=0, metrics=0, free_if_taken=True)
+    for tiers in ((policy(),), ()):  # without a tier the admin listener is the first to be bound
+        with pytest.raises(ListenError, match="only loopback addresses are served"):
+            bind_all(tiers, ports)
