@@ -28,6 +28,10 @@ def test_metrics_of_a_relay_at_work_pass_the_linter_of_prometheus() -> None:
         assert b'sprint_subscribers{tier="turbo"}' in text
         assert b'sprint_source_connects_total{chain="litecoin-regtest"' in text
         assert b"sprint_event_loop_lag_seconds_count" in text
+        assert re.search(
+            rb'breaker_state\{breaker="source:litecoin-regtest:[^"]+",state="closed"\} 1\.0', text
+        )
+        assert b'sprint_breaker_state{breaker="store",state="closed"} 1.0' in text
         assert b"sprint_event_loop_lag_seconds_count 0.0" not in text
         found = set(
             re.findall(r"^# TYPE (sprint_\w+?)(?:_created|_gsum|_gcount)? ", text.decode(), re.MULTILINE)

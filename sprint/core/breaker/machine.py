@@ -56,6 +56,7 @@ class Machine:
         self._rng = rng
         self._now = now
         self.transitions_made = 0
+        self.moves: Counter[tuple[State, Cause]] = Counter()
         self._evaluate_at = now + EVALUATED_WITH_CALLS_S
         self._uses_lanes = True
         self.lane = Lane(self.generation, [])
@@ -361,6 +362,7 @@ class Machine:
 
     def _note(self, source: State, target: State, cause: Cause) -> None:
         self.transitions_made += 1
+        self.moves[source, cause] += 1
         self.transitions.append(
             Transition(
                 number=self.transitions_made,

@@ -26,7 +26,7 @@ EJECTED_PERCENT_MAX = 100.0
 BESIDE_TEXTS: dict[str, str] = {
     EJECTED_KEY: "how many of a chain's sources their breakers may shut out at once, in percent; never all",
     "intervals.state_s": "how often leases are ended, trends noted and failure foretold",
-    "intervals.metrics_s": "how often each breaker's figures are taken for whoever asked for them",
+    "intervals.metrics_s": "how often figures are handed to who listens for them; a relay's own parts read them when asked",
     "intervals.health_s": "how often health is scored with the machine's load",
     "intervals.adaptive_s": "how often thresholds and baselines follow what was seen",
     "intervals.cleanup_s": "how often breakers that nobody needs are looked for",

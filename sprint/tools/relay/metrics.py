@@ -19,6 +19,8 @@ from sprint import __version__
 from sprint.core.chains import internal_hash
 from sprint.core.relay.network_stats import NetworkStats
 from sprint.core.relay.pipeline import Pipeline
+from sprint.tools.relay.breaker_metrics import BreakerMetrics
+from sprint.tools.relay.breakers import RelayBreakers
 from sprint.tools.relay.commit import CommitQueue, Committer
 from sprint.tools.relay.delivery import Delivery
 from sprint.tools.relay.faults import SourceFaults
@@ -63,6 +65,7 @@ class RelayParts(NamedTuple):
     store: CommitQueue
     committer: Committer
     sites: Mapping[str, Site]
+    breakers: RelayBreakers
 
 
 def register_parts(registry: CollectorRegistry, parts: RelayParts) -> None:
@@ -76,6 +79,7 @@ def register_parts(registry: CollectorRegistry, parts: RelayParts) -> None:
     registry.register(KernelForm(parts.view))
     registry.register(DeliveryState(parts))
     registry.register(ListenerCounts(parts.sites))
+    registry.register(BreakerMetrics(parts.breakers.registry, parts.breakers.workers))
     registry.register(NetworkState(parts.chains, parts.view))
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)

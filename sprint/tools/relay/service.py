@@ -321,6 +321,7 @@ class _Running:
             self._store,
             self._committer,
             self._api.sites,
+            self.breakers,
         )
 
     def _snapshot(self, network: ChainNetwork) -> ChainSnapshot:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
@@ -75,7 +77,10 @@ def test_a_shorter_longest_delay_lets_the_trial_come_sooner() -> None:
 
 def test_what_cannot_be_changes_nothing() -> None:
     relay = Relay()
-    wrong = {"store": {"failures_to_open": 9}, "source": {"backoff": {"base_s": 99.0}}}
+    wrong: dict[str, dict[str, Any]] = {
+        "store": {"failures_to_open": 9},
+        "source": {"backoff": {"base_s": 99.0}},
+    }
     with pytest.raises(ConfigError, match=r"backoff\.longest_s = 30 is below backoff\.base_s = 99"):
         relay.breakers.adopt(
             BreakerSettings(overrides=wrong, group_ejected_percent_max=0.0, intervals=Intervals(state_s=1.0))
