@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -179,6 +180,7 @@ def test_a_paused_source_rests_and_says_so_and_a_resumed_one_is_made_anew(
         told = source.view()
         assert (told.state, told.reason, told.user_agent) == ("paused", "paused by me", "")
         assert (told.connects, told.blocks_received, told.awaited_s) == (3, 7, 0.0)
+        assert told.retry_in_s == math.inf
         assert source.faults() == Counter(invalid=1)
         again = await relay.operator.pause("litecoin", "a", "paused again")
         assert (again[0], again[2].view().reason) == (False, "paused by me")

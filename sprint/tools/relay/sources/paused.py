@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 
 import msgspec
@@ -17,7 +18,7 @@ class PausedSource:
         self._spec = source.spec
         self._faults = Counter(source.faults())
         self._view = msgspec.structs.replace(
-            source.view(), state="paused", reason=reason, user_agent="", retry_in_s=0.0, awaited_s=0.0
+            source.view(), state="paused", reason=reason, user_agent="", retry_in_s=math.inf, awaited_s=0.0
         )
 
     def __repr__(self) -> str:
