@@ -143,6 +143,13 @@ class Model:
             return False
         return True
 
+    def bring_forward(self, now: float) -> bool:
+        self.tick(now)
+        if self.state != "open" or self.trial_at <= self.now:
+            return False
+        self.trial_at = self.now
+        return True
+
     def adopt(self, rules: Rules, now: float) -> None:
         self.tick(now)
         self.rules = rules

@@ -148,6 +148,11 @@ class Driven(RuleBasedStateMachine):
         assert getattr(self.machine, word)(self.now) == self.model.command(word, self.now)
 
     @rule()
+    def need(self) -> None:
+        """There is nobody else to call."""
+        assert self.machine.bring_forward(self.now) == self.model.bring_forward(self.now)
+
+    @rule()
     def open_always_exits(self) -> None:
         self.evaluate()
         if self.machine.state == "open":
@@ -202,6 +207,7 @@ class Driven(RuleBasedStateMachine):
         for transition in made:
             assert TRANSITIONS[transition.from_state, transition.reason] == transition.to_state
             assert transition.evidence.text
+        assert sum(self.machine.moves.values()) == self.machine.transitions_made
 
 
 class WithoutLease(Machine):
