@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from itertools import accumulate
-from typing import TYPE_CHECKING
+from itertools import accumulate, compress, pairwise
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -25,6 +25,17 @@ HOUR_NS = 3_600_000_000_000
 VALUE_SIZE = 8
 VALUE_FORMATS = ("q", "l")  # of array and of numpy
 _NOTHING_YET = (1 << 64) - 1  # the least value of a histogram that is empty
+
+
+class HistogramCounts(NamedTuple):
+    """All that a histogram keeps: which buckets hold something, rising, and how many values each."""
+
+    value_max: int
+    digits: int
+    least: int
+    greatest: int
+    buckets: array[int]  # of type code "I"
+    counts: array[int]  # of type code "Q"
 
 
 class PlainHistogram:
@@ -87,6 +98,37 @@ class PlainHistogram:
         self._extremes[0] = min(self._extremes[0], other._extremes[0])
         self._extremes[1] = max(self._extremes[1], other._extremes[1])
 
+    def counted(self) -> HistogramCounts | None:
+        """Return all that is kept, for `add_counted` of another process's histogram; None without values."""
+        first, counts = self._span()
+        if not counts:
+            return None
+        buckets = array("I", compress(range(first, first + len(counts)), counts))
+        some, (least, greatest) = array("Q", filter(None, counts)), self._extremes
+        return HistogramCounts(self.value_max, self.digits, least, greatest, buckets, some)
+
+    def add_counted(self, other: HistogramCounts) -> None:
+        """Add what another of the same limits kept; ValueError, and nothing is added, if it can't be."""
+        if (self.value_max, self.digits) != (other.value_max, other.digits):
+            raise ValueError(
+                f"counts up to {other.value_max} by {other.digits} digits cannot be added to {self}: "
+                "value_max and digits have to be the same"
+            )
+        if not self._belong(other):
+            raise ValueError(
+                f"{len(other.buckets)} buckets, {len(other.counts)} counts, from {other.least} to "
+                f"{other.greatest}: they are not those of one histogram"
+            )
+        for bucket, count in zip(other.buckets, other.counts, strict=True):
+            self._counts[bucket] += count
+        self._extremes[0] = min(self._extremes[0], other.least)
+        self._extremes[1] = max(self._extremes[1], other.greatest)
+
+    def clear(self) -> None:
+        """Forget all values."""
+        memoryview(self._counts).cast("B")[:] = bytes(self.size_bytes)
+        self._extremes[0], self._extremes[1] = _NOTHING_YET, 0
+
     def percentiles(self, shares: Sequence[float]) -> list[int] | None:
         """Return for each share, 0 to 1 and rising, a value that so many do not exceed; None without values.
 
@@ -106,6 +148,16 @@ class PlainHistogram:
                 place += 1
             found.append(min(self._last_value(first + place), self._extremes[1]))
         return found
+
+    def _belong(self, other: HistogramCounts) -> bool:
+        """Return whether buckets rise, as many as counts, from that of the least to the greatest's."""
+        if not 0 < len(other.buckets) == len(other.counts) or not 0 <= other.least <= other.greatest:
+            return False
+        if other.greatest > VALUE_LIMIT or not all(other.counts):
+            return False
+        ends = (self._bucket(min(extreme, self.value_max)) for extreme in (other.least, other.greatest))
+        rising = all(before < after for before, after in pairwise(other.buckets))
+        return rising and (other.buckets[0], other.buckets[-1]) == tuple(ends)
 
     def _add(self, first: int, counts: array[int]) -> None:
         for place, count in enumerate(counts, first):

@@ -6,12 +6,13 @@ import gc
 import random
 from array import array
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sprint.core.kernels.histogram import DIGITS_MAX, HOUR_NS, VALUE_LIMIT, PlainHistogram
+from sprint.core.kernels.histogram import DIGITS_MAX, HOUR_NS, VALUE_LIMIT, HistogramCounts, PlainHistogram
 
 NewHistogram = Callable[..., PlainHistogram]
 VALUES = st.integers(0, 1 << 44) | st.integers(0, 5_000) | st.integers(VALUE_LIMIT - 3, VALUE_LIMIT + 3)
@@ -103,6 +104,61 @@ def test_a_merged_histogram_is_that_of_all_values(new_histogram: NewHistogram, s
         merged.merge(one)
     assert merged._counts == whole._counts
     assert (merged.least, merged.greatest, len(merged)) == (whole.least, whole.greatest, 800)
+
+
+@given(st.lists(VALUES, max_size=40), st.lists(VALUES, max_size=40))
+def test_what_another_process_counted_is_added_as_its_values_would_be(
+    here: list[int], there: list[int]
+) -> None:
+    for binding in BINDINGS:
+        whole, ours, theirs = binding(), binding(), binding()
+        for value in here:
+            ours.record(value)
+            whole.record(value)
+        for value in there:
+            theirs.record(value)
+            whole.record(value)
+        counted = theirs.counted()
+        assert (counted is None) == (not there)
+        if counted is not None:
+            ours.add_counted(counted)
+        assert ours._counts == whole._counts
+        assert (ours.least, ours.greatest) == (whole.least, whole.greatest)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"buckets": array("I", (5, 3))},
+        {"buckets": array("I", (3, 9))},
+        {"buckets": array("I", (3,))},
+        {"buckets": array("I"), "counts": array("Q")},
+        {"counts": array("Q", (1, 0))},
+        {"least": 4},
+        {"greatest": 1 << 70},
+        {"digits": 2},
+        {"value_max": 7},
+    ],
+    ids=repr,
+)
+def test_counts_that_are_not_those_of_one_histogram_are_refused(wrong: dict[str, Any]) -> None:
+    right = HistogramCounts(HOUR_NS, 3, 3, 5, array("I", (3, 5)), array("Q", (1, 2)))
+    histogram = plain()
+    histogram.add_counted(right)
+    before = histogram.counted()
+    with pytest.raises(ValueError, match=r"of one histogram|have to be the same"):
+        histogram.add_counted(right._replace(**wrong))
+    assert histogram.counted() == before == right
+
+
+def test_a_cleared_histogram_is_as_a_new_one(new_histogram: NewHistogram) -> None:
+    histogram = new_histogram()
+    for value in (0, 7, 1 << 40):
+        histogram.record(value)
+    histogram.clear()
+    assert (len(histogram), histogram.least, histogram.counted()) == (0, None, None)
+    histogram.record(9)
+    assert (histogram.least, histogram.greatest, len(histogram)) == (9, 9, 1)
 
 
 @pytest.mark.parametrize("offset", range(8))
