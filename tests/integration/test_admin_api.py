@@ -87,7 +87,7 @@ def watching(scene: Scene) -> ClientConnection:
 
 def test_sources_and_breakers_are_told_with_each_other(scene: Scene) -> None:
     rows = scene.rows()
-    assert {ALICE, BOB} <= set(rows)
+    assert {"store", ALICE, BOB} <= set(rows)
     assert rows[ALICE]["state"] == "closed"
     assert scene.sources()["alice"]["breaker"] == {
         "name": ALICE,

@@ -226,3 +226,26 @@ def test_what_is_kept_of_a_breaker_goes_with_it() -> None:
             assert not each.feed.metrics.points(ALICE)
 
     asyncio.run(main())
+
+
+class Recorder:
+    """A watcher that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def tell(self, payload: bytes, seq: int) -> None:
+        self.told.append(msgspec.json.decode(payload)["type"])
+
+
+def test_a_row_is_not_told_before_the_transition_that_made_it_so() -> None:
+    async def main() -> None:
+        async with served() as each:
+            recorder = Recorder()
+            each.feed.watch(recorder)
+            await until(lambda: bool(recorder.told))
+            fail(each)
+            await each.feed._compare()  # in the turn of the loop in which the transition was heard
+            assert recorder.told == ["snapshot", "transition", "delta"]
+
+    asyncio.run(main())

@@ -9,14 +9,16 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sprint.core.config import ConfigChange
 from sprint.core.errors import ConfigError, RequestError
-from sprint.core.relay.source_url import SourceSpec
+from sprint.core.relay.source_url import SourceSpec, parse_source
 from sprint.tools.plugins import ChainCatalog
 from sprint.tools.relay import live_sources, source_tasks
 from sprint.tools.relay.live_config import NOT_FOLLOWED, OF_DEVNET
-from sprint.tools.relay.live_sources import LiveSources
+from sprint.tools.relay.live_sources import LiveSources, made_of
 from sprint.tools.relay.sources.paused import PausedSource
 from sprint.tools.relay.sources.view import SourceView
 from tests.tools.relay.test_live_config import CHAIN, IdleSource, Relay, spec
@@ -268,3 +270,35 @@ def test_changes_from_two_sides_are_done_one_after_the_other(monkeypatch: pytest
         assert isinstance(relay.chains[CHAIN].sources[0], PausedSource)
 
     operated(monkeypatch, work)
+
+
+def test_a_reload_and_an_operator_who_add_one_name_at_once_leave_one_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def work(relay: Operated) -> None:
+        change = ConfigChange(sources_removed=(spec("a"),), sources_added=(spec("c", 2),))
+        done = await asyncio.gather(
+            relay.live.apply(change), relay.operator.add(f"c@{URL}"), return_exceptions=True
+        )
+        assert isinstance(done[1], RequestError)
+        assert relay.names() == ["b", "c"]
+
+    operated(monkeypatch, work)
+
+
+TEXTS = st.text(max_size=40) | st.builds(
+    "{}{}{}".format,
+    st.sampled_from(["", "c@", "\n@", "a@"]),
+    st.text(max_size=9),
+    st.just(f"{URL}?provider=x"),
+)
+
+
+@given(st.dictionaries(st.sampled_from(["source", "reason"]), st.none() | st.integers() | TEXTS, max_size=2))
+def test_any_body_names_a_source_or_is_refused_in_a_line(fields: dict[str, object]) -> None:
+    refused = ""
+    try:
+        assert parse_source(made_of(fields)).name
+    except ConfigError as error:
+        refused = str(error)
+    assert "\n" not in refused
