@@ -1,0 +1,1 @@
+"""What a load test is: its plan, its schedule, its record, its verdict and its report. Pure."""
