@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -21,6 +21,12 @@ class RelayBreakers:
 
     def __repr__(self) -> str:
         return f"RelayBreakers({self._client.base_url})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
 
     def source(self, name: str) -> dict[str, Any]:
         """What `/api/sources` says of one source."""

@@ -122,15 +122,15 @@ class ConnectingSource(ABC):
             self.guard.concerns_provider(reason)
 
     def view(self) -> SourceView:
-        connection = self._connection
+        shut, withheld, wait_s = self.guard.shut, self.guard.withheld, self._wait_s()
+        connection = None if shut else self._connection  # which is about to be closed
         ready = connection is not None and connection.ready_at is not None
-        wait_s, withheld = self._wait_s(), self.guard.withheld
         return SourceView(
             name=self.spec.name,
             url=self.spec.url,
             provider=self.spec.provider,
-            state=self._state(ready=ready),
-            reason="" if ready else self.guard.shut or self._reason,
+            state=self._state(connection),
+            reason="" if ready else shut or self._reason,
             user_agent=connection.user_agent if connection is not None else "",
             connects=self._connects,
             blocks_received=self.blocks_received,
@@ -180,9 +180,9 @@ class ConnectingSource(ABC):
         breaker_s = self.guard.retry_after_s()
         return self._gate.admit(clock(), needed=self.intake.needs_sources, breaker_s=breaker_s)
 
-    def _state(self, *, ready: bool) -> SourceState:
-        if self._connection is not None:
-            return "ready" if ready else "connecting"
+    def _state(self, connection: Connection | None) -> SourceState:
+        if connection is not None:
+            return "ready" if connection.ready_at is not None else "connecting"
         return "blocked" if self._blocked else "waiting"
 
     def _note(self, reason: str, *, was_ready: bool) -> None:
