@@ -1,9 +1,7 @@
 """The situations of the conformance table: steps, what Sprint's machine does in them, what others do.
 
-`=` is the same as ours, `-` that there is nothing of the kind. Read for it: resilience4j's
-CircuitBreakerStateMachine and CircuitBreakerMetrics; failsafe-go's circuitstates.go and circuitbreaker.go;
-Polly's CircuitStateController and AdvancedCircuitBehavior; gobreaker's v2/gobreaker.go; Sentinel's
-AbstractCircuitBreaker, ExceptionCircuitBreaker and ResponseTimeCircuitBreaker. interlock-cb 2.8.2 is run.
+`=` is the same as ours, `-` that there is nothing of the kind. Which files of the others were read, and at
+which commit, stands on the page that the table is written to. interlock-cb 2.8.2 is run.
 """
 
 from __future__ import annotations
@@ -251,8 +249,10 @@ SITUATIONS = [
     Situation(
         "one of three trials is cancelled", a_trial_is_cancelled, "half_open, a place free",
         (
-            "= (releasePermission)", "as its failure conditions say", "closed: cancellation is not handled",
-            "open: an error like any other", "open if traced as an error, else closed", "=",
+            "= (releasePermission)", "as its failure conditions say: an error is a failure by default",
+            "closed: cancellation is not handled, and what is not handled is success",
+            "open: an error like any other; = where `IsExcluded` names it",
+            "open if traced as an error, else closed", "=",
         ),
         "cancellation is neither success nor failure",
     ),
@@ -261,7 +261,8 @@ SITUATIONS = [
         (
             "half_open, a minute later half_open (ignored exceptions)",
             "closed: what is not handled is success",
-            "closed: what is not handled is success", "closed or open: success or failure only",
+            "closed: what is not handled is success (half open for ever before its issue 1979)",
+            "half_open, a minute later half_open (`IsExcluded`; else success or failure)",
             "closed or open: success or failure only", "open, a minute later open",
         ),
         "others may still answer; `half_open_longest_s` ends it",

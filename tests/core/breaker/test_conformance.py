@@ -7,7 +7,15 @@ import importlib.util
 import pytest
 
 from sprint.core.breaker.transitions import TRANSITIONS
-from tests.core.breaker.conformance import OTHERS, PAGE, InterlockSubject, Situation, SprintSubject, as_table
+from tests.core.breaker.conformance import (
+    MARKS,
+    OTHERS,
+    PAGE,
+    InterlockSubject,
+    Situation,
+    SprintSubject,
+    as_table,
+)
 from tests.core.breaker.peer_transitions import RESILIENCE4J, PeerTransition
 from tests.core.breaker.peer_transitions import as_table as transitions_table
 from tests.core.breaker.situations import SITUATIONS
@@ -80,3 +88,9 @@ def test_the_page_has_the_tables() -> None:
     page = PAGE.read_text(encoding="utf-8")
     assert as_table(SITUATIONS) in page, "python -m tests.core.breaker.conformance"
     assert transitions_table() in page, "python -m tests.core.breaker.conformance"
+
+
+def test_each_table_stands_on_the_page_once() -> None:
+    """A copy of one at the end of the page had been there, which the command would not have written anew."""
+    page = PAGE.read_text(encoding="utf-8")
+    assert [page.count(mark) for marks in MARKS.values() for mark in marks] == [1, 1, 1, 1]
