@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
+from websockets.sync.client import ClientConnection, connect
 
 from tests.integration.devnet_process import DevnetProcess
 from tests.integration.real_servers import wait_until
@@ -88,6 +89,13 @@ def operated(folder: Path) -> Iterator[Operated]:
             yield made
 
 
+def closing_code(watcher: ClientConnection) -> int | None:
+    """Read to the end; return what the connection was closed with."""
+    for _ in watcher:
+        pass
+    return watcher.close_code
+
+
 def test_a_reload_leaves_sources_as_the_operator_has_them_unless_it_is_about_them(tmp_path: Path) -> None:
     with operated(tmp_path) as each:
         added = f"three@{each.node.source_url}"
@@ -122,7 +130,9 @@ def test_a_reload_leaves_figures_laid_over_unless_it_changes_that_breakers(tmp_p
         assert (told["config"]["failures_to_open"], told["laid_over"]) == (5, None)
 
 
-def test_an_operators_word_outlives_a_pause_and_a_restart_forgets_all(tmp_path: Path) -> None:
+def test_an_operators_word_outlives_a_pause_and_a_restart_tells_watchers_and_forgets_all(
+    tmp_path: Path,
+) -> None:
     with operated(tmp_path) as each:
         state = f"/api/breakers/{quote(ONE, safe='')}/state"
         each.client.post(state, json={"action": "force_open"})
@@ -130,7 +140,11 @@ def test_an_operators_word_outlives_a_pause_and_a_restart_forgets_all(tmp_path: 
         each.tell("one", "resume")
         each.wait_for({"one": "waiting", "two": "ready"})
         each.tell("two", "pause")
-        each.relay.terminate()
+        url = str(each.relay.serving.admin).replace("http", "ws", 1) + "/ws"
+        with connect(url, proxy=None) as watcher:
+            assert b"snapshot" in watcher.recv(20.0, decode=False)
+            assert each.relay.terminate() == 0
+            assert closing_code(watcher) == 1001
         path = tmp_path / "sprint.toml"
         arguments = ("--config", str(path), "--data-dir", str(tmp_path / "data"))
         with (
