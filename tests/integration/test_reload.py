@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -42,6 +44,14 @@ def source_names(relay: RelayProcess) -> list[str]:
     assert relay.serving.admin is not None
     listed = httpx.get(f"{relay.serving.admin}/api/sources", trust_env=False).json()["sources"][CHAIN]
     return sorted(source["name"] for source in listed if source["state"] == "ready")
+
+
+def policy_of(relay: RelayProcess, source: str) -> dict[str, Any]:
+    """The figures that the breaker of a source goes by."""
+    name = quote(f"source:{CHAIN}:{source}", safe="")
+    told = httpx.get(f"{relay.serving.admin}/api/breakers/{name}/config", trust_env=False).json()
+    config: dict[str, Any] = told["config"]
+    return config
 
 
 def hang_up(relay: RelayProcess) -> None:
@@ -96,6 +106,32 @@ def test_a_bad_file_changes_nothing_and_names_key_and_reason(tmp_path: Path) -> 
             hang_up(relay)
             wait_until(lambda: "No such file" in relay.stderr(), "the missing file is logged")
             assert source_names(relay) == ["one"]
+
+
+def test_breakers_figures_change_while_the_relay_runs_and_a_bad_one_refuses_the_whole_file(
+    tmp_path: Path,
+) -> None:
+    with DevnetProcess(CHAIN) as one, DevnetProcess(CHAIN) as two:
+        path = written(tmp_path / "sprint.toml", ("one", one))
+        with started(tmp_path, path) as relay:
+            wait_until(lambda: source_names(relay) == ["one"], "the source is ready")
+            more = (
+                "[breakers.source]\nfailures_to_open = 4\n"
+                f'[breakers."source:{CHAIN}:one".backoff]\nlongest_s = 9\n'
+            )
+            written(path, ("one", one), more=more)
+            hang_up(relay)
+            wait_until(lambda: policy_of(relay, "one")["failures_to_open"] == 4, "the figures are taken in")
+            assert policy_of(relay, "one")["backoff"]["longest_s"] == 9
+            named = f'"breakers.\\"source:{CHAIN}:one\\".backoff.longest_s, breakers.source.failures_to_open"'
+            assert f'"applied":{named}' in relay.stderr()
+            written(path, ("two", two), more=more + "[breakers.store.backoff]\nlongest_s = 0.1\n")
+            hang_up(relay)
+            wait_until(lambda: "config kept as it was" in relay.stderr(), "the refusal is logged")
+            said = "breakers.store.backoff.longest_s = 0.1 is below backoff.base_s = 0.5"
+            assert f"{path}: {said}" in relay.stderr()
+            assert source_names(relay) == ["one"]
+            assert policy_of(relay, "one")["failures_to_open"] == 4
 
 
 def test_what_needs_a_restart_is_named_and_flags_stay_over_the_file(tmp_path: Path) -> None:

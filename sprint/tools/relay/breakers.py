@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from sprint.core.breaker.outcomes import Rng
-from sprint.core.breaker.policy_set import PolicySet, parse_policy_set
+from sprint.core.breaker.policy_set import OWN_MARK, PolicySet, parse_policy_set
 from sprint.core.breaker.transitions import Transition
 from sprint.core.config import BreakerSettings
 from sprint.core.relay.source_url import SourceSpec
@@ -82,13 +82,22 @@ class RelayBreakers:
         for group in self.registry.groups:
             self.registry.set_ejection(group, settings.group_ejected_percent_max)
         self.workers.adopt(settings.intervals)
+        self._say_who_is_absent()
         return changed
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Do the background work while within."""
+        self._say_who_is_absent()
         async with self.workers.running():
             yield
+
+    def _say_who_is_absent(self) -> None:
+        """Name the figures of a single breaker that there is none of: it may be a slip of the pen."""
+        for name in self._settings.overrides:
+            if OWN_MARK in name and self.registry.find(name) is None:
+                reason = "there is no such source; they count once there is one"
+                log_fields(log, logging.WARNING, "figures of no breaker", breaker=name, reason=reason)
 
 
 def _log_transition(transition: Transition) -> None:

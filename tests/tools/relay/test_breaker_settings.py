@@ -65,6 +65,14 @@ def test_a_source_that_comes_later_has_the_figures_that_were_there_for_it() -> N
     assert not relay.alice.policy.shadow
 
 
+def test_figures_of_a_source_that_there_is_none_of_are_said(caplog: pytest.LogCaptureFixture) -> None:
+    relay = Relay(BreakerSettings(overrides={ALICE: {"shadow": True}}))
+    overrides: dict[str, dict[str, Any]] = {f"source:{CHAIN}:alcie": {"shadow": True}, ALICE: {}, "store": {}}
+    relay.breakers.adopt(BreakerSettings(overrides=overrides))
+    said = [record for record in caplog.records if record.message == "figures of no breaker"]
+    assert [record.fields["breaker"] for record in said] == [f"source:{CHAIN}:alcie"]  # type: ignore[attr-defined]  # of log_fields
+
+
 def test_a_shorter_longest_delay_lets_the_trial_come_sooner() -> None:
     relay = Relay(BreakerSettings(overrides={"source": {"backoff": {"base_s": 20.0, "jitter": "none"}}}))
     fail(relay.alice, 3)

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from sprint.core.config import ConfigChange
+from sprint.core.config import BreakerSettings, ConfigChange
 from sprint.core.errors import ConfigError
 from sprint.core.relay.source_url import SourceSpec, parse_source
 from sprint.tools.plugins import ChainCatalog
@@ -139,6 +139,27 @@ def test_a_file_cut_short_does_not_take_the_last_source_away(
         assert (relay.names(), relay.removed, relay.policies) == (["a", "b"], [], [])
         await relay.live.apply(ConfigChange(sources_removed=(spec("a"),)))
         assert relay.names() == ["b"]
+        relay.sources.cancel()
+        await relay.sources.ended()
+
+    asyncio.run(main())
+
+
+def test_breakers_figures_are_applied_with_the_rest_or_nothing_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def change(*added: SourceSpec, **figures: float) -> ConfigChange:
+        settings = BreakerSettings(overrides={"store": figures})
+        return ConfigChange(sources_added=added, breakers=settings, breaker_keys=("breakers.store",))
+
+    async def main() -> None:
+        relay = Relay(monkeypatch)
+        store = relay.breakers.store()
+        await relay.live.apply(change(spec("a"), failures_to_open=7))
+        assert (store.policy.failures_to_open, relay.names()) == (7, ["a"])
+        with pytest.raises(ConfigError, match="it cannot be made"):
+            await relay.live.apply(change(spec("bad"), failures_to_open=8))
+        with pytest.raises(ConfigError, match="half_open_longest_s = 1 is below trial_lease_s = 30"):
+            await relay.live.apply(change(spec("b"), half_open_longest_s=1.0))
+        assert (store.policy.failures_to_open, relay.names()) == (7, ["a"])
         relay.sources.cancel()
         await relay.sources.ended()
 
