@@ -28,10 +28,14 @@ class Late(msgspec.Struct, frozen=True):
 
 
 class Lateness:
-    """Looks at what one connection owes, when something was asked and as long as anything is owed."""
+    """Looks at what one connection owes, when something was asked and as long as anything is owed.
+
+    Whatever is late is told once every `LATE_AFTER_S`: a pause of a moment holds up many answers at once.
+    """
 
     def __init__(self) -> None:
         self._look_at: float | None = None
+        self._told_at = -LATE_AFTER_S
 
     def __repr__(self) -> str:
         return f"Lateness(look_at={self._look_at})"
@@ -57,8 +61,16 @@ class Lateness:
             return None
         what = min(owed, key=owed.__getitem__)
         since = max(owed[what], heard_at)
-        self._look_at = max(since, now) + LATE_AFTER_S
-        if now < since + LATE_AFTER_S:
-            self._look_at = since + LATE_AFTER_S
+        due = max(since, self._told_at) + LATE_AFTER_S
+        if now < due:
+            self._look_at = due
             return None
+        self._told_at, self._look_at = now, now + LATE_AFTER_S
         return Late(what, now - since)
+
+    def overdue(self, what: str, seconds: float, heard_at: float, now: float) -> Late | None:
+        """Return an answer that was found late elsewhere, unless one was told, or a part came, just now."""
+        if now < max(self._told_at, heard_at) + LATE_AFTER_S:
+            return None
+        self._told_at = now
+        return Late(what, seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import pytest
@@ -107,3 +108,12 @@ def test_how_long_a_source_will_be_shut_out_is_known_before_it_is() -> None:
         longest_s = gate.shut_out_s(held_s)
         gate.record(MISBEHAVED, held_s=held_s, now=0.0, jitter=0.0)
         assert gate.admit(0.0) == longest_s
+
+
+def test_a_breaker_that_lets_nothing_through_is_waited_for_also_where_the_source_is_needed() -> None:
+    gate = SourceGate()
+    gate.record(FAILED, held_s=0.0, now=1_000.0, jitter=0.0)
+    for needed in (False, True):
+        assert gate.admit(1_000.0, needed=needed, breaker_s=7.5) == 7.5
+        assert gate.admit(1_000.0, needed=needed, breaker_s=0.1) == WAIT_FIRST_S
+        assert gate.admit(2_000.0, needed=needed, breaker_s=math.inf) == math.inf

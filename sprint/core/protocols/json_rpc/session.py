@@ -125,9 +125,9 @@ class RpcSession:
         sent = (lane for lane in self._lanes.values() if lane.sent)
         return {lane.under_way[0].method: lane.deadline - timeout_s for lane in sent}
 
-    def is_busy(self, name: Lane) -> bool:
-        """Tell whether the node's last answer on a lane was to come again later."""
-        return self._lanes[name].busy > 0
+    def lane(self, name: Lane) -> LaneState:
+        """Return how a lane stands."""
+        return self._lanes[name]
 
     # What the edge sends, and hands back.
 

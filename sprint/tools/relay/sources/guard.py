@@ -35,7 +35,7 @@ class SourceGuard:
         self._share = share
         self._connect: HeldPermit | None = None
         self._late_told = 0
-        self._failing = False
+        self._late_for = ""  # what the last answer was late for, if nothing was answered since
         self._calls: dict[Hashable, HeldPermit] = {}
 
     def __repr__(self) -> str:
@@ -120,7 +120,7 @@ class SourceGuard:
             permit, self._connect = self._connect, None
         if permit is not None:
             permit.success()
-            self._failing = False
+            self._late_for = ""
 
     def told_nothing(self, key: Hashable) -> None:
         """Note an answer that says only to come again later."""
@@ -128,18 +128,19 @@ class SourceGuard:
         if permit is not None:
             permit.settle("inconclusive")
 
-    def heard(self) -> None:
-        """Note a sign of life that answers no call; it counts where answers were late."""
-        if self._failing and self._connect is None:
+    def heard(self, what: str) -> None:
+        """Note an answer that is no call, as a pong is; it counts where that was what was late."""
+        if self._late_for == what and self._connect is None:
             permit = self._permit()
             if permit is not None:
                 permit.success(0.0)
-                self._failing = False
+                self._late_for = ""
 
     def late(self, late: Late, *, needed: bool) -> None:
         """Count an answer that has not come. `needed`: there is no other source, so that a trial goes on."""
         connect = self._connect
         if connect is None or not connect.trial:
+            self._late_for = late.what
             self._fail(late.why, late.seconds)
             return
         self._late_told += 1
@@ -178,7 +179,6 @@ class SourceGuard:
     def _fail(self, why: str, latency_s: float) -> None:
         permit = self._permit()
         if permit is not None:
-            self._failing = True
             permit.settle("failure", latency_s, why=why)
 
     def _permit(self) -> HeldPermit | None:

@@ -30,7 +30,7 @@ from sprint.core.protocols.bitcoin_p2p.events import (
 from sprint.core.protocols.bitcoin_p2p.link import SessionSettings
 from sprint.core.protocols.bitcoin_p2p.session import PeerSession
 from sprint.core.relay.gate import Ending
-from sprint.core.relay.lateness import LATE_AFTER_S, Late, Lateness
+from sprint.core.relay.lateness import Late, Lateness
 from sprint.core.relay.source_url import SourceSpec
 from sprint.tools.relay.intake import Sink
 from sprint.tools.relay.one_timer import OneTimer
@@ -235,9 +235,8 @@ class _Connection(asyncio.Protocol):
     def overdue(self, seconds: float) -> None:
         """Count a block that has not come; not while one is coming, however slowly."""
         now = clock()
-        if not self._session.mid_message or now - self._read_at >= LATE_AFTER_S:
-            late = Late("getdata", seconds)
-            self._source.guard.late(late, needed=self._source.intake.needs_sources)
+        heard_at = self._read_at if self._session.mid_message else 0.0
+        self._count_late(self._lateness.overdue("getdata", seconds, heard_at, now))
 
     def _prefer_compact(self, *, high_bandwidth: bool) -> None:
         self._session.prefer_compact(high_bandwidth=high_bandwidth)
@@ -335,14 +334,16 @@ class _Connection(asyncio.Protocol):
         session, guard = self._session, self._source.guard
         if session.pongs != self._pongs:
             self._pongs = session.pongs
-            guard.heard()
+            guard.heard("ping")
         owed = session.owed()
         if owed:
             self._lateness.asked(now)
         heard_at = max(self._heard_at, self._read_at) if session.mid_message else self._heard_at
-        late = self._lateness.check(owed, heard_at, now)
-        if late is not None and session.closed is None:
-            guard.late(late, needed=self._source.intake.needs_sources)
+        self._count_late(self._lateness.check(owed, heard_at, now))
+
+    def _count_late(self, late: Late | None) -> None:
+        if late is not None and self._session.closed is None:
+            self._source.guard.late(late, needed=self._source.intake.needs_sources)
 
     def _end(self, reason: str) -> None:
         self._timer.cancel()

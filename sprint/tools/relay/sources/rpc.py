@@ -19,7 +19,7 @@ from sprint.core.protocols.json_rpc.lane import Lane, PublishingTold, Ready, Rpc
 from sprint.core.protocols.json_rpc.results import Publishing
 from sprint.core.protocols.json_rpc.session import RpcSession
 from sprint.core.protocols.json_rpc.settings import RpcSettings
-from sprint.core.relay.lateness import LATE_AFTER_S, Late, Lateness
+from sprint.core.relay.lateness import Late, Lateness
 from sprint.core.relay.source_url import SourceSpec
 from sprint.tools.plugins import ChainCatalog, ChainNetwork
 from sprint.tools.relay.intake import Sink
@@ -149,9 +149,8 @@ class RpcConnection:
 
     def overdue(self, seconds: float) -> None:
         """Count a block that has not come; not while its answer is coming, however slowly."""
-        if not self._lanes[Lane.BODIES].is_coming:
-            late = Late("getblock", seconds)
-            self.source.guard.late(late, needed=self.source.intake.needs_sources)
+        heard_at = self._lanes[Lane.BODIES].read_at
+        self._count_late(self._lateness.overdue("getblock", seconds, heard_at, clock()))
 
     def penalise(self, points: int, reason: str) -> None:
         self._invalid["invalid"] += 1
@@ -181,18 +180,19 @@ class RpcConnection:
     def answered(self, lane: Lane, answer: HttpAnswer) -> None:
         source = self.source
         source.observer.mark("read", source.intake.chain, b"", answer.read_at)
+        asked = self._session.lane(lane).under_way
         events = self._session.receive_answer(lane, answer.status, answer.body, answer.read_at)
-        self._count_answer(lane)
+        self._count_answer(lane, asked[0].method if asked else "")
         self._take(events, clock())
 
-    def _count_answer(self, lane: Lane) -> None:
+    def _count_answer(self, lane: Lane, method: str) -> None:
         guard = self.source.guard
         if self._session.closed is not None:
             return  # that its end tells
-        if self._session.is_busy(lane):
+        if self._session.lane(lane).busy:
             guard.told_nothing(lane)
         elif lane is Lane.TIP:
-            guard.heard()
+            guard.heard(method)
         else:
             guard.answered(lane)
 
@@ -273,8 +273,10 @@ class RpcConnection:
         if owed:
             self._lateness.asked(now)
         heard_at = max(self._heard_at, *(lane.read_at for lane in self._lanes.values()))
-        late = self._lateness.check(owed, heard_at, now)
-        if late is not None:
+        self._count_late(self._lateness.check(owed, heard_at, now))
+
+    def _count_late(self, late: Late | None) -> None:
+        if late is not None and self._session.closed is None:
             self.source.guard.late(late, needed=self.source.intake.needs_sources)
 
     def _end(self, reason: str) -> None:
@@ -302,11 +304,6 @@ class _LaneConnection:
     def read_at(self) -> float:
         """When a part of an answer came last; 0 before any."""
         return 0.0 if self._http is None else self._http.read_at
-
-    @property
-    def is_coming(self) -> bool:
-        """Whether a part of an answer came lately that is waited for."""
-        return self._http is not None and clock() - self._http.read_at < LATE_AFTER_S
 
     async def connect(self) -> None:
         spec = self._owner.source.spec
