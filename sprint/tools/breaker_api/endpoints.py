@@ -36,7 +36,7 @@ from sprint.tools.web.router import Request, Response, Router
 
 PATH = "/api/breakers"
 # A look for near names is over so many names, and for so long a one, at most.
-NAMES_COMPARED_MAX = 1_000
+NAMES_COMPARED_MAX = 200
 NAME_COMPARED_LENGTH_MAX = 128
 NUMBER_DIGITS_MAX = 15
 log = logging.getLogger(__name__)

@@ -136,8 +136,11 @@ class BreakerFeed:
         try:
             while self._watchers:
                 began = self._clock()
-                await self._compare()
-                self._introduce()
+                try:
+                    await self._compare()
+                    self._introduce()
+                except Exception:  # a mistake over one breaker must not leave watchers with nothing for ever
+                    log.exception("a round over the breakers' rows failed")
                 took_s = self._clock() - began
                 await asyncio.sleep(max(DELTA_INTERVAL_S - took_s, took_s * PAUSE_FACTOR))
         finally:

@@ -249,3 +249,37 @@ def test_a_row_is_not_told_before_the_transition_that_made_it_so() -> None:
             assert recorder.told == ["snapshot", "transition", "delta"]
 
     asyncio.run(main())
+
+
+def test_a_round_that_fails_is_logged_and_the_next_one_serves(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(feed_module, "DELTA_INTERVAL_S", 0.01)
+    monkeypatch.setattr(feed_module, "METRICS_INTERVAL_S", 0.01)
+
+    async def main() -> None:
+        async with served() as each:
+            row, measured = each.feed.row, each.feed._measured
+            failures = {"row": 1, "point": 1}
+
+            def failing(kind: str, work: Any) -> Any:
+                def done(breaker: Any) -> Any:
+                    if failures[kind]:
+                        failures[kind] -= 1
+                        raise RuntimeError("a mistake of ours")
+                    return work(breaker)
+
+                return done
+
+            monkeypatch.setattr(each.feed, "row", failing("row", row))
+            monkeypatch.setattr(each.feed, "_measured", failing("point", measured))
+            async with each.watching() as connection:
+                assert len((await received(connection, "snapshot"))["breakers"]) == 2
+                assert set((await received(connection, "metrics"))["points"]) == {ALICE, "store"}
+
+    asyncio.run(main())
+    said = [record.message for record in caplog.records if record.exc_info]
+    assert sorted(said) == [
+        "a round over the breakers' figures failed",
+        "a round over the breakers' rows failed",
+    ]
