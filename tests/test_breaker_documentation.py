@@ -10,6 +10,7 @@ import pytest
 
 from sprint.core.breaker import group, lane, machine, policy_table, registry
 from sprint.tools.breaker import CircuitBreaker, circuit_breaker, listeners
+from sprint.tools.relay import breaker_metrics
 from tests.breaker_pages import DOCS, MACHINE_PAGE, REFERENCE_PAGE, filled
 
 HOWTO = DOCS / "howto" / "guard-your-own-code.md"
@@ -44,5 +45,6 @@ def test_every_face_and_every_limit_is_listed() -> None:
         machine.TRANSITIONS_KEPT_MAX,
         circuit_breaker.RECORDED_CALLS_MAX,
         lane.LANE_CALLS_MAX,
+        breaker_metrics.BREAKERS_TOLD_MAX,
     ):
         assert f"| {limit:,}" in text, limit

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, get_type_hints
 import msgspec
 from msgspec import Meta, inspect
 
+from sprint.core.breaker.policy_table import NONE_WORD
 from sprint.core.config.breaker_keys import NO_POLICIES, Field, beside_fields, policy_fields
 from sprint.core.config.formats import key_text
 from sprint.core.config.sections import TIER_KEYS, ChainSection, Config, SourceSection
@@ -21,7 +22,6 @@ from sprint.core.relay.tiers import TierPolicy
 
 ANY_NAME = "NAME"
 SHOWN_LENGTH_MAX = 80
-NONE_WORD = "none"  # TOML has no null: how a figure of a breaker is switched off
 _EXAMPLES = {"chains": ".bitcoin", "tiers": ".free"}
 
 

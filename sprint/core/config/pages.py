@@ -10,11 +10,12 @@ import msgspec
 
 from sprint.core.breaker.policy import Policy
 from sprint.core.breaker.policy_set import PackagedPolicies, parse_policy_set
+from sprint.core.breaker.policy_table import NONE_WORD
 from sprint.core.config.breaker_keys import EJECTED_KEY, INTERVALS
 from sprint.core.config.breakers import figures
 from sprint.core.config.environment import variable_of
 from sprint.core.config.formats import key_text
-from sprint.core.config.keys import ANY_NAME, KEYS, NONE_WORD, POLICY_KEYS, SOURCES_KEY, Key, find_key
+from sprint.core.config.keys import ANY_NAME, KEYS, POLICY_KEYS, SOURCES_KEY, Key, find_key
 from sprint.core.config.origins import Origin, Resolved
 from sprint.core.config.sections import Config, SourceSection
 from sprint.core.config.toml_text import literal

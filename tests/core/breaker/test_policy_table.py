@@ -69,6 +69,14 @@ def test_a_name_of_ones_own_is_a_policy_over_the_defaults() -> None:
     assert own == replace(Policy(name="wallet"), half_open_calls=1)
 
 
+def test_a_detector_is_switched_off_by_a_word_as_toml_has_no_null() -> None:
+    text = "[own]\nfailures_to_open = 'none'\nlatency.baseline_s = 'none'\nbackoff.jitter = 'none'\n"
+    own = parse_policies(text)["own"]
+    assert (own.failures_to_open, own.latency.baseline_s, own.backoff.jitter) == (None, None, "none")
+    with pytest.raises(ConfigError, match="Expected `bool`, got `str`"):
+        parse_policies("[own]\nshadow = 'none'\n")
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

@@ -47,7 +47,6 @@ def policies(text: str, environment: dict[str, str] | None = None) -> PolicySet:
 def test_without_any_key_the_packaged_figures_hold() -> None:
     found = read("")
     assert found.breakers == BreakerSettings()
-    assert found.policies.named["source"].failures_to_open == 3
     assert list(found.policies.in_use) == ["enterprise", "source", "store"]
 
 
@@ -59,11 +58,12 @@ def test_one_breaker_is_laid_over_what_is_called_and_that_over_the_tier() -> Non
     )
     alice, others = found.own[ALICE], found.named["source"]
     assert (alice.name, others.name) == (ALICE, "source")
-    assert (alice.backoff.longest_s, others.backoff.longest_s) == (7, 30)
+    packaged = policies("").named["source"]
+    assert (alice.backoff.longest_s, others.backoff.longest_s) == (7, packaged.backoff.longest_s)
     assert {policy.backoff.base_s for policy in (alice, others)} == {2}
     assert {policy.failures_to_open for policy in (alice, others)} == {4}
     assert {policy.failure_rate_max for policy in (alice, others, found.named["store"])} == {0.25}
-    assert {policy.trial_lease_s for policy in (alice, others)} == {60}, "packaged with `source`"
+    assert {policy.trial_lease_s for policy in (alice, others)} == {packaged.trial_lease_s}
 
 
 def test_the_tier_below_is_the_highest_that_is_served() -> None:
