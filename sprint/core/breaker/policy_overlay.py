@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from sprint.core.breaker.policy import Policy
-from sprint.core.breaker.policy_table import check_policy
+from sprint.core.breaker.policy_table import check_policy, switched_off
 from sprint.core.errors import ConfigError
 
 SHOWN_LENGTH_MAX = 40
@@ -25,7 +25,7 @@ def policy_with(policy: Policy, fields: Mapping[str, Any]) -> Policy:
     if "name" in fields:
         raise ConfigError("name: a policy keeps its name; leave it out")
     _check_keys("", fields, Policy)
-    laid = _merged(msgspec.to_builtins(policy), fields)
+    laid = _merged(msgspec.to_builtins(policy), switched_off(fields, Policy))
     try:
         found = msgspec.convert(laid, Policy)
     except msgspec.ValidationError as error:

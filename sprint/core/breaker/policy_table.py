@@ -115,20 +115,20 @@ def _policy(where: str, name: str, fields: Mapping[str, Any]) -> Policy:
         raise ConfigError(f"{where}.name: a policy is called as its table; leave it out")
     _check_keys(where, fields, Policy)
     try:
-        policy = msgspec.convert({"name": name, **_switched_off(fields, Policy)}, Policy)
+        policy = msgspec.convert({"name": name, **switched_off(fields, Policy)}, Policy)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{where}: {error}") from error
     return check_policy(policy, where)
 
 
-def _switched_off(fields: Mapping[str, Any], record: type[msgspec.Struct]) -> dict[str, Any]:
+def switched_off(fields: Mapping[str, Any], record: type[msgspec.Struct]) -> dict[str, Any]:
     """Return the fields with None for the word, where a figure may be off: TOML has no null."""
     kinds = {field.name: field.type for field in msgspec.structs.fields(record)}
     found: dict[str, Any] = {}
     for key, value in fields.items():
         kind = kinds[key]
         if isinstance(value, Mapping) and isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-            found[key] = _switched_off(value, kind)
+            found[key] = switched_off(value, kind)
         else:
             found[key] = None if value == NONE_WORD and NoneType in get_args(kind) else value
     return found

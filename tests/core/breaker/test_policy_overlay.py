@@ -36,6 +36,11 @@ def test_figures_are_laid_over_and_the_rest_stays() -> None:
     assert policy_with(BASE, {}) == BASE
 
 
+@pytest.mark.parametrize("off", [None, "none"])
+def test_a_detector_is_switched_off_by_null_or_by_the_configs_word(off: str | None) -> None:
+    assert policy_with(BASE, {"failures_to_open": off}).failures_to_open is None
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
