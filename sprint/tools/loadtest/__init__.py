@@ -1,0 +1,1 @@
+"""The load tester: generators on an open-loop schedule, each in a process of its own, and what shows them."""

@@ -1,0 +1,178 @@
+"""The generator processes of one run: started together, on one schedule, heard until each has ended.
+
+A generator that dies is told of, and what it had not reported counts as never sent. Children are in a session
+of their own, so that Ctrl-C reaches the parent alone, which then tells them to stop and to report.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from sprint.core.errors import ProtocolError, SprintError
+from sprint.tools.loadtest.assignment import (
+    Assignment,
+    Failed,
+    FromGenerator,
+    Progress,
+    Ready,
+    Start,
+    Stop,
+    framed,
+    read_framed,
+)
+from sprint.tools.loadtest.moments import NS_PER_MS, NS_PER_S, clock_ns
+
+READY_TIMEOUT_S = 60.0
+START_DELAY_NS = 100 * NS_PER_MS  # from all being ready to the first request
+END_GRACE_S = 30.0  # beyond duration and timeout
+KILL_TIMEOUT_S = 5.0
+STDERR_SHOWN_MAX = 2_000
+PIPE_LIMIT = 1024 * 1024
+
+COMMAND = (sys.executable, "-m", "sprint.tools.loadtest.generator")
+
+
+class GeneratorFailed(SprintError):
+    """A generator could not begin."""
+
+    code = "generator"
+
+
+class GeneratorProcess:
+    """One generator. `last` is the newest that it told; `died` says how it ended without having told all."""
+
+    def __init__(self, assignment: Assignment) -> None:
+        self.assignment = assignment
+        self.last: Progress | None = None
+        self.died = ""
+        self._process: asyncio.subprocess.Process | None = None
+        self._decoder = msgspec.msgpack.Decoder(FromGenerator)
+
+    def __repr__(self) -> str:
+        return f"GeneratorProcess({self.assignment.process}, pid={self.pid}, died={self.died!r})"
+
+    @property
+    def pid(self) -> int | None:
+        return None if self._process is None else self._process.pid
+
+    async def begin(self) -> None:
+        """Start it and wait until it is ready; GeneratorFailed if it can't be."""
+        self._process = await asyncio.create_subprocess_exec(
+            *COMMAND,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,
+            limit=PIPE_LIMIT,
+        )
+        self._tell(framed(self.assignment))
+        told = await self._next()
+        if isinstance(told, Failed):
+            raise GeneratorFailed(told.reason)
+        if not isinstance(told, Ready):
+            raise GeneratorFailed(f"generator {self.assignment.process} did not start: {self.died}")
+
+    def start(self, at_ns: int) -> None:
+        self._tell(framed(Start(at_ns)))
+
+    def stop(self) -> None:
+        self._tell(framed(Stop()))
+
+    async def follow(self, told: Callable[[], None]) -> None:
+        """Take in what it tells until it has ended or died."""
+        while True:
+            message = await self._next()
+            if isinstance(message, Progress):
+                self.last = message
+                told()
+                if message.ended:
+                    return
+            else:
+                self.died = message.reason if isinstance(message, Failed) else self.died
+                return
+
+    async def end(self) -> None:
+        """End the process, if it hasn't by itself."""
+        process = self._process
+        if process is None:
+            return
+        if process.stdin is not None:
+            process.stdin.close()
+        try:
+            async with asyncio.timeout(KILL_TIMEOUT_S):
+                await process.wait()
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+    def _tell(self, data: bytes) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            with contextlib.suppress(ConnectionError, RuntimeError):
+                self._process.stdin.write(data)
+
+    async def _next(self) -> FromGenerator | None:
+        process = self._process
+        if process is None or process.stdout is None:
+            return None
+        try:
+            message = await read_framed(process.stdout, self._decoder)
+        except ProtocolError as error:
+            self.died = str(error)
+            return None
+        if message is None:
+            self.died = f"ended with code {await process.wait()}"
+        return message
+
+
+class Fleet:
+    """All generators of a run. `told` is called whenever one has told something new."""
+
+    def __init__(self, assignments: Sequence[Assignment], told: Callable[[], None]) -> None:
+        self.generators = [GeneratorProcess(assignment) for assignment in assignments]
+        self.started_ns = 0
+        self._told = told
+
+    def __repr__(self) -> str:
+        return f"Fleet({self.generators})"
+
+    @property
+    def newest(self) -> list[Progress]:
+        """The newest that each has told."""
+        return [generator.last for generator in self.generators if generator.last is not None]
+
+    @property
+    def deaths(self) -> list[str]:
+        """How each generator ended that did not tell all."""
+        return [
+            f"generator {each.assignment.process} (process {each.pid}) {each.died}"
+            for each in self.generators
+            if each.died
+        ]
+
+    async def run(self, longest_s: float) -> None:
+        """Start all at one moment and hear them out; one that is not done in time is ended."""
+        try:
+            async with asyncio.timeout(READY_TIMEOUT_S):
+                await asyncio.gather(*(generator.begin() for generator in self.generators))
+            self.started_ns = clock_ns() + START_DELAY_NS
+            for generator in self.generators:
+                generator.start(self.started_ns)
+            following = asyncio.gather(*(each.follow(self._told) for each in self.generators))
+            async with asyncio.timeout(longest_s + START_DELAY_NS / NS_PER_S + END_GRACE_S):
+                await following
+        except TimeoutError:
+            for each in self.generators:
+                if each.last is None or not each.last.ended:
+                    each.died = each.died or "did not end in time and was ended"
+        finally:
+            await asyncio.gather(*(generator.end() for generator in self.generators))
+
+    def stop(self) -> None:
+        """Have all send no more and tell what was done."""
+        for generator in self.generators:
+            generator.stop()

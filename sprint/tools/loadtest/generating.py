@@ -1,0 +1,137 @@
+"""One generator's run: the schedule's requests at their moments, until its end or until it is told to stop.
+
+What is done with a request is the target's affair: `HttpGenerator`, `SimulatedTarget`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import NamedTuple, Protocol
+
+from sprint.core.loadtest.schedule import Schedule
+from sprint.tools.loadtest.moments import NS_PER_MS, NS_PER_S, clock_ns
+from sprint.tools.loadtest.outcomes import Outcomes
+from sprint.tools.loadtest.pacer import Pacer
+
+BATCH_MAX = 256  # requests a turn of the loop: what has been answered meanwhile is read in between
+SWEEP_S = 0.05
+LATE_NS_MAX = 100 * NS_PER_MS  # beyond the end, what is still due is left
+STOPPED = "the run was ended, the generator was behind"
+TOO_SLOW = "the generator was too slow"
+STOP_GRACE_S = 1.0  # for answers that are under way when somebody ends the run
+
+
+class Target(Protocol):
+    """What requests are sent to. `advance` does what is due by a moment; it returns when there is more."""
+
+    @property
+    def pending(self) -> int: ...
+    def send(self, number: int, scheduled_ns: int) -> None: ...
+    def advance(self, now_ns: int) -> int | None: ...
+    def sweep(self, now_ns: int) -> None: ...
+    async def close(self) -> None: ...
+
+
+class Part(NamedTuple):
+    """Which one of so many generators this is, and how long an answer may take."""
+
+    process: int
+    processes: int
+    timeout_ns: int
+
+
+class Generating:
+    """Sends to a target what a schedule says."""
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        target: Target,
+        outcomes: Outcomes,
+        part: Part,
+    ) -> None:
+        self._schedule = schedule
+        self._target = target
+        self._outcomes = outcomes
+        self._number = part.process
+        self._step = part.processes
+        self._grace_s = part.timeout_ns / NS_PER_S + 2 * SWEEP_S
+        self._started_ns = 0
+        self._stopped = asyncio.Event()
+        self._sent_all = asyncio.Event()
+        self.ended_ns = 0
+
+    def __repr__(self) -> str:
+        return f"Generating({self._schedule}, {self._target})"
+
+    def stop(self) -> None:
+        """Send no more, and wait a short while for what was sent."""
+        self._grace_s = min(self._grace_s, STOP_GRACE_S)
+        self._stop_sending(STOPPED)
+
+    async def run(self, started_ns: int) -> None:
+        """Send from a moment of the clock on, wait for the answers, and close the target."""
+        self._started_ns = started_ns
+        pacer = Pacer(asyncio.get_running_loop(), self._turn, self._sent_all.set)
+        sweeping = asyncio.create_task(self._sweep())
+        try:
+            pacer.start()
+            await self._sent_all.wait()
+            await self._end_of_schedule()
+            self.ended_ns = clock_ns()
+            await self._last_answers()
+        finally:
+            pacer.stop()
+            sweeping.cancel()
+            await asyncio.gather(sweeping, return_exceptions=True)
+            await self._target.close()
+
+    def _stop_sending(self, reason: str) -> None:
+        """Leave what was due by now and isn't sent, and count it."""
+        if not self._stopped.is_set():
+            due = self._schedule.due(clock_ns() - self._started_ns)
+            self._outcomes.never_sent(reason, due - self._schedule.taken)
+            self._stopped.set()
+            self._sent_all.set()
+
+    def _turn(self, now_ns: int) -> int | None:
+        scheduled_ns = None
+        elapsed_ns = now_ns - self._started_ns
+        if elapsed_ns > self._schedule.duration_ns + LATE_NS_MAX:
+            self._stop_sending(TOO_SLOW)
+        if not self._stopped.is_set():
+            for moment_ns in self._schedule.take(elapsed_ns, BATCH_MAX):
+                due_ns = self._started_ns + moment_ns
+                self._outcomes.dispatched(due_ns, clock_ns())
+                self._target.send(self._number, due_ns)
+                self._number += self._step
+            moment = self._schedule.next_moment_ns
+            scheduled_ns = None if moment is None else self._started_ns + moment
+        if scheduled_ns is None:
+            self._sent_all.set()
+        ends_ns = self._target.advance(now_ns)
+        if scheduled_ns is None or ends_ns is None:
+            return ends_ns if scheduled_ns is None else scheduled_ns
+        return min(scheduled_ns, ends_ns)
+
+    async def _end_of_schedule(self) -> None:
+        """Wait until the duration is over: the last request may be due well before."""
+        left_s = (self._started_ns + self._schedule.duration_ns - clock_ns()) / NS_PER_S
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(left_s, 0.0)):
+                await self._stopped.wait()
+
+    async def _last_answers(self) -> None:
+        """Wait until nothing is pending, as long as an answer may take."""
+        waited_s = 0.0
+        while self._target.pending:
+            waited_s += SWEEP_S
+            if waited_s > self._grace_s:
+                return
+            await asyncio.sleep(SWEEP_S)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            self._target.sweep(clock_ns())
