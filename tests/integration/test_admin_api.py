@@ -170,26 +170,31 @@ def test_fifty_orders_at_once_leave_one_history_without_a_break(scene: Scene) ->
     scene.wait_for("bob/2 %", "ready")
 
 
-def test_a_source_is_added_paused_resumed_and_removed_while_blocks_flow(scene: Scene) -> None:
-    address = scene.devnet.source_url
-    added = scene.client.post("/api/sources", json={"source": f"carol#1@{address}", "reason": "third"})
-    assert (added.status_code, added.json()["source"]["name"]) == (201, "carol#1")
-    scene.wait_for("carol#1", "ready")
-    twice = scene.client.post("/api/sources", json={"source": f"carol#1@{address}"})
+@pytest.mark.parametrize(("scheme", "port"), [("p2p", "port"), ("rpc", "rpc_port"), ("zmq", "zmq_port")])
+def test_a_source_is_added_paused_resumed_and_removed_while_blocks_flow(
+    scene: Scene, scheme: str, port: str
+) -> None:
+    name = f"carol#{scheme}"
+    source = {"source": f"{name}@{scene.devnet.url_of(scheme, port)}", "reason": "third"}
+    added = scene.client.post("/api/sources", json=source)
+    assert (added.status_code, added.json()["source"]["name"]) == (201, name)
+    scene.wait_for(name, "ready")
+    twice = scene.client.post("/api/sources", json=source)
     assert (twice.status_code, twice.json()["code"]) == (409, "source_refused")
-    carol = f"/api/sources/{CHAIN}/{quote('carol#1', safe='')}"
+    carol = f"/api/sources/{CHAIN}/{quote(name, safe='')}"
     paused = scene.client.post(f"{carol}/state", json={"action": "pause", "reason": "upgrade"}).json()
     assert (paused["changed"], paused["warning"]) == (True, None)
-    told = scene.sources()["carol#1"]
+    told = scene.sources()[name]
     assert (told["state"], told["reason"]) == ("paused", "paused by operator via admin API: upgrade")
+    assert told["retry_in_s"] is None
     assert scene.client.get("/api/health").json()["chains"][CHAIN]["sources_paused"] == 1
     wait_until_delivered(scene.relay.url, CHAIN, scene.devnet.mine(2)[-1])
     assert scene.client.post(f"{carol}/state", json={"action": "resume"}).json()["changed"] is True
-    scene.wait_for("carol#1", "ready")
+    scene.wait_for(name, "ready")
     removed = scene.client.delete(f"{carol}?reason=enough")
-    assert (removed.status_code, removed.json()) == (200, {"removed": "carol#1", "warning": None})
-    assert "carol#1" not in scene.sources()
-    assert f"source:{CHAIN}:carol#1" not in scene.rows()
+    assert (removed.status_code, removed.json()) == (200, {"removed": name, "warning": None})
+    assert name not in scene.sources()
+    assert f"source:{CHAIN}:{name}" not in scene.rows()
     gone = scene.client.delete(carol)
     assert (gone.status_code, gone.json()["code"]) == (404, "unknown_source")
     assert "there is alice, bob/2 %" in gone.json()["detail"]
