@@ -1,7 +1,8 @@
 """`python -m tests.integration.ten_nodes_process SEED [COUNT]`: run seeds of the ten nodes, a JSON line each.
 
 A process of its own, since it sets the clock of all that runs in it. A seed that is given alone repeats the
-schedule of that seed. With `--sole LIE` it tells instead what comes of a sole source that lies.
+schedule of that seed. With `--sole LIE` it tells instead what comes of a sole source that lies, with
+`--breakers` what comes of the breakers of two.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.integration.ten_nodes_process")
     parser.add_argument("seed", type=int, nargs="?", default=0)
     parser.add_argument("count", type=int, nargs="?", default=1, help="run so many seeds from SEED on")
+    parser.add_argument("--breakers", action="store_true", help="two nodes with faults, instead of ten")
     parser.add_argument("--sole", metavar="LIE", help="a sole source that lies, instead of ten nodes")
     options = parser.parse_args(arguments)
     clock = QuickClock()
@@ -29,6 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.sole is not None:
         story = importlib.import_module("tests.integration.sole_liar").tell(options.sole, clock)
         print(msgspec.json.encode(story).decode())
+        return 0
+    if options.breakers:
+        told = importlib.import_module("tests.integration.breaker_story").tell(clock)
+        print(msgspec.json.encode(told).decode())
         return 0
     ten_nodes = importlib.import_module("tests.integration.ten_nodes")
     failed = 0
