@@ -153,6 +153,7 @@ def set_key(
     """Set a key in the config file."""
     with exits.errors_end_the_command():
         from sprint.cli.settings import problems_of
+        from sprint.core.breaker.policy_table import NONE_WORD
         from sprint.core.config import Layers, resolve
         from sprint.core.config.formats import table_of_toml
         from sprint.core.config.toml_text import set_in_text
@@ -167,6 +168,10 @@ def set_key(
             converted = known.from_text(value)
         except ConfigError as error:
             raise ConfigError(f"{key} = {value!r}: {error}") from error
+        if converted is None and key.startswith("breakers."):
+            converted = NONE_WORD
+        elif converted is None:
+            raise ConfigError(f"{key} = {value!r}: take the key out of the file, it then has its default")
         edited = set_in_text(text, key.split("."), converted)
         layers = Layers(
             table=table_of_toml(edited.text, str(path)),

@@ -130,6 +130,21 @@ def test_set_says_where_a_higher_layer_hides_it_and_where_comments_are_lost(tmp_
     assert tomllib.loads(path.read_text()) == {"log": {"level": "debug"}}
 
 
+def test_figures_of_breakers_are_set_explained_and_converted(tmp_path: Path) -> None:
+    path = tmp_path / "sprint.toml"
+    path.touch()
+    for key, value in (("failures_to_open", "none"), ("backoff.base_s", "0.5")):
+        assert config(tmp_path, "set", f"breakers.source.{key}", value) == (0, "", "")
+    wanted = {"breakers": {"source": {"failures_to_open": "none", "backoff": {"base_s": 0.5}}}}
+    assert tomllib.loads(path.read_text()) == wanted
+    _, text, _ = config(tmp_path, "explain", "breakers.source.backoff.base_s")
+    assert "SPRINT_BREAKERS__SOURCE__BACKOFF__BASE_S" in text
+    assert "now:         base_s = 0.5   # file sprint.toml" in text
+    (tmp_path / "old.json").write_text(json.dumps(wanted).replace('"none"', "null"))
+    code, text, _ = config(tmp_path, "convert", "old.json")
+    assert (code, tomllib.loads(text)) == (0, wanted)
+
+
 WRONG = [
     (("log.level", "loud"), "log.level = 'loud': Invalid enum value"),
     (("log.lvl", "info"), "did you mean log.level?"),
@@ -138,6 +153,9 @@ WRONG = [
     (("chains.NAME.quorum", "2"), "give a name in the place of NAME"),
     (("chains.bitcoin.sources", "x"), "sources are a list of tables"),
     (("tiers.gold.port", "1"), "tiers.gold: no such tier"),
+    (("chains.bitcoin.no_block_alarm_s", "null"), "take the key out of the file"),
+    (("breakers.gold.shadow", "true"), "breakers.gold: no such policy"),
+    (("breakers.source:x:y.shadow", "true"), "a breaker's own figures are set in the file"),
 ]
 
 

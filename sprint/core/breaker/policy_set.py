@@ -60,7 +60,8 @@ def parse_policy_set(
     Raises `ConfigError` with the key and the reason for the first that cannot be; nothing is taken then.
     """
     of_policies = {name: fields for name, fields in overrides.items() if OWN_MARK not in name}
-    known = parse_policies(packaged.tiers, callees=packaged.callees, tier=tier, where=where)
+    callees = tomllib.loads(packaged.callees)
+    known = [*tomllib.loads(packaged.tiers), *callees]
     for name in of_policies:
         if name not in known:
             raise ConfigError(
@@ -70,7 +71,7 @@ def parse_policy_set(
     named = parse_policies(packaged.tiers, of_policies, callees=packaged.callees, tier=tier, where=where)
     singles = {name: fields for name, fields in overrides.items() if OWN_MARK in name}
     own = {name: _own(named, name, fields, where) for name, fields in singles.items()}
-    figures_of = {name: frozenset(_paths(fields)) for name, fields in tomllib.loads(packaged.callees).items()}
+    figures_of = {name: frozenset(_paths(fields)) for name, fields in callees.items()}
     return PolicySet(named, own, tier, figures_of)
 
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import tomli_w
 
+from sprint.core.breaker.policy_table import NONE_WORD
 from sprint.core.config.formats import key_text
 
 VALUE_LINES_MAX = 1_000  # of one value that spans lines, before it is taken as not found
@@ -33,7 +34,15 @@ def literal(value: Any) -> str:
 
 
 def document(table: Mapping[str, Any]) -> str:
-    """Return a whole table as TOML, the chains' sources under headings of their own."""
+    """Return a whole table as TOML, the chains' sources under headings of their own.
+
+    TOML has no null: a figure of a breaker is switched off by a word, and any other key is left out.
+    """
+    table = {
+        name: _without_null(section, NONE_WORD if name == "breakers" else None)
+        for name, section in table.items()
+        if section is not None
+    }
     if not isinstance(table.get("chains"), dict):
         return tomli_w.dumps(table)
     chains: dict[str, dict[str, Any]] = {}
@@ -43,6 +52,14 @@ def document(table: Mapping[str, Any]) -> str:
         heading = f"\n[{header(('chains', name, 'sources'))}]\n"
         blocks += [heading + tomli_w.dumps(source) for source in chains[name].pop("sources", ())]
     return tomli_w.dumps({**table, "chains": chains}) + "".join(blocks)
+
+
+def _without_null(value: Any, word: str | None) -> Any:
+    """Return a value with the word in the place of None, in tables and lists too; without one, without it."""
+    if isinstance(value, Mapping):
+        named = {name: word if inner is None else inner for name, inner in value.items()}
+        return {name: _without_null(inner, word) for name, inner in named.items() if inner is not None}
+    return [_without_null(inner, word) for inner in value] if isinstance(value, list) else value
 
 
 def header(path: Sequence[str]) -> str:

@@ -114,3 +114,18 @@ def test_sources_are_written_under_headings_of_their_own() -> None:
     table = {"chains": {"litecoin-regtest": {"quorum": 2, "sources": [source, source]}}, "log": {}}
     assert tomllib.loads(document(table)) == table
     assert document(table).count("[[chains.litecoin-regtest.sources]]") == 2
+
+
+def test_null_is_a_word_of_breakers_and_nothing_elsewhere() -> None:
+    """YAML and JSON have it; the conversion of a config with one had ended in a traceback."""
+    table = {
+        "relay": {"data_dir": None, "host": "::1"},
+        "log": None,
+        "chains": {"btc": {"no_block_alarm_s": None, "sources": [{"url": "x", "name": None}]}},
+        "breakers": {"store": {"failures_to_open": None, "latency": {"baseline_s": None}}},
+    }
+    assert tomllib.loads(document(table)) == {
+        "relay": {"host": "::1"},
+        "chains": {"btc": {"sources": [{"url": "x"}]}},
+        "breakers": {"store": {"failures_to_open": "none", "latency": {"baseline_s": "none"}}},
+    }
