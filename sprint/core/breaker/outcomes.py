@@ -25,11 +25,17 @@ WHY_LENGTH_MAX = 200
 
 
 def because(text: str, why: str) -> str:
-    """Return a sentence with why it is so behind it, cut and made printable; the sentence alone without."""
+    """Return a sentence with why it is so behind it, cut and made printable; the sentence alone without.
+
+    One letter beyond Latin-1 makes Python keep all of a text in two or four bytes each, and a breaker keeps
+    64 sentences: such letters are question marks here, so that it stays within its memory.
+    """
     if not why:
         return text
-    shown = "".join(character if character.isprintable() else "?" for character in why[:WHY_LENGTH_MAX])
-    return f"{text}: {shown}…" if len(why) > WHY_LENGTH_MAX else f"{text}: {shown}"
+    shown = "".join(
+        letter if letter.isprintable() and letter <= "ÿ" else "?" for letter in why[:WHY_LENGTH_MAX]
+    )
+    return f"{text}: {shown}..." if len(why) > WHY_LENGTH_MAX else f"{text}: {shown}"
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,8 @@ import pytest
 
 from sprint.core.breaker.count_window import CALLS_MAX
 from sprint.core.breaker.lane import LANE_CALLS_MAX
-from sprint.core.breaker.machine import Machine
+from sprint.core.breaker.machine import TRANSITIONS_KEPT_MAX, Machine
+from sprint.core.breaker.outcomes import WHY_LENGTH_MAX
 from sprint.core.breaker.policy import (
     AdaptivePolicy,
     HealthPolicy,
@@ -33,6 +34,8 @@ LARGEST = (
 @pytest.mark.parametrize("window", LARGEST, ids=["time", "count"])
 def test_a_breaker_with_everything_on_stays_within_its_memory(window: WindowPolicy) -> None:
     policy = Policy(
+        failures_to_open=1,
+        half_open_calls=1,
         window=window,
         adaptive=AdaptivePolicy(enabled=True, interval_s=1.0),
         latency=LatencyPolicy(enabled=True),
@@ -43,11 +46,15 @@ def test_a_breaker_with_everything_on_stays_within_its_memory(window: WindowPoli
     source = random.Random(1)
     tracemalloc.start()
     try:
-        busy = [used(Machine("callee", policy, now=0.0, rng=source.random), source) for _ in range(MACHINES)]
+        busy = [
+            failed(used(Machine("callee", policy, now=0.0, rng=source.random), source))
+            for _ in range(MACHINES)
+        ]
         held, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert held / len(busy) < MEMORY_BYTES_MAX
+    assert {len(machine.transitions) for machine in busy} == {TRANSITIONS_KEPT_MAX}
 
 
 def used(machine: Machine, source: random.Random) -> Machine:
@@ -60,4 +67,18 @@ def used(machine: Machine, source: random.Random) -> Machine:
         if number % 50 == 0:
             machine.evaluate(now, resource_share=0.3)
     machine.lane.latencies.extend([0.02 + number * 1e-9 for number in range(LANE_CALLS_MAX)])
+    return machine
+
+
+def failed(machine: Machine) -> Machine:
+    """Return it with as many transitions as it keeps, each with the longest cause that a callee can give.
+
+    A cause in letters of four bytes had made it 90 KiB.
+    """
+    now = 60.0
+    for _ in range(TRANSITIONS_KEPT_MAX):
+        now += machine.policy.backoff.longest_s
+        permit = machine.admit(now)
+        assert permit is not None
+        machine.settle(permit, "failure", 0.1, now, "\N{GRINNING FACE}" * (WHY_LENGTH_MAX + 1))
     return machine
