@@ -21,4 +21,6 @@ async def json_body(request: Request) -> dict[str, Any]:
     if kind.partition(";")[0].strip().lower() != JSON_TYPE:
         shown = ascii(kind[:SHOWN_LENGTH_MAX]) if given else "none"
         raise RequestError("not_json", f"Content-Type {shown}; want {JSON_TYPE}")
+    if not any(name == b"content-length" and value.strip(b"0") for name, value in request.scope["headers"]):
+        raise RequestError("bad_json", "no body; want a JSON object, {} where nothing is to be said")
     return await request.json_object()

@@ -175,6 +175,19 @@ def test_what_a_form_on_a_page_can_send_changes_nothing(kind: str | None) -> Non
     asyncio.run(main())
 
 
+def test_no_body_is_no_empty_object_and_takes_nothing_back() -> None:
+    async def main() -> None:
+        async with served() as each:
+            await each.client.put(f"{ONE}/config", json={"failures_to_open": 9})
+            headers = {"Content-Type": "application/json"}
+            for body in (None, b""):
+                answer = await each.client.put(f"{ONE}/config", content=body, headers=headers)
+                assert problem(answer)[:2] == (400, "bad_json")
+            assert each.alice.policy.failures_to_open == 9
+
+    asyncio.run(main())
+
+
 def test_json_with_its_character_set_named_is_taken() -> None:
     async def main() -> None:
         async with served() as each:
