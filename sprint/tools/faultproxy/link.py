@@ -1,0 +1,269 @@
+"""One connection through a proxy: two sockets and the channels between them, on the event loop.
+
+Without toxics what one end sends is written to the other in the same turn. Otherwise the channel says what is
+to be written when. An end that doesn't read has the other end not read either, so no more than the channel's
+limit, and a transport's, is held. A half-close is passed on as one, a reset as a reset.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import socket
+import struct
+from collections.abc import Callable, Sequence
+from typing import cast
+
+from sprint.core.faultproxy.channel import HELD_SIZE_MAX, Channel
+from sprint.core.faultproxy.connection import ConnectionFaults, Ending
+from sprint.core.faultproxy.stages import End, Piece
+from sprint.core.faultproxy.toxics import ActiveToxic, Direction
+from sprint.tools.runtime import clock
+
+# Written to a transport and not yet taken by its socket.
+WRITE_SIZE_HIGH = 262_144
+HELD_SIZE_LOW = HELD_SIZE_MAX // 2
+# A closed end that doesn't read is let go after so long.
+CLOSE_TIMEOUT_S = 10.0
+
+
+class LinkEnd(asyncio.Protocol):
+    """One of the two sockets. `other` is the end that gets what this one sends, through `channel`."""
+
+    other: LinkEnd
+
+    def __init__(self, link: Link, channel: Channel) -> None:
+        self._link = link
+        self.channel = channel
+        self.transport: asyncio.Transport | None = None
+        self.is_paused = False  # it doesn't read what is written to it
+        self.is_read = True
+        self.has_ended = False  # it was told the end of the stream
+        self.received_size = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)  # a TCP socket makes no other kind
+        self.transport.set_write_buffer_limits(high=WRITE_SIZE_HIGH)
+        reset_when_closed(transport.get_extra_info("socket"), on=False)
+        self._link.made(self)
+
+    def data_received(self, data: bytes) -> None:
+        self.received_size += len(data)
+        other = self.other
+        if self.channel.is_clear and other.transport is not None:
+            other.transport.write(data)
+        else:
+            self._link.feed(self, data)
+
+    def eof_received(self) -> bool:
+        self._link.feed(self, End.EOF)
+        return True  # it may still be written to
+
+    def pause_writing(self) -> None:
+        self.is_paused = True
+        self.other.balance()
+
+    def resume_writing(self) -> None:
+        self.is_paused = False
+        self._link.flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        self.transport = None
+        self._link.lost(self)
+
+    def balance(self) -> None:
+        """Read on, or stop reading, by what is held of it and whether the other end reads."""
+        if self.transport is None:
+            return
+        held_size = self.channel.held_size
+        if self.is_read and (self.other.is_paused or held_size >= HELD_SIZE_MAX):
+            self.is_read = False
+            self.transport.pause_reading()
+        elif not self.is_read and not self.other.is_paused and held_size <= HELD_SIZE_LOW:
+            self.is_read = True
+            self.transport.resume_reading()
+
+    def reset(self) -> None:
+        """End it so that the peer sees a reset."""
+        if self.transport is not None:
+            bound = self.transport.get_extra_info("socket")
+            if bound is not None and bound.fileno() >= 0:  # what is closed already is told of in a later turn
+                reset_when_closed(bound, on=True)
+            self.transport.abort()
+
+    def close(self) -> None:
+        """End it once all that was written is taken."""
+        if self.transport is not None:
+            self.transport.close()
+
+    def end_stream(self) -> None:
+        """Pass on the end of what is sent to it."""
+        self.has_ended = True
+        if self.transport is not None and self.transport.can_write_eof():
+            self.transport.write_eof()
+
+
+class Link:
+    """A connection from a client to the target.
+
+    `begun` is called once the target is connected, before anything it says is read, and `gone` once neither
+    socket is left.
+    """
+
+    def __init__(
+        self, faults: ConnectionFaults, begun: Callable[[Link], None], gone: Callable[[Link], None]
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._faults = faults
+        self._begun = begun
+        self._gone = gone
+        self.client = LinkEnd(self, faults.channels[Direction.UPSTREAM])
+        self.target = LinkEnd(self, faults.channels[Direction.DOWNSTREAM])
+        self.client.other, self.target.other = self.target, self.client
+        self._timer: asyncio.TimerHandle | None = None
+        self._turn: asyncio.Handle | None = None
+        self._is_ending = False
+        self._is_over = False
+
+    def __repr__(self) -> str:
+        return f"Link({self._faults!r})"
+
+    def made(self, end: LinkEnd) -> None:
+        """Take note that a socket is there: what came for it before may be written."""
+        if self._is_ending:
+            end.reset()
+        elif end is self.target:
+            self._begun(self)
+        else:
+            self._write(self.target)
+
+    def adopt(self, active: Sequence[ActiveToxic]) -> None:
+        """Have these toxics from now on."""
+        self._faults.adopt(active, clock())
+        self.flush()
+
+    def feed(self, end: LinkEnd, piece: Piece) -> None:
+        """Take what an end sent."""
+        if self._is_ending:
+            return
+        end.channel.feed(piece, clock())
+        self._write(end)
+        self._arm()
+
+    def flush(self) -> None:
+        """Do all that is due."""
+        if self._is_ending:
+            return
+        now = clock()
+        ending = self._faults.due_ending(now)
+        if ending is not None:
+            self.end(ending)
+            return
+        for end in (self.client, self.target):
+            end.channel.advance(now)
+            self._write(end)
+        self._arm()
+
+    def lost(self, end: LinkEnd) -> None:
+        """Take note that a socket has gone; the other end is told as the toxics let it."""
+        if self.client.transport is None and self.target.transport is None:
+            self._over()
+        elif not self._is_ending:
+            self.feed(end, End.RESET)
+
+    def end(self, ending: Ending) -> None:
+        """End both sockets, each by a reset or a close."""
+        self._is_ending = True
+        self._disarm()
+        for end, resets in ((self.client, ending.resets_client), (self.target, ending.resets_target)):
+            if resets:
+                end.reset()
+            else:
+                end.close()
+        if self.client.transport is None and self.target.transport is None:
+            self._over()
+        elif not all(ending):
+            self._timer = self._loop.call_later(CLOSE_TIMEOUT_S, self.drop)
+
+    def drop(self) -> None:
+        """End both sockets at once by a reset."""
+        self.end(Ending(resets_client=True, resets_target=True))
+
+    def abandon(self) -> None:
+        """End it while its sockets are being made. uvloop tells no end of one whose making is cancelled."""
+        self.drop()
+        for end in (self.client, self.target):
+            end.transport = None
+        self._over()
+
+    def _write(self, end: LinkEnd) -> None:
+        """Write what has come through from an end to the other, as far as that one reads."""
+        other, channel = end.other, end.channel
+        if channel.is_reset and other.is_paused:
+            self.drop()
+            return
+        while not self._is_ending and other.transport is not None and not other.is_paused:
+            piece = channel.take()
+            if piece is None:
+                break
+            if isinstance(piece, End):
+                self._pass_on(end, piece)
+                continue
+            other.transport.write(piece)
+            if channel.writes_apart:
+                # Two writes of one turn of the loop may go out as one.
+                self._turn = self._turn or self._loop.call_soon(self._next_turn)
+                break
+        end.balance()
+
+    def _next_turn(self) -> None:
+        self._turn = None
+        self.flush()
+
+    def _pass_on(self, end: LinkEnd, piece: End) -> None:
+        if piece is End.EOF:
+            end.other.end_stream()
+            if end.has_ended:
+                self.end(Ending(resets_client=False, resets_target=False))
+        elif piece is End.CLOSE:
+            self.end(Ending(resets_client=False, resets_target=False))
+        else:
+            self.drop()
+
+    def _arm(self) -> None:
+        if self._is_ending:
+            return
+        due = self._faults.next_due()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if due is not None:
+            self._timer = self._loop.call_later(timer_s(due - clock()), self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        self.flush()
+
+    def _disarm(self) -> None:
+        for handle in (self._timer, self._turn):
+            if handle is not None:
+                handle.cancel()
+        self._timer = self._turn = None
+
+    def _over(self) -> None:
+        self._is_ending = True
+        self._disarm()
+        if not self._is_over:
+            self._is_over = True
+            self._gone(self)
+
+
+def reset_when_closed(bound: socket.socket, *, on: bool) -> None:
+    """Have the peer of a socket see a reset, not an end, once it is closed."""
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", on, 0))
+
+
+def timer_s(wait_s: float) -> float:
+    """Return what to ask of the loop for a wait: uvloop's timers count whole milliseconds, down too."""
+    return max(1, math.ceil(wait_s * 1000)) / 1000
