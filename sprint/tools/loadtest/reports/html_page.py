@@ -1,0 +1,118 @@
+"""The report as one HTML page: no script, nothing from another host, charts as SVG within it.
+
+What comes from the target, such as the text of an error, is escaped, and the page forbids itself to load or
+run anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from sprint.core.loadtest.compare import Comparison
+from sprint.core.loadtest.report import Report
+from sprint.tools.loadtest.reports.figures import harmless, share_text, time_text
+from sprint.tools.loadtest.reports.html_style import STYLE
+from sprint.tools.loadtest.reports.report_charts import Figure, figures_of
+from sprint.tools.loadtest.reports.tables import Table, asked_text, badges, tables_of
+
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+
+
+def html_of(report: Report, comparison: Comparison | None = None) -> str:
+    """Return the page."""
+    title = f"Load test of {report.asked.target or 'a simulated service, in process'}"
+    parts = [
+        "<!doctype html>",
+        '<html lang="en">',
+        "<head>",
+        '<meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
+        f"<title>{_text(title)}</title>",
+        f"<style>{STYLE}</style>",
+        "</head>",
+        "<body>",
+        f"<h1>{_text(title)}</h1>",
+        f"<p>{_text(asked_text(report))}</p>",
+        f'<p class="dim">{_text(_where(report))}</p>',
+        _badges(report),
+        *_told(report),
+        _tiles(report),
+        '<div class="charts">',
+        *map(_figure, figures_of(report)),
+        "</div>",
+        *map(_table, tables_of(report, comparison)),
+        "</body>",
+        "</html>",
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _text(text: str) -> str:
+    return escape(harmless(text))
+
+
+def _where(report: Report) -> str:
+    where = report.environment
+    return (
+        f"{where.started_at} · sprint {where.sprint_version} · Python {where.python_version} · "
+        f"{where.platform} · {where.cpus} CPUs · {report.asked.processes} generator processes"
+    )
+
+
+def _badges(report: Report) -> str:
+    spans = (
+        f'<span class="badge {"good" if good else "bad"}">{_text(text)}</span>'
+        for text, good in badges(report)
+    )
+    return f"<p>{''.join(spans)}</p>"
+
+
+def _told(report: Report) -> list[str]:
+    """Return what a reader must know before the figures."""
+    check = report.generator
+    parts = []
+    if check.reasons:
+        heading = "The generator was the limit." if check.limited else "Not all went as it was asked for."
+        items = "".join(f"<li>{_text(reason)}</li>" for reason in check.reasons)
+        kind = "told" if check.limited else "told note"
+        parts.append(f'<div class="{kind}"><b>{heading}</b><ul>{items}</ul></div>')
+    parts += [f'<div class="told note">{_text(note)}</div>' for note in report.notes]
+    return parts
+
+
+def _tiles(report: Report) -> str:
+    totals, response = report.totals, report.totals.response
+    tiles = [
+        ("requests answered", f"{totals.answered:,}"),
+        ("answered a second", f"{totals.rate_answered_per_s:,.1f}"),
+        ("errors", share_text(totals.error_share)),
+        ("response p50", time_text(response.ms_p50 if response else None)),
+        ("response p99", time_text(response.ms_p99 if response else None)),
+        ("response max", time_text(response.ms_max if response else None)),
+    ]
+    cells = (
+        f'<div class="tile"><span class="dim">{name}</span><b>{value}</b></div>' for name, value in tiles
+    )
+    return f'<div class="tiles">{"".join(cells)}</div>'
+
+
+def _figure(figure: Figure) -> str:
+    legend = "".join(f'<span><i class="{style}"></i>{_text(name)}</span>' for name, style in figure.legend)
+    return f"<figure><figcaption>{_text(figure.title)}{legend}</figcaption>{figure.svg}</figure>"
+
+
+def _table(table: Table) -> str:
+    head = "".join(f"<th>{_text(name)}</th>" for name in table.columns)
+    rows = "".join(f"<tr>{_cells(row, table.texts)}</tr>" for row in table.rows)
+    note = f'<p class="dim">{_text(table.note)}</p>' if table.note else ""
+    body = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    return f'<h2>{_text(table.title)}</h2>{note}<div class="wide">{body}</div>'
+
+
+def _cells(row: Sequence[str], texts: Iterable[int]) -> str:
+    return "".join(
+        f'<td class="text">{_text(cell)}</td>' if at in texts else f"<td>{_text(cell)}</td>"
+        for at, cell in enumerate(row)
+    )
