@@ -20,6 +20,7 @@ import pytest
 
 from tests.integration.devnet_process import DevnetProcess
 from tests.integration.real_servers import wait_until
+from tests.integration.relay_breakers import RelayBreakers
 from tests.integration.relay_process import RelayProcess
 from tests.integration.subscribers import Listener, blocks_of, kinds_of, wait_until_delivered
 
@@ -151,6 +152,11 @@ def test_a_disk_that_refuses_stops_intake_and_delivery_until_there_is_room(
         assert health_of(relay)["status"] == "ok"
         assert ready_status_of(relay) == 200
         assert "the store works again" in relay.stderr()
+        with RelayBreakers(relay) as breakers:
+            first, *_, last = breakers.history("store")
+        assert (first["to"], first["reason"]) == ("open", "tripped")
+        assert "SQLITE" in first["evidence"]["text"]
+        assert (last["to"], last["reason"]) == ("closed", "trials_succeeded")
 
 
 def test_a_relay_killed_on_a_disk_that_refuses_has_lost_nothing_it_gave(tmp_path: Path, disk: Disk) -> None:

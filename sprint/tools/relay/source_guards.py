@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 
 from sprint.core.breaker.machine import Machine
@@ -35,11 +35,12 @@ class SourceGuards:
         self._breakers.remove_source(chain_id, name)
 
     def _share_with_provider(self, name: str, why: str) -> None:
-        """Count a refusal for the others that log in to the same provider: they will meet it too."""
-        for other, spec in _of_provider(name, self._specs).items():
-            breaker = self._breakers.registry.find(other)
-            if breaker is not None and SCHEMES[spec.scheme].asked:
-                breaker.tend(partial(_share_failure, f"{self._specs[name][1].name}: {why}"))
+        """Count a refusal for the others that log in to the provider with the same: they will meet it too."""
+        chain_id, spec = self._specs[name]
+        for other, known in self._specs.items():
+            breaker = self._breakers.registry.find(other) if other != name else None
+            if breaker is not None and _known_by(*known) == _known_by(chain_id, spec):
+                breaker.tend(partial(_share_failure, f"{spec.name}: {why}"))
 
 
 def _stands_in(chain_id: str, intake: Intake) -> Callable[[str], bool]:
@@ -47,14 +48,11 @@ def _stands_in(chain_id: str, intake: Intake) -> Callable[[str], bool]:
     return lambda breaker_name: intake.serves_without(breaker_name.removeprefix(prefix))
 
 
-def _of_provider(name: str, specs: Mapping[str, tuple[str, SourceSpec]]) -> dict[str, SourceSpec]:
-    """Return the other sources of a chain that a source shares its provider with."""
-    chain_id, spec = specs[name]
-    return {
-        other: other_spec
-        for other, (other_chain, other_spec) in specs.items()
-        if other != name and (other_chain, other_spec.provider) == (chain_id, spec.provider)
-    }
+def _known_by(chain_id: str, spec: SourceSpec) -> tuple[object, ...]:
+    """Return what a provider knows the caller by; one that is not logged in to is like no other."""
+    if not SCHEMES[spec.scheme].asked:
+        return (chain_id, spec.name)
+    return (chain_id, spec.provider, spec.login, spec.path)
 
 
 def _share_failure(why: str, machine: Machine, now: float) -> None:

@@ -1,0 +1,120 @@
+"""Breakers around the sources of a chain: the last that serves is kept, a refused login is told on."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from sprint.core.relay.source_url import SourceSpec, parse_source
+from sprint.tools.relay.breakers import RelayBreakers
+from sprint.tools.relay.source_guards import SourceGuards
+from sprint.tools.relay.sources.guard import SourceGuard
+
+CHAIN = "litecoin-regtest"
+REFUSED = "the node refuses the login (401)"
+
+
+class Chain:
+    """Stands in for a chain's intake; `serving` are the sources that are ready and serve."""
+
+    def __init__(self) -> None:
+        self.serving: set[str] = set()
+        self.breakers = RelayBreakers("turbo")
+        self.guards = SourceGuards(self.breakers)
+
+    def serves_without(self, name: str) -> bool:
+        return bool(self.serving - {name})
+
+    def guard(self, url: str) -> SourceGuard:
+        return self.guards.guard(CHAIN, spec(url), cast("Any", self))
+
+    def state(self, name: str) -> str:
+        found = self.breakers.registry.find(f"source:{CHAIN}:{name}")
+        assert found is not None
+        return found.state
+
+
+def spec(url: str) -> SourceSpec:
+    return parse_source(url)
+
+
+def source(name: str, rest: str = "p2p://127.0.0.1:1") -> str:
+    return f"{name}@litecoin:regtest={rest}"
+
+
+def fail(guard: SourceGuard, times: int = 3) -> None:
+    for _ in range(times):
+        assert guard.attempt()
+        guard.ended("connection refused")
+
+
+def test_none_is_cut_off_while_no_other_serves_however_many_there_are() -> None:
+    chain = Chain()
+    guards = {name: chain.guard(source(name)) for name in ("alice", "bob", "carol")}
+    for guard in guards.values():
+        fail(guard)
+    assert {chain.state(name) for name in guards} == {"closed"}
+    assert guards["alice"].withheld == (
+        "its breaker stays closed, as nobody stands in: 3 failures in a row, limit 3: connection refused"
+    )
+
+
+def test_one_that_serves_is_not_cut_off_for_a_dead_one_beside_it() -> None:
+    chain = Chain()
+    slow, dead = chain.guard(source("slow")), chain.guard(source("dead"))
+    chain.serving = {"slow"}
+    fail(slow)
+    assert chain.state("slow") == "closed"
+    fail(dead)
+    assert chain.state("dead") == "open"
+
+
+def test_what_was_withheld_is_done_once_another_serves() -> None:
+    chain = Chain()
+    alice = chain.guard(source("alice"))
+    chain.guard(source("bob"))
+    fail(alice)
+    chain.serving = {"bob"}
+    fail(alice, 1)
+    assert chain.state("alice") == "open"
+
+
+def test_a_refused_login_is_told_to_those_that_log_in_with_the_same() -> None:
+    chain = Chain()
+    chain.serving = {"own"}
+    login, provider = "rpc://user:right@127.0.0.1", "provider=rack"
+    refused = chain.guard(source("refused", f"{login}:1?{provider}"))
+    chain.guard(source("same", f"{login}:2?{provider}"))
+    chain.guard(source("other_login", f"rpc://user:other@127.0.0.1:2?{provider}"))
+    chain.guard(source("other_provider", f"{login}:3"))
+    chain.guard(source("p2p", f"p2p://127.0.0.1:4?{provider}"))
+    for _ in range(3):
+        refused.concerns_provider(REFUSED)
+    states = {name: chain.state(name) for name in ("same", "other_login", "other_provider", "p2p")}
+    assert states == {"same": "open", "other_login": "closed", "other_provider": "closed", "p2p": "closed"}
+    found = chain.breakers.registry.find(f"source:{CHAIN}:same")
+    assert found is not None
+    assert found.explain().because.text.endswith(f"refused: {REFUSED}")
+
+
+def test_a_source_that_was_changed_begins_with_a_clean_record_and_the_group_goes_on() -> None:
+    chain = Chain()
+    fail(chain.guard(source("alice")), 2)
+    chain.guards.remove(CHAIN, "alice")
+    again = chain.guard(source("alice"))
+    chain.serving = {"alice"}
+    fail(again, 2)
+    fail(again, 1)
+    assert chain.state("alice") == "closed", "it is the only one"
+    chain.serving = {"alice", "bob"}
+    chain.guard(source("bob"))
+    fail(again, 1)
+    assert chain.state("alice") == "open"
+
+
+def test_one_that_is_removed_is_told_nothing_more() -> None:
+    chain = Chain()
+    url = "rpc://user:right@127.0.0.1:1?provider=rack"
+    refused, _ = chain.guard(source("refused", url)), chain.guard(source("gone", url))
+    chain.guards.remove(CHAIN, "gone")
+    refused.concerns_provider(REFUSED)
+    assert [each.name for each in chain.breakers.registry] == [f"source:{CHAIN}:refused"]
