@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sprint.cli import relay
+from sprint.cli import cb_loadtest, relay
 from sprint.cli.exits import open_standard_streams
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(relay.app, name="relay")
+app.add_typer(cb_loadtest.app, name="cb-loadtest")
 
 
 @app.callback()

@@ -25,13 +25,18 @@ Message = TypeVar("Message")
 
 
 class HttpWork(msgspec.Struct, frozen=True, kw_only=True, tag="http"):
-    """Requests to a URL. `forms` take turns; each has its path where it is not the URL's own."""
+    """Requests to a URL; `forms` take turns. They go to an address and port, which may be a proxy's.
+
+    `one_request_each`: a connection is closed after its first answer.
+    """
 
     url: TargetUrl
     address: str
+    port: int
     forms: tuple[RequestForm, ...]
     ca_file: str = ""
     verifies: bool = True
+    one_request_each: bool = False
 
 
 class ServiceWork(msgspec.Struct, frozen=True, kw_only=True, tag="service"):
@@ -49,6 +54,7 @@ class StreamWork(msgspec.Struct, frozen=True, kw_only=True, tag="stream"):
 
     url: TargetUrl
     address: str
+    port: int
     connections: int
     headers: tuple[tuple[str, str], ...] = ()
     hello: str = ""

@@ -82,13 +82,14 @@ class GeneratorProcess:
     def stop(self) -> None:
         self._tell(framed(Stop()))
 
-    async def follow(self, told: Callable[[], None]) -> None:
-        """Take in what it tells until it has ended or died."""
+    async def follow(self, take: Callable[[bytes], None]) -> None:
+        """Hand on what it recorded until it has ended or died."""
         while True:
             message = await self._next()
             if isinstance(message, Progress):
-                self.last = message
-                told()
+                for cell in message.cells:
+                    take(cell)
+                self.last = msgspec.structs.replace(message, cells=[])
                 if message.ended:
                     return
             else:
@@ -130,12 +131,12 @@ class GeneratorProcess:
 
 
 class Fleet:
-    """All generators of a run. `told` is called whenever one has told something new."""
+    """All generators of a run. `take` is given each cell that one has recorded."""
 
-    def __init__(self, assignments: Sequence[Assignment], told: Callable[[], None]) -> None:
+    def __init__(self, assignments: Sequence[Assignment], take: Callable[[bytes], None]) -> None:
         self.generators = [GeneratorProcess(assignment) for assignment in assignments]
         self.started_ns = 0
-        self._told = told
+        self._take = take
 
     def __repr__(self) -> str:
         return f"Fleet({self.generators})"
@@ -162,7 +163,7 @@ class Fleet:
             self.started_ns = clock_ns() + START_DELAY_NS
             for generator in self.generators:
                 generator.start(self.started_ns)
-            following = asyncio.gather(*(each.follow(self._told) for each in self.generators))
+            following = asyncio.gather(*(each.follow(self._take) for each in self.generators))
             async with asyncio.timeout(longest_s + START_DELAY_NS / NS_PER_S + END_GRACE_S):
                 await following
         except TimeoutError:

@@ -49,6 +49,11 @@ class HttpConnection(asyncio.Protocol):
         return f"HttpConnection({'closed' if self.closed else 'busy' if self.busy else 'free'})"
 
     @property
+    def used(self) -> bool:
+        """Whether a request was sent on it."""
+        return self.sent_ns > 0
+
+    @property
     def closed(self) -> bool:
         """Whether it takes no request any more."""
         return self._owner is None

@@ -11,6 +11,7 @@ import asyncio
 import errno
 import ssl
 from collections import deque
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from sprint.tools.loadtest.http_connection import HttpConnection
@@ -38,33 +39,37 @@ class Place(NamedTuple):
 
     url: TargetUrl
     address: str
+    port: int
     tls: ssl.SSLContext | None
 
 
 class Limits(NamedTuple):
-    """`is_head`: answers have no body, whatever they say."""
+    """`is_head`: answers have no body, whatever they say. `one_request_each`: so much of a connection."""
 
     workers_max: int
     timeout_ns: int
     is_head: bool
+    one_request_each: bool = False
 
 
 class HttpGenerator:
-    """Requests of one template to one target."""
+    """Requests of some templates, in turn, to one target."""
 
     def __init__(
         self,
         place: Place,
-        template: RequestTemplate,
+        templates: Sequence[RequestTemplate],
         outcomes: Outcomes,
         limits: Limits,
     ) -> None:
         self._place = place
-        self._template = template
+        self._templates = templates
+        self._turns = len(templates)
         self._outcomes = outcomes
         self._workers_max = limits.workers_max
         self._timeout_ns = limits.timeout_ns
         self._is_head = limits.is_head
+        self._one_request_each = limits.one_request_each
         self._free: list[HttpConnection] = []
         self._open: set[HttpConnection] = set()
         self._connecting: set[asyncio.Task[None]] = set()
@@ -165,13 +170,17 @@ class HttpGenerator:
 
     def _send(self, connection: HttpConnection, number: int, scheduled_ns: int, waited_ns: int = 0) -> None:
         self.in_flight += 1
-        request = self._template.request(number)
+        request = self._templates[number % self._turns].request(number)
         connection.send(request, scheduled_ns)
         self._outcomes.sent(len(request), waited_ns)
 
     def _take_up(self, connection: HttpConnection) -> None:
         """Give a connection that has become free its next request, or keep it for later."""
         if connection.closed or self._closing:
+            return
+        if self._one_request_each and connection.used:
+            connection.abort()
+            self.gone(connection)
             return
         if self._waiting:
             number, scheduled_ns, since_ns = self._waiting.popleft()
@@ -202,7 +211,7 @@ class HttpGenerator:
                 await asyncio.get_running_loop().create_connection(
                     lambda: connection,
                     self._place.address,
-                    self._place.url.port,
+                    self._place.port,
                     ssl=self._place.tls,
                     server_hostname=self._place.url.host if self._place.tls is not None else None,
                 )

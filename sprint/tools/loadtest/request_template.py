@@ -32,8 +32,12 @@ RandomBytes = Callable[[int], bytes]
 
 
 class RequestForm(msgspec.Struct, frozen=True, kw_only=True):
-    """What each request is like. Headers are (name, value) in their order."""
+    """What each request is like. Headers are (name, value) in their order.
 
+    `path` is with its query; empty for that of the target.
+    """
+
+    path: str = ""
     method: str = "GET"
     headers: tuple[tuple[str, str], ...] = ()
     body: str = ""
@@ -43,7 +47,7 @@ class RequestTemplate:
     """Makes the bytes of the n-th request. `random_bytes` gives so many of them."""
 
     def __init__(self, form: RequestForm, url: TargetUrl, random_bytes: RandomBytes) -> None:
-        lines = [f"{form.method} {url.path} HTTP/1.1", f"Host: {url.host_header}"]
+        lines = [f"{form.method} {form.path or url.path} HTTP/1.1", f"Host: {url.host_header}"]
         given = {name.lower() for name, _ in form.headers}
         if url.authorization and "authorization" not in given:
             lines.append(f"Authorization: {url.authorization}")

@@ -53,11 +53,12 @@ def target_of(assignment: Assignment, outcomes: Outcomes, rng: Random) -> RunTar
         )
     if not isinstance(work, HttpWork):
         raise ConfigError(f"no generator for {type(work).__name__}")
+    tls = tls_context(work.ca_file, verifies=work.verifies, url=work.url)
     return HttpGenerator(
-        Place(work.url, work.address, tls_context(work.ca_file, verifies=work.verifies, url=work.url)),
-        RequestTemplate(work.forms[0], work.url, os.urandom),
+        Place(work.url, work.address, work.port, tls),
+        [RequestTemplate(form, work.url, os.urandom) for form in work.forms],
         outcomes,
-        Limits(workers_max, assignment.timeout_ns, work.forms[0].method == "HEAD"),
+        Limits(workers_max, assignment.timeout_ns, work.forms[0].method == "HEAD", work.one_request_each),
     )
 
 

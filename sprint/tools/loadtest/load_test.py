@@ -1,0 +1,156 @@
+"""One load test from what was asked to its report.
+
+The target is made ready, the generators run, and what they tell is put together as it comes. It may be ended
+at any time; the report is then of what was done.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import sprint
+from sprint.core.kernels import in_use
+from sprint.core.loadtest.recording import Recording, Totals
+from sprint.core.loadtest.report import Environment, Report, Run, make_report
+from sprint.core.loadtest.series import Point
+from sprint.tools.loadtest.assignment import Assignment, HttpWork, ServiceWork, StreamWork
+from sprint.tools.loadtest.fleet import Fleet
+from sprint.tools.loadtest.moments import NS_PER_S, clock_ns
+from sprint.tools.loadtest.options import LoadOptions
+from sprint.tools.loadtest.working import prepared
+from sprint.tools.runtime import wall_clock
+
+INTERVAL_S = 0.25  # how often a generator tells how it gets on
+
+Work = HttpWork | ServiceWork | StreamWork
+
+
+class Live(NamedTuple):
+    """How a run is at a moment, for who looks on; `elapsed_s` counts from its start."""
+
+    elapsed_s: float
+    totals: Totals
+    newest: Point | None
+    in_flight: int
+    connections: int
+    states: dict[str, str]
+    distribution: list[tuple[float, float]]
+    errors: list[tuple[str, int]]
+
+
+class LoadTest:
+    """One run. `said` is given lines for people: what is loaded, and what goes wrong."""
+
+    def __init__(self, options: LoadOptions, said: Callable[[str], None]) -> None:
+        self._options = options
+        self._said = said
+        self._recording = Recording(options.plan.segments)
+        self._fleet: Fleet | None = None
+        self._stopped = False
+        self._notes: list[str] = []
+
+    def __repr__(self) -> str:
+        return f"LoadTest({self._options.plan.target or 'in process'}, {self._recording})"
+
+    @property
+    def live(self) -> Live | None:
+        """How it is now; None before it has begun."""
+        fleet = self._fleet
+        if fleet is None or not fleet.started_ns:
+            return None
+        elapsed_ns = max(0, clock_ns() - fleet.started_ns)
+        newest = fleet.newest
+        states: dict[str, str] = {}
+        for told in newest:
+            states |= told.states
+        return Live(
+            elapsed_s=elapsed_ns / NS_PER_S,
+            totals=self._recording.totals(elapsed_ns),
+            newest=self._recording.newest(),
+            in_flight=sum(told.in_flight for told in newest),
+            connections=sum(told.connections for told in newest),
+            states=states,
+            distribution=self._recording.distribution(),
+            errors=[(row.kind, row.count) for row in self._recording.errors()],
+        )
+
+    def stop(self) -> None:
+        """End the run now; what was done is reported."""
+        self._stopped = True
+        if self._fleet is not None:
+            self._fleet.stop()
+
+    async def run(self) -> Report:
+        """Run it, and return its report. A SprintError where it could not begin."""
+        started_at = wall_clock()
+        async with self._work() as work:
+            if not self._stopped:
+                await self._generate(work)
+        fleet = self._fleet
+        for death in [] if fleet is None else fleet.deaths:
+            self._notes.append(f"{death}: its part counts as never sent")
+        return make_report(
+            Run(
+                plan=self._options.plan,
+                environment=_environment(started_at),
+                ended_ns=self._ended_ns(),
+                interrupted=self._stopped,
+                options=self._options.shown,
+                notes=tuple(self._notes),
+            ),
+            self._recording,
+            self._options.thresholds,
+        )
+
+    @contextlib.asynccontextmanager
+    async def _work(self) -> AsyncIterator[Work]:
+        async with prepared(self._options, self._note) as work:
+            yield work
+
+    def _note(self, line: str) -> None:
+        self._notes.append(line)
+        self._said(line)
+
+    async def _generate(self, work: Work) -> None:
+        options, plan = self._options, self._options.plan
+        self._fleet = Fleet(
+            [
+                Assignment(
+                    plan=plan,
+                    process=process,
+                    work=work,
+                    timeout_ns=options.timeout_ns,
+                    seed=options.seed + process,
+                    interval_s=INTERVAL_S,
+                )
+                for process in range(plan.processes)
+            ],
+            self._recording.add,
+        )
+        await self._fleet.run((plan.duration_ns + options.timeout_ns) / NS_PER_S)
+
+    def _ended_ns(self) -> int:
+        """Return when the run was over, in ns from its start: the plan's duration unless it was ended."""
+        fleet, duration_ns = self._fleet, self._options.plan.duration_ns
+        if fleet is None or not fleet.started_ns:
+            return 0
+        if not self._stopped:
+            return duration_ns
+        told = max((each.elapsed_ns for each in fleet.newest), default=0)
+        return min(told, duration_ns)
+
+
+def _environment(started_at: float) -> Environment:
+    return Environment(
+        started_at=datetime.fromtimestamp(started_at, UTC).isoformat(timespec="seconds"),
+        sprint_version=sprint.__version__,
+        python_version=platform.python_version(),
+        platform=platform.platform(),
+        cpus=os.cpu_count() or 1,
+        kernels=in_use().tier,
+    )

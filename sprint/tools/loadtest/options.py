@@ -1,0 +1,94 @@
+"""What a load test is asked for beside its plan, and which of the targets that makes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from sprint.core.breaker.policy import Policy
+from sprint.core.errors import ConfigError
+from sprint.core.loadtest.plan import SECOND_NS, Plan
+from sprint.core.loadtest.verdict import Threshold
+from sprint.tools.loadtest.request_template import RequestForm
+
+DEMO = "demo"
+TIMEOUT_DEFAULT_NS = 10 * SECOND_NS
+TIMEOUT_NS_MIN = SECOND_NS // 100
+TIMEOUT_NS_MAX = 300 * SECOND_NS
+CONNECTIONS_MAX = 10_000
+LATENCY_MS_MAX = 300_000.0
+FAILURE_RATE_OF_FAILING = 0.5
+FAILING_SCENARIOS = ("gradual-failure", "recovery")
+
+Profile = Literal["", "relay"]
+
+
+class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """One load test. `connections` above 0 holds so many WebSockets in the place of sending requests."""
+
+    plan: Plan
+    policy: Policy
+    tier: str
+    form: RequestForm
+    profile: Profile = ""
+    connections: int = 0
+    failure_rate: float = 0.0
+    latency_ms_min: float = 1.0
+    latency_ms_max: float = 20.0
+    timeout_ns: int = TIMEOUT_DEFAULT_NS
+    chaos: bool = False
+    ca_file: str = ""
+    verifies: bool = True
+    seed: int = 0
+    thresholds: tuple[Threshold, ...] = ()
+
+    @property
+    def shown(self) -> dict[str, str]:
+        """The options that shape the load, by name."""
+        rows = {"tier": self.tier, "seed": str(self.seed), "timeout": f"{self.timeout_ns / SECOND_NS:g}s"}
+        if self.plan.target:
+            rows |= {"method": self.form.method}
+        else:
+            rows |= {"latency": f"{self.latency_ms_min:g}-{self.latency_ms_max:g}ms"}
+        if self.failure_rate:
+            rows |= {"failure_rate": f"{self.failure_rate:g}"}
+        if self.profile:
+            rows |= {"profile": self.profile}
+        if self.chaos:
+            rows |= {"chaos": "yes"}
+        if self.connections:
+            rows |= {"connections": str(self.connections)}
+        return rows
+
+
+def failure_rate_of(given: float | None, scenario: str) -> float:
+    """Return the failure rate that was asked for, or the scenario's own."""
+    if given is None:
+        return FAILURE_RATE_OF_FAILING if scenario in FAILING_SCENARIOS else 0.0
+    if not 0.0 <= given <= 1.0:
+        raise ConfigError(f"--failure-rate {given:g}: it is a share from 0 to 1, as 0.1 for one in ten")
+    return given
+
+
+def check_latencies(latency_ms_min: float, latency_ms_max: float) -> None:
+    """Refuse latencies that can't be; they are in milliseconds."""
+    if not 0.0 <= latency_ms_min <= latency_ms_max <= LATENCY_MS_MAX:
+        raise ConfigError(
+            f"--latency-min {latency_ms_min:g} --latency-max {latency_ms_max:g}: want "
+            f"0 <= min <= max <= {LATENCY_MS_MAX:g} ms"
+        )
+
+
+def check_timeout(timeout_ns: int) -> None:
+    """Refuse a timeout that can't be."""
+    if not TIMEOUT_NS_MIN <= timeout_ns <= TIMEOUT_NS_MAX:
+        raise ConfigError(f"--timeout {timeout_ns / SECOND_NS:g}s: it is from 10ms to 300s")
+
+
+def check_connections(connections: int, plan: Plan) -> None:
+    """Refuse a number of WebSockets that can't be held."""
+    if not 0 <= connections <= CONNECTIONS_MAX:
+        raise ConfigError(f"--connections {connections:,}: from 1 to {CONNECTIONS_MAX:,} WebSockets")
+    if connections and not plan.target:
+        raise ConfigError("--connections needs a target: --target ws://host:port/path, or --target demo")

@@ -1,0 +1,93 @@
+"""Makes a target ready for a run, and lets it go afterwards: what was asked becomes the generators' work."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+
+import msgspec
+
+from sprint.core.errors import ConfigError
+from sprint.tools.loadtest.assignment import HttpWork, ServiceWork, StreamWork
+from sprint.tools.loadtest.chaos_proxy import proxied
+from sprint.tools.loadtest.demo_relay import demo_relay
+from sprint.tools.loadtest.options import DEMO, LoadOptions
+from sprint.tools.loadtest.reaching import reach
+from sprint.tools.loadtest.relay_profile import SUBSCRIBE, relay_forms, relay_stream
+from sprint.tools.loadtest.target_url import TargetUrl, parse_url
+
+Said = Callable[[str], None]
+
+
+@contextlib.asynccontextmanager
+async def prepared(options: LoadOptions, said: Said) -> AsyncIterator[HttpWork | ServiceWork | StreamWork]:
+    """Give the work while within. What an embedded target needs is started, and ended on leaving."""
+    if not options.plan.target:
+        said(_in_process_line(options))
+        yield _service(options)
+        return
+    async with contextlib.AsyncExitStack() as stack:
+        is_demo = options.plan.target == DEMO
+        url = parse_url(await stack.enter_async_context(demo_relay()) if is_demo else options.plan.target)
+        if is_demo:
+            said(f"target: an embedded relay on its devnet, {url.text}; it ends with the run")
+        else:
+            said(f"target: {url.text}")
+        address = await reach(url)
+        if options.connections or url.is_websocket:
+            work: HttpWork | StreamWork = _stream(options, url, address, is_relay=is_demo)
+        else:
+            work = await _requests(options, url, address, is_relay=is_demo)
+        if options.chaos:
+            host, port = await stack.enter_async_context(proxied(options, url, address, said))
+            work = msgspec.structs.replace(work, address=host, port=port)
+        yield work
+
+
+def _in_process_line(options: LoadOptions) -> str:
+    chaos = "; --chaos without a --target lets the simulated service fail" if options.chaos else ""
+    failing = f", {options.failure_rate:.3g} of its calls fail" if options.failure_rate else ""
+    return (
+        f"no --target: the breaker of tier {options.tier} around a simulated service, in process "
+        f"({options.latency_ms_min:g} to {options.latency_ms_max:g} ms{failing}){chaos}"
+    )
+
+
+def _service(options: LoadOptions) -> ServiceWork:
+    return ServiceWork(
+        breaker=options.tier,
+        policy=options.policy,
+        failure_rate=options.failure_rate,
+        latency_ms_min=options.latency_ms_min,
+        latency_ms_max=options.latency_ms_max,
+    )
+
+
+async def _requests(options: LoadOptions, url: TargetUrl, address: str, *, is_relay: bool) -> HttpWork:
+    if url.is_websocket:
+        raise ConfigError(f"--target {url.text}: a WebSocket is held, not asked; give --connections")
+    is_mix = options.profile == "relay" or is_relay
+    forms = await relay_forms(url, address, options.form) if is_mix else (options.form,)
+    return HttpWork(
+        url=url,
+        address=address,
+        port=url.port,
+        forms=forms,
+        ca_file=options.ca_file,
+        verifies=options.verifies,
+        one_request_each=options.chaos,
+    )
+
+
+def _stream(options: LoadOptions, url: TargetUrl, address: str, *, is_relay: bool) -> StreamWork:
+    of_relay = is_relay or options.profile == "relay"
+    return StreamWork(
+        url=relay_stream(url) if of_relay else url,
+        address=address,
+        port=url.port,
+        connections=options.connections or 1,
+        headers=options.form.headers,
+        hello=options.form.body or (SUBSCRIBE if of_relay else ""),
+        ca_file=options.ca_file,
+        verifies=options.verifies,
+    )
