@@ -1,0 +1,181 @@
+"""A source between gate and breaker: closed when that opens, tried when it lets a trial through."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+import pytest
+from msgspec.structs import replace
+
+from sprint.core.breaker.policy import BackoffPolicy
+from sprint.core.errors import UpstreamError
+from sprint.core.relay.lateness import Late
+from sprint.core.relay.source_url import parse_source
+from sprint.tools.breaker import CircuitBreaker
+from sprint.tools.relay.breakers import RelayBreakers
+from sprint.tools.relay.sources import connecting
+from sprint.tools.relay.sources.connecting import STOPS, ConnectingSource, Connection
+from sprint.tools.relay.sources.guard import SourceGuard
+from sprint.tools.runtime import clock
+from tests.tools.relay.serving import until
+
+WAIT_S = 10.0
+# Of a length that a test waits for; the gate's own first wait is a quarter of a second.
+BACKOFF = BackoffPolicy(base_s=0.3, multiplier=2.0, longest_s=0.6, jitter="none")
+
+
+class FakeConnection:
+    """A connection that ends when it is told to."""
+
+    user_agent, misbehaved, concerns_provider = "", False, False
+
+    def __init__(self, source: FakeSource) -> None:
+        self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.ready_at: float | None = clock()
+        self.faults: Counter[str] = Counter()
+        self._source = source
+
+    def awaited_s(self, now: float) -> float:
+        return 0.0 * now
+
+    def abort(self, reason: str = STOPS) -> None:
+        if not self.ended.done():
+            self.ended.set_result(reason)
+            self._source.heard.put_nowait(reason)
+
+
+class FakeSource(ConnectingSource):
+    """A source of fake connections. `heard` tells of each attempt and of how its connection was ended."""
+
+    def __init__(self, breaker: CircuitBreaker) -> None:
+        super().__init__(parse_source("n@litecoin:regtest=p2p://127.0.0.1:1"), cast("Any", self))
+        self.guard = SourceGuard(breaker)
+        self.chain = "litecoin-regtest"
+        self.needs_sources = False
+        self.heard: asyncio.Queue[str] = asyncio.Queue()
+        self.refuses = False
+        self.meanwhile: Callable[[], object] = lambda: None
+
+    async def open(self) -> Connection:
+        self.heard.put_nowait("open")
+        self.meanwhile()
+        if self.refuses:
+            raise UpstreamError("nobody is there")
+        return FakeConnection(self)
+
+    async def next(self) -> str:
+        async with asyncio.timeout(WAIT_S):
+            return await self.heard.get()
+
+
+def run(scene: Callable[[FakeSource, CircuitBreaker], Awaitable[None]]) -> None:
+    """Run a source under the relay's own breaker, with another that serves beside it."""
+
+    async def main() -> None:
+        breakers = RelayBreakers("turbo")
+        breakers.source("litecoin-regtest", parse_source("other@litecoin:regtest=p2p://127.0.0.1:2"))
+        source_spec = parse_source("n@litecoin:regtest=p2p://127.0.0.1:1")
+        breaker = breakers.source("litecoin-regtest", source_spec)
+        breaker.adopt(replace(breaker.policy, backoff=BACKOFF))
+        source = FakeSource(breaker)
+        task = asyncio.create_task(source.run())
+        try:
+            await scene(source, breaker)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(main())
+
+
+def fall_silent(source: FakeSource) -> None:
+    source.guard.answered("getheaders")
+    for seconds in (4.0, 8.0, 12.0):
+        source.guard.late(Late("getheaders", seconds), needed=False)
+
+
+def test_when_its_breaker_opens_the_connection_is_closed_and_says_why() -> None:
+    async def scene(source: FakeSource, breaker: CircuitBreaker) -> None:
+        assert await source.next() == "open"
+        fall_silent(source)
+        why = "its breaker is open: 3 failures in a row, limit 3: no answer to getheaders for 12 s"
+        assert (source.view().state, source.view().reason) == ("waiting", why)
+        assert await source.next() == why
+        opened_at = clock()
+        assert await source.next() == "open"
+        assert clock() - opened_at > BACKOFF.base_s / 2
+        assert breaker.state == "half_open"
+        source.guard.answered("getheaders")
+        assert breaker.explain().state == "closed"
+
+    run(scene)
+
+
+def test_where_no_other_source_is_left_a_trial_does_not_wait_for_the_delay(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connecting, "LOOK_AGAIN_S", 0.05)
+
+    async def scene(source: FakeSource, breaker: CircuitBreaker) -> None:
+        breaker.adopt(replace(breaker.policy, backoff=replace(BACKOFF, base_s=600.0, longest_s=600.0)))
+        assert await source.next() == "open"
+        fall_silent(source)
+        assert "its breaker is open" in await source.next()
+        source.needs_sources = True
+        assert await source.next() == "open"
+        assert breaker.explain().because.text.endswith("by need")
+
+    run(scene)
+
+
+def test_held_open_by_an_operator_it_is_closed_and_not_tried_until_it_is_released() -> None:
+    async def scene(source: FakeSource, breaker: CircuitBreaker) -> None:
+        assert await source.next() == "open"
+        breaker.force_open("the rack is moved")
+        assert await source.next() == "its breaker is held open: the rack is moved"
+        source.needs_sources = True
+        breaker.force_close("not yet")
+        breaker.force_open("it is still moved")
+        await asyncio.sleep(0)
+        assert source.heard.empty()
+        assert source.view().state == "waiting"
+        breaker.release()
+        assert await source.next() == "open"
+
+    run(scene)
+
+
+def test_a_word_from_another_thread_is_heard() -> None:
+    async def scene(source: FakeSource, breaker: CircuitBreaker) -> None:
+        assert await source.next() == "open"
+        await asyncio.to_thread(breaker.force_open, "from a thread")
+        assert await source.next() == "its breaker is held open: from a thread"
+
+    run(scene)
+
+
+def test_a_connection_that_comes_about_after_its_breaker_opened_is_closed_at_once() -> None:
+    async def scene(source: FakeSource, breaker: CircuitBreaker) -> None:
+        source.meanwhile = lambda: breaker.force_open("meanwhile")
+        assert await source.next() == "open"
+        assert await source.next() == "its breaker is held open: meanwhile"
+
+    run(scene)
+
+
+def test_refusals_open_it_and_the_gate_and_the_breaker_are_both_waited_for() -> None:
+    async def scene(source: FakeSource, breaker: CircuitBreaker) -> None:
+        source.refuses = True
+        for _ in range(3):
+            assert await source.next() == "open"
+        await until(lambda: breaker.state == "open")
+        assert source.view().reason == "its breaker is open: 3 failures in a row, limit 3: nobody is there"
+        assert source.view().retry_in_s > 0.0
+        source.refuses = False
+        assert await source.next() == "open"
+        await until(lambda: source.view().state == "ready")
+
+    run(scene)
