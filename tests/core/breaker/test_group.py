@@ -28,6 +28,21 @@ def call(machine: Machine, outcome: str, now: float) -> None:
         machine.settle(permit, outcome, 0.01, now)  # type: ignore[arg-type]  # drawn as a string
 
 
+def test_a_share_that_is_made_smaller_lets_who_is_out_stay_out_and_nobody_else_go() -> None:
+    group = BreakerGroup("provider")
+    machines = members(group, 4)
+    for machine in machines[:2]:
+        for _ in range(2):
+            call(machine, "failure", 0.0)
+    group.allow(25.0)
+    for _ in range(2):
+        call(machines[2], "failure", 0.0)
+    assert [machine.state for machine in machines] == ["open", "open", "closed", "closed"]
+    with pytest.raises(ConfigError, match=r"101\.0 percent may be out; it is 0 to 100"):
+        group.allow(101.0)
+    assert group.ejected_percent_max == 25.0
+
+
 def test_the_last_member_stays_and_says_why() -> None:
     machines = members(BreakerGroup("provider"), 3)
     for machine in machines:

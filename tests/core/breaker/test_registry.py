@@ -36,6 +36,24 @@ def test_new_policies_go_to_whom_they_change(registry: Registry[Machine]) -> Non
     assert registry.adopt({**POLICIES, "wide": wider}) == [(wide, wider)]
 
 
+def test_a_breakers_own_policy_stands_in_the_place_of_the_one_it_is_made_of() -> None:
+    own = replace(POLICIES["narrow"], name="node")
+    registry = Registry(POLICIES, made, {"node": own, "later": own})
+    node, other = registry.get("node", "wide", now=0.0), registry.get("other", "wide", now=0.0)
+    assert (node.policy, other.policy) == (own, POLICIES["wide"])
+    assert registry.adopt(POLICIES, {"node": own}) == []
+    assert registry.adopt(POLICIES) == [(node, POLICIES["wide"])]
+    assert registry.get("later", "wide", now=0.0).policy == POLICIES["wide"]
+
+
+def test_an_own_policy_that_cannot_be_has_all_refused(registry: Registry[Machine]) -> None:
+    node = registry.get("node", "wide", now=0.0)
+    wrong = replace(POLICIES["wide"], half_open_calls=0)
+    with pytest.raises(ConfigError, match=r"breakers\.node: Expected `int` >= 1"):
+        registry.adopt({**POLICIES, "wide": POLICIES["narrow"]}, {"node": wrong})
+    assert (registry.policies, node.policy) == (POLICIES, POLICIES["wide"])
+
+
 def test_policies_without_one_in_use_are_refused_whole(registry: Registry[Machine]) -> None:
     registry.get("a", "wide", now=0.0)
     with pytest.raises(ConfigError, match=r"breakers\.wide: breakers in use are made of it"):
