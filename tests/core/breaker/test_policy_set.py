@@ -1,4 +1,4 @@
-"""A relay's policies: a tier's, what is called over it, one breaker's over that; where each figure is from."""
+"""Policies of a relay: a tier, what is called over it, one breaker over that; where each figure is from."""
 
 from __future__ import annotations
 
@@ -77,7 +77,8 @@ def test_what_cannot_be_is_refused_with_its_place(name: str, fields: dict[str, A
 
 @given(st.sampled_from(["low", "high", "source", "one"]), st.integers(1, 1_000))
 def test_a_figure_holds_for_all_that_stand_upon_it_and_have_none_of_their_own(name: str, calls: int) -> None:
-    before, after = laid(one={}), laid(**{"one": {}, name: {"failures_to_open": calls}})
+    figures: dict[str, Any] = {"one": {}, name: {"failures_to_open": calls}}
+    before, after = laid(one={}), laid(**figures)
     stand_upon = {"low": ["low"], "high": ["high", "source", ONE], "source": ["source", ONE], "one": [ONE]}
     everyone = [*after.named.items(), *after.own.items()]
     for each, policy in everyone:
