@@ -109,7 +109,7 @@ def decode_cell(packet: bytes) -> Cell:
         raise WireError(f"a cell of {len(packet)} bytes, the limit is {CELL_SIZE_MAX}", kind="oversized")
     try:
         cell = _decoder.decode(packet)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise WireError(f"no cell of a load test: {error}") from error
     if not 0 <= cell.second <= SECONDS_MAX:
         raise WireError(f"a cell of second {cell.second}, the limit is {SECONDS_MAX}")

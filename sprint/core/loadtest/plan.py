@@ -47,7 +47,7 @@ _UNITS_NS = {
     "s": SECOND_NS,
     "ms": SECOND_NS // 1_000,
 }
-_NUMBER = rf"\d{{1,{NUMBER_DIGITS_MAX}}}(?:\.\d{{1,{NUMBER_DIGITS_MAX}}})?"
+_NUMBER = rf"[0-9]{{1,{NUMBER_DIGITS_MAX}}}(?:\.[0-9]{{1,{NUMBER_DIGITS_MAX}}})?"
 _PART = re.compile(rf"({_NUMBER})(h|ms|m|s)")
 _PLAIN = re.compile(_NUMBER)
 
@@ -153,7 +153,7 @@ def parse_duration_ns(text: str, *, option: str = "--duration") -> int:
 def parse_stage(text: str) -> Stage:
     """Return the stage of `30s:100`: duration and requests a second."""
     duration, colon, rate = text.partition(":")
-    if not colon or not re.fullmatch(rf"\d{{1,{NUMBER_DIGITS_MAX}}}", rate.strip()):
+    if not colon or not re.fullmatch(rf"[0-9]{{1,{NUMBER_DIGITS_MAX}}}", rate.strip()):
         raise ConfigError(f"--stage {text!r}: no stage; write it as DURATION:RPS, for example 30s:100")
     return Stage(parse_duration_ns(duration, option="--stage"), int(rate))
 

@@ -106,14 +106,21 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
 class Recording:
     """The record of a run. It has one owner and no lock.
 
-    `segments` are the plan's; empty where nothing is scheduled, as for deliveries to a subscriber.
+    `segments` are the plan's; empty where nothing is scheduled, as for deliveries to a subscriber. Where
+    `processes` says how many hand in cells, a point is there as soon as all have; else some seconds later.
     """
 
-    def __init__(self, segments: Sequence[Segment], *, new_histogram: NewHistogram | None = None) -> None:
+    def __init__(
+        self,
+        segments: Sequence[Segment],
+        *,
+        processes: int | None = None,
+        new_histogram: NewHistogram | None = None,
+    ) -> None:
         new = new_histogram or in_use().new_histogram
         self._schedule = Schedule(segments)
         self._histograms = {name: new(digits=HISTOGRAM_DIGITS) for name in HISTOGRAMS}
-        self._series = Series(self._asked_upto, lambda: new(digits=HISTOGRAM_DIGITS))
+        self._series = Series(self._asked_upto, lambda: new(digits=HISTOGRAM_DIGITS), processes=processes)
         self._counts = Counts()
         self._kinds: dict[str, KindSeen] = {}
         self._changes: list[StateChange] = []

@@ -174,7 +174,7 @@ def decode_report(data: bytes, name: str = "report") -> Report:
         raise ConfigError(f"{name}: {len(data)} bytes, the limit of a report is {REPORT_SIZE_MAX}")
     try:
         return msgspec.json.decode(data, type=Report)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"{name}: no report of cb-loadtest that this version reads: {error}; "
             "write one with --report --format json"

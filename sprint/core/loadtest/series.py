@@ -1,7 +1,7 @@
 """A run over time: a point a second, and coarser ones where the run is longer than 24 hours.
 
-A second stays open until all processes have had time to hand in their cells; then its percentiles are worked
-out and only the figures are kept, 184 bytes a point.
+A second stays open until all processes have handed in their cells, or had the time to; then its percentiles
+are worked out and only the figures are kept, 152 bytes a point.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from sprint.core.loadtest.cell import RESPONSE, SERVICE, Cell, Counts, decode_co
 from sprint.core.loadtest.plan import SECOND_NS
 
 POINTS_MAX = 86_400  # even, as points are put together by twos
-# So long after a second's end its cells are still taken as its own; a later one counts in the second after.
+# So many seconds behind the newest cell others are waited for; a later one counts in a later second.
 OPEN_S = 3
+OPEN_S_OF_KNOWN = 15  # where it is known how many processes hand in cells, and one of them is late
 
 _SHARES = (0.5, 0.9, 0.95, 0.99, 0.999)
 _MS = 1_000_000
@@ -70,7 +71,7 @@ _WIDTH = 1 + len(_COUNTS) + len(_FIGURES)
 
 
 class Series:
-    """The points of a run, of cells that come in any order within `OPEN_S` seconds.
+    """The points of a run, of cells that come in the order of time from each of `processes`.
 
     `asked_upto` says how many requests were asked for before a moment, in ns from the start.
     """
@@ -80,11 +81,14 @@ class Series:
         asked_upto: Callable[[int], int],
         new_histogram: Callable[[], PlainHistogram],
         *,
+        processes: int | None = None,
         points_max: int = POINTS_MAX,
     ) -> None:
         self._asked_upto = asked_upto
         self._scratch = new_histogram()
         self._points_max = points_max
+        self._processes = processes
+        self._handed_in: dict[int, int] = {}
         self._open: dict[int, _OpenSecond] = {}
         self._next_second = 0
         self._rows = array("d")
@@ -95,14 +99,15 @@ class Series:
         return f"Series({len(self._rows) // _WIDTH} points of {self._width_s} s, {len(self._open)} open)"
 
     def add(self, cell: Cell) -> None:
-        """Take one cell; seconds that are older than `OPEN_S` by now are closed."""
+        """Take one cell, and close the seconds that nobody has to hand in any more."""
         opened = self._open.setdefault(max(cell.second, self._next_second), _OpenSecond())
         opened.counts.add(cell.counts)
         opened.in_flight[cell.process] = cell.in_flight
         for name, kept in ((RESPONSE, opened.response), (SERVICE, opened.service)):
             if name in cell.histograms:
                 kept.append(decode_counted(cell.histograms[name]))
-        self._close(max(self._open) - OPEN_S)
+        self._handed_in[cell.process] = cell.second
+        self._close(self._complete_upto())
 
     def finish(self) -> None:
         """Close all seconds."""
@@ -121,6 +126,14 @@ class Series:
         if self._gathered:
             return _point(self._gathered[-1], 1)
         return _point(self._rows[-_WIDTH:], self._width_s) if self._rows else None
+
+    def _complete_upto(self) -> int:
+        """Return the first second that somebody may still hand in."""
+        newest = max(self._handed_in.values())
+        if self._processes is None:
+            return newest - OPEN_S
+        whole = min(self._handed_in.values()) + 1 if len(self._handed_in) >= self._processes else 0
+        return max(whole, newest - OPEN_S_OF_KNOWN)
 
     def _close(self, end: int) -> None:
         while self._next_second < end:

@@ -74,7 +74,9 @@ _SCALES: dict[Unit, dict[str, float]] = {
     "per_s": {"": 1.0},
     "count": {"": 1.0},
 }
-_THRESHOLD = re.compile(r"\s*([a-z][a-z0-9_.]*)\s*(<=|>=|==|<|>)\s*(\d{1,15}(?:\.\d{1,9})?)\s*([a-zµ%]*)\s*")
+_THRESHOLD = re.compile(
+    r"\s*([a-z][a-z0-9_.]*)\s*(<=|>=|==|<|>)\s*([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*([a-zµ%]*)\s*"
+)
 
 
 class Threshold(msgspec.Struct, frozen=True):

@@ -83,7 +83,7 @@ def _print_bars(report: Report, console: Console) -> None:
 
 
 def _print_table(table: Table, console: Console) -> None:
-    if len(table.columns) > len(table.rows) + 1 and console.width < _WIDE_FROM:
+    if not table.texts and len(table.columns) > len(table.rows) + 1 and console.width < _WIDE_FROM:
         table = _turned(table)
     drawn = RichTable(title=Text(harmless(table.title), style="bold"), title_justify="left", box=None)
     for at, name in enumerate(table.columns):
