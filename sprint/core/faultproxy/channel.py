@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Mapping
 
-from sprint.core.faultproxy.stages import End, Piece, SlicerStage, Stage
+from sprint.core.faultproxy.stages import BlackHoleStage, End, Piece, SlicerStage, Stage
 from sprint.core.faultproxy.toxics import ActiveToxic
 
 # Held in one direction of one connection before its sender is not read any further. The last read may go
 # over it. It bounds what a latency lets through: so many bytes in each time of that latency.
 HELD_SIZE_MAX = 1_048_576
+# Pieces may be of one byte, so they are bounded too.
+HELD_PIECES_MAX = 16_384
+# Of the smaller pieces that a toxic cuts, so many at most wait at each place behind it.
+PIECES_PER_PLACE_MAX = 1_024
 
 
 class Channel:
@@ -44,6 +48,20 @@ class Channel:
         return self._ready_size + sum(stage.held_size for stage in self._stages.values())
 
     @property
+    def is_full(self) -> bool:
+        """Whether the sender is to wait."""
+        return self.held_size >= HELD_SIZE_MAX or self._piece_count >= HELD_PIECES_MAX
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a sender that waits is to go on: half of what may be held is free."""
+        return self.held_size <= HELD_SIZE_MAX // 2 and self._piece_count <= HELD_PIECES_MAX // 2
+
+    @property
+    def _piece_count(self) -> int:
+        return len(self._ready) + sum(len(stage) for stage in self._stages.values())
+
+    @property
     def writes_apart(self) -> bool:
         """Whether each piece must be a write of its own."""
         return any(isinstance(stage, SlicerStage) for stage in self._stages.values())
@@ -58,7 +76,7 @@ class Channel:
         stages = list(self._stages.values())
         for number, stage in enumerate(stages):
             behind = stages[number + 1 :]
-            while (out := stage.pop(now)) is not None:
+            while self._has_place(behind) and (out := stage.pop(now)) is not None:
                 self._push(behind, out.piece, out.at)
 
     def take(self) -> Piece | None:
@@ -77,9 +95,16 @@ class Channel:
 
     def next_due(self) -> float | None:
         """Return when `advance` has something to do; None where nothing that is held is ever due."""
-        return min(
-            (due for stage in self._stages.values() if (due := stage.next_due()) is not None), default=None
-        )
+        stages = list(self._stages.values())
+        due = [
+            stage.next_due() for number, stage in enumerate(stages) if self._has_place(stages[number + 1 :])
+        ]
+        return min((at for at in due if at is not None), default=None)
+
+    def has_lost(self, active: ActiveToxic) -> bool:
+        """Tell whether a toxic has made a hole in what was sent, so that nothing may follow."""
+        stage = self._stages.get(active)
+        return isinstance(stage, BlackHoleStage) and stage.has_lost
 
     def adopt(self, wanted: Mapping[ActiveToxic, Stage | None], now: float) -> None:
         """Have the stages of these toxics, in their order; None stands for a stage that is there already."""
@@ -95,6 +120,9 @@ class Channel:
             active: stage if stage is not None else self._stages[active] for active, stage in wanted.items()
         }
         self.advance(now)
+
+    def _has_place(self, stages: list[Stage]) -> bool:
+        return len(stages[0] if stages else self._ready) < PIECES_PER_PLACE_MAX
 
     def _push(self, stages: list[Stage], piece: Piece, at: float) -> None:
         if stages:

@@ -85,8 +85,8 @@ def proxy_of(fields: Fields) -> ProxySettings:
     """Read a proxy. ConfigError names the key and what is wanted."""
     _refuse_unknown(fields, *_PROXY)
     seed = fields.get("seed", "")
-    if not isinstance(seed, str) or len(seed) > SEED_LENGTH_MAX:
-        raise ConfigError(f"seed: {shown(seed)}; want a text of up to {SEED_LENGTH_MAX} characters")
+    if not isinstance(seed, str) or len(seed) > SEED_LENGTH_MAX or not seed.isprintable():
+        raise ConfigError(f"seed: {shown(seed)}; want a text of up to {SEED_LENGTH_MAX} printable characters")
     return ProxySettings(
         name=_name(fields, None),
         target=_address(fields, "target", None, 1),

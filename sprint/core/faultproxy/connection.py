@@ -59,6 +59,9 @@ class ConnectionFaults:
         known = self._met
         self._met = {each: known[each] if each in known else self._meets(each) for each in active}
         self._deadlines = {each: found for each, found in self._deadlines.items() if each in self._met}
+        for each in known:
+            if each not in self._met and any(channel.has_lost(each) for channel in self.channels.values()):
+                each.counts.connections_reset += 1
         begun = [each for each, has in self._met.items() if has and each not in known]
         for each in begun:
             each.counts.connections_met += 1

@@ -51,6 +51,10 @@ class Stage:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.held_size} bytes held)"
 
+    def __len__(self) -> int:
+        """Return how many pieces are held."""
+        return len(self._waiting)
+
     def push(self, piece: Piece, at: float) -> None:
         """Take a piece that comes in at a time."""
         due = self._due(piece, at)
@@ -229,20 +233,16 @@ class BlackHoleStage(Stage):
 
     def __init__(self, counts: ToxicCounts) -> None:
         super().__init__(counts)
-        self._lost = False
+        self.has_lost = False
 
     def push(self, piece: Piece, at: float) -> None:
         del at
-        self._lost = True
+        self.has_lost = True
         if isinstance(piece, bytes):
             self._counts.bytes_dropped += len(piece)
 
     def release(self) -> list[Piece]:
-        if not self._lost:
-            return []
-        self._lost = False
-        self._counts.connections_reset += 1
-        return [End.RESET]
+        return [End.RESET] if self.has_lost else []
 
 
 class LimitDataStage(Stage):

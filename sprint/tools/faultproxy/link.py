@@ -14,7 +14,7 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import cast
 
-from sprint.core.faultproxy.channel import HELD_SIZE_MAX, Channel
+from sprint.core.faultproxy.channel import Channel
 from sprint.core.faultproxy.connection import ConnectionFaults, Ending
 from sprint.core.faultproxy.stages import End, Piece
 from sprint.core.faultproxy.toxics import ActiveToxic, Direction
@@ -22,7 +22,6 @@ from sprint.tools.runtime import clock
 
 # Written to a transport and not yet taken by its socket.
 WRITE_SIZE_HIGH = 262_144
-HELD_SIZE_LOW = HELD_SIZE_MAX // 2
 # A closed end that doesn't read is let go after so long.
 CLOSE_TIMEOUT_S = 10.0
 
@@ -76,11 +75,11 @@ class LinkEnd(asyncio.Protocol):
         """Read on, or stop reading, by what is held of it and whether the other end reads."""
         if self.transport is None:
             return
-        held_size = self.channel.held_size
-        if self.is_read and (self.other.is_paused or held_size >= HELD_SIZE_MAX):
+        channel = self.channel
+        if self.is_read and (self.other.is_paused or channel.is_full):
             self.is_read = False
             self.transport.pause_reading()
-        elif not self.is_read and not self.other.is_paused and held_size <= HELD_SIZE_LOW:
+        elif not self.is_read and not self.other.is_paused and channel.has_room:
             self.is_read = True
             self.transport.resume_reading()
 
@@ -140,8 +139,9 @@ class Link:
 
     def adopt(self, active: Sequence[ActiveToxic]) -> None:
         """Have these toxics from now on."""
-        self._faults.adopt(active, clock())
-        self.flush()
+        if not self._is_ending:
+            self._faults.adopt(active, clock())
+            self.flush()
 
     def feed(self, end: LinkEnd, piece: Piece) -> None:
         """Take what an end sent."""
