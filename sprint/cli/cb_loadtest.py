@@ -48,13 +48,7 @@ if TYPE_CHECKING:
     from sprint.core.loadtest.report import Report
     from sprint.tools.loadtest.options import LoadOptions
 
-app = typer.Typer(
-    rich_markup_mode=None,
-    invoke_without_command=True,
-    no_args_is_help=False,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
+app = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
 
 # \b tells click to keep the lines of the examples as they are.
 HELP = """Load a target at a steady rate, whatever its answers do, and say how it held.
@@ -71,7 +65,7 @@ sprint cb-loadtest --report --format json --output results.json
 """
 
 
-@app.callback(help=HELP)
+@app.command("cb-loadtest", help=HELP)
 def cb_loadtest(
     target: Target = None,
     profile: Profile = None,
@@ -181,7 +175,10 @@ def _load(options: LoadOptions, reporting: Reporting) -> Report:
 
     from sprint.cli.status_line import is_wanted
     from sprint.tools.loadtest.load_test import LoadTest
-    from sprint.tools.runtime import run
+    from sprint.tools.runtime import run, set_up_logging
+
+    # What goes wrong is told in the report; parts that log otherwise would write into the live display.
+    set_up_logging("text", "error")
 
     def said(line: str) -> None:
         if not reporting.quiet:

@@ -19,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(relay.app, name="relay")
-app.add_typer(cb_loadtest.app, name="cb-loadtest")
+app.command("cb-loadtest", help=cb_loadtest.HELP)(cb_loadtest.cb_loadtest)
 
 
 @app.callback()

@@ -50,7 +50,10 @@ class ServiceWork(msgspec.Struct, frozen=True, kw_only=True, tag="service"):
 
 
 class StreamWork(msgspec.Struct, frozen=True, kw_only=True, tag="stream"):
-    """WebSockets that are held. `hello` is sent on each once it is open, if there is one."""
+    """WebSockets that are held. `hello` is sent on each once it is open, if there is one.
+
+    A message that begins with `ignores` is no delivery, as an answer to the hello isn't.
+    """
 
     url: TargetUrl
     address: str
@@ -58,6 +61,7 @@ class StreamWork(msgspec.Struct, frozen=True, kw_only=True, tag="stream"):
     connections: int
     headers: tuple[tuple[str, str], ...] = ()
     hello: str = ""
+    ignores: str = ""
     ca_file: str = ""
     verifies: bool = True
 
@@ -97,6 +101,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, tag="progress"):
     states: dict[str, str]
     cpu_s: float
     memory_bytes: int
+    said: list[str] = []
     ended: bool = False
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 from sprint.core.loadtest.schedule import Schedule
@@ -27,6 +28,11 @@ class Target(Protocol):
 
     @property
     def pending(self) -> int: ...
+    @property
+    def connections(self) -> int: ...
+    @property
+    def states(self) -> Mapping[str, str]: ...
+    def begin(self, started_ns: int) -> None: ...
     def send(self, number: int, scheduled_ns: int) -> None: ...
     def advance(self, now_ns: int) -> int | None: ...
     def sweep(self, now_ns: int) -> None: ...
@@ -65,6 +71,26 @@ class Generating:
     def __repr__(self) -> str:
         return f"Generating({self._schedule}, {self._target})"
 
+    @property
+    def pending(self) -> int:
+        """How many requests were due and have no result yet."""
+        return self._target.pending
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return self._target.connections
+
+    @property
+    def states(self) -> Mapping[str, str]:
+        """The state of each breaker by its name."""
+        return self._target.states
+
+    @property
+    def said(self) -> list[str]:
+        """What a reader of the report should know: all of it is in the figures."""
+        return []
+
     def stop(self) -> None:
         """Send no more, and wait a short while for what was sent."""
         self._grace_s = min(self._grace_s, STOP_GRACE_S)
@@ -73,6 +99,7 @@ class Generating:
     async def run(self, started_ns: int) -> None:
         """Send from a moment of the clock on, wait for the answers, and close the target."""
         self._started_ns = started_ns
+        self._target.begin(started_ns)
         pacer = Pacer(asyncio.get_running_loop(), self._turn, self._sent_all.set)
         sweeping = asyncio.create_task(self._sweep())
         try:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import resource
 import sys
 import time
 
@@ -17,7 +16,6 @@ import psutil
 
 from sprint.core.errors import SprintError
 from sprint.core.loadtest.recorder import Recorder
-from sprint.core.loadtest.schedule import Schedule
 from sprint.tools import runtime
 from sprint.tools.loadtest.assignment import (
     Assignment,
@@ -30,11 +28,10 @@ from sprint.tools.loadtest.assignment import (
     framed,
     read_framed,
 )
-from sprint.tools.loadtest.generating import Generating, Part
+from sprint.tools.loadtest.jobs import Job, job_of
 from sprint.tools.loadtest.moments import clock_ns
 from sprint.tools.loadtest.outcomes import Outcomes
 from sprint.tools.loadtest.seeded import SeededNumbers
-from sprint.tools.loadtest.targets import RunTarget, target_of
 
 EXIT_FAILED = 3
 
@@ -49,26 +46,17 @@ class Generator:
         self._outcomes = Outcomes(self._recorder)
         self._started_ns = 0
         self._process = psutil.Process()
-        self._target: RunTarget = target_of(assignment, self._outcomes, SeededNumbers(assignment.seed))
-        self.run = Generating(
-            Schedule(
-                assignment.plan.segments, process=assignment.process, processes=assignment.plan.processes
-            ),
-            self._target,
-            self._outcomes,
-            Part(assignment.process, assignment.plan.processes, assignment.timeout_ns),
-        )
+        self.job: Job = job_of(assignment, self._outcomes, SeededNumbers(assignment.seed))
 
     def __repr__(self) -> str:
-        return f"Generator({self._assignment.process}, {self._target})"
+        return f"Generator({self._assignment.process}, {self.job})"
 
     async def generate(self, started_ns: int) -> None:
         """Run from a moment of the clock on, and tell of it each interval and at the end."""
         self._started_ns = started_ns
         self._outcomes.begin(started_ns)
-        self._target.begin(started_ns)
         async with runtime.background(self._tell_on()):
-            await self.run.run(started_ns)
+            await self.job.run(started_ns)
         self._tell(ended=True)
         await self._writer.drain()
 
@@ -80,17 +68,18 @@ class Generator:
 
     def _tell(self, *, ended: bool) -> None:
         now_ns = clock_ns()
-        ended_ns = self.run.ended_ns or now_ns
-        self._recorder.in_flight = self._target.pending
+        ended_ns = self.job.ended_ns or now_ns
+        self._recorder.in_flight = self.job.pending
         self.say(
             Progress(
                 cells=self._recorder.cells(max(0, now_ns - self._started_ns), last=ended),
                 elapsed_ns=max(0, ended_ns - self._started_ns),
-                in_flight=self._target.pending,
-                connections=self._target.connections,
-                states=dict(self._target.states),
+                in_flight=self.job.pending,
+                connections=self.job.connections,
+                states=dict(self.job.states),
                 cpu_s=time.process_time(),
                 memory_bytes=self._process.memory_info().rss,
+                said=self.job.said if ended else [],
                 ended=ended,
             )
         )
@@ -137,7 +126,7 @@ async def _hear(
 ) -> None:
     """Stop when told to; return when the parent has gone."""
     while await read_framed(reader, decoder) is not None:
-        generator.run.stop()
+        generator.job.stop()
 
 
 async def _pipes() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -146,16 +135,6 @@ async def _pipes() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, sys.stdout)
     return reader, asyncio.StreamWriter(transport, protocol, None, loop)
-
-
-def raise_descriptor_limit(wanted: int) -> int:
-    """Raise how many files may be open as far as it goes without privileges; return the limit that holds."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    target = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    if soft != resource.RLIM_INFINITY and soft < target:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))
-        return target
-    return soft
 
 
 def main() -> int:

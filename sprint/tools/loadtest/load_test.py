@@ -49,7 +49,7 @@ class LoadTest:
     def __init__(self, options: LoadOptions, said: Callable[[str], None]) -> None:
         self._options = options
         self._said = said
-        self._recording = Recording(options.plan.segments)
+        self._recording = Recording(() if options.holds else options.plan.segments)
         self._fleet: Fleet | None = None
         self._stopped = False
         self._notes: list[str] = []
@@ -92,6 +92,8 @@ class LoadTest:
             if not self._stopped:
                 await self._generate(work)
         fleet = self._fleet
+        for told in [] if fleet is None else fleet.newest:
+            self._notes += told.said
         for death in [] if fleet is None else fleet.deaths:
             self._notes.append(f"{death}: its part counts as never sent")
         return make_report(

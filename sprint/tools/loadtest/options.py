@@ -44,6 +44,11 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
     thresholds: tuple[Threshold, ...] = ()
 
     @property
+    def holds(self) -> bool:
+        """Whether WebSockets are held, in the place of requests being sent."""
+        return self.connections > 0 or self.plan.target.startswith(("ws://", "wss://"))
+
+    @property
     def shown(self) -> dict[str, str]:
         """The options that shape the load, by name."""
         rows = {"tier": self.tier, "seed": str(self.seed), "timeout": f"{self.timeout_ns / SECOND_NS:g}s"}

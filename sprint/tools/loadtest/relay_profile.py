@@ -12,6 +12,7 @@ from sprint.tools.loadtest.target_url import TargetUrl
 ASK_TIMEOUT_S = 10.0
 CHAINS_MAX = 16
 SUBSCRIBE = '{"op":"subscribe","id":1,"from":"latest"}'
+ANSWERS = '{"op"'  # what a relay says of a subscription begins so, no event does
 EVENTS_PATH = "/ws/v1/events"
 
 # Of twenty requests of each chain so many are of a kind.

@@ -7,13 +7,12 @@ from collections.abc import AsyncIterator, Callable
 
 import msgspec
 
-from sprint.core.errors import ConfigError
 from sprint.tools.loadtest.assignment import HttpWork, ServiceWork, StreamWork
 from sprint.tools.loadtest.chaos_proxy import proxied
 from sprint.tools.loadtest.demo_relay import demo_relay
 from sprint.tools.loadtest.options import DEMO, LoadOptions
 from sprint.tools.loadtest.reaching import reach
-from sprint.tools.loadtest.relay_profile import SUBSCRIBE, relay_forms, relay_stream
+from sprint.tools.loadtest.relay_profile import ANSWERS, SUBSCRIBE, relay_forms, relay_stream
 from sprint.tools.loadtest.target_url import TargetUrl, parse_url
 
 Said = Callable[[str], None]
@@ -34,7 +33,7 @@ async def prepared(options: LoadOptions, said: Said) -> AsyncIterator[HttpWork |
         else:
             said(f"target: {url.text}")
         address = await reach(url)
-        if options.connections or url.is_websocket:
+        if options.holds:
             work: HttpWork | StreamWork = _stream(options, url, address, is_relay=is_demo)
         else:
             work = await _requests(options, url, address, is_relay=is_demo)
@@ -64,8 +63,6 @@ def _service(options: LoadOptions) -> ServiceWork:
 
 
 async def _requests(options: LoadOptions, url: TargetUrl, address: str, *, is_relay: bool) -> HttpWork:
-    if url.is_websocket:
-        raise ConfigError(f"--target {url.text}: a WebSocket is held, not asked; give --connections")
     is_mix = options.profile == "relay" or is_relay
     forms = await relay_forms(url, address, options.form) if is_mix else (options.form,)
     return HttpWork(
@@ -87,6 +84,7 @@ def _stream(options: LoadOptions, url: TargetUrl, address: str, *, is_relay: boo
         port=url.port,
         connections=options.connections or 1,
         headers=options.form.headers,
+        ignores=ANSWERS if of_relay else "",
         hello=options.form.body or (SUBSCRIBE if of_relay else ""),
         ca_file=options.ca_file,
         verifies=options.verifies,
