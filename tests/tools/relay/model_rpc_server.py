@@ -1,6 +1,7 @@
 """A `ModelNode` behind HTTP on loopback, as a node serves its RPC: login, keep-alive, waits that wait.
 
 `status` and `raw` put something else in the place of every answer; `closes` ends the connection after each.
+While it is `silent` it takes requests and answers none.
 Only `path` is served.
 """
 
@@ -27,6 +28,7 @@ class ModelRpcServer:
         self.status = 200
         self.raw: bytes | None = None
         self.closes = False
+        self.silent = False
         self.path = "/"
         self.connections = 0
         self.port = 0
@@ -78,6 +80,8 @@ class ModelRpcServer:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         fields = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if line)
         body = await reader.readexactly(int(fields["Content-Length"]))
+        if self.silent:
+            await asyncio.Event().wait()
         if self.raw is not None:
             writer.write(self.raw)
             return True
