@@ -182,8 +182,11 @@ def decode_report(data: bytes, name: str = "report") -> Report:
 
 
 def report_schema() -> dict[str, Any]:
-    """Return the JSON schema of a report."""
-    schema = msgspec.json.schema(Report)
+    """Return the JSON schema of a report, as plain JSON data."""
+    schema: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(msgspec.json.schema(Report)))
+    for record in schema["$defs"].values():
+        # Its lines are indented by one Python and not by another.
+        record["description"] = " ".join(record["description"].split())
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": SCHEMA_ID,
