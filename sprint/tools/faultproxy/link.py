@@ -24,6 +24,9 @@ from sprint.tools.runtime import clock
 WRITE_SIZE_HIGH = 262_144
 # A closed end that doesn't read is let go after so long.
 CLOSE_TIMEOUT_S = 10.0
+# Linux tells the state of a connection in the first byte of TCP_INFO; elsewhere there is no such look.
+TCP_INFO: int | None = getattr(socket, "TCP_INFO", None)
+TCP_CLOSED = 7
 
 
 class LinkEnd(asyncio.Protocol):
@@ -91,6 +94,16 @@ class LinkEnd(asyncio.Protocol):
                 reset_when_closed(bound, on=True)
             self.transport.abort()
 
+    def end_if_dead(self) -> None:
+        """End it if its peer has reset it while nobody read it, which no loop tells of."""
+        if self.transport is None or self.is_read or TCP_INFO is None:
+            return
+        bound = self.transport.get_extra_info("socket")
+        if bound is None or bound.fileno() < 0:
+            return
+        if bound.getsockopt(socket.IPPROTO_TCP, TCP_INFO, 1)[0] == TCP_CLOSED:
+            self.transport.abort()
+
     def close(self) -> None:
         """End it once all that was written is taken."""
         if self.transport is not None:
@@ -122,7 +135,7 @@ class Link:
         self.client.other, self.target.other = self.target, self.client
         self._timer: asyncio.TimerHandle | None = None
         self._turn: asyncio.Handle | None = None
-        self._is_ending = False
+        self._ending: Ending | None = None  # how it was ended, also for a socket that is made later
         self._is_over = False
 
     def __repr__(self) -> str:
@@ -130,8 +143,8 @@ class Link:
 
     def made(self, end: LinkEnd) -> None:
         """Take note that a socket is there: what came for it before may be written."""
-        if self._is_ending:
-            end.reset()
+        if self._ending is not None:
+            self._end_one(end, self._ending)
         elif end is self.target:
             self._begun(self)
         else:
@@ -139,13 +152,13 @@ class Link:
 
     def adopt(self, active: Sequence[ActiveToxic]) -> None:
         """Have these toxics from now on."""
-        if not self._is_ending:
+        if self._ending is None:
             self._faults.adopt(active, clock())
             self.flush()
 
     def feed(self, end: LinkEnd, piece: Piece) -> None:
         """Take what an end sent."""
-        if self._is_ending:
+        if self._ending is not None:
             return
         end.channel.feed(piece, clock())
         self._write(end)
@@ -153,7 +166,7 @@ class Link:
 
     def flush(self) -> None:
         """Do all that is due."""
-        if self._is_ending:
+        if self._ending is not None:
             return
         now = clock()
         ending = self._faults.due_ending(now)
@@ -169,26 +182,34 @@ class Link:
         """Take note that a socket has gone; the other end is told as the toxics let it."""
         if self.client.transport is None and self.target.transport is None:
             self._over()
-        elif not self._is_ending:
+        elif self._ending is None:
             self.feed(end, End.RESET)
 
     def end(self, ending: Ending) -> None:
         """End both sockets, each by a reset or a close."""
-        self._is_ending = True
+        self._ending = ending
         self._disarm()
-        for end, resets in ((self.client, ending.resets_client), (self.target, ending.resets_target)):
-            if resets:
-                end.reset()
-            else:
-                end.close()
+        for end in (self.client, self.target):
+            self._end_one(end, ending)
         if self.client.transport is None and self.target.transport is None:
             self._over()
         elif not all(ending):
             self._timer = self._loop.call_later(CLOSE_TIMEOUT_S, self.drop)
 
+    def _end_one(self, end: LinkEnd, ending: Ending) -> None:
+        if ending.resets_client if end is self.client else ending.resets_target:
+            end.reset()
+        else:
+            end.close()
+
     def drop(self) -> None:
         """End both sockets at once by a reset."""
         self.end(Ending(resets_client=True, resets_target=True))
+
+    def end_if_dead(self) -> None:
+        """Look whether an end that is not read is still there."""
+        self.client.end_if_dead()
+        self.target.end_if_dead()
 
     def abandon(self) -> None:
         """End it while its sockets are being made. uvloop tells no end of one whose making is cancelled."""
@@ -203,7 +224,7 @@ class Link:
         if channel.is_reset and other.is_paused:
             self.drop()
             return
-        while not self._is_ending and other.transport is not None and not other.is_paused:
+        while self._ending is None and other.transport is not None and not other.is_paused:
             piece = channel.take()
             if piece is None:
                 break
@@ -232,7 +253,7 @@ class Link:
             self.drop()
 
     def _arm(self) -> None:
-        if self._is_ending:
+        if self._ending is not None:
             return
         due = self._faults.next_due()
         if self._timer is not None:
@@ -252,8 +273,9 @@ class Link:
         self._timer = self._turn = None
 
     def _over(self) -> None:
-        self._is_ending = True
         self._disarm()
+        # The target may go before the client's socket is made.
+        self._ending = self._ending or Ending(resets_client=True, resets_target=True)
         if not self._is_over:
             self._is_over = True
             self._gone(self)

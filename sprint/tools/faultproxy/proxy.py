@@ -35,6 +35,8 @@ from sprint.tools.runtime import clock, log_fields
 
 CONNECT_TIMEOUT_S = 5.0
 STOP_TIMEOUT_S = 5.0
+# How often ends that are not read are looked at, and so how much later their reset is passed on at most.
+WATCH_INTERVAL_S = 0.5
 log = logging.getLogger(__name__)
 
 
@@ -51,6 +53,7 @@ class FaultProxy:
         self._openings: dict[asyncio.Task[None], Link] = {}
         self._emptied = asyncio.Event()
         self._expiry: asyncio.TimerHandle | None = None
+        self._watch: asyncio.TimerHandle | None = None
         self.connections_made = 0
         self.connections_refused = 0
         self.connections_failed = 0
@@ -82,11 +85,13 @@ class FaultProxy:
         """Listen. ListenError where the port is taken."""
         self._listening = ListeningSocket(self.settings.listen, self._accepted)
         self._address = self._listening.address
+        self._watch_connections()
 
     async def stop(self) -> None:
         """End all connections and let go of the port; afterwards no socket is left. May be called again."""
-        if self._expiry is not None:
-            self._expiry.cancel()
+        for timer in (self._expiry, self._watch):
+            if timer is not None:
+                timer.cancel()
         if self._listening is not None:
             self._listening.close()
             self._listening = None
@@ -189,6 +194,11 @@ class FaultProxy:
             self._apply("time of faults is over", toxics=[each.toxic.name for each in gone])
         else:
             self._await_expiry()
+
+    def _watch_connections(self) -> None:
+        for link in list(self._links):
+            link.end_if_dead()
+        self._watch = asyncio.get_running_loop().call_later(WATCH_INTERVAL_S, self._watch_connections)
 
     def _accepted(self, connected: socket.socket) -> None:
         # What ends before it is a whole connection is reset, by whomever it is closed.

@@ -110,8 +110,10 @@ class Bench:
         host, port = self.proxy.address.host, self.proxy.address.port
         made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         # The backlog answers at once; on the loop a reset that follows might be taken for a refusal.
-        made.connect((host, port))
         self._clients.append(Peer(made))
+        made.settimeout(WAIT_S)
+        made.connect((host, port))
+        made.settimeout(0)
         return self._clients[-1]
 
     async def pair(self) -> tuple[Peer, Peer]:

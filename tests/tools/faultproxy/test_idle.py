@@ -105,6 +105,38 @@ def test_a_reader_that_stops_stops_the_sender_and_holds_bounded_bytes(loop: Loop
 
 
 @both_loops
+def test_a_sender_that_is_killed_while_its_reader_stands_still_is_passed_on_as_a_reset(loop: Loop) -> None:
+    async def main() -> None:
+        async with proxied() as bench:
+            client, target = await bench.pair()
+            sending = asyncio.create_task(client.send(bytes(SIZE)))
+            (link,) = bench.proxy._links
+            await until(lambda: not link.client.is_read)
+            sending.cancel()
+            await asyncio.wait([sending])
+            client.reset()
+            await until(lambda: bench.proxy.connection_count == 0)
+            received, was_reset = await target.read_to_end()
+            assert (len(received) < SIZE, was_reset) == (True, True)
+
+    run_on(loop, main())
+
+
+@both_loops
+def test_a_target_that_resets_at_once_resets_each_client_and_leaves_none_behind(loop: Loop) -> None:
+    async def main() -> None:
+        async with proxied() as bench:
+            for _ in range(50):
+                client = bench.client()
+                (await bench.target.accept()).reset()
+                assert await client.read_to_end() == (b"", True)
+            await until(lambda: bench.proxy.connection_count == 0)
+            assert len(bench.proxy._openings) == 0
+
+    run_on(loop, main())
+
+
+@both_loops
 def test_stopping_resets_what_is_open_and_leaves_no_socket_and_no_task(loop: Loop) -> None:
     async def main() -> None:
         before = len(psutil.Process().net_connections("tcp"))
