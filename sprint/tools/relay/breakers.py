@@ -24,6 +24,7 @@ from sprint.tools.runtime import log_fields
 SOURCE_POLICY = "source"
 STORE_POLICY = "store"
 STORE_NAME = "store"
+_OF_TRIALS = ("trial_due", "trial_failed", "trials_undecided")
 log = logging.getLogger(__name__)
 
 
@@ -101,10 +102,11 @@ class RelayBreakers:
 
 
 def _log_transition(transition: Transition) -> None:
-    level = logging.INFO if transition.to_state in ("closed", "half_open") else logging.WARNING
+    """Log what changes how things are. A node that is gone is tried in vain every half a minute for days."""
+    level = logging.WARNING if transition.to_state in ("open", "force_open") else logging.INFO
     log_fields(
         log,
-        level,
+        logging.DEBUG if transition.reason in _OF_TRIALS else level,
         f"breaker {transition.to_state.replace('_', ' ')}",
         breaker=transition.breaker,
         was=transition.from_state.replace("_", " "),

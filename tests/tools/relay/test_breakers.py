@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from sprint.core.config import BreakerSettings
@@ -56,3 +58,19 @@ def test_a_removed_source_leaves_its_breaker_and_its_group() -> None:
     for _ in range(3):
         bob.admit().failure()
     assert bob.state == "closed", "it is the last of its chain"
+
+
+def test_trials_in_vain_do_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    now = [0.0]
+    breakers = RelayBreakers("turbo", clock=lambda: now[0])
+    store = breakers.store()
+    with caplog.at_level(logging.INFO):
+        for _ in range(3):
+            store.admit().failure(OSError("disk full"))
+        for _ in range(20):
+            now[0] += 10.0
+            store.admit().failure(OSError("disk full"))
+        now[0] += 10.0
+        store.admit().success()
+    assert [record.getMessage() for record in caplog.records] == ["breaker open", "breaker closed"]
+    assert "disk full" in caplog.records[0].fields["evidence"]  # type: ignore[attr-defined]  # by log_fields
