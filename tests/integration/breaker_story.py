@@ -112,6 +112,12 @@ async def stall(drill: Drill) -> None:
     await drill.mine_for(STALL_S)
 
 
+async def quiet_stall(drill: Drill) -> None:
+    """The same while nobody mines, so that nothing is asked of it but whether it is there."""
+    drill.devnets["alice"].show(CHAIN, Fault.STALL, 2 * STALL_S)
+    await asyncio.sleep(2 * STALL_S)
+
+
 async def delay(drill: Drill) -> None:
     """All that the node says comes three seconds late: slow, and good."""
     drill.devnets["alice"].show(CHAIN, Fault.DELAY, 3_000)
@@ -156,7 +162,7 @@ async def operator(drill: Drill) -> None:
     await until_true(lambda: drill.subscriber.has(held), "the block that was held back")
 
 
-SCENES = (stall, delay, drip, disconnect, both_stall, operator)
+SCENES = (stall, quiet_stall, delay, drip, disconnect, both_stall, operator)
 
 
 def tell(quick: QuickClock) -> Story:

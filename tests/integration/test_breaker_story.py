@@ -29,8 +29,11 @@ def of(story: Story, fault: str) -> Told:
     return found
 
 
-def test_a_node_that_falls_silent_is_cut_off_for_that_and_taken_back_by_itself(story: Story) -> None:
-    told = of(story, "stall").transitions
+@pytest.mark.parametrize("fault", ["stall", "quiet_stall"])
+def test_a_node_that_falls_silent_is_cut_off_for_that_and_taken_back_by_itself(
+    story: Story, fault: str
+) -> None:
+    told = of(story, fault).transitions
     assert told["alice"][0].startswith(SILENT)
     assert told["alice"][-1] == CLOSED_BY_TRIAL
     assert told["bob"] == ()
