@@ -7,17 +7,22 @@ pointer; the texts are part of the picture, so that it reads without.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
-from html import escape
 from itertools import pairwise
 from typing import NamedTuple
+
+from sprint.tools.loadtest.reports.figures import marked_up
 
 COLUMNS_MAX = 360
 WIDTH, HEIGHT = 720, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 12, 12, 34
 _TICKS = 5
+_LEAST = 1e-6  # a nanosecond in ms: less is drawn as nothing
 # From this ratio of greatest to least on, a logarithmic axis shows more than an even one.
 _LOG_FROM_RATIO = 50.0
+# Marks are round numbers: naughts behind their point say nothing.
+_NAUGHTS = re.compile(r"\.0+(?!\d)")
 
 
 class Line(NamedTuple):
@@ -51,11 +56,11 @@ def svg_of(chart: Chart) -> str:
     """Return a chart as an SVG element; a sentence instead where there is nothing to draw."""
     values = [value for line in chart.lines for value in line.values if value is not None]
     if not values or not chart.x:
-        return f'<p class="empty">{escape(chart.title)}: nothing was recorded.</p>'
+        return f'<p class="empty">{marked_up(chart.title)}: nothing was recorded.</p>'
     axis = value_axis(values, logarithmic=chart.logarithmic)
     across = _across(chart.x)
     parts = [
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(chart.title, quote=True)}">',
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{marked_up(chart.title)}">',
         *_grid(chart, axis, across),
         *(_path(line, chart.x, axis, across) for line in chart.lines),
         *_columns(chart, across),
@@ -66,8 +71,8 @@ def svg_of(chart: Chart) -> str:
 
 def value_axis(values: Sequence[float], *, logarithmic: bool) -> Axis:
     """Return an even axis from 0 on, or one by powers of ten where the values span enough for it."""
-    greatest = max(values) or 1.0
-    positive = [value for value in values if value > 0]
+    greatest = max(*values, _LEAST)
+    positive = [value for value in values if value >= _LEAST]
     if logarithmic and positive and greatest / min(positive) >= _LOG_FROM_RATIO:
         low, high = math.floor(math.log10(min(positive))), math.ceil(math.log10(greatest))
 
@@ -110,12 +115,12 @@ def _grid(chart: Chart, axis: Axis, across: Callable[[float], float]) -> list[st
     for mark in axis.marks:
         y = _down(axis, mark)
         parts.append(f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        text = escape(chart.y_text(mark))
+        text = marked_up(_NAUGHTS.sub("", chart.y_text(mark)))
         parts.append(f'<text class="mark" x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{text}</text>')
     for value, text in chart.x_marks:
         parts.append(
             f'<text class="mark" x="{across(value):.1f}" y="{HEIGHT - 12}" '
-            f'text-anchor="{_anchor(across(value))}">{escape(text)}</text>'
+            f'text-anchor="{_anchor(across(value))}">{marked_up(text)}</text>'
         )
     return parts
 
@@ -154,8 +159,9 @@ def _columns(chart: Chart, across: Callable[[float], float]) -> list[str]:
             for line in chart.lines
             if (value := line.values[at]) is not None
         ]
+        title = "&#10;".join(map(marked_up, told))
         parts.append(
             f'<rect class="column" x="{start:.1f}" y="{_TOP}" width="{max(1.0, end - start):.1f}" '
-            f'height="{HEIGHT - _TOP - _BOTTOM}"><title>{escape(chr(10).join(told))}</title></rect>'
+            f'height="{HEIGHT - _TOP - _BOTTOM}"><title>{title}</title></rect>'
         )
     return parts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from html import escape
 
 NOTHING = "-"
 _KILO = 1_000
@@ -74,6 +75,11 @@ def seconds_text(value_s: float) -> str:
     hours, minutes = divmod(minutes, 60)
     parts = ((hours, "h"), (minutes, "min"), (0 if hours else seconds, "s"))
     return " ".join(f"{count} {unit}" for count, unit in parts if count)
+
+
+def marked_up(text: str) -> str:
+    """Return text of a target as it stands in HTML and SVG."""
+    return escape(harmless(text))
 
 
 def harmless(text: str) -> str:

@@ -7,16 +7,16 @@ run anything.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from html import escape
 
 from sprint.core.loadtest.compare import Comparison
 from sprint.core.loadtest.report import Report
-from sprint.tools.loadtest.reports.figures import harmless, share_text, time_text
+from sprint.tools.loadtest.reports.figures import marked_up, share_text, time_text
 from sprint.tools.loadtest.reports.html_style import STYLE
 from sprint.tools.loadtest.reports.report_charts import Figure, figures_of
 from sprint.tools.loadtest.reports.tables import Table, asked_text, badges, tables_of
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+_STYLE_OF_CELL = {"met": "good", "NOT MET": "bad", "better": "good", "worse": "bad"}
 
 
 def html_of(report: Report, comparison: Comparison | None = None) -> str:
@@ -29,41 +29,40 @@ def html_of(report: Report, comparison: Comparison | None = None) -> str:
         '<meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
-        f"<title>{_text(title)}</title>",
+        f"<title>{marked_up(title)}</title>",
         f"<style>{STYLE}</style>",
         "</head>",
         "<body>",
-        f"<h1>{_text(title)}</h1>",
-        f"<p>{_text(asked_text(report))}</p>",
-        f'<p class="dim">{_text(_where(report))}</p>',
+        f"<h1>{marked_up(title)}</h1>",
+        f"<p>{marked_up(asked_text(report))}</p>",
+        f'<p class="dim">{marked_up(_where(report))}</p>',
         _badges(report),
         *_told(report),
         _tiles(report),
         '<div class="charts">',
         *map(_figure, figures_of(report)),
         "</div>",
+        '<div class="tables">',
         *map(_table, tables_of(report, comparison)),
+        "</div>",
         "</body>",
         "</html>",
     ]
     return "\n".join(parts) + "\n"
 
 
-def _text(text: str) -> str:
-    return escape(harmless(text))
-
-
 def _where(report: Report) -> str:
-    where = report.environment
+    where, processes = report.environment, report.asked.processes
+    generators = f"{processes} generator processes" if processes > 1 else "1 generator process"
     return (
         f"{where.started_at} · sprint {where.sprint_version} · Python {where.python_version} · "
-        f"{where.platform} · {where.cpus} CPUs · {report.asked.processes} generator processes"
+        f"{where.platform} · {where.cpus} CPUs · {generators}"
     )
 
 
 def _badges(report: Report) -> str:
     spans = (
-        f'<span class="badge {"good" if good else "bad"}">{_text(text)}</span>'
+        f'<span class="badge {"good" if good else "bad"}">{marked_up(text)}</span>'
         for text, good in badges(report)
     )
     return f"<p>{''.join(spans)}</p>"
@@ -75,10 +74,10 @@ def _told(report: Report) -> list[str]:
     parts = []
     if check.reasons:
         heading = "The generator was the limit." if check.limited else "Not all went as it was asked for."
-        items = "".join(f"<li>{_text(reason)}</li>" for reason in check.reasons)
+        items = "".join(f"<li>{marked_up(reason)}</li>" for reason in check.reasons)
         kind = "told" if check.limited else "told note"
         parts.append(f'<div class="{kind}"><b>{heading}</b><ul>{items}</ul></div>')
-    parts += [f'<div class="told note">{_text(note)}</div>' for note in report.notes]
+    parts += [f'<div class="told note">{marked_up(note)}</div>' for note in report.notes]
     return parts
 
 
@@ -99,20 +98,27 @@ def _tiles(report: Report) -> str:
 
 
 def _figure(figure: Figure) -> str:
-    legend = "".join(f'<span><i class="{style}"></i>{_text(name)}</span>' for name, style in figure.legend)
-    return f"<figure><figcaption>{_text(figure.title)}{legend}</figcaption>{figure.svg}</figure>"
+    legend = "".join(
+        f'<span><i class="{style}"></i>{marked_up(name)}</span>' for name, style in figure.legend
+    )
+    return f"<figure><figcaption>{marked_up(figure.title)}{legend}</figcaption>{figure.svg}</figure>"
 
 
 def _table(table: Table) -> str:
-    head = "".join(f"<th>{_text(name)}</th>" for name in table.columns)
+    head = "".join(
+        f'<th class="text">{marked_up(name)}</th>' if at in table.texts else f"<th>{marked_up(name)}</th>"
+        for at, name in enumerate(table.columns)
+    )
     rows = "".join(f"<tr>{_cells(row, table.texts)}</tr>" for row in table.rows)
-    note = f'<p class="dim">{_text(table.note)}</p>' if table.note else ""
+    note = f'<p class="dim">{marked_up(table.note)}</p>' if table.note else ""
     body = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-    return f'<h2>{_text(table.title)}</h2>{note}<div class="wide">{body}</div>'
+    return f'<section><h2>{marked_up(table.title)}</h2>{note}<div class="wide">{body}</div></section>'
 
 
 def _cells(row: Sequence[str], texts: Iterable[int]) -> str:
     return "".join(
-        f'<td class="text">{_text(cell)}</td>' if at in texts else f"<td>{_text(cell)}</td>"
+        f'<td class="text {_STYLE_OF_CELL.get(cell, "")}">{marked_up(cell)}</td>'
+        if at in texts
+        else f"<td>{marked_up(cell)}</td>"
         for at, cell in enumerate(row)
     )

@@ -32,7 +32,7 @@ figcaption span { font-weight: 400; margin-left: 12px; white-space: nowrap; }
 figcaption i { display: inline-block; width: 14px; height: 3px; vertical-align: middle; margin-right: 5px; }
 svg { display: block; width: 100%; height: auto; }
 .grid { stroke: var(--rule); stroke-width: 1; }
-.mark { fill: var(--dim); font-size: 12px; }
+.mark { fill: var(--dim); font-size: 14px; }
 .line { fill: none; stroke-width: 1.8; stroke-linejoin: round; }
 .line.one { stroke: var(--one); } .line.two { stroke: var(--two); }
 .line.three { stroke: var(--three); } .line.four { stroke: var(--four); stroke-dasharray: 5 3; }
@@ -44,12 +44,18 @@ svg { display: block; width: 100%; height: auto; }
 .state { stroke: var(--ground); stroke-width: 1; }
 .state.closed { fill: var(--good); } .state.open { fill: var(--bad); }
 .state.half_open { fill: var(--half); } .state.other { fill: var(--four); }
+.tables { display: flex; flex-wrap: wrap; gap: 0 56px; }
+section { max-width: 100%; }
+section p { max-width: 62ch; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: 4px 14px 4px 0; border-bottom: 1px solid var(--rule);
   vertical-align: top; }
-th:first-child, td:first-child, td.text { text-align: left; overflow-wrap: anywhere; }
+th, td { white-space: nowrap; }
+th:first-child, td:first-child, .text { text-align: left; }
+td.text { max-width: 60ch; overflow-wrap: anywhere; white-space: normal; }
 th { color: var(--dim); font-weight: 600; }
 .empty { color: var(--dim); padding: 30px 0; }
+@media (max-width: 560px) { .mark { font-size: 18px; } }
 @media print { body { max-width: none; } figure, .tile { break-inside: avoid; } }
 """

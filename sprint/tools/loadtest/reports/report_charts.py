@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from html import escape
 from typing import NamedTuple
 
 from sprint.core.loadtest.report import BreakerChange, Report, Share
 from sprint.core.loadtest.series import Point
 from sprint.tools.loadtest.reports.charts import WIDTH, Chart, Line, gathered, svg_of
-from sprint.tools.loadtest.reports.figures import digits_text, seconds_text, time_text
+from sprint.tools.loadtest.reports.figures import digits_text, marked_up, seconds_text, time_text
 
 BREAKERS_SHOWN_MAX = 20
 _X_MARKS_MAX = 7
 _SECONDS_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 28_800)
 _ROW_HEIGHT = 26
-_NAME_WIDTH = 170
+_NAME_WIDTH = 190
 _STATES = ("closed", "open", "half_open")
 
 
@@ -54,7 +53,8 @@ def _rates(report: Report) -> Figure:
     asked, begun, successes = (_per_s(points, name) for name in ("asked", "begun", "successes"))
     if not report.totals.asked:
         return _over_time(points, Columns("Successes a second", [("successes", "one", successes)]))
-    lines = [("asked for", "four", asked), ("begun", "two", begun), ("successes", "one", successes)]
+    # What was asked for comes last: its dashes show over the line that covers it.
+    lines = [("begun", "two", begun), ("successes", "one", successes), ("asked for", "four", asked)]
     return _over_time(points, Columns("Requests a second", lines))
 
 
@@ -161,15 +161,16 @@ def _states(changes: Sequence[BreakerChange], end_s: float) -> Figure:
 
 
 def _state_row(top: int, breaker: str, changes: Sequence[BreakerChange], end_s: float) -> list[str]:
-    parts = [f'<text class="mark" x="0" y="{top + 17}">{escape(breaker[:26])}</text>']
+    parts = [f'<text class="mark" x="0" y="{top + 17}">{marked_up(breaker[:26])}</text>']
     ends = [*(change.at_s for change in changes[1:]), end_s]
     for change, until_s in zip(changes, ends, strict=True):
         start = _state_x(change.at_s, end_s)
         style = change.state if change.state in _STATES else "other"
         told = f"{breaker}: {change.state} at {seconds_text(change.at_s)} {change.reason}"
+        width = max(1.0, _state_x(until_s, end_s) - start)
         parts.append(
             f'<rect class="state {style}" x="{start:.1f}" y="{top + 4}" height="{_ROW_HEIGHT - 8}" '
-            f'width="{max(1.0, _state_x(until_s, end_s) - start):.1f}"><title>{escape(told)}</title></rect>'
+            f'width="{width:.1f}"><title>{marked_up(told)}</title></rect>'
         )
     return parts
 
