@@ -192,5 +192,14 @@ BENCHES = (
         ),
         ("--rounds", "3", "--calls", "200000"),
     ),
+    Bench(
+        "faultproxy",
+        (
+            Target("idle fault proxy, added to a round trip", "at most", 100, " µs"),
+            Target("idle fault proxy, 100 MB/s / direct", "at least", 0.9),
+            Target("idle fault proxy, bulk / direct", "at least", 0.9),
+        ),
+        ("--rounds", "2", "--trips", "1000", "--megabytes", "100"),
+    ),
     Bench("memory", (Target("resident memory over a run", "at most", 5, " MB drift"),), ("--seconds", "5")),
 )  # fmt: skip
