@@ -16,7 +16,7 @@ from sprint.tools.loadtest.reports.figures import marked_up
 
 COLUMNS_MAX = 360
 WIDTH, HEIGHT = 720, 260
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 12, 12, 34
+_LEFT, _RIGHT, _TOP, _BOTTOM = 80, 12, 12, 34
 _TICKS = 5
 _LEAST = 1e-6  # a nanosecond in ms: less is drawn as nothing
 # From this ratio of greatest to least on, a logarithmic axis shows more than an even one.
