@@ -167,7 +167,7 @@ def report(found: Found, cpu_s_per_gigabyte: float) -> None:
         p50_us, p99_us = (1e6 * median(values[name]) for values in (found.p50_s, found.p99_s))
         print(
             f"{name:8} round trip p50 {p50_us:6.1f} µs, p99 {p99_us:6.1f} µs;"
-            f" bulk {median(found.bulk[name]):5.0f} MB/s; of {PACED_MB_PER_S} {median(found.paced[name]):5.1f}"
+            f" bulk {median(found.bulk[name]):.0f} MB/s; of {PACED_MB_PER_S} {median(found.paced[name]):5.1f}"
         )
     print(f"the proxy took {cpu_s_per_gigabyte:.2f} s of CPU a gigabyte of bulk")
     added = [1e6 * (one - other) for one, other in pairs(found.p50_s)]
