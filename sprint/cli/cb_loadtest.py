@@ -137,7 +137,6 @@ class Reporting:
         self.form = form.value if form is not None else default
         if json_output and output is None:
             self.form = ReportFormat.JSON.value
-        self.to_stdout = output is None and self.form != ReportFormat.CONSOLE.value
         self.json_too = json_output and output is not None
 
 
@@ -205,19 +204,19 @@ def _tell(made: Report, earlier: Report | None, reporting: Reporting) -> int:
     from sprint.core.loadtest.compare import compare
     from sprint.core.loadtest.report import encode_report
     from sprint.tools.loadtest.reports import CONSOLE, file_of
-    from sprint.tools.loadtest.reports.console import print_report
+    from sprint.tools.loadtest.reports.console import print_report, text_of
 
     comparison = None if earlier is None else compare(earlier, made)
-    if reporting.form != CONSOLE:
-        data = file_of(reporting.form, made, comparison)
-        if reporting.output is None:
-            sys.stdout.buffer.write(data)
-            sys.stdout.flush()
-        else:
-            reporting.output.write_bytes(data)
+    if reporting.output is not None:
+        is_text = reporting.form == CONSOLE
+        reporting.output.write_bytes(
+            text_of(made, comparison).encode() if is_text else file_of(reporting.form, made, comparison)
+        )
+    elif reporting.form != CONSOLE:
+        sys.stdout.buffer.write(file_of(reporting.form, made, comparison))
     if reporting.json_too:
         sys.stdout.buffer.write(encode_report(made))
-    elif reporting.form == CONSOLE or (reporting.output is not None and not reporting.quiet):
+    elif not reporting.quiet and (reporting.form == CONSOLE or reporting.output is not None):
         print_report(made, Console(), comparison)
     return made.exit_code
 

@@ -55,10 +55,12 @@ def picture(live: Live, plan: Plan, columns: int) -> Group:
     width = min(columns - 1, WIDTH_MAX)
     parts: list[Text | Table] = [_progress(live, plan, width), _rates(live), Text()]
     parts += [_percentiles(live), Text(), *_histogram(live.distribution, width)]
-    if live.errors:
+    if live.errors or live.states or live.connections:
         parts += [Text(), *_errors(live)]
     if live.states:
-        parts += [Text(), _states(live)]
+        parts.append(_states(live))
+    if live.connections:
+        parts.append(Text(f"connections  {live.connections:,}", style="dim"))
     return Group(*parts)
 
 
@@ -77,13 +79,13 @@ def _rates(live: Live) -> Text:
     now = "" if newest is None else f" ({(newest.successes + newest.failures) / newest.width_s:,.0f} now)"
     text = Text(
         f"rate  asked {totals.rate_asked_per_s:,.0f}/s  answered {totals.rate_answered_per_s:,.0f}/s{now}"
-        f"  in flight {live.in_flight:,}  connections {live.connections:,}\n"
+        f"  in flight {live.in_flight:,}\n"
         f"total {totals.answered:,}  ok {totals.successes:,}"
     )
     for name, count in (
         ("failed", totals.failures),
         ("429", totals.limited),
-        ("rejected by breaker", totals.rejected),
+        ("rejected", totals.rejected),
         ("never sent", totals.never_sent),
     ):
         text.append(f"  {name} {count:,}", style="red" if count else "dim")

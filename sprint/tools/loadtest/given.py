@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 
@@ -35,6 +35,7 @@ from sprint.tools.loadtest.target_url import parse_url
 
 RATE_OF_A_PROCESS = 20_000  # requests a second that one generator makes with ease
 CONFIG_SIZE_MAX = 1024 * 1024
+SEED_LIMIT = 1 << 62
 SECTION = "loadtest"
 _PROFILES = ("", "relay")
 
@@ -62,7 +63,7 @@ class Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     tier: str = "business"
     chaos: bool = False
     threshold: tuple[str, ...] = ()
-    seed: Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)] = 0
+    seed: int = 0
     tls_ca: str = ""
     tls_insecure: bool = False
 
@@ -86,6 +87,8 @@ def options_of(given: Given, tier: str, policy: Policy, *, cpus: int) -> LoadOpt
     """Check everything and return what is to be run; ConfigError with option, value and limit."""
     if given.profile not in _PROFILES:
         raise ConfigError(f"--profile {given.profile!r}: there is relay")
+    if not 0 <= given.seed < SEED_LIMIT:
+        raise ConfigError(f"--seed {given.seed}: a whole number from 0 to 2^62 - 1")
     timeout_ns = parse_duration_ns(given.timeout, option="--timeout")
     check_timeout(timeout_ns)
     check_latencies(given.latency_min, given.latency_max)

@@ -1,0 +1,84 @@
+"""The live display stays within a terminal of 80 by 24, whatever there is to show."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from sprint.core.loadtest.cell import StateChange
+from sprint.core.loadtest.plan import SECOND_NS
+from sprint.core.loadtest.recorder import Recorder
+from sprint.core.loadtest.recording import Recording
+from sprint.tools.loadtest.display import picture
+from sprint.tools.loadtest.load_test import Live
+from tests.tools.loadtest.options_for_tests import options
+
+PLAN = options(rps=100_000, duration="24h").plan
+
+
+def live(*, kinds: int = 0, breakers: int = 0, answers: int = 1_000, latency_ns: int = 1_000_000) -> Live:
+    recorder, recording = Recorder(), Recording(PLAN.segments)
+    for number in range(answers):
+        recorder.began(number, number)
+        recorder.succeeded(number, number, number + latency_ns * (1 + number % 37), 1_000)
+    for number in range(kinds):
+        recorder.failed(f"kind-{number}", 0, 1)
+    for number in range(breakers):
+        recorder.changed(StateChange(1, f"breaker-{number}", "open", "why"))
+    for cell in recorder.cells(SECOND_NS, last=True):
+        recording.add(cell)
+    return Live(
+        elapsed_s=86_000.0,
+        totals=recording.totals(86_000 * SECOND_NS),
+        newest=recording.newest(),
+        in_flight=10_000,
+        connections=10_000,
+        states={f"breaker-{number}": "half_open" for number in range(breakers)},
+        distribution=recording.distribution(),
+        errors=[(row.kind, row.count) for row in recording.errors()],
+    )
+
+
+def drawn(shown: Live, *, columns: int = 80, **console: bool) -> list[str]:
+    out = io.StringIO()
+    Console(file=out, width=columns, **console).print(picture(shown, PLAN, columns))  # type: ignore[arg-type]
+    return out.getvalue().rstrip("\n").split("\n")
+
+
+@pytest.mark.parametrize("columns", [80, 120, 200])
+@pytest.mark.parametrize(("kinds", "breakers"), [(0, 0), (1, 1), (64, 20)])
+def test_it_fits(columns: int, kinds: int, breakers: int) -> None:
+    lines = drawn(live(kinds=kinds, breakers=breakers), columns=columns)
+    assert len(lines) <= 23
+    assert max(map(len, lines)) <= columns
+
+
+def test_it_shows_what_matters() -> None:
+    text = "\n".join(drawn(live(kinds=5, breakers=1)))
+    for wanted in (
+        "asked 100,000/s",
+        "in flight 10,000",
+        "p99.9",
+        "lateness",
+        "kind-0",
+        "and 2 kinds more",
+        "half_open",
+    ):
+        assert wanted in text
+    assert "24h" in text
+
+
+def test_before_the_first_answer_it_says_so() -> None:
+    assert "no answers yet" in "\n".join(drawn(live(answers=0)))
+
+
+def test_the_histogram_accounts_for_all() -> None:
+    shares = [line for line in drawn(live()) if " ms " in line and "%" in line]
+    assert len(shares) == 8
+    assert sum(float(line.split("ms")[1].split("%")[0]) for line in shares) == pytest.approx(100, abs=1)
+
+
+def test_without_colour_there_are_no_escape_codes() -> None:
+    assert "\x1b" not in "\n".join(drawn(live(kinds=1, breakers=1), no_color=True, force_terminal=False))

@@ -1,0 +1,135 @@
+"""WebSockets that are held: all are opened, what comes over them is counted, and what is lost is told."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from websockets.asyncio.server import ServerConnection, serve
+
+from sprint.core.loadtest.report import Report
+from sprint.tools import runtime
+from sprint.tools.loadtest.descriptors import RESERVED, TooFewDescriptors, need_sockets, sockets_for
+from sprint.tools.loadtest.load_test import LoadTest
+from sprint.tools.loadtest.options import LoadOptions
+from tests.tools.loadtest.options_for_tests import come_true, options, silent
+from tests.tools.loadtest.small_server import Behaviour, SmallServer, answering, never
+
+LARGE = "x" * 200_000
+MEDIUM = "y" * 300
+
+
+class Publisher:
+    """A WebSocket server that sends the same to all; by a library that is none of ours."""
+
+    def __init__(self) -> None:
+        self.peers: set[ServerConnection] = set()
+        self.heard: list[str | bytes] = []
+        self.url = ""
+
+    async def serve_one(self, peer: ServerConnection) -> None:
+        self.peers.add(peer)
+        async for message in peer:
+            self.heard.append(message)
+
+    async def send_all(self, message: str | bytes) -> None:
+        for peer in self.peers:
+            await peer.send(message)
+
+    async def ping_all(self) -> None:
+        for answer in [await peer.ping() for peer in self.peers]:
+            await answer
+
+
+@asynccontextmanager
+async def publishing() -> AsyncIterator[Publisher]:
+    publisher = Publisher()
+    async with serve(publisher.serve_one, "127.0.0.1", 0) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        publisher.url = f"ws://127.0.0.1:{port}/events"
+        yield publisher
+
+
+async def held(asked: LoadOptions, publisher: Publisher, *messages: str | bytes) -> Report:
+    """Run; when all are open send messages to all, ask all for a sign of life, and end the run."""
+    test = LoadTest(asked, silent)
+    running = asyncio.create_task(test.run())
+    await come_true(lambda: len(publisher.peers) == asked.connections)
+    for message in messages:
+        await publisher.send_all(message)
+    await publisher.ping_all()
+    await come_true(lambda: test.live is not None and test.live.connections == asked.connections)
+    test.stop()
+    return await running
+
+
+def test_every_message_is_counted_for_every_connection() -> None:
+    async def main() -> None:
+        async with publishing() as publisher:
+            asked = options(target=publisher.url, connections=50, duration="1m", data="hello")
+            report = await held(asked, publisher, "one", b"two", MEDIUM, LARGE)
+            assert report.totals.successes == 50 * 4
+            assert report.totals.bytes_in == 50 * (3 + 3 + len(MEDIUM) + len(LARGE))
+            assert publisher.heard == ["hello"] * 50
+            assert report.totals.response is not None
+            assert report.totals.response.ms_min == 0
+            assert any("50 of 50 WebSockets were opened" in note for note in report.notes)
+
+    runtime.run(main())
+
+
+def test_connections_are_shared_among_processes() -> None:
+    async def main() -> None:
+        async with publishing() as publisher:
+            asked = options(target=publisher.url, connections=25, processes=2, duration="1m")
+            report = await held(asked, publisher, "one")
+            assert report.totals.successes == 25
+            assert sum("13 of 13" in note or "12 of 12" in note for note in report.notes) == 2
+
+    runtime.run(main())
+
+
+def test_a_connection_that_is_lost_is_told_with_the_code_it_was_closed_with() -> None:
+    async def main() -> None:
+        async with publishing() as publisher:
+            test = LoadTest(options(target=publisher.url, connections=3, duration="1m"), silent)
+            running = asyncio.create_task(test.run())
+            await come_true(lambda: len(publisher.peers) == 3)
+            await next(iter(publisher.peers)).close(4008, "slow")
+            await come_true(lambda: test.live is not None and test.live.connections == 2)
+            test.stop()
+            report = await running
+            assert [(row.kind, row.count) for row in report.errors] == [("lost: closed 4008", 1)]
+
+    runtime.run(main())
+
+
+NOT_OPENED = [
+    (answering(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"), "403"),
+    (answering(b"HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: wrong\r\n\r\n"), "bad_answer"),
+    (answering(b"nonsense\r\n\r\n"), "bad_answer"),
+    (never, "timeout"),
+]
+
+
+@pytest.mark.parametrize(("behaviour", "kind"), NOT_OPENED)
+def test_one_that_is_not_opened_is_counted_by_its_kind(behaviour: Behaviour, kind: str) -> None:
+    async def main() -> None:
+        async with SmallServer(behaviour) as server:
+            url = server.url.replace("http", "ws")
+            report = await LoadTest(options(target=url, connections=3, timeout="300ms"), silent).run()
+            assert [(row.kind, row.count) for row in report.errors] == [(kind, 3)]
+
+    runtime.run(main())
+
+
+def test_more_sockets_than_the_hard_limit_allows_are_refused_with_both_figures() -> None:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard == resource.RLIM_INFINITY:
+        assert sockets_for(10_000) == 10_000
+        return
+    with pytest.raises(TooFewDescriptors, match=f"{hard + 1 + RESERVED:,} open files.* allows {hard:,}"):
+        need_sockets(hard + 1)

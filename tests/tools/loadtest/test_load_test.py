@@ -1,0 +1,225 @@
+"""A whole run with generators in processes of their own: its report is of what was done, whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import ssl
+import subprocess
+from pathlib import Path
+
+import psutil
+import pytest
+
+from sprint.core.errors import SprintError
+from sprint.core.loadtest.report import Report
+from sprint.tools import runtime
+from sprint.tools.loadtest.fleet import GeneratorFailed
+from sprint.tools.loadtest.load_test import LoadTest
+from sprint.tools.loadtest.options import LoadOptions
+from sprint.tools.loadtest.reaching import TargetUnreachable
+from tests.tools.loadtest.options_for_tests import come_true, options, silent
+from tests.tools.loadtest.small_server import SmallServer, answering, never, ok
+
+
+async def reported(asked: LoadOptions) -> Report:
+    return await LoadTest(asked, silent).run()
+
+
+def test_two_processes_share_one_schedule() -> None:
+    async def main() -> None:
+        async with SmallServer(ok) as server:
+            report = await reported(options(target=server.url, processes=2))
+            assert (report.totals.asked, report.totals.successes) == (200, 200)
+            assert len(server.requests) == 200
+            assert report.asked.processes == 2
+            assert not report.interrupted
+
+    runtime.run(main())
+
+
+def test_each_request_of_several_processes_has_its_own_number() -> None:
+    async def main() -> None:
+        async with SmallServer(ok) as server:
+            await reported(options(target=server.url + "{n}", processes=2))
+            numbers = sorted(int(request.split(b" ")[1][1:]) for request in server.requests)
+            assert numbers == list(range(200))
+
+    runtime.run(main())
+
+
+def test_a_stop_amid_a_run_reports_what_was_done() -> None:
+    async def main() -> None:
+        async with SmallServer(ok) as server:
+            test = LoadTest(options(target=server.url, duration="1h"), silent)
+            running = asyncio.create_task(test.run())
+            await come_true(lambda: len(server.requests) >= 100)
+            test.stop()
+            report = await running
+            totals = report.totals
+            assert report.interrupted
+            assert totals.successes == len(server.requests)
+            assert (
+                totals.asked - 5
+                <= totals.answered + totals.unanswered + totals.never_sent
+                <= totals.asked + 5
+            )
+            assert totals.duration_s < 30
+
+    runtime.run(main())
+
+
+def test_a_generator_that_is_killed_is_told_of_and_its_part_counts_as_never_sent() -> None:
+    async def main() -> None:
+        async with SmallServer(ok) as server:
+            test = LoadTest(options(target=server.url, processes=2, duration="3s"), silent)
+            running = asyncio.create_task(test.run())
+            await come_true(lambda: len(server.requests) >= 100)
+            children = psutil.Process().children()
+            os.kill(
+                next(each.pid for each in children if "generator" in " ".join(each.cmdline())), signal.SIGKILL
+            )
+            report = await running
+            totals = report.totals
+            assert any("ended with code -9" in note for note in report.notes)
+            assert totals.asked == 600
+            assert 0 < totals.never_sent <= 300
+            assert totals.answered + totals.unanswered + totals.never_sent == 600
+            assert report.generator.limited
+
+    runtime.run(main())
+
+
+def test_no_process_is_left_after_a_run() -> None:
+    async def main() -> None:
+        before = {each.pid for each in psutil.Process().children(recursive=True)}
+        await reported(options(processes=2))
+        after = {each.pid for each in psutil.Process().children(recursive=True)}
+        assert after <= before
+
+    runtime.run(main())
+
+
+def test_nobody_at_the_target_is_said_before_anything_is_sent() -> None:
+    async def main() -> None:
+        async with SmallServer(ok) as server:
+            url = server.url
+        with pytest.raises(TargetUnreachable, match=r"cannot be reached: 127\.0\.0\.1: Connection refused"):
+            await reported(options(target=url))
+
+    runtime.run(main())
+
+
+def test_an_unknown_name_is_said() -> None:
+    with pytest.raises(TargetUnreachable, match="no address"):
+        runtime.run(reported(options(target="http://nowhere.invalid/")))
+
+
+def test_a_server_that_says_nothing_is_a_timeout_of_each_request() -> None:
+    async def main() -> None:
+        async with SmallServer(never) as server:
+            report = await reported(options(target=server.url, rps=20, timeout="300ms"))
+            assert [(row.kind, row.count) for row in report.errors] == [("timeout", 20)]
+
+    runtime.run(main())
+
+
+def test_thresholds_decide_what_is_met() -> None:
+    async def main() -> None:
+        answer = b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"
+        async with SmallServer(answering(answer)) as server:
+            report = await reported(
+                options(target=server.url, rps=50, threshold=("error_rate<1%", "requests>=50"))
+            )
+            assert [row.met for row in report.thresholds] == [False, True]
+            assert (report.met, report.exit_code) == (False, 1)
+
+    runtime.run(main())
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, Path]:
+    """A certificate of 127.0.0.1 that signs itself, and its key."""
+    key, made = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+    ]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(made)]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    return made, key
+
+
+def test_tls_is_spoken_and_its_certificate_checked(certificate: tuple[Path, Path]) -> None:
+    made, key = certificate
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made, key)
+
+    async def main() -> None:
+        async with SmallServer(ok, tls=context) as server:
+            trusting = await reported(options(target=server.url, rps=40, tls_ca=str(made)))
+            assert trusting.totals.successes == 40
+            refusing = await reported(options(target=server.url, rps=40))
+            assert [(row.kind, row.count) for row in refusing.errors] == [("tls", 40)]
+            any_will_do = await reported(options(target=server.url, rps=40, tls_insecure=True))
+            assert any_will_do.totals.successes == 40
+
+    runtime.run(main())
+
+
+def test_a_file_without_certificates_is_refused_before_the_run(tmp_path: Path) -> None:
+    wrong = tmp_path / "ca.pem"
+    wrong.write_text("no certificate")
+
+    async def main() -> None:
+        async with SmallServer(ok) as server:
+            url = server.url.replace("http", "https")
+            with pytest.raises(GeneratorFailed, match=r"--tls-ca .*ca.pem"):
+                await reported(options(target=url, tls_ca=str(wrong)))
+
+    runtime.run(main())
+
+
+def test_chaos_fails_the_share_of_requests_that_was_asked_for() -> None:
+    async def main() -> None:
+        async with SmallServer(ok) as server:
+            report = await reported(options(target=server.url, rps=300, chaos=True, failure_rate=0.3, seed=3))
+            assert 0.2 < report.totals.error_share < 0.4
+            assert {row.kind for row in report.errors} <= {"reset", "closed"}
+            assert any("resets 0.3" in note for note in report.notes)
+
+    runtime.run(main())
+
+
+def test_a_relay_profile_wants_a_relay() -> None:
+    async def main() -> None:
+        async with SmallServer(ok) as server:
+            with pytest.raises(SprintError, match="does not answer as a relay does"):
+                await reported(options(target=server.url, profile="relay"))
+
+    runtime.run(main())
+
+
+def test_how_a_run_is_can_be_seen_while_it_goes_on() -> None:
+    async def main() -> None:
+        test = LoadTest(options(duration="2s"), silent)
+        before = test.live
+        assert before is None
+        running = asyncio.create_task(test.run())
+        await come_true(lambda: test.live is not None and test.live.totals.answered > 0)
+        live = test.live
+        assert live is not None
+        assert live.states == {"business": "closed"}
+        assert live.totals.answered > 0
+        await running
+
+    runtime.run(main())
