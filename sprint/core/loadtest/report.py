@@ -29,8 +29,8 @@ REPORT_SIZE_MAX = 256 * 1024 * 1024
 SCHEMA_ID = "loadtest-report.schema.json"
 
 PAST_A_LIMIT = (
-    "The target refused requests by its rate limit (429). Ask for less than the limit, or send the credentials "
-    "of a client that may ask for more, by --header."
+    "The target refused requests by its rate limit (429). Ask for less than the limit, or send the "
+    "credentials of a client that may ask for more, by --header."
 )
 
 
