@@ -51,10 +51,10 @@ async def shown_live(test: LoadTest, plan: Plan) -> AsyncIterator[None]:
 
 
 def picture(live: Live, plan: Plan, columns: int) -> Group:
-    """Return what is drawn: at most 22 lines, in so many columns."""
+    """Return what is drawn: at most 23 lines, in so many columns."""
     width = min(columns - 1, WIDTH_MAX)
-    parts: list[Text | Table] = [_progress(live, plan, width), _rates(live), Text()]
-    parts += [_percentiles(live), Text(), *_histogram(live.distribution, width)]
+    parts: list[Text | Table] = [_progress(live, plan, width), _rates(live)]
+    parts += [Text(), _percentiles(live), *_histogram(live.distribution, width)]
     if live.errors or live.states or live.connections:
         parts += [Text(), *_errors(live)]
     if live.states:
