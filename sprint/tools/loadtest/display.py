@@ -24,7 +24,7 @@ INTERVAL_S = 0.5
 WIDTH_MAX = 78
 ERRORS_SHOWN = 3
 STATES_SHOWN = 3
-BUCKETS = 8
+BUCKETS = 7
 _BAR = "█"
 _PARTS = " ▏▎▍▌▋▊▉"
 _NOTHING = "-"
@@ -54,7 +54,7 @@ def picture(live: Live, plan: Plan, columns: int) -> Group:
     """Return what is drawn: at most 23 lines, in so many columns."""
     width = min(columns - 1, WIDTH_MAX)
     parts: list[Text | Table] = [_progress(live, plan, width), _rates(live)]
-    parts += [Text(), _percentiles(live), *_histogram(live.distribution, width)]
+    parts += [Text(), _percentiles(live), Text(), *_histogram(live.distribution, width)]
     if live.errors or live.states or live.connections:
         parts += [Text(), *_errors(live)]
     if live.states:
@@ -155,7 +155,7 @@ def _errors(live: Live) -> list[Text]:
 
 
 def _states(live: Live) -> Text:
-    text = Text("breakers")
+    text = Text("breakers", no_wrap=True, overflow="ellipsis")
     for name, state in list(live.states.items())[:STATES_SHOWN]:
         text.append(f"  {name} ")
         text.append(state, style=_STYLE_OF_STATE.get(state, "magenta"))
