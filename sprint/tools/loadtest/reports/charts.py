@@ -115,7 +115,7 @@ def _grid(chart: Chart, axis: Axis, across: Callable[[float], float]) -> list[st
     for mark in axis.marks:
         y = _down(axis, mark)
         parts.append(f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        text = marked_up(_NAUGHTS.sub("", chart.y_text(mark)))
+        text = marked_up(_NAUGHTS.sub("", chart.y_text(mark))) if mark else "0"
         parts.append(f'<text class="mark" x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{text}</text>')
     for value, text in chart.x_marks:
         parts.append(

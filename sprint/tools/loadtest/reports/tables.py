@@ -77,7 +77,7 @@ def badges(report: Report) -> list[tuple[str, bool]]:
     if report.generator.limited:
         found.append(("the generator was the limit", False))
     elif report.totals.asked:
-        found.append(("the generator kept its schedule", True))
+        found.append(("the generator was not the limit", True))
     return found
 
 
