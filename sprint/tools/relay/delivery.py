@@ -12,9 +12,9 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from typing import NamedTuple, ParamSpec, TypeVar
 
 import msgspec
 
@@ -25,12 +25,12 @@ from sprint.core.relay.tiers import TierPolicy
 from sprint.tools.relay.hand_over import (
     DeliveryObserver,
     Encode,
+    HandingOver,
     HandOver,
     Published,
     Run,
     Subscriber,
     Timekeeper,
-    offers,
 )
 from sprint.tools.relay.place import EventReader, Place, StartAsked, locate
 from sprint.tools.relay.ring import RecentEvents
@@ -47,6 +47,16 @@ BACKLOG_EVENTS_MAX = 10_000
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class _UnderWay(NamedTuple):
+    """A hand-over that is not through yet, and its times so far."""
+
+    work: HandingOver
+    events: Sequence[LoggedEvent]
+    started: float
+    encoded: float
+    subscribers: int
 
 
 class Delivery:
@@ -75,8 +85,7 @@ class Delivery:
         # For each (chain, type): the fan-out's own tuple of targets, and what it means here.
         self._runs: dict[tuple[str, str], tuple[tuple[int, ...], list[Run]]] = {}
         self._backlog: deque[Published] = deque()
-        self._under_way: Iterator[int] | None = None  # a hand-over that is not through yet
-        self._offering = False
+        self._under_way: _UnderWay | None = None
         self._turn_due = False
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-reader")
 
@@ -106,10 +115,8 @@ class Delivery:
 
     def finish(self) -> None:
         """Hand over now all that was published, in one turn however long: nobody is to go without."""
-        self._finish_hand_over()
-        while self._backlog:
-            self._under_way = self._hand_over(self._next_together())
-            self._finish_hand_over()
+        while self._under_way is not None or self._backlog:
+            self._step()
 
     def close(self) -> None:
         """Let go of the reader thread, once no one follows any more."""
@@ -154,28 +161,37 @@ class Delivery:
         What is being handed over reaches it first: who comes back with another subscription is told all
         from there on, and must be given nothing by what began before.
         """
-        if subscriber not in self._ids:
+        subscriber_id = self._ids.pop(subscriber, None)
+        if subscriber_id is None:
             return False
-        self._finish_hand_over()
-        subscriber_id = self._ids.pop(subscriber)
+        if self._under_way is not None:
+            self._under_way.work.leave(subscriber)
         del self._subscribers[subscriber_id]
         return self._fanout.remove(subscriber_id)
 
     def _publish_turn(self) -> None:
         self._turn_due = False
         offered_max = OFFERS_PER_TURN if len(self._backlog) <= BACKLOG_EVENTS_MAX else math.inf
-        events, offered = 0, 0
-        while offered < offered_max and events < EVENTS_PER_TURN:
-            if self._under_way is None:
-                if not self._backlog:
-                    return
-                together = self._next_together()
-                events += len(together)
-                self._under_way = self._hand_over(together)
+        waiting = len(self._backlog)
+        left = max(0, waiting - max(EVENTS_PER_TURN, waiting - BACKLOG_EVENTS_MAX))
+        offered = 0
+        while offered < offered_max and (self._under_way is not None or len(self._backlog) > left):
             offered += self._step()
         if self._backlog or self._under_way is not None:
             self._turn_due = True
             asyncio.get_running_loop().call_soon(self._publish_turn)
+
+    def _step(self) -> int:
+        """Go one step on with what is handed over, or due next; return how many writes' time it took."""
+        under_way = self._under_way
+        if under_way is None:
+            under_way = self._under_way = self._begin(self._next_together())
+        cost = under_way.work.step()
+        if cost is not None:
+            return cost
+        self._under_way = None
+        self._tell(under_way)
+        return 0
 
     def _next_together(self) -> list[Published]:
         """Take the next events that have the same targets off the backlog."""
@@ -186,27 +202,11 @@ class Delivery:
             together.append(backlog.popleft())
         return together
 
-    def _finish_hand_over(self) -> None:
-        # One that is closed as slow leaves amid the very offer that it did not take.
-        while self._under_way is not None and not self._offering:
-            self._step()
-
-    def _step(self) -> int:
-        """Go one step on with the hand-over under way; return how many writes' time it took."""
-        self._offering = True
-        try:
-            cost = next(self._under_way, None) if self._under_way is not None else None
-        finally:
-            self._offering = False
-        if cost is None:
-            self._under_way = None
-        return cost or 0
-
-    def _hand_over(self, published: Sequence[Published]) -> Iterator[int]:
-        """Hand over events that have the same targets, as one write each: a write costs more than the rest.
+    def _begin(self, published: Sequence[Published]) -> _UnderWay:
+        """Begin to hand over events that have the same targets, as one write each: that is what costs.
 
         A header and its block are often committed together; written apart, the block would wait until the
-        header is out to everybody. Each step tells how many writes' time it took.
+        header is out to everybody.
         """
         observer = self._observer
         started = observer.now() if observer else 0.0
@@ -217,18 +217,15 @@ class Delivery:
             self._ring.add(event, frame)
         self._position = events[-1].position
         targets, runs = self._targets(events[0].chain, events[0].type)
-        cursors = [event.cursor for event in events]
         times = Timekeeper(observer, published) if observer else None
-        encodings: dict[Encode, list[bytes]] = {encode_text_frame: frames}
-        for run in runs:
-            outgoing = encodings.get(run.encode)
-            if outgoing is None:
-                outgoing = encodings[run.encode] = [run.encode(event.body) for event in events]
-            yield from offers(run, outgoing, cursors, times)
+        return _UnderWay(HandingOver(events, frames, runs, times), events, started, encoded, len(targets))
+
+    def _tell(self, done: _UnderWay) -> None:
+        observer = self._observer
         if observer is not None:
             now = observer.now()
-            for event in events:
-                observer.handed_over(HandOver(event, started, encoded, now, len(targets)))
+            for event in done.events:
+                observer.handed_over(HandOver(event, done.started, done.encoded, now, done.subscribers))
 
     def _target_ids(self, published: Published) -> tuple[int, ...]:
         return self._targets(published.event.chain, published.event.type)[0]

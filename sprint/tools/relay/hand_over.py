@@ -7,7 +7,8 @@ transport or the network then takes is the subscriber's own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol
 
@@ -15,11 +16,13 @@ import msgspec
 
 from sprint.core.relay.event_log import LoggedEvent
 from sprint.tools.web.outgoing import FlushWindow
+from sprint.tools.web.websocket import encode_text_frame
 
 # One reading of the clock for so many: at 5 us a write its error is below a third of a millisecond.
 SUBSCRIBERS_PER_READING = 64
 # What is kept for a window costs about a quarter of a write; the window's own flush writes it later.
 KEPT_PER_WRITE = 4
+log = logging.getLogger(__name__)
 
 Encode = Callable[[bytes], bytes]
 
@@ -105,22 +108,82 @@ class Timekeeper:
             self._observer.delivered(chain, tier, now - at, subscribers)
 
 
-def offers(
-    run: Run, frames: Sequence[bytes], cursors: Sequence[str], times: Timekeeper | None
-) -> Iterator[int]:
-    """Offer encoded events to a run, as one write each; each step tells how many writes' time it took."""
-    joined = b"".join(frames) if len(frames) > 1 else b""
-    for start in range(0, len(run.subscribers), SUBSCRIBERS_PER_READING):
-        subscribers = run.subscribers[start : start + SUBSCRIBERS_PER_READING]
-        if joined:
-            for subscriber in subscribers:
-                subscriber.offer_run(frames, cursors, joined)
-        else:
-            frame, cursor = frames[0], cursors[0]
-            for subscriber in subscribers:
-                subscriber.offer(frame, cursor)
-        if times is not None and run.window is None:
-            times.note(run, len(subscribers))
-        yield len(subscribers) if run.window is None else len(subscribers) // KEPT_PER_WRITE
-    if times is not None and run.window is not None and run.subscribers:
-        times.note(run, len(run.subscribers))
+class HandingOver:
+    """Gives events to all who are due them, a few at a step; who leaves between is given them first."""
+
+    def __init__(
+        self,
+        events: Sequence[LoggedEvent],
+        frames: list[bytes],
+        runs: Sequence[Run],
+        times: Timekeeper | None,
+    ) -> None:
+        self._events = events
+        self._cursors = [event.cursor for event in events]
+        self._encodings: dict[Encode, list[bytes]] = {encode_text_frame: frames}
+        self._runs = runs
+        self._times = times
+        self._run = 0  # whose turn it is, and from which subscriber on
+        self._next = 0
+        self._left: set[Subscriber] = set()
+
+    def __repr__(self) -> str:
+        return (
+            f"HandingOver({len(self._events)} events, run {self._run} of {len(self._runs)}, at {self._next})"
+        )
+
+    def step(self) -> int | None:
+        """Offer the events to the next few; return how many writes' time that took, None at the end."""
+        if self._run == len(self._runs):
+            return None
+        run = self._runs[self._run]
+        subscribers = run.subscribers[self._next : self._next + SUBSCRIBERS_PER_READING]
+        # Before they are offered anything: one that is closed as slow leaves amid its own offer.
+        self._next += len(subscribers)
+        if self._left:
+            subscribers = [each for each in subscribers if each not in self._left]
+        self._offer(run, subscribers)
+        through = self._next == len(run.subscribers)
+        if self._times is not None:
+            if run.window is None:
+                self._times.note(run, len(subscribers))
+            elif through:
+                self._times.note(run, len(run.subscribers))
+        if through:
+            self._run, self._next = self._run + 1, 0
+        return len(subscribers) if run.window is None else len(subscribers) // KEPT_PER_WRITE
+
+    def leave(self, subscriber: Subscriber) -> None:
+        """Give one that leaves what is under way, if its turn has not come, and pass it over then."""
+        if subscriber in self._left:
+            return
+        for number in range(self._run, len(self._runs)):
+            run = self._runs[number]
+            if subscriber in run.subscribers[self._next if number == self._run else 0 :]:
+                self._left.add(subscriber)
+                self._offer(run, [subscriber])
+                return
+
+    def _offer(self, run: Run, subscribers: Sequence[Subscriber]) -> None:
+        frames = self._encodings.get(run.encode)
+        if frames is None:
+            frames = self._encodings[run.encode] = [run.encode(event.body) for event in self._events]
+        joined = b"".join(frames) if len(frames) > 1 else b""
+        frame, cursor, cursors = frames[0], self._cursors[0], self._cursors
+        for subscriber in subscribers:
+            try:
+                if joined:
+                    subscriber.offer_run(frames, cursors, joined)
+                else:
+                    subscriber.offer(frame, cursor)
+            except Exception:
+                log.exception("a subscriber could not be given an event; it is closed and may resume")
+                _close(subscriber)
+
+
+def _close(subscriber: Subscriber) -> None:
+    """Close one to whom an event could not be given by a mistake of ours: the others still get theirs."""
+    try:
+        subscriber.close_slow()
+    except Exception:
+        log.exception("nor could it be closed")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 import struct
 from collections import deque
@@ -31,6 +32,7 @@ UNWRITTEN_SIZE_MAX = 256 * 1024
 # Connections flushed in one turn of the loop, so that others' events go out between.
 FLUSHED_PER_TURN = 32
 NOTES_MAX = 1_024
+log = logging.getLogger(__name__)
 _RESET = struct.pack("ii", 1, 0)  # linger on, for 0 s: close sends a reset
 
 
@@ -88,16 +90,16 @@ class FlushWindow:
     def _flush_some(self) -> None:
         """Flush as many as may be in one turn; the rest in the next ones, of all closed windows in order."""
         flushed = 0
-        while self._closed:
-            first = self._closed[0]
-            if not isinstance(first, Outgoing):
-                first()
-            elif flushed < FLUSHED_PER_TURN:
-                first.flush()
-                flushed += 1
-            else:
-                break
-            self._closed.popleft()
+        while self._closed and flushed < FLUSHED_PER_TURN:
+            first = self._closed.popleft()
+            try:
+                if isinstance(first, Outgoing):
+                    flushed += 1
+                    first.flush()
+                else:
+                    first()
+            except Exception:  # the others' bytes still have to go
+                log.exception("what waited for a window's close could not be written")
         self._flushing = bool(self._closed)
         if self._flushing:
             asyncio.get_running_loop().call_soon(self._flush_some)
@@ -186,11 +188,11 @@ class Outgoing:
         if self.waiting_size and not self._has_room(1, len(frame)):
             self.overflow()
             return False
-        self._cursor = cursor
         if self.window is not None:
             self._keep(self.window, (frame,), len(frame))
         else:
             self._write(frame, (len(frame),))
+        self._cursor = cursor
         return True
 
     def _has_room(self, messages: int, size: int) -> bool:

@@ -165,6 +165,30 @@ def test_burst_within_a_window_does_not_close_a_peer_that_reads_as_slow() -> Non
     asyncio.run(run())
 
 
+def test_one_that_cannot_be_written_to_stops_no_window_for_the_others() -> None:
+    """An error in a later turn left the window as if it were flushing, and it wrote nothing ever again."""
+
+    async def run() -> None:
+        window = FlushWindow(60)
+        peers = [bounded(3, 10**9, window) for _ in range(2 * FLUSHED_PER_TURN)]
+        broken = peers[FLUSHED_PER_TURN][0]
+
+        def fail() -> None:
+            raise RuntimeError("a mistake of ours")
+
+        broken.flush = fail  # type: ignore[method-assign]  # no connection fails so by itself
+        for round_number in (1, 2):
+            for outgoing, _, _ in peers:
+                outgoing.offer(b"a", "c")
+            window._flush()
+            for _ in range(3):
+                await asyncio.sleep(0)
+            written = [transport.writes for outgoing, transport, _ in peers if outgoing is not broken]
+            assert written == [[b"a"] * round_number] * (len(peers) - 1)
+
+    asyncio.run(run())
+
+
 def test_window_flushes_a_few_connections_a_turn_and_tells_when_all_are_written() -> None:
     async def run() -> None:
         window = FlushWindow(60)
