@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
+import pytest
 from prometheus_client import CollectorRegistry
 
 from sprint.core.model import SourceStatusEvent, decode_event
@@ -132,3 +133,40 @@ def test_what_others_say_of_a_source_that_cannot_be_heard_is_told_at_once() -> N
 
     asyncio.run(main())
     assert len(statuses_of(committed)) == 1
+
+
+def test_a_source_can_be_done_without_where_another_one_serves() -> None:
+    async def main() -> None:
+        prover = Prover()
+        intake = intake_of(prover, lambda _: None)
+        intake.source_ready("a", QuietUpstream())
+        intake.source_ready("only announces", QuietUpstream(), serves=False)
+        assert not intake.serves_without("a")
+        assert intake.serves_without("only announces")
+        intake.source_ready("b", QuietUpstream())
+        assert intake.serves_without("a")
+        intake.source_lost("b", "gone")
+        assert not intake.serves_without("a")
+        intake.close()
+        prover.close()
+
+    asyncio.run(main())
+
+
+def test_a_source_is_told_once_of_the_blocks_that_it_has_not_sent_in_time() -> None:
+    async def main() -> None:
+        prover = Prover()
+        intake = intake_of(prover, lambda _: None)
+        upstream = QuietUpstream()
+        intake.source_ready("n", upstream)
+        state, asked_at = intake.pipeline.state, clock()
+        for number in range(3):
+            state.fetcher.want(bytes([number] * 32), number, ["n"])
+        assert len(state.fetcher.assign(asked_at)[0].bodies) == 3
+        patience_s = state.settings.body_request_timeout_s
+        intake._act(intake.pipeline.handle_timer(asked_at + patience_s + 0.5))
+        assert upstream.overdue_s == pytest.approx([patience_s + 0.5])
+        intake.close()
+        prover.close()
+
+    asyncio.run(main())
