@@ -2,7 +2,8 @@
 
 `Committer` submits in order, brings what was committed back to the loop's thread, and says when intake has
 to pause: while the store fails, or while more commits wait than the bound. A commit that failed stays
-first in the writer's queue and is tried again; nothing is skipped.
+first in the writer's queue and is tried again, and what the store has no room for waits here; nothing is
+skipped.
 """
 
 from __future__ import annotations
@@ -58,7 +59,10 @@ class Committer:
         self._held: asyncio.TimerHandle | None = None
         # Not the store's own count, which falls before its report is here.
         self._unreported = 0
-        self._collected: list[Commit] = []  # in this turn of the loop
+        # In this turn of the loop; and what the store had no room for. Nothing is read while that waits, so
+        # that only what was being proved, and sources that are lost, add to it.
+        self._collected: list[Commit] = []
+        self._kept = False  # whether the store had no room for what is collected
         self._idle = asyncio.Event()
         self._idle.set()
         self.failing: str | None = None
@@ -89,9 +93,19 @@ class Committer:
             self._set_paused()
 
     def _pass_on(self) -> None:
-        collected, self._collected = self._collected, []
-        for commit in collected:
-            self._store.submit(commit)
+        """Give the store what it has room for; the rest follows when it has reported on what it has."""
+        collected, taken = self._collected, 0
+        try:
+            for commit in collected:
+                self._store.submit(commit)
+                taken += 1
+        except StoreError as error:
+            if not self._kept:
+                self._refused(str(error))
+        del collected[:taken]
+        self._kept = bool(collected)
+        if self._kept:
+            self._set_paused()
 
     def _on_writer_thread(self, commits: Sequence[Commit], error: StoreError | None) -> None:
         self._reported.append((commits, error))
@@ -130,6 +144,8 @@ class Committer:
                     self._refused(str(error))
             else:
                 self._logged([commit for commits, _ in group for commit in commits])
+        if self._kept:
+            self._pass_on()
         self._set_paused()
 
     def _refused(self, reason: str) -> None:
@@ -155,7 +171,7 @@ class Committer:
     def _set_paused(self) -> None:
         waiting = self._store.in_flight + len(self._collected)
         limit = COMMITS_IN_FLIGHT_MAX // 2 if self._pausing else COMMITS_IN_FLIGHT_MAX
-        pausing = self.failing is not None or waiting >= limit
+        pausing = self.failing is not None or self._kept or waiting >= limit
         if pausing != self._pausing:
             self._pausing = pausing
             self._pause(paused=pausing)

@@ -17,6 +17,7 @@ class HeldStore:
     """A store that commits when the test says so."""
 
     def __init__(self) -> None:
+        self.in_flight_max = COMMITS_IN_FLIGHT_MAX * 2
         self.waiting: list[Commit] = []
         self.done: CommitDone | None = None
 
@@ -28,6 +29,8 @@ class HeldStore:
         self.done = done
 
     def submit(self, commit: Commit) -> None:
+        if len(self.waiting) >= self.in_flight_max:
+            raise StoreError(f"{len(self.waiting)} commits wait, limit {self.in_flight_max}")
         self.waiting.append(commit)
 
     def finish(self, count: int, error: StoreError | None = None) -> None:
@@ -229,5 +232,31 @@ def test_a_store_that_fails_between_commits_pauses_intake_until_it_works_again()
         await turn()
         assert (bench.calls, bench.pauses) == (0, [True, False])
         assert not bench.committer.failing
+
+    on_a_loop(scene)
+
+
+def test_what_the_store_has_no_room_for_waits_and_follows_in_order() -> None:
+    """It was lost, with all that was to follow it, and `flushed` then waited for ever."""
+
+    async def scene(bench: Bench) -> None:
+        bench.store.in_flight_max = 2
+        for name in ("a", "b", "c", "d", "e"):
+            bench.committer.submit(Commit(name))
+        await turn()
+        assert [commit.chain for commit in bench.store.waiting] == ["a", "b"]
+        assert (repr(bench.committer.failing), bench.pauses) == ("'2 commits wait, limit 2'", [True])
+        bench.committer.submit(Commit("f"))
+        await turn()
+        bench.store.finish(1, StoreFailing("disk full"))
+        await turn()
+        assert bench.handed_over == []
+        for _ in range(3):
+            bench.arrived.clear()
+            bench.store.finish(2)
+            await asyncio.wait_for(bench.arrived.wait(), WAIT_S)
+        await asyncio.wait_for(bench.committer.flushed(), WAIT_S)
+        assert bench.handed_over == ["a", "b", "c", "d", "e", "f"]
+        assert (repr(bench.committer.failing), bench.pauses) == ("None", [True, False])
 
     on_a_loop(scene)
