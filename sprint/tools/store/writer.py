@@ -110,7 +110,9 @@ class Writer:
                     return
                 self._keep_in_shape(idle=idle)
                 continue
-            refused_s = self._commit(group)
+            # A stop that comes while a try is refused finds the last one still to be made.
+            last = self._closing.is_set()
+            refused_s = self._commit(group, last=last)
             if refused_s is None:
                 failures = 0
                 commits_since_upkeep += len(group)
@@ -118,7 +120,7 @@ class Writer:
                 if not self._waiting or commits_since_upkeep >= self._settings.upkeep_commits_max:
                     commits_since_upkeep = 0
                     self._keep_in_shape(idle=False)
-            elif self._closing.is_set():
+            elif last:
                 return
             else:
                 failures += 1
@@ -143,9 +145,12 @@ class Writer:
                 events += len(commit.events)
         return group
 
-    def _commit(self, group: list[Commit]) -> float | None:
-        """Try a group; return None where it is in, or how long to wait, 0 where that is our own to say."""
-        through = _call if self._closing.is_set() else self._through
+    def _commit(self, group: list[Commit], *, last: bool) -> float | None:
+        """Try a group; return None where it is in, or how long to wait, 0 where that is our own to say.
+
+        The `last` try is made whatever a breaker says.
+        """
+        through = _call if last else self._through
         try:
             through(self._write_group, group)
         except CircuitOpenError as refused:

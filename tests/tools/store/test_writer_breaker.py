@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 
+import pytest
 from msgspec.structs import replace
 
-from sprint.core.errors import CircuitOpenError
+from sprint.core.errors import CircuitOpenError, StoreFailing
 from sprint.core.relay.event_log import Commit
 from sprint.tools.breaker import CircuitBreaker
 from sprint.tools.relay.breakers import RelayBreakers
 from sprint.tools.store.settings import StoreSettings
-from sprint.tools.store.writer import OPERATOR_LOOK_S, WriteGroup, Writer
+from sprint.tools.store.writer import WriteGroup, Writer
 from tests.tools.store.commits import WAIT_S, Answers
 from tests.tools.store.test_writer import QUICK, Database, commit
 
@@ -84,7 +86,6 @@ def test_while_an_operator_holds_it_open_nothing_is_written_and_its_release_is_s
     assert database.groups == []
     breaker.release()
     assert answers.wait_in(1) == [commit(1)]
-    assert OPERATOR_LOOK_S < 1.0
     writer.close()
 
 
@@ -95,4 +96,25 @@ def test_a_stop_makes_its_last_try_although_a_breaker_lets_none_through() -> Non
     writer.start(answers, Gatekeeper([3_600.0]))
     answers.wait()
     writer.close()
+    assert database.groups == [[commit(1)]]
+
+
+def test_a_stop_that_comes_while_a_try_is_refused_makes_its_last_one() -> None:
+    """The writer took the refused try for its last, and ended with the commit not in."""
+    database, answers = Database(), Answers()
+    writer = Writer(database.write_group, database.keep_up, StoreSettings(close_timeout_s=WAIT_S))
+    refusing, stopping = threading.Event(), threading.Event()
+
+    def refuse_while_it_stops(write_group: WriteGroup, group: Sequence[Commit]) -> None:
+        refusing.set()
+        assert stopping.wait(WAIT_S)
+        raise CircuitOpenError("store", "open", "held by a test", 3_600.0)
+
+    writer.submit(commit(1))
+    writer.start(answers, refuse_while_it_stops)
+    assert refusing.wait(WAIT_S)
+    with pytest.raises(StoreFailing, match="1 commits not in"):
+        writer.close(0.0)
+    stopping.set()
+    assert answers.wait_in(1) == [commit(1)]
     assert database.groups == [[commit(1)]]
