@@ -103,14 +103,30 @@ class BreakerWorkers:
 
     def _round(self, work: Work) -> Iterator[None]:
         if work == "cleanup":
-            self._registry.drop_idle(self._intervals.idle_s)
+            self._clear_up()
             return
-        share = self._resources() if work == "health" else None
+        share = self._resource_share() if work == "health" else None
         for number, breaker in enumerate(self._registry, 1):
             self._do(work, breaker, share)
             if number % BREAKERS_A_TURN == 0:
                 yield
         yield
+
+    def _clear_up(self) -> None:
+        try:
+            self._registry.drop_idle(self._intervals.idle_s)
+        except Exception:  # what is not dropped now is dropped in the next round
+            self.errors += 1
+            _logger.exception("background work 'cleanup' failed")
+
+    def _resource_share(self) -> float | None:
+        """Return the share in use; None, which is neutral, where it could not be measured."""
+        try:
+            return self._resources()
+        except Exception:  # the rest of a breaker's health is still known
+            self.errors += 1
+            _logger.exception("what is in use of the machine could not be measured")
+            return None
 
     def _do(self, work: Work, breaker: CircuitBreaker, share: float | None) -> None:
         try:

@@ -87,6 +87,39 @@ def test_one_mishap_ends_no_round() -> None:
     assert (seen, workers.errors) == (["node-0", "node-1", "node-2"], 3)
 
 
+def test_a_machine_that_cannot_be_measured_ends_no_round() -> None:
+    """One error of psutil ended all background work, and nobody was told."""
+    clock = Clock()
+
+    def unreadable() -> float:
+        raise OSError("no /proc")
+
+    registry = registry_of(1, clock)
+    workers = BreakerWorkers(registry, resources=unreadable)
+    registry.get("node-0", "turbo").admit().success(0.01)
+    clock.now = 60.0
+    list(workers.steps())
+    explained = registry.get("node-0", "turbo").explain()
+    assert explained.health is not None
+    assert {part.name for part in explained.health_parts if part.neutral} >= {"resources"}
+    assert workers.errors == 1
+
+
+def test_a_cleanup_that_fails_ends_no_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    registry = registry_of(1, clock)
+
+    def broken(_: float) -> int:
+        raise ValueError
+
+    monkeypatch.setattr(registry, "drop_idle", broken)
+    workers = BreakerWorkers(registry, resources=lambda: 0.5)
+    clock.now = 3_600.0
+    list(workers.steps())
+    assert workers.errors == 1
+    assert workers.wait_s() > 0.0
+
+
 def test_a_task_does_the_work_and_stops_within_a_second() -> None:
     async def main() -> float:
         done = asyncio.Event()
