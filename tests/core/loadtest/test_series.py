@@ -6,7 +6,7 @@ import pytest
 
 from sprint.core.kernels.histogram import PlainHistogram
 from sprint.core.loadtest.cell import Cell, decode_cell
-from sprint.core.loadtest.plan import SECOND_NS
+from sprint.core.loadtest.plan import DURATION_NS_MAX, SECOND_NS
 from sprint.core.loadtest.recorder import Recorder
 from sprint.core.loadtest.series import OPEN_S, OPEN_S_OF_KNOWN, POINTS_MAX, Series
 from tests.core.loadtest.runs import MS_NS
@@ -75,13 +75,19 @@ def test_a_cell_that_comes_too_late_counts_in_a_later_second() -> None:
 
 def test_at_the_limit_points_are_whole_and_one_more_makes_them_coarser() -> None:
     made = series(points_max=8)
-    for second in range(7):
+    for second in range(8):
         made.add(cell(second, second + 1, second + 1))
     made.finish()
-    assert [(point.at_s, point.width_s) for point in made.points()] == [(at, 1) for at in range(7)]
-    made.add(cell(7, 8, 8))
+    assert [(point.at_s, point.width_s) for point in made.points()] == [(at, 1) for at in range(8)]
+    made.add(cell(8, 8, 8))
     made.finish()
-    assert [(point.at_s, point.width_s) for point in made.points()] == [(0, 2), (2, 2), (4, 2), (6, 2)]
+    assert [(point.at_s, point.width_s) for point in made.points()] == [
+        (0, 2),
+        (2, 2),
+        (4, 2),
+        (6, 2),
+        (8, 1),
+    ]
 
 
 @pytest.mark.parametrize("seconds", [8, 9, 15, 16, 17, 63, 64, 100])
@@ -91,7 +97,7 @@ def test_coarser_points_lose_no_request_and_hide_no_peak(seconds: int) -> None:
         made.add(cell(second, second + 1, second + 1))
     made.finish()
     points = made.points()
-    assert len(points) <= 8
+    assert len(points) <= 9  # the last of them is not yet as wide as the others
     assert sum(point.successes for point in points) == 2 * seconds
     assert sum(point.asked for point in points) == 10 * seconds
     assert sum(point.width_s for point in points) == seconds
@@ -103,5 +109,10 @@ def test_coarser_points_lose_no_request_and_hide_no_peak(seconds: int) -> None:
 
 
 def test_the_points_of_the_longest_run_fit() -> None:
-    assert POINTS_MAX == 24 * 3_600
+    made = series()
+    last_s = DURATION_NS_MAX // SECOND_NS + 60
+    for second in (0, last_s):
+        made.add(cell(second, 5))
+    made.finish()
+    assert [point.width_s for point in made.points()] == [1] * (last_s + 1)
     assert POINTS_MAX % 2 == 0
