@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sprint.tools.loadtest.http_connection import HttpConnection
+from sprint.tools.loadtest.http_connection import HttpConnection, KnownAnswers
 from sprint.tools.loadtest.moments import NS_PER_S, clock_ns
 from sprint.tools.loadtest.outcomes import ERROR_FROM, Outcomes
 from sprint.tools.loadtest.request_template import RequestTemplate
@@ -73,6 +73,7 @@ class HttpGenerator:
         self._free: list[HttpConnection] = []
         self._open: set[HttpConnection] = set()
         self._connecting: set[asyncio.Task[None]] = set()
+        self._known = KnownAnswers()
         self._waiting: deque[Waiting] = deque()
         self._closing = False
         self.in_flight = 0
@@ -205,7 +206,7 @@ class HttpGenerator:
 
     async def _connect(self) -> None:
         """Open one connection; where that fails, the request that has waited longest has failed with it."""
-        connection = HttpConnection(self, is_head=self._is_head)
+        connection = HttpConnection(self, self._known, is_head=self._is_head)
         try:
             async with asyncio.timeout(self._timeout_ns / NS_PER_S):
                 await asyncio.get_running_loop().create_connection(

@@ -174,7 +174,7 @@ def test_an_answer_in_single_bytes_is_one_answer() -> None:
     def drips(_: SmallServer, transport: asyncio.Transport, __: bytes) -> None:
         loop = asyncio.get_running_loop()
         for place, value in enumerate(OK):
-            loop.call_later(place * 0.001, transport.write, bytes((value,)))
+            loop.call_later((place + 1) * 0.001, transport.write, bytes((value,)))
 
     async def main() -> None:
         async with SmallServer(drips) as server:
@@ -258,5 +258,51 @@ def test_a_stop_leaves_nothing_unaccounted_for() -> None:
             assert totals.begun <= counted <= totals.begun + 5
             assert isinstance(run.target, HttpGenerator)
             assert (run.target.pending, run.target.connections) == (0, 0)
+
+    runtime.run(main())
+
+
+def test_an_answer_is_known_again_only_where_its_head_says_the_same() -> None:
+    """Same size, other status: what is known by its size must not be taken for the one before."""
+    answers = itertools.cycle(
+        [
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+            b"HTTP/1.1 500 No\r\nContent-Length: 2\r\n\r\nno",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nno",  # and the rest a little later
+        ]
+    )
+
+    def varied(_: SmallServer, transport: asyncio.Transport, __: bytes) -> None:
+        answer = next(answers)
+        transport.write(answer)
+        if b": 9" in answer:
+            asyncio.get_running_loop().call_later(0.005, transport.write, b"-and-so")
+
+    async def main() -> None:
+        async with SmallServer(varied) as server:
+            recording = await OneRun(for_half_a_second(120), http(server.url)).run()
+            totals = recording.totals(SECOND_NS // 2)
+            assert (totals.successes, kinds(recording)) == (40, {"500": 20})
+            assert totals.bytes_in == 20 * (40 + 40 + 47)
+
+    runtime.run(main())
+
+
+def test_an_answer_in_chunks_is_never_known_by_its_size() -> None:
+    """The same head and size as one before, and yet its end has not come."""
+    whole = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
+    begun = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7\r\nok\r\n0\r\n\r\n"
+    answers = itertools.chain([whole], itertools.repeat(begun))
+
+    def first_whole(_: SmallServer, transport: asyncio.Transport, __: bytes) -> None:
+        transport.write(next(answers))
+
+    async def main() -> None:
+        async with SmallServer(first_whole) as server:
+            limit_ns = SECOND_NS // 5
+            make = http(server.url, workers_max=1, timeout_ns=limit_ns)
+            recording = await OneRun(for_half_a_second(4), make, timeout_ns=limit_ns).run()
+            assert recording.totals(SECOND_NS // 2).successes == 1
+            assert kinds(recording) == {"timeout": 1}
 
     runtime.run(main())
