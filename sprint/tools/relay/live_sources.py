@@ -19,6 +19,8 @@ from sprint.tools.relay.view import ServedChain
 
 # Each is a connection, and is asked whenever the head moves.
 SOURCES_MAX = 256
+# What comes over these tells of blocks and can be asked for none.
+ANNOUNCING_SCHEMES = ("zmq",)
 
 
 class LiveSources:
@@ -109,9 +111,15 @@ class LiveSources:
         raise RequestError("unknown_source", f"no source {name[:64]!a} of {chain_id}; there is {names}")
 
     def _warning(self, chain_id: str) -> str | None:
-        sources = self._chains[chain_id].sources
-        if all(isinstance(source, PausedSource) for source in sources):
+        running = [each for each in self._chains[chain_id].sources if not isinstance(each, PausedSource)]
+        if not running:
             return f"no source of {chain_id} runs: nothing new of it comes until one is resumed or added"
+        if all(source.spec.scheme in ANNOUNCING_SCHEMES for source in running):
+            names = ", ".join(source.spec.name for source in running)
+            return (
+                f"no source of {chain_id} that serves blocks runs, as {names} only announces them: "
+                "nothing new of it comes until one is resumed or added"
+            )
         return None
 
 

@@ -207,6 +207,20 @@ def test_to_pause_all_sources_of_a_chain_is_allowed_and_warned_of(monkeypatch: p
     operated(monkeypatch, work)
 
 
+def test_to_leave_only_a_publisher_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its last node paused a chain stood still beside a ZMQ source, and nothing was said of it."""
+
+    async def work(relay: Operated) -> None:
+        assert (await relay.operator.pause(CHAIN, "b", ""))[3] is None
+        await relay.operator.add("z@litecoin:regtest=zmq://127.0.0.1:1")
+        warning = (await relay.operator.pause(CHAIN, "a", ""))[3]
+        assert warning is not None
+        assert "z only announces them" in warning
+        assert (await relay.operator.resume(CHAIN, "a"))[3] is None
+
+    operated(monkeypatch, work)
+
+
 def test_a_paused_source_is_removed_as_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
     async def work(relay: Operated) -> None:
         await relay.operator.pause(CHAIN, "a", "")
