@@ -81,7 +81,7 @@ class Target:
     def __init__(self, host: str = "127.0.0.1") -> None:
         self._bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         self._bound.bind((host, 0))
-        self._bound.listen()
+        self._bound.listen(1_024)
         self._bound.settimeout(0)
         self.address = Address(*self._bound.getsockname()[:2])
         self.accepted: list[Peer] = []
