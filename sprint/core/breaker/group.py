@@ -17,9 +17,9 @@ class BreakerGroup:
     without being asked.
     """
 
-    # Whether somebody else can be called in a member's place now. A group that is told nothing of that goes
-    # by numbers alone, and its last member may then be one that is just as dead.
-    stands_in: Callable[[str], bool] | None = None
+    # Whether anybody but these can be called now. A group that is told nothing of that goes by numbers alone,
+    # and its last member may then be one that is just as dead.
+    somebody_but: Callable[[frozenset[str]], bool] | None = None
 
     def __init__(self, name: str, *, ejected_percent_max: float = 100.0) -> None:
         self.name = name
@@ -74,7 +74,8 @@ class BreakerGroup:
             return True
         if len(self._out) >= self.out_max:
             return False
-        if self.stands_in is not None and not self.stands_in(name):
+        # One that went a moment ago may still look as if it could be called.
+        if self.somebody_but is not None and not self.somebody_but(frozenset({name, *self._out})):
             return False
         self._out.add(name)
         return True

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import NamedTuple, Protocol
 
@@ -45,6 +46,9 @@ class Sink(Protocol):
     def chain(self) -> str: ...
     @property
     def needs_sources(self) -> bool: ...
+    @property
+    def paused(self) -> bool: ...
+    def heeded(self, changed: Callable[[], object]) -> AbstractContextManager[None]: ...
     def source_ready(
         self, name: str, upstream: Upstream, *, serves: bool = True, provider: str | None = None
     ) -> None: ...
@@ -75,6 +79,7 @@ class Intake:
         self._loop = asyncio.get_running_loop()
         self._timer = OneTimer(self._loop, self._on_timer)
         self._upstreams: dict[str, Upstream] = {}
+        self._heeding: dict[object, Callable[[], object]] = {}  # one of each source that runs
         self._paused_at: float | None = None
         self._closed = False
         self._sending = False
@@ -97,11 +102,28 @@ class Intake:
         if paused and self._paused_at is None:
             self._paused_at = clock()
             self._timer.cancel()
+            self._tell_sources()
         elif not paused and self._paused_at is not None:
             now = clock()
             self.pipeline.stood_still(now - self._paused_at, now)
             self._paused_at = None
             self._arm()
+            self._tell_sources()
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing is read of any source, so that no other is to be connected to."""
+        return self._paused_at is not None
+
+    @contextmanager
+    def heeded(self, changed: Callable[[], object]) -> Iterator[None]:
+        """Tell, while within, of every pause and its end, and when the last source that serves was lost."""
+        key = object()
+        self._heeding[key] = changed
+        try:
+            yield
+        finally:
+            del self._heeding[key]
 
     def source_ready(
         self, name: str, upstream: Upstream, *, serves: bool = True, provider: str | None = None
@@ -119,9 +141,9 @@ class Intake:
         """Whether no source of the chain is ready, so that one that is shut out is tried sooner."""
         return not self.pipeline.state.synced
 
-    def serves_without(self, name: str) -> bool:
-        """Tell whether another source of the chain is ready and serves, so that one can be done without."""
-        return any(other != name for other in self.pipeline.state.synced)
+    def serves_without(self, names: set[str]) -> bool:
+        """Tell whether another source of the chain is ready and serves, so that these can be done without."""
+        return any(other not in names for other in self.pipeline.state.synced)
 
     def source_lost(self, name: str, reason: str, *, blocked: bool = False) -> None:
         if self._sending:
@@ -131,7 +153,10 @@ class Intake:
         if self._upstreams.pop(name, None) is not None and not self._closed:
             fields = {"source": name, "reason": reason}
             log_fields(log, logging.DEBUG, "source disconnected", chain=self.chain, **fields)
+            served = not self.needs_sources
             self._act(self.pipeline.source_lost(name, reason, clock(), blocked=blocked))
+            if served and self.needs_sources:
+                self._tell_sources()
 
     def source_noted(self, name: str, reason: str) -> None:
         """Tell, as an event, what is wrong with a source that cannot be connected to."""
@@ -167,6 +192,10 @@ class Intake:
             if isinstance(decision, BlockProof) and isinstance(announcement, BlockArrived):
                 self._mark_admitted(decision.hash, announcement.read_at, framed_at)
             self._prover.prove(decision, self._proved)
+
+    def _tell_sources(self) -> None:
+        for changed in list(self._heeding.values()):
+            changed()
 
     def _mark_admitted(self, block_hash: bytes, read_at: float, framed_at: float) -> None:
         self._observer.mark("read", self.chain, block_hash, read_at)

@@ -26,7 +26,7 @@ class SourceGuards:
         """Return what stands around a source."""
         breaker = self._breakers.source(chain_id, spec)
         self._specs[breaker.name] = (chain_id, spec)
-        self._breakers.registry.group(chain_id).stands_in = _stands_in(chain_id, intake)
+        self._breakers.registry.group(chain_id).somebody_but = _somebody_but(chain_id, intake)
         return SourceGuard(breaker, partial(self._share_with_provider, breaker.name))
 
     def remove(self, chain_id: str, name: str) -> None:
@@ -43,9 +43,9 @@ class SourceGuards:
                 breaker.tend(partial(_share_failure, f"{spec.name}: {why}"))
 
 
-def _stands_in(chain_id: str, intake: Intake) -> Callable[[str], bool]:
+def _somebody_but(chain_id: str, intake: Intake) -> Callable[[frozenset[str]], bool]:
     prefix = source_breaker_name(chain_id, "")
-    return lambda breaker_name: intake.serves_without(breaker_name.removeprefix(prefix))
+    return lambda breakers: intake.serves_without({name.removeprefix(prefix) for name in breakers})
 
 
 def _known_by(chain_id: str, spec: SourceSpec) -> tuple[object, ...]:

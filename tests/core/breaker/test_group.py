@@ -58,7 +58,7 @@ def test_the_last_member_stays_and_says_why() -> None:
 def test_one_stays_where_nobody_stands_in_for_it_though_others_are_in_by_number() -> None:
     group = BreakerGroup("chain")
     able: set[str] = set()
-    group.stands_in = lambda name: bool(able - {name})
+    group.somebody_but = lambda names: bool(able - names)
     first, second = members(group, 2)
     for _ in range(2):
         call(first, "failure", 0.0)
@@ -68,6 +68,43 @@ def test_one_stays_where_nobody_stands_in_for_it_though_others_are_in_by_number(
     call(first, "failure", 1.0)
     call(second, "success", 1.0)
     assert (first.state, second.state) == ("open", "closed")
+
+
+def test_one_that_has_just_gone_stands_in_for_nobody_though_it_still_looks_ready() -> None:
+    """Two that opened in one turn had each other's word, and the chain was cut off."""
+    group = BreakerGroup("chain")
+    group.somebody_but = lambda names: bool({"node-0", "node-1"} - names)
+    first, second, third = members(group, 3)
+    for _ in range(2):
+        for machine in (first, second):
+            call(machine, "failure", 0.0)
+    assert [machine.state for machine in (first, second, third)] == ["open", "closed", "closed"]
+
+
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.integers(0, 2), st.sampled_from([*["failure"] * 4, "success", "ready"]), st.floats(0.0, 5.0)
+        ),
+        max_size=200,
+    )
+)
+def test_whenever_one_goes_another_is_left_that_is_ready(steps: list[tuple[int, str, float]]) -> None:
+    group = BreakerGroup("chain")
+    ready = {"node-0", "node-1"}
+    group.somebody_but = lambda names: bool(ready - names)
+    machines = members(group, 3)
+    now = 0.0
+    for number, step, later in steps:
+        now += later
+        machine = machines[number]
+        if step == "ready":
+            ready ^= {machine.name}
+            continue
+        was = machine.state
+        call(machine, step, now)
+        if (was, machine.state) == ("closed", "open"):
+            assert ready - group.out
 
 
 def test_it_goes_once_another_is_back() -> None:

@@ -21,8 +21,8 @@ class Chain:
         self.breakers = RelayBreakers("turbo")
         self.guards = SourceGuards(self.breakers)
 
-    def serves_without(self, name: str) -> bool:
-        return bool(self.serving - {name})
+    def serves_without(self, names: set[str]) -> bool:
+        return bool(self.serving - names)
 
     def guard(self, url: str) -> SourceGuard:
         return self.guards.guard(CHAIN, spec(url), cast("Any", self))
@@ -66,6 +66,18 @@ def test_one_that_serves_is_not_cut_off_for_a_dead_one_beside_it() -> None:
     assert chain.state("slow") == "closed"
     fail(dead)
     assert chain.state("dead") == "open"
+
+
+def test_two_that_fail_in_one_turn_are_not_both_cut_off_while_the_third_cannot_be_called() -> None:
+    """Both went: each was still ready for the other's sake, and the third, paused, counted as a member."""
+    chain = Chain()
+    guards = {name: chain.guard(source(name)) for name in ("alice", "bob", "paused")}
+    chain.serving = {"alice", "bob"}
+    for _ in range(3):
+        for name in ("alice", "bob"):
+            if guards[name].attempt():
+                guards[name].ended("connection refused")
+    assert (chain.state("alice"), chain.state("bob")) == ("open", "closed")
 
 
 def test_what_was_withheld_is_done_once_another_serves() -> None:
