@@ -201,5 +201,15 @@ BENCHES = (
         ),
         ("--rounds", "2", "--trips", "1000", "--megabytes", "100"),
     ),
+    Bench(
+        "loadtest",
+        (
+            Target("load generator, one process, highest rate / wrk", "at least", 0.85),
+            Target("load generator, CPU of a request / wrk"),
+            Target("load generator, lateness p99 at 10,000/s", "at most", 1, " ms"),
+            Target("load generator, memory of its largest process", "at most", 512, " MB"),
+        ),
+        ("--seconds", "2", "--rates", "10000", "20000"),
+    ),
     Bench("memory", (Target("resident memory over a run", "at most", 5, " MB drift"),), ("--seconds", "5")),
 )  # fmt: skip
