@@ -32,7 +32,7 @@ TRANSITIONS_KEPT_MAX = 64
 EVALUATED_WITH_CALLS_S = 10.0
 EVALUATED_BY_OTHERS_S = 60.0
 
-_BORN = Evidence(detector="start", text="new, no call has been seen")
+_BORN = Evidence(detector="start", text="closed since the start")
 
 
 class Machine:

@@ -1,4 +1,4 @@
-"""A breaker's policy: every figure that it decides by, as plain data.
+"""A breaker's policy: every figure that it decides by, as plain data, with the least and greatest it may be.
 
 One record for each algorithm, so that each is handed its own and nothing else. The packaged tiers stand in
 `policies.toml` beside this file; the edge reads it and hands its text here. Nothing in code compares names.
@@ -10,9 +10,18 @@ from typing import Annotated, Literal
 
 import msgspec
 
+# Longer than a week nobody waits for a source, and times beyond the year 9999 can't be written.
+SECONDS_MAX = 604_800.0
+COUNT_MAX = 1_000_000
+FACTOR_MAX = 1_000_000.0
+
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
-Positive = Annotated[float, msgspec.Meta(gt=0)]
-Count = Annotated[int, msgspec.Meta(ge=1)]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=SECONDS_MAX)]
+SecondsOrZero = Annotated[float, msgspec.Meta(ge=0, le=SECONDS_MAX)]
+# A window is a ring of buckets by the clock: their numbers since its zero have to be told apart.
+WindowSeconds = Annotated[float, msgspec.Meta(ge=0.001, le=SECONDS_MAX)]
+Factor = Annotated[float, msgspec.Meta(gt=0, le=FACTOR_MAX)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=COUNT_MAX)]
 
 
 class BackoffPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -21,11 +30,11 @@ class BackoffPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     `healthy_s_per_step`: so long CLOSED takes one step back, rather than all at once.
     """
 
-    base_s: Positive = 30.0
-    multiplier: Annotated[float, msgspec.Meta(ge=1)] = 1.75
-    longest_s: Positive = 300.0
+    base_s: Seconds = 30.0
+    multiplier: Annotated[float, msgspec.Meta(ge=1, le=FACTOR_MAX)] = 1.75
+    longest_s: Seconds = 300.0
     jitter: Literal["none", "full", "equal"] = "equal"
-    healthy_s_per_step: Positive = 60.0
+    healthy_s_per_step: Seconds = 60.0
 
 
 class WindowPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -36,10 +45,10 @@ class WindowPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """
 
     kind: Literal["time", "count"] = "time"
-    span_s: Positive = 30.0
+    span_s: WindowSeconds = 30.0
     buckets: Annotated[int, msgspec.Meta(ge=1, le=10)] = 10
     calls_max: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 100
-    slow_call_s: Positive = 5.0
+    slow_call_s: Seconds = 5.0
     minimum_calls: Count = 20
 
 
@@ -47,13 +56,13 @@ class AdaptivePolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """How the failure threshold follows the trend: within `least` and `greatest` times its base."""
 
     enabled: bool = False
-    least: Positive = 0.5
-    greatest: Positive = 2.0
+    least: Factor = 0.5
+    greatest: Factor = 2.0
     history: Annotated[int, msgspec.Meta(ge=10, le=100)] = 100
-    trend_over: Positive = 0.1
-    step: Positive = 0.1
-    multiplier: Positive = 1.0
-    interval_s: Positive = 120.0
+    trend_over: Factor = 0.1
+    step: Factor = 0.1
+    multiplier: Factor = 1.0
+    interval_s: Seconds = 120.0
 
 
 class LatencyPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,14 +74,14 @@ class LatencyPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """
 
     enabled: bool = False
-    baseline_s: Positive | None = None
-    multiplier: Annotated[float, msgspec.Meta(gt=1)] = 3.0
+    baseline_s: Seconds | None = None
+    multiplier: Annotated[float, msgspec.Meta(gt=1, le=FACTOR_MAX)] = 3.0
     points_min: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
     last: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
     slow_share: Share = 0.7
-    slow_for_s: Annotated[float, msgspec.Meta(ge=0)] = 0.0
-    threshold_s_min: Annotated[float, msgspec.Meta(ge=0)] = 0.0
-    span_s: Positive = 300.0
+    slow_for_s: SecondsOrZero = 0.0
+    threshold_s_min: SecondsOrZero = 0.0
+    span_s: Seconds = 300.0
 
 
 class HealthPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -90,10 +99,10 @@ class HealthPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     weight_resources: Share = 0.15
     weight_throughput: Share = 0.10
     success_rate_target: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.999
-    latency_s_target: Positive = 1.0
+    latency_s_target: Seconds = 1.0
     error_rate_target: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.001
     resource_share_target: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.8
-    throughput_per_s_target: Positive | None = None
+    throughput_per_s_target: Factor | None = None
     opens_below: Share = 0.5
 
 
@@ -107,7 +116,7 @@ class RecoveryPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     base: Share = 0.1
     failed_trial_factor: Share = 0.8
     trial_from: Share = 0.5
-    tau_s: Positive | None = None
+    tau_s: Seconds | None = None
     learning_rate: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.2
 
 
@@ -118,7 +127,7 @@ class PredictionPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """
 
     enabled: bool = False
-    interval_s: Positive = 10.0
+    interval_s: Seconds = 10.0
     learning_rate: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.05
     opens_from: Share | None = None
 
@@ -139,8 +148,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     failure_rate_max: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = 0.5
     slow_rate_max: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = 0.7
     half_open_calls: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 5
-    trial_lease_s: Positive = 30.0
-    half_open_longest_s: Positive = 120.0
+    trial_lease_s: Seconds = 30.0
+    half_open_longest_s: Seconds = 120.0
     shadow: bool = False
     backoff: BackoffPolicy = BackoffPolicy()
     window: WindowPolicy = WindowPolicy()

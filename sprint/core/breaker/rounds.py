@@ -8,7 +8,10 @@ import msgspec
 
 Work = Literal["state", "metrics", "health", "adaptive", "cleanup"]
 
-Interval = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
+# More often than ten times a second a round over breakers would do nothing but keep a processor busy.
+INTERVAL_S_MIN = 0.1
+INTERVAL_S_MAX = 86_400.0
+Interval = Annotated[float, msgspec.Meta(ge=INTERVAL_S_MIN, le=INTERVAL_S_MAX)]
 
 
 class Intervals(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

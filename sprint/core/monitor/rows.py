@@ -18,6 +18,8 @@ from sprint.core.breaker.outcomes import Evidence, State, Statistics
 from sprint.core.breaker.transitions import Cause, Transition
 
 SOURCE_KIND = "source"
+# The detector of a breaker that no transition has brought to its state.
+STARTED = "start"
 # Below a tenth of a millisecond, or of a per mille, nothing is told apart: figures that tremble are no news.
 _DIGITS = 4
 
@@ -33,7 +35,8 @@ class Identity(NamedTuple):
 class BreakerRow(msgspec.Struct, frozen=True, kw_only=True):
     """One breaker in the list; what is not known is None.
 
-    `reason` is the evidence's sentence. Counts, rates and the latency, in ms, are the window's.
+    `reason` is the evidence's sentence, of one that never opened with what was seen. Counts, rates and the
+    latency, in ms, are the window's.
     `next_trial_at` is when OPEN lets a trial through: with the next call where it lies in the past.
     `withheld` says why it would be open if others of its group were not.
     """
@@ -94,7 +97,17 @@ class TransitionRow(
 
 
 def row_of(machine: Machine, now: float, unix_offset_s: float) -> BreakerRow:
-    """Return a breaker's row; what time alone changes is done first."""
+    """Return a breaker's row; what time alone changes is done first.
+
+    One with a figure that can't be told has a row that says so: the rows of all others must not suffer.
+    """
+    try:
+        return _row(machine, now, unix_offset_s)
+    except (ArithmeticError, ValueError, OSError) as error:
+        return _odd_row(machine, now, unix_offset_s, f"its figures can't be told: {error}")
+
+
+def _row(machine: Machine, now: float, unix_offset_s: float) -> BreakerRow:
     statistics = machine.statistics(now)
     kind, chain, source = identity(machine.name)
     health = machine.figures.health_score()
@@ -107,7 +120,7 @@ def row_of(machine: Machine, now: float, unix_offset_s: float) -> BreakerRow:
         state=machine.state,
         shadow=machine.policy.shadow,
         since=rfc3339(machine.since + unix_offset_s),
-        reason=machine.evidence.text,
+        reason=_reason(machine.evidence, statistics),
         evidence=machine.evidence,
         calls=statistics.calls,
         failures=statistics.failures,
@@ -120,6 +133,41 @@ def row_of(machine: Machine, now: float, unix_offset_s: float) -> BreakerRow:
         withheld=None if machine.withheld is None else machine.withheld.text,
         transitions=machine.transitions_made,
     )
+
+
+def _odd_row(machine: Machine, now: float, unix_offset_s: float, reason: str) -> BreakerRow:
+    kind, chain, source = identity(machine.name)
+    return BreakerRow(
+        name=machine.name,
+        kind=kind,
+        chain=chain,
+        source=source,
+        policy=machine.policy.name,
+        state=machine.state,
+        shadow=machine.policy.shadow,
+        since=rfc3339(min(machine.since, now) + unix_offset_s),
+        reason=reason,
+        evidence=machine.evidence,
+        calls=0,
+        failures=0,
+        rejected=0,
+        failure_rate=0.0,
+        slow_rate=0.0,
+        latency_ms_mean=None,
+        health=None,
+        next_trial_at=None,
+        withheld=None,
+        transitions=machine.transitions_made,
+    )
+
+
+def _reason(evidence: Evidence, statistics: Statistics) -> str:
+    """Return the evidence's sentence; of a breaker that never opened, with what its window holds."""
+    if evidence.detector != STARTED:
+        return evidence.text
+    if not statistics.calls:
+        return f"{evidence.text}; no call in its window"
+    return f"{evidence.text}; {statistics.failures} of the last {statistics.calls} calls failed"
 
 
 def point_of(machine: Machine, now: float, unix_offset_s: float) -> MetricsPoint:

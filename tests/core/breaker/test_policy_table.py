@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from importlib import resources
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
-from sprint.core.breaker.policy import Policy
+from sprint.core.breaker.policy import COUNT_MAX, FACTOR_MAX, SECONDS_MAX, Policy
 from sprint.core.breaker.policy_table import POLICIES_MAX, check_policy, parse_policies
 from sprint.core.errors import ConfigError
 
@@ -124,3 +127,47 @@ def test_the_number_of_policies_is_bounded() -> None:
 
 def test_the_default_policy_can_be() -> None:
     assert check_policy(Policy(), "default") == Policy()
+
+
+def figures_with_no_end() -> list[str]:
+    """Name the numbers of a policy that a greatest value alone bounds."""
+
+    def of(record: type[msgspec.Struct], prefix: str) -> Iterator[str]:
+        for field in msgspec.structs.fields(record):
+            default = field.default
+            if isinstance(default, msgspec.Struct):
+                yield from of(type(default), f"{prefix}{field.name}.")
+            elif not isinstance(default, bool | str):
+                yield prefix + field.name
+
+    return list(of(Policy, ""))
+
+
+def nested(key: str, value: object) -> dict[str, Any]:
+    head, _, rest = key.partition(".")
+    return {head: nested(rest, value) if rest else value}
+
+
+@pytest.mark.parametrize("key", figures_with_no_end())
+def test_no_figure_is_taken_that_is_endless_or_no_number(key: str) -> None:
+    for value in (math.inf, math.nan, 1e300, 10**15, math.nextafter(SECONDS_MAX, math.inf) + FACTOR_MAX):
+        with pytest.raises(ConfigError, match=key.rpartition(".")[2]):
+            parse_policies(PACKAGED, {"free": nested(key, value)})
+
+
+@pytest.mark.parametrize(
+    ("key", "greatest"),
+    [
+        ("backoff.longest_s", SECONDS_MAX),
+        ("half_open_longest_s", SECONDS_MAX),
+        ("window.span_s", SECONDS_MAX),
+        ("latency.slow_for_s", SECONDS_MAX),
+        ("failures_to_open", COUNT_MAX),
+        ("adaptive.greatest", FACTOR_MAX),
+    ],
+)
+def test_a_figure_is_taken_up_to_its_greatest_value_and_no_further(key: str, greatest: float) -> None:
+    over = greatest + 1 if isinstance(greatest, int) else math.nextafter(greatest, math.inf)
+    parse_policies(PACKAGED, {"free": nested(key, greatest)})
+    with pytest.raises(ConfigError, match=key.rpartition(".")[2]):
+        parse_policies(PACKAGED, {"free": nested(key, over)})

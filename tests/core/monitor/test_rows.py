@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from sprint.core.breaker.machine import Machine
-from sprint.core.breaker.policy import BackoffPolicy, Policy
+from sprint.core.breaker.policy import FACTOR_MAX, SECONDS_MAX, BackoffPolicy, Policy
 from sprint.core.monitor.rows import identity, point_of, rfc3339, row_of, transition_row
 
 UNIX_OFFSET_S = 1_757_098_507.0  # 2025-09-05T18:55:07Z at the machine's second 0
@@ -112,3 +112,36 @@ def test_a_transition_has_the_time_of_the_day_and_a_number_among_all() -> None:
 )
 def test_a_name_says_what_is_guarded(name: str, said: tuple[str, str | None, str | None]) -> None:
     assert identity(name) == said
+
+
+def test_one_that_never_opened_says_what_was_seen_and_not_that_nothing_was() -> None:
+    made = Machine(
+        "source:bitcoin:a", msgspec.structs.replace(POLICY, failures_to_open=9), now=0.0, rng=lambda: 0.5
+    )
+    assert row_of(made, 0.0, UNIX_OFFSET_S).reason == "closed since the start; no call in its window"
+    fail(made, 1.0)
+    assert row_of(made, 1.0, UNIX_OFFSET_S).reason == "closed since the start; 2 of the last 2 calls failed"
+    assert row_of(made, 500.0, UNIX_OFFSET_S).reason == "closed since the start; no call in its window"
+
+
+@pytest.mark.parametrize("trial_at", [1e300, 1e12])
+def test_a_figure_that_cannot_be_told_is_told_so_in_the_row(trial_at: float) -> None:
+    made = machine()
+    fail(made, 1.0)
+    made.trial_at = trial_at
+    row = row_of(made, 2.0, UNIX_OFFSET_S)
+    assert (row.name, row.state, row.since) == ("source:bitcoin:a", "open", "2025-09-05T18:55:08.000Z")
+    assert row.reason.startswith("its figures can't be told: ")
+
+
+@pytest.mark.parametrize("fails", [0, 2])
+def test_a_policy_of_the_greatest_figures_has_a_row_that_can_be_told(fails: int) -> None:
+    backoff = BackoffPolicy(base_s=SECONDS_MAX, longest_s=SECONDS_MAX, multiplier=FACTOR_MAX)
+    policy = msgspec.structs.replace(POLICY, backoff=backoff, trial_lease_s=SECONDS_MAX)
+    made = Machine(
+        "a", msgspec.structs.replace(policy, half_open_longest_s=SECONDS_MAX), now=0.0, rng=lambda: 0.9
+    )
+    fail(made, 1.0, fails)
+    for now in (2.0, SECONDS_MAX * 2):
+        assert "can't be told" not in row_of(made, now, UNIX_OFFSET_S).reason
+        assert point_of(made, now, UNIX_OFFSET_S).at
