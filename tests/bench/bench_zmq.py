@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import uvloop
 import zmq
@@ -37,12 +38,16 @@ class CountingIntake:
     """Counts what it is given; `done` is set at the last message."""
 
     chain = "bitcoin-regtest"
-    needs_sources = False
+    needs_sources = paused = False
 
     def __init__(self, messages: int) -> None:
         self.left = messages
         self.begun = self.ended = 0.0
         self.ready, self.done = asyncio.Event(), asyncio.Event()
+
+    def heeded(self, changed: Callable[[], object]) -> AbstractContextManager[None]:
+        del changed  # nothing of it changes
+        return nullcontext()
 
     def source_ready(
         self, name: str, upstream: Upstream, *, serves: bool = True, provider: str | None = None

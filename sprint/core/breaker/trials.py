@@ -66,6 +66,11 @@ class Trials:
         self.expired += len(ended)
         return len(ended)
 
+    def renew(self, now: float) -> None:
+        """Begin all leases and the time for a verdict again: meanwhile the caller itself could not go on."""
+        self.since = now
+        self._ends = dict.fromkeys(self._ends, now + self.lease_s)
+
     def give_back(self, number: int) -> bool:
         """End a lease; False where it had ended before, so that what the trial tells is void."""
         return self._ends.pop(number, None) is not None

@@ -2,8 +2,10 @@
 
 It is a backoff that doubles, with jitter, and starts afresh after a connection that held: `HELD_AFTER_S`, not
 a mere handshake, since a node that shakes hands and hangs up would else be tried several times a second for
-ever. A source that misbehaved waits longer than one that could not be reached, but where no other source of
-its chain is ready it waits for no longer than that one: all bad, all are used.
+ever. A source that misbehaved waits longer than one that could not be reached.
+
+Where no other source of its chain is ready, one that is needed waits for a few seconds at most, so that it is
+there soon after the last of the others is lost; one that misbehaved for `WAIT_MAX_S`: all bad, all are used.
 
 Beside its own waits stands the word of the source's breaker, which is told what each call came to and opens
 for other reasons: whichever is longer holds.
@@ -15,6 +17,7 @@ from typing import Literal
 
 WAIT_FIRST_S = 0.25
 WAIT_MAX_S = 30.0
+WAIT_NEEDED_MAX_S = 4.0
 BLOCK_FIRST_S = 10.0
 BLOCK_MAX_S = 3600.0
 HELD_AFTER_S = 60.0
@@ -31,6 +34,7 @@ class SourceGate:
         self._block_s = BLOCK_FIRST_S
         self._open_at = 0.0
         self._open_if_needed_at = 0.0
+        self._shut_out = False
 
     def __repr__(self) -> str:
         return f"SourceGate(open_at={self._open_at:.3f}, wait_s={self._wait_s})"
@@ -41,6 +45,15 @@ class SourceGate:
         `breaker_s` is how long the breaker lets nothing through, infinity where it does not say.
         """
         return max(0.0, (self._open_if_needed_at if needed else self._open_at) - now, breaker_s)
+
+    def bring_forward(self) -> None:
+        """Let the next attempt begin at once, with the backoff afresh, as an operator has said.
+
+        One that misbehaved is waited for all the same: that was its own doing, not that it was gone.
+        """
+        if not self._shut_out:
+            self._open_at = self._open_if_needed_at = 0.0
+            self._wait_s = WAIT_FIRST_S
 
     def shut_out_s(self, held_s: float) -> float:
         """Return how long at most a source is shut out that misbehaves now, after it has held so long."""
@@ -54,9 +67,11 @@ class SourceGate:
         if held_s >= HELD_AFTER_S:
             self._wait_s = WAIT_FIRST_S
             self._block_s = BLOCK_FIRST_S
-        if outcome == "misbehaved":
+        self._shut_out = outcome == "misbehaved"
+        if self._shut_out:
             wait_s, self._block_s = self._block_s, min(self._block_s * 2, BLOCK_MAX_S)
         else:
             wait_s, self._wait_s = self._wait_s, min(self._wait_s * 2, WAIT_MAX_S)
         self._open_at = now + wait_s * (1 - jitter / 2)
-        self._open_if_needed_at = now + min(wait_s, WAIT_MAX_S) * (1 - jitter / 2)
+        needed_max_s = WAIT_MAX_S if self._shut_out else WAIT_NEEDED_MAX_S
+        self._open_if_needed_at = now + min(wait_s, needed_max_s) * (1 - jitter / 2)

@@ -15,6 +15,7 @@ from sprint.core.relay.gate import (
     HELD_AFTER_S,
     WAIT_FIRST_S,
     WAIT_MAX_S,
+    WAIT_NEEDED_MAX_S,
     SourceGate,
 )
 
@@ -117,3 +118,30 @@ def test_a_breaker_that_lets_nothing_through_is_waited_for_also_where_the_source
         assert gate.admit(1_000.0, needed=needed, breaker_s=7.5) == 7.5
         assert gate.admit(1_000.0, needed=needed, breaker_s=0.1) == WAIT_FIRST_S
         assert gate.admit(2_000.0, needed=needed, breaker_s=math.inf) == math.inf
+
+
+def test_one_that_is_needed_is_tried_within_seconds_and_not_faster_than_its_backoff() -> None:
+    """It had waited for up to 30 s after the last of the others was lost."""
+    gate = SourceGate()
+    for number in range(12):
+        gate.record(FAILED, held_s=0.0, now=1_000.0, jitter=0.0)
+        assert gate.admit(1_000.0, needed=True) == min(WAIT_FIRST_S * 2**number, WAIT_NEEDED_MAX_S)
+    assert gate.admit(1_000.0) == WAIT_MAX_S
+    assert gate.admit(1_000.0 + WAIT_NEEDED_MAX_S, needed=True) == 0.0
+
+
+def test_an_operators_word_ends_the_wait_and_begins_the_backoff_afresh() -> None:
+    gate = SourceGate()
+    for _ in range(12):
+        gate.record(FAILED, held_s=0.0, now=1_000.0, jitter=0.0)
+    gate.bring_forward()
+    assert gate.admit(1_000.0) == gate.admit(1_000.0, needed=True) == 0.0
+    gate.record(FAILED, held_s=0.0, now=1_000.0, jitter=0.0)
+    assert gate.admit(1_000.0) == WAIT_FIRST_S
+
+
+def test_one_that_is_shut_out_is_not_brought_forward() -> None:
+    gate = SourceGate()
+    gate.record(MISBEHAVED, held_s=0.0, now=1_000.0, jitter=0.0)
+    gate.bring_forward()
+    assert gate.admit(1_000.0) == BLOCK_FIRST_S

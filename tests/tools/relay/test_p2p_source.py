@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 
@@ -31,12 +32,16 @@ class SpyIntake:
     """Takes what a source says and lets a test wait for it."""
 
     chain = CHAIN
-    needs_sources = False
+    needs_sources = paused = False
 
     def __init__(self) -> None:
         self.upstream: Upstream | None = None
         self.serves: bool | None = None
         self.heard: asyncio.Queue[Announcement | str] = asyncio.Queue()
+
+    def heeded(self, changed: Callable[[], object]) -> AbstractContextManager[None]:
+        del changed  # nothing of it changes
+        return nullcontext()
 
     def source_ready(
         self, name: str, upstream: Upstream, *, serves: bool = True, provider: str | None = None

@@ -254,7 +254,7 @@ def test_a_shadow_says_that_it_is_open_and_shuts_nothing() -> None:
 def test_whoever_heeds_it_is_told_of_transitions_until_the_end() -> None:
     source = Guarded()
     told: list[str] = []
-    with source.guard.heeded(lambda: told.append(source.state())):
+    with source.guard.heeded(lambda _: told.append(source.state())):
         source.open()
         assert told == ["open"]
         assert not source.breaker.listeners.errors

@@ -1,6 +1,7 @@
 """What every source does around its connection: tries when it may, tells why not, shows itself.
 
-A breaker that opens ends the connection, and nothing is tried until it lets a trial through.
+A breaker that opens ends the connection, and nothing is tried until it lets a trial through; nor while the
+store takes nothing, as each connection that comes and goes is an event, for which there is no room.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from typing import Protocol
 
+from sprint.core.breaker.transitions import Cause, Transition
 from sprint.core.errors import UpstreamError
 from sprint.core.relay.gate import Ending, SourceGate
 from sprint.core.relay.source_url import SourceSpec
@@ -21,8 +23,11 @@ from sprint.tools.relay.sources.view import SourceState, SourceView
 from sprint.tools.runtime import clock, jitter, log_fields
 
 CONNECT_TIMEOUT_S = 10.0
-LOOK_AGAIN_S = 5.0  # while waiting, whether the other sources are lost too
+LOOK_AGAIN_S = 5.0  # how often what stands still gives a trial its time again; a bound on every wait
 STOPS = "the relay stops"
+STANDS_STILL = "nothing is tried while the store takes nothing"
+# An operator's words by which a source is to be tried now, whatever it had to wait for.
+TRY_NOW: frozenset[Cause] = frozenset({"reset", "released", "forced_closed"})
 log = logging.getLogger(__name__)
 
 
@@ -54,7 +59,8 @@ class ConnectingSource(ABC):
         self.blocks_received = 0
         self.guard = SourceGuard()
         self._gate = SourceGate()
-        self._changed = asyncio.Event()  # the breaker's word on it
+        self._changed = asyncio.Event()  # the breaker's word on it, or the intake's
+        self._stood_still = False
         self._connection: Connection | None = None
         self._reason = "not tried yet"
         self._connects = 0
@@ -73,7 +79,10 @@ class ConnectingSource(ABC):
         """Connect, serve until the connection ends, wait as gate and breaker say; for ever."""
         loop = asyncio.get_running_loop()
         # Who changes a breaker may be in any thread, and in the midst of what this source does.
-        with self.guard.heeded(lambda: loop.call_soon_threadsafe(self._breaker_changed)):
+        with (
+            self.guard.heeded(lambda told: loop.call_soon_threadsafe(self._breaker_changed, told)),
+            self.intake.heeded(self._intake_changed),
+        ):
             while True:
                 await self._run_once()
 
@@ -98,7 +107,7 @@ class ConnectingSource(ABC):
         except (OSError, UnicodeError, TimeoutError, UpstreamError) as error:
             reason = str(error) or f"no connection within {CONNECT_TIMEOUT_S:.0f} s"
             self._note(reason, was_ready=False)
-            self.guard.ended(reason)
+            self._tell_ended(reason)
             return "failed", 0.0
         self._connection = connection
         self._connects += 1
@@ -115,14 +124,18 @@ class ConnectingSource(ABC):
         """Wait for a connection's end, and tell of it."""
         if shut := self.guard.shut:  # since the attempt began
             connection.abort(shut)
-        reason = await connection.ended
+        while not connection.ended.done():
+            self._keep_trial()
+            await asyncio.wait({connection.ended}, timeout=LOOK_AGAIN_S)
+        reason = connection.ended.result()
         self._note(reason, was_ready=connection.ready_at is not None)
-        self.guard.ended(reason)
+        self._tell_ended(reason)
         if connection.concerns_provider:
             self.guard.concerns_provider(reason)
 
     def view(self) -> SourceView:
         shut, withheld, wait_s = self.guard.shut, self.guard.withheld, self._wait_s()
+        stands_still = STANDS_STILL if self.intake.paused and self._connection is None else ""
         connection = None if shut else self._connection  # which is about to be closed
         ready = connection is not None and connection.ready_at is not None
         return SourceView(
@@ -137,7 +150,7 @@ class ConnectingSource(ABC):
             retry_in_s=round(wait_s, 3) if connection is None else 0.0,
             awaited_s=round(connection.awaited_s(clock()), 3) if connection is not None else 0.0,
             faults=dict(self.faults()),
-            notes=(withheld,) if withheld else (),
+            notes=tuple(note for note in (withheld, stands_still) if note),
         )
 
     def faults(self) -> Counter[str]:
@@ -158,6 +171,8 @@ class ConnectingSource(ABC):
 
     def _may_try(self) -> bool:
         """Tell whether an attempt may begin now, with the breaker's leave for it taken."""
+        if self.intake.paused:
+            return False
         if self.intake.needs_sources and not self._gate.admit(clock(), needed=True):
             self.guard.bring_forward()
         return not self._wait_s() and self.guard.attempt()
@@ -165,12 +180,38 @@ class ConnectingSource(ABC):
     async def _wait(self) -> None:
         """Wait until an attempt may be made, the breaker has changed, or it is time to look again."""
         self._changed.clear()
+        self._keep_trial()
+        # The breaker of one that is needed is not waited for, but its gate is.
+        needed = self.intake.needs_sources
+        wait_s = self._gate.admit(clock(), needed=True) if needed else self._wait_s()
+        if self.intake.paused or not wait_s:
+            wait_s = LOOK_AGAIN_S
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(self._wait_s() or LOOK_AGAIN_S, LOOK_AGAIN_S)):
+            async with asyncio.timeout(min(wait_s, LOOK_AGAIN_S)):
                 await self._changed.wait()
 
-    def _breaker_changed(self) -> None:
-        """Close the connection where the breaker has opened meanwhile."""
+    def _keep_trial(self) -> None:
+        """See to it that a store which stands still is not held against a source on trial."""
+        stood_still, self._stood_still = self._stood_still, self.intake.paused
+        if stood_still or self._stood_still:
+            self.guard.stands_still()
+
+    def _tell_ended(self, reason: str) -> None:
+        """Tell the breaker of a connection's end; what ends while nobody reads of it is no fault of its."""
+        if self.intake.paused:
+            self.guard.stopped()
+        else:
+            self.guard.ended(reason)
+
+    def _intake_changed(self) -> None:
+        """Look anew: the store takes again what comes or takes no more, or the last source was lost."""
+        self._changed.set()
+        self._keep_trial()
+
+    def _breaker_changed(self, transition: Transition) -> None:
+        """Close the connection where the breaker has opened; try at once where an operator says so."""
+        if transition.reason in TRY_NOW:
+            self._gate.bring_forward()
         self._changed.set()
         shut = self.guard.shut
         if shut and self._connection is not None:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 
+from sprint.core.breaker.machine import Machine
 from sprint.core.breaker.transitions import Transition
 from sprint.core.errors import CircuitOpenError
 from sprint.core.relay.lateness import Late
@@ -42,15 +43,16 @@ class SourceGuard:
         return f"SourceGuard({self._breaker!r}, {len(self._calls)} calls)"
 
     @contextmanager
-    def heeded(self, changed: Callable[[], object]) -> Iterator[None]:
+    def heeded(self, changed: Callable[[Transition], object]) -> Iterator[None]:
         """Tell of the breaker's transitions while within, from whatever thread caused one."""
         breaker = self._breaker
         if breaker is None:
             yield
             return
 
-        def told(_: Transition) -> None:
-            changed()
+        # One of its own for each, as listeners are told apart by what they are.
+        def told(transition: Transition) -> None:
+            changed(transition)
 
         breaker.listen(told)
         try:
@@ -99,6 +101,11 @@ class SourceGuard:
             return True
         self._connect = self._permit()
         return self._connect is not None
+
+    def stands_still(self) -> None:
+        """Give a trial its whole time again: we ourselves take nothing of what the source may say."""
+        if self._breaker is not None:
+            self._breaker.tend(_renew_trials)
 
     # How the calls of a connection end.
 
@@ -188,3 +195,8 @@ class SourceGuard:
             return self._breaker.admit()
         except CircuitOpenError:
             return None
+
+
+def _renew_trials(machine: Machine, now: float) -> None:
+    if machine.trials is not None:
+        machine.trials.renew(now)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from sprint.core.errors import UpstreamError
 from sprint.core.protocols.announcements import Announcement, HeadersAnnounced
@@ -39,7 +41,7 @@ async def probe_rpc(spec: SourceSpec, network: ChainNetwork) -> Probe:
 class _ProbeSink:
     """Takes what the source says until the first headers are judged."""
 
-    needs_sources = False
+    needs_sources = paused = False
 
     def __init__(self, network: ChainNetwork) -> None:
         self.chain = network.chain_id
@@ -54,6 +56,10 @@ class _ProbeSink:
         if isinstance(self._found, UpstreamError):
             raise self._found
         return self._found or NOTHING_ODD
+
+    def heeded(self, changed: Callable[[], object]) -> AbstractContextManager[None]:
+        del changed  # nothing of it changes
+        return nullcontext()
 
     def source_ready(
         self, name: str, upstream: Upstream, *, serves: bool = True, provider: str | None = None

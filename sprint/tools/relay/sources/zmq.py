@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import msgspec
 import zmq
@@ -336,10 +337,14 @@ async def probe_zmq(spec: SourceSpec, network: ChainNetwork) -> Probe:
 class _ProbeSink:
     """Takes what the source says to nobody."""
 
-    needs_sources = False
+    needs_sources = paused = False
 
     def __init__(self, chain: str) -> None:
         self.chain = chain
+
+    def heeded(self, changed: Callable[[], object]) -> AbstractContextManager[None]:
+        del changed  # nothing of it changes
+        return nullcontext()
 
     def source_ready(
         self, name: str, upstream: Upstream, *, serves: bool = True, provider: str | None = None
