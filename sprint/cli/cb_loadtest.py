@@ -38,7 +38,9 @@ from sprint.cli.loadtest_options import (
     Tier,
     Timeout,
     TlsCa,
+    TlsCert,
     TlsInsecure,
+    TlsKey,
     WantsReport,
     Workers,
 )
@@ -88,6 +90,8 @@ def cb_loadtest(
     chaos: Chaos = None,
     threshold: Threshold = None,
     tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     tls_insecure: TlsInsecure = None,
     seed: Seed = None,
     config: ConfigFile = None,

@@ -41,6 +41,8 @@ Threshold = Annotated[
     list[str] | None, typer.Option(metavar="'p99<50ms'", help="What has to hold; may be repeated.")
 ]
 TlsCa = Annotated[str | None, typer.Option("--tls-ca", help="Certificates to trust.")]
+TlsCert = Annotated[str | None, typer.Option("--tls-cert", help="Our own certificate.")]
+TlsKey = Annotated[str | None, typer.Option("--tls-key", help="And its key.")]
 TlsInsecure = Annotated[bool | None, typer.Option("--tls-insecure", help="Trust any.")]
 Seed = Annotated[int | None, typer.Option(help="Of the simulated service and of faults (0).")]
 WantsReport = Annotated[bool, typer.Option("--report", help="Print the report; done in any case.")]

@@ -24,6 +24,15 @@ _LENGTH_SIZE = 4
 Message = TypeVar("Message")
 
 
+class Trust(msgspec.Struct, frozen=True, kw_only=True):
+    """How TLS is spoken: files of certificates to trust, of our own one and its key; empty for none."""
+
+    ca_file: str = ""
+    certificate_file: str = ""
+    key_file: str = ""
+    verifies: bool = True
+
+
 class HttpWork(msgspec.Struct, frozen=True, kw_only=True, tag="http"):
     """Requests to a URL; `forms` take turns. They go to an address and port, which may be a proxy's.
 
@@ -34,8 +43,7 @@ class HttpWork(msgspec.Struct, frozen=True, kw_only=True, tag="http"):
     address: str
     port: int
     forms: tuple[RequestForm, ...]
-    ca_file: str = ""
-    verifies: bool = True
+    trust: Trust = Trust()
     one_request_each: bool = False
 
 
@@ -62,8 +70,7 @@ class StreamWork(msgspec.Struct, frozen=True, kw_only=True, tag="stream"):
     headers: tuple[tuple[str, str], ...] = ()
     hello: str = ""
     ignores: str = ""
-    ca_file: str = ""
-    verifies: bool = True
+    trust: Trust = Trust()
 
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 
 from sprint.core.faultproxy.codec import proxy_of
 from sprint.tools.faultproxy.proxy import FaultProxy
+from sprint.tools.loadtest.descriptors import sockets_for
 from sprint.tools.loadtest.options import LoadOptions
 from sprint.tools.loadtest.target_url import TargetUrl
 
@@ -22,6 +23,7 @@ async def proxied(
     It resets `failure_rate` of the connections. Each request then has a connection of its own, so that this
     is the share of requests that fail by it.
     """
+    sockets_for(2 * options.plan.workers)
     host = f"[{address}]" if ":" in address else address
     settings = proxy_of(
         {

@@ -136,6 +136,7 @@ class Fleet:
     def __init__(self, assignments: Sequence[Assignment], take: Callable[[bytes], None]) -> None:
         self.generators = [GeneratorProcess(assignment) for assignment in assignments]
         self.started_ns = 0
+        self._stopped = False
         self._take = take
 
     def __repr__(self) -> str:
@@ -160,6 +161,8 @@ class Fleet:
         try:
             async with asyncio.timeout(READY_TIMEOUT_S):
                 await asyncio.gather(*(generator.begin() for generator in self.generators))
+            if self._stopped:
+                return
             self.started_ns = clock_ns() + START_DELAY_NS
             for generator in self.generators:
                 generator.start(self.started_ns)
@@ -174,6 +177,8 @@ class Fleet:
             await asyncio.gather(*(generator.end() for generator in self.generators))
 
     def stop(self) -> None:
-        """Have all send no more and tell what was done."""
-        for generator in self.generators:
-            generator.stop()
+        """Have all send no more and tell what was done; before the start there will be none."""
+        self._stopped = True
+        if self.started_ns:
+            for generator in self.generators:
+                generator.stop()

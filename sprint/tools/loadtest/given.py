@@ -22,6 +22,7 @@ from sprint.core.loadtest.plan import (
     parse_stage,
 )
 from sprint.core.loadtest.verdict import parse_threshold
+from sprint.tools.loadtest.assignment import Trust
 from sprint.tools.loadtest.options import (
     DEMO,
     LoadOptions,
@@ -32,6 +33,7 @@ from sprint.tools.loadtest.options import (
 )
 from sprint.tools.loadtest.request_template import request_form
 from sprint.tools.loadtest.target_url import parse_url
+from sprint.tools.loadtest.tls import tls_context
 
 RATE_OF_A_PROCESS = 20_000  # requests a second that one generator makes with ease
 CONFIG_SIZE_MAX = 1024 * 1024
@@ -65,6 +67,8 @@ class Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     threshold: tuple[str, ...] = ()
     seed: int = 0
     tls_ca: str = ""
+    tls_cert: str = ""
+    tls_key: str = ""
     tls_insecure: bool = False
 
 
@@ -108,6 +112,14 @@ def options_of(given: Given, tier: str, policy: Policy, *, cpus: int) -> LoadOpt
             processes=given.processes or 1,
         )
     )
+    trust = Trust(
+        ca_file=given.tls_ca,
+        certificate_file=given.tls_cert,
+        key_file=given.tls_key,
+        verifies=not given.tls_insecure,
+    )
+    if trust != Trust():
+        tls_context(trust)  # so that a file that can't be used is told before anything is started
     check_connections(given.connections, plan)
     if not given.processes and given.target and not given.connections:
         plan = msgspec.structs.replace(plan, processes=processes_for(plan.rate_per_s, cpus))
@@ -123,8 +135,7 @@ def options_of(given: Given, tier: str, policy: Policy, *, cpus: int) -> LoadOpt
         latency_ms_max=given.latency_max,
         timeout_ns=timeout_ns,
         chaos=given.chaos,
-        ca_file=given.tls_ca,
-        verifies=not given.tls_insecure,
+        trust=trust,
         seed=given.seed,
         thresholds=tuple(parse_threshold(text) for text in given.threshold),
     )

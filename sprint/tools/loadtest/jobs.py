@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import ssl
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Protocol
 
 import msgspec
 
-from sprint.core.errors import ConfigError
 from sprint.core.loadtest.scenario import failure_rate_at
 from sprint.core.loadtest.schedule import Schedule
 from sprint.tools.breaker import CircuitBreaker
@@ -22,7 +20,7 @@ from sprint.tools.loadtest.http_generator import HttpGenerator, Limits, Place
 from sprint.tools.loadtest.outcomes import Outcomes
 from sprint.tools.loadtest.request_template import RequestTemplate
 from sprint.tools.loadtest.simulated_service import Service, ServiceLimits, SimulatedTarget
-from sprint.tools.loadtest.target_url import TargetUrl
+from sprint.tools.loadtest.tls import tls_context
 
 Random = Callable[[], float]
 
@@ -87,24 +85,10 @@ def _service(assignment: Assignment, work: ServiceWork, outcomes: Outcomes, rng:
 
 
 def _place(work: HttpWork | StreamWork) -> Place:
-    tls = tls_context(work.ca_file, verifies=work.verifies, url=work.url)
+    tls = tls_context(work.trust) if work.url.is_tls else None
     return Place(work.url, work.address, work.port, tls)
 
 
 def share_of(whole: int, process: int, processes: int) -> int:
     """Return a process's share of so many, at least one."""
     return max(1, (whole - process + processes - 1) // processes)
-
-
-def tls_context(ca_file: str, *, verifies: bool, url: TargetUrl) -> ssl.SSLContext | None:
-    """Return what TLS is spoken by, if it is; ConfigError where the file of certificates can't be read."""
-    if not url.is_tls:
-        return None
-    try:
-        context = ssl.create_default_context(cafile=ca_file or None)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"--tls-ca {ca_file}: {error}") from error
-    if not verifies:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context

@@ -10,6 +10,7 @@ from sprint.core.breaker.policy import Policy
 from sprint.core.errors import ConfigError
 from sprint.core.loadtest.plan import SECOND_NS, Plan
 from sprint.core.loadtest.verdict import Threshold
+from sprint.tools.loadtest.assignment import Trust
 from sprint.tools.loadtest.request_template import RequestForm
 
 DEMO = "demo"
@@ -38,8 +39,7 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
     latency_ms_max: float = 20.0
     timeout_ns: int = TIMEOUT_DEFAULT_NS
     chaos: bool = False
-    ca_file: str = ""
-    verifies: bool = True
+    trust: Trust = Trust()
     seed: int = 0
     thresholds: tuple[Threshold, ...] = ()
 

@@ -70,8 +70,7 @@ async def _requests(options: LoadOptions, url: TargetUrl, address: str, *, is_re
         address=address,
         port=url.port,
         forms=forms,
-        ca_file=options.ca_file,
-        verifies=options.verifies,
+        trust=options.trust,
         one_request_each=options.chaos,
     )
 
@@ -86,6 +85,5 @@ def _stream(options: LoadOptions, url: TargetUrl, address: str, *, is_relay: boo
         headers=options.form.headers,
         ignores=ANSWERS if of_relay else "",
         hello=options.form.body or (SUBSCRIBE if of_relay else ""),
-        ca_file=options.ca_file,
-        verifies=options.verifies,
+        trust=options.trust,
     )

@@ -12,10 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sprint.core.errors import SprintError
+from sprint.core.errors import ConfigError, SprintError
 from sprint.core.loadtest.report import Report
 from sprint.tools import runtime
-from sprint.tools.loadtest.fleet import GeneratorFailed
 from sprint.tools.loadtest.load_test import LoadTest
 from sprint.tools.loadtest.options import LoadOptions
 from sprint.tools.loadtest.reaching import TargetUnreachable
@@ -180,11 +179,42 @@ def test_a_file_without_certificates_is_refused_before_the_run(tmp_path: Path) -
     wrong = tmp_path / "ca.pem"
     wrong.write_text("no certificate")
 
+    with pytest.raises(ConfigError, match=r"--tls-ca .*ca.pem"):
+        options(target="https://127.0.0.1", tls_ca=str(wrong))
+    with pytest.raises(ConfigError, match=r"--tls-cert .*ca.pem"):
+        options(target="https://127.0.0.1", tls_cert=str(wrong))
+    with pytest.raises(ConfigError, match="--tls-key without --tls-cert"):
+        options(target="https://127.0.0.1", tls_key=str(wrong))
+
+
+def test_a_target_that_asks_who_we_are_is_shown_our_certificate(certificate: tuple[Path, Path]) -> None:
+    made, key = certificate
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made, key)
+    context.load_verify_locations(made)
+    context.verify_mode = ssl.CERT_REQUIRED
+
     async def main() -> None:
-        async with SmallServer(ok) as server:
-            url = server.url.replace("http", "https")
-            with pytest.raises(GeneratorFailed, match=r"--tls-ca .*ca.pem"):
-                await reported(options(target=url, tls_ca=str(wrong)))
+        async with SmallServer(ok, tls=context) as server:
+            shown = {"tls_ca": str(made), "tls_cert": str(made), "tls_key": str(key)}
+            report = await reported(options(target=server.url, rps=20, **shown))
+            assert report.totals.successes == 20
+            unknown = await reported(options(target=server.url, rps=20, tls_ca=str(made)))
+            assert unknown.totals.successes == 0
+
+    runtime.run(main())
+
+
+def test_a_stop_before_the_start_is_a_report_of_nothing() -> None:
+    async def main() -> None:
+        test = LoadTest(options(duration="1h"), silent)
+        running = asyncio.create_task(test.run())
+        await come_true(lambda: test._fleet is not None)
+        test.stop()
+        report = await running
+        assert report.interrupted
+        assert (report.totals.asked, report.totals.begun) == (0, 0)
+        assert not any("ended with code" in note for note in report.notes)
 
     runtime.run(main())
 
