@@ -13,6 +13,8 @@ import pytest
 
 from sprint.core.errors import ConfigError
 from sprint.core.faultproxy.codec import proxy_of
+from sprint.core.faultproxy.connection import ConnectionFaults, Ending
+from sprint.core.faultproxy.drawing import SeededDraws
 from sprint.tools.faultproxy import link, proxy
 from sprint.tools.faultproxy.proxies import PROXIES_MAX, FaultProxies
 from tests.tools.faultproxy.ends import Loop, both_loops, proxied, run_on, until
@@ -136,3 +138,51 @@ def test_many_connections_come_and_go_at_once_and_none_is_left(loop: Loop) -> No
             assert len(bench.proxy._openings) == 0
 
     run_on(loop, main())
+
+
+class StandInTransport(asyncio.Transport):
+    """A transport that notes how it was ended."""
+
+    def __init__(self, bound: socket.socket) -> None:
+        super().__init__(extra={"socket": bound})
+        self.ended: list[str] = []
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        pass
+
+    def abort(self) -> None:
+        self.ended.append("abort")
+
+    def close(self) -> None:
+        self.ended.append("close")
+
+
+def test_a_client_whose_target_went_before_its_socket_was_made_is_reset() -> None:
+    async def main() -> None:
+        gone: list[link.Link] = []
+        faults = ConnectionFaults(1, SeededDraws)
+        made = link.Link(faults, lambda begun: begun.adopt(()), gone.append)
+        with socket.socket() as one, socket.socket() as other:
+            target, client = StandInTransport(one), StandInTransport(other)
+            made.target.connection_made(target)
+            made.target.connection_lost(None)
+            assert gone == [made]
+            made.client.connection_made(client)
+            assert client.ended == ["abort"]
+
+    asyncio.run(main())
+
+
+def test_a_client_whose_connection_was_ended_before_its_socket_was_made_is_ended_in_the_same_way() -> None:
+    async def main() -> None:
+        made = link.Link(ConnectionFaults(1, SeededDraws), lambda begun: begun.adopt(()), lambda _: None)
+        with socket.socket() as one, socket.socket() as other:
+            target, client = StandInTransport(one), StandInTransport(other)
+            made.target.connection_made(target)
+            made.end(Ending(resets_client=False, resets_target=True))
+            made.client.connection_made(client)
+            assert (client.ended, target.ended) == (["close"], ["abort"])
+            made.client.connection_lost(None)
+            made.target.connection_lost(None)
+
+    asyncio.run(main())
