@@ -261,6 +261,13 @@ def test_ten_megabytes_are_refused_unread_and_the_next_is_served(scene: Scene, p
     assert scene.client.get("/api/health").status_code == 200
 
 
+def test_what_an_answer_names_as_its_type_is_served_where_it_was_given(scene: Scene) -> None:
+    refused = scene.client.get(path_of("nobody"))
+    kind = scene.client.get(refused.json()["type"])
+    assert (kind.status_code, kind.json()["code"]) == (200, "unknown_breaker")
+    assert kind.json() in scene.client.get("/problems").json()["problems"]
+
+
 @pytest.mark.parametrize(
     "body", [b"{", b"[]", b'{"action":"open"}', b'{"action":"reset","reason":1}', b"[" * 9_000]
 )

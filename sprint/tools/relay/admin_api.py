@@ -21,6 +21,7 @@ from sprint.tools.relay.live_sources import LiveSources
 from sprint.tools.relay.sources.paused import PausedSource
 from sprint.tools.relay.view import ServedChain, ServiceView
 from sprint.tools.web.guard import Guard
+from sprint.tools.web.problem_pages import add_problems
 from sprint.tools.web.router import Request, Response, Router, Site
 from sprint.tools.web.server import connections_limit
 
@@ -28,6 +29,11 @@ from sprint.tools.web.server import connections_limit
 BODY_SIZE_MAX = 16 * 1024
 REASONS_MAX = 16
 IN_STATES = ("closed", "force_close")
+
+
+def rejects(row: BreakerRow) -> bool:
+    """Tell whether a breaker keeps calls from being made. In shadow only an operator's word does."""
+    return row.state == "force_open" if row.shadow else row.state not in IN_STATES
 
 
 class AdminApi:
@@ -45,6 +51,7 @@ class AdminApi:
         """Return what the admin listener serves."""
         router = Router()
         add_metrics(router, registry)
+        add_problems(router)
         router.add_answer("/api/v1/health", self._service_health)
         router.add("GET", "/api/health", self._health)
         SourceEndpoints(self._chains, self._feed, self._live).add_to(router)
@@ -58,7 +65,7 @@ class AdminApi:
         """Answer with the service's health, and with what breakers and sources add to it."""
         rows = list((await self._feed.rows()).values())
         health = self._view.health()
-        out = [row for row in rows if row.state not in IN_STATES]
+        out = [row for row in rows if rejects(row)]
         reasons = [f"breaker {row.name} is {row.state}: {row.reason}" for row in out]
         status = "degraded" if health["status"] == "ok" and out else health["status"]
         chains = {

@@ -22,7 +22,7 @@ from sprint.tools.relay.sessions import EventSession
 from sprint.tools.relay.streams import HEARTBEAT_INTERVAL_S, EventStreams
 from sprint.tools.store import StoredBlock
 from sprint.tools.web.guard import Guard
-from sprint.tools.web.problems import PROBLEMS
+from sprint.tools.web.problem_pages import add_problems
 from sprint.tools.web.router import Request, Response, Router, Site
 from sprint.tools.web.server import connections_limit
 
@@ -142,10 +142,9 @@ class Api:
             ("/api/v1/health", self._health),
             ("/api/v1/ready", self._ready),
             ("/api/v1/version", self._version),
-            ("/problems", _problems),
-            ("/problems/{code}", _problem),
         ):
             router.add_answer(pattern, answer)
+        add_problems(router)
         for pattern, handler in (
             ("/api/v1/chains/{chain}/blocks", self._chain_blocks),
             ("/api/v1/blocks/{hash}", self._block_by_hash),
@@ -297,17 +296,6 @@ def _blocks_session(feed: Feed, request: Request) -> EventSession:
     chain = feed.resolve(request.parameters["chain"])
     wish = wish_of_query(request.query, chains=(chain,), types=BLOCKS_PATH_TYPES)
     return EventSession(feed, wish, quiet=True)
-
-
-def _problems(_: Request) -> Response:
-    return Response(_encode({"problems": list(PROBLEMS.values())}))
-
-
-def _problem(request: Request) -> Response:
-    kind = PROBLEMS.get(request.parameters["code"])
-    if kind is None:
-        raise RequestError("not_found", "no such problem; `/problems` lists them")
-    return Response(_encode(kind))
 
 
 def _number(query: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:

@@ -24,7 +24,7 @@ class Guard:
     """The checks of one listener, bound to `port` and `host`; `host` is one more name for it.
 
     `body_size_max` in bytes; 0, the default, refuses every body. One whose length isn't told beforehand is
-    always refused.
+    always refused: it could only be found too long once it has been read.
     """
 
     def __init__(
@@ -78,6 +78,12 @@ class Guard:
         if told and len(digits) <= LENGTH_DIGITS_MAX and int(digits or b"0") <= self._body_size_max:
             return
         shown = ascii(value[:32].decode("latin-1"))
+        if name == b"transfer-encoding" and self._body_size_max:
+            raise RequestError(
+                "length_required",
+                f"a body, {name.decode()} {shown}: send it whole with Content-Length, "
+                f"up to {self._body_size_max} bytes",
+            )
         raise RequestError(
             "body_too_large", f"a body, {name.decode()} {shown}; limit {self._body_size_max} bytes here"
         )

@@ -45,6 +45,7 @@ PROBLEMS: dict[str, ProblemKind] = {
         ProblemKind("source_refused", 409, "A source that can't be had now", "See what `detail` says."),
         ProblemKind("cursor_foreign", 409, "A cursor of another log", "Start from `earliest` or `latest`."),
         ProblemKind("cursor_expired", 410, "Older than what is kept", "Start from the cursor in `earliest`."),
+        ProblemKind("length_required", 411, "A body of untold length", "Send it with Content-Length."),
         ProblemKind("body_too_large", 413, "A body that is not read here", "Send none, or a shorter one."),
         ProblemKind("target_too_long", 414, "The request target is too long", "Shorten the query."),
         ProblemKind("not_json", 415, "A body that isn't JSON", "Send it as `application/json`."),

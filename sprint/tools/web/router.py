@@ -17,6 +17,7 @@ import msgspec
 
 from sprint.core.errors import RequestError, SprintError
 from sprint.tools.web.guard import Guard, RawHeaders
+from sprint.tools.web.json_object import object_of
 from sprint.tools.web.outgoing import FlushWindow, Outgoing
 from sprint.tools.web.problems import CONTENT_TYPE, PROBLEMS, body_of, code_of
 
@@ -66,14 +67,7 @@ class Request:
 
         How long it may be is held by the listener's guard.
         """
-        body = await self._body()
-        try:
-            found = msgspec.json.decode(body) if body.strip() else {}
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise RequestError("bad_json", f"the body: {error}") from error
-        if not isinstance(found, dict):
-            raise RequestError("bad_json", f"the body is a JSON {_json_kind(found)}; want an object")
-        return found
+        return object_of(await self._body())
 
     async def _body(self) -> bytes:
         parts: list[bytes] = []
@@ -367,11 +361,6 @@ class Site:
             finally:
                 outgoing.end()
         await send({"type": "http.response.body", "body": b""})
-
-
-def _json_kind(value: object) -> str:
-    kinds = {list: "array", str: "string", bool: "boolean", type(None): "null"}
-    return kinds.get(type(value), "number")
 
 
 def _refusal(scope: Any, error: SprintError) -> Response:

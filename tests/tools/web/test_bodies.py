@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sprint.core.errors import RequestError
 from sprint.tools.net import bind
 from sprint.tools.web import router as router_module
 from sprint.tools.web.guard import Guard
+from sprint.tools.web.json_object import object_of
 from sprint.tools.web.problems import PROBLEMS
 from sprint.tools.web.router import Request, Response, Router, Site
 from sprint.tools.web.server import Listener, serve
 from tests.tools.web.test_server import Peer
 
 BODY_SIZE_MAX = 100
+JSON_LEAVES = st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.text()
 
 
 @asynccontextmanager
@@ -85,12 +90,51 @@ def test_what_is_no_object_is_told_and_not_taken(body: bytes) -> None:
     [
         (f"Content-Length: {BODY_SIZE_MAX + 1}",),
         ("Content-Length: 99999999999999999",),
-        ("Transfer-Encoding: chunked",),
     ],
 )
-def test_a_body_over_the_limit_or_of_unknown_length_is_refused_unread(headers: tuple[str, ...]) -> None:
+def test_a_body_over_the_limit_is_refused_unread(headers: tuple[str, ...]) -> None:
     status = PROBLEMS["body_too_large"].status
     assert answers(headers=headers) == ((status, "body_too_large"), [])
+
+
+def test_a_body_of_untold_length_is_refused_for_that_and_not_as_too_long() -> None:
+    assert answers(headers=("Transfer-Encoding: chunked",)) == ((411, "length_required"), [])
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"a":1,"a":2}', b'{"a":{"b":1,"c":2,"b":1}}', b'{"a":[{"b":1,"\\u0062":1}]}']
+)
+def test_a_key_that_stands_twice_is_refused_and_not_taken_once(body: bytes) -> None:
+    assert answers(body) == ((400, "bad_json"), [])
+    with pytest.raises(RequestError, match=r"the key '[ab]' stands twice"):
+        object_of(body)
+
+
+@pytest.mark.parametrize("body", [rb'{"reason":"\ud800"}', rb'{"\uDFFF":1}'])
+def test_half_of_a_surrogate_pair_is_not_told_as_a_body_cut_short(body: bytes) -> None:
+    with pytest.raises(RequestError, match=r"\\u[dD]...? ?.*alone is no character"):
+        object_of(body)
+    with pytest.raises(RequestError, match="the body: ") as cut_short:
+        object_of(body[:-1])
+    assert "alone" not in str(cut_short.value)
+
+
+@given(
+    st.recursive(JSON_LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner))
+)
+def test_an_object_is_read_as_it_was_written_and_else_refused_as_json(value: Any) -> None:
+    body = json.dumps(value).encode()
+    if isinstance(value, dict):
+        assert object_of(body) == value
+    else:
+        with pytest.raises(RequestError, match="want an object"):
+            object_of(body)
+
+
+@given(st.binary(max_size=60) | st.text(alphabet='{}[]":,\\u0d8 e', max_size=60).map(str.encode))
+def test_any_bytes_are_an_object_or_refused_as_no_json(body: bytes) -> None:
+    with contextlib.suppress(RequestError):
+        assert isinstance(object_of(body), dict)
 
 
 def test_a_body_that_does_not_come_is_told_and_its_connection_ended(monkeypatch: pytest.MonkeyPatch) -> None:
