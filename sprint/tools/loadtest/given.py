@@ -123,6 +123,8 @@ def options_of(given: Given, tier: str, policy: Policy, *, cpus: int) -> LoadOpt
     check_connections(given.connections, plan)
     if not given.processes and given.target and not given.connections:
         plan = msgspec.structs.replace(plan, processes=processes_for(plan.rate_per_s, cpus))
+    if given.connections or given.target.startswith(("ws://", "wss://")):
+        plan = msgspec.structs.replace(plan, rate_per_s=0, segments=())  # what is held is not asked
     return LoadOptions(
         plan=plan,
         policy=policy,

@@ -49,7 +49,7 @@ class LoadTest:
     def __init__(self, options: LoadOptions, said: Callable[[str], None]) -> None:
         self._options = options
         self._said = said
-        self._recording = Recording(() if options.holds else options.plan.segments)
+        self._recording = Recording(options.plan.segments)
         self._fleet: Fleet | None = None
         self._stopped = False
         self._notes: list[str] = []
