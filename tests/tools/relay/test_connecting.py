@@ -319,7 +319,9 @@ def test_once_the_last_other_source_is_lost_one_that_waits_is_told_and_tried() -
         source.refuses = True
         for _ in range(3):
             assert await source.next() == "open"
-        await until(lambda: breaker.state == "open")
+        for _ in range(10):  # turns of the loop, in which it hears of its breaker and lies down
+            await asyncio.sleep(0)
+        assert breaker.state == "open"
         for _ in range(8):  # as after many trials in vain, the last of them a while ago
             source.gate.record("failed", held_s=0.0, now=clock() - WAIT_NEEDED_MAX_S, jitter=0.0)
         assert source.view().retry_in_s > 500.0
