@@ -70,8 +70,6 @@ class Schedule:
         if place >= len(self._segments):
             return self.whole_count
         segment, before = self._segments[place], self._asked[place]
-        if not _content(segment):
-            return _ceiling(before, _REQUEST)
         asked, parts = _asked_upto(segment, now_ns - self._starts_ns[place])
         upto = (before * parts + asked) // (_REQUEST * parts) + 1
         return min(upto, _ceiling(self._asked[place + 1], _REQUEST))

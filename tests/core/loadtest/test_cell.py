@@ -74,6 +74,11 @@ def test_what_is_no_cell_is_refused_with_what_it_is() -> None:
             decode_counted(data)
 
 
+def test_a_cell_whose_text_is_no_text_is_refused() -> None:
+    with pytest.raises(WireError, match="no cell"):
+        decode_cell(packet().replace(b"connection reset", b"connection \xffeset"))
+
+
 def test_a_cell_with_a_histogram_of_other_limits_is_refused() -> None:
     cell = decode_cell(packet())
     other = PlainHistogram(1_000)

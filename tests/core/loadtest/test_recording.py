@@ -21,6 +21,7 @@ from sprint.core.loadtest.recorder import (
     OTHER,
     Recorder,
 )
+from sprint.core.loadtest.recording import CHANGES_MAX as CHANGES_KEPT_MAX
 from sprint.core.loadtest.recording import LOST, Recording
 from tests.core.loadtest.runs import MS_NS, Request, plan_of, recording_of, requests_of
 
@@ -172,6 +173,32 @@ def test_kinds_limits_and_reasons_are_bounded_and_none_is_lost() -> None:
     )
     assert len(recording.limits) <= LIMITS_MAX + 1
     assert OTHER in recording.limits
+
+
+def test_a_cell_is_bounded_by_itself() -> None:
+    recorder = Recorder()
+    for number in range(10 * KINDS_MAX):
+        recorder.failed(f"kind {number}", 0, 5)
+        recorder.limited(f"limit {number}", 0, 5)
+        recorder.never_sent(f"reason {number}")
+    cell = decode_cell(recorder.cells(0, last=True)[0])
+    assert (len(cell.kinds), len(cell.limits), len(cell.never_sent)) == (
+        KINDS_MAX + 1,
+        LIMITS_MAX + 1,
+        KINDS_MAX + 1,
+    )
+
+
+def test_changes_of_many_cells_are_kept_up_to_the_limit_and_all_counted() -> None:
+    recorder, recording = Recorder(), Recording(())
+    cells = CHANGES_KEPT_MAX // CHANGES_MAX + 2
+    for second in range(cells):
+        for _ in range(CHANGES_MAX):
+            recorder.changed(StateChange(second * SECOND_NS, "breaker", "open"))
+        for packet in recorder.cells((second + 1) * SECOND_NS):
+            recording.add(packet)
+    assert len(recording.changes()) == CHANGES_KEPT_MAX
+    assert recording.totals(0).state_changes == cells * CHANGES_MAX
 
 
 def test_changes_of_a_state_are_kept_up_to_the_limit_and_all_counted() -> None:

@@ -93,7 +93,8 @@ def test_what_was_asked_and_the_changes_of_breakers_are_in_the_report() -> None:
 def test_what_is_no_report_is_refused_with_the_name_of_the_file(seed: int) -> None:
     whole = encode_report(report_of(seed))
     later = whole.replace(b'"version": 1', b'"version": %d' % (REPORT_VERSION + 1), 1)
-    for data in (b"", b"{}", b"[1]", b"\xff\xfe", whole[:-20], later):
+    torn = whole.replace(b"3.11.7", b"3.\xff.7")
+    for data in (b"", b"{}", b"[1]", b"\xff\xfe", whole[:-20], later, torn):
         with pytest.raises(ConfigError, match=r"earlier\.json: no report of cb-loadtest"):
             decode_report(data, "earlier.json")
     with pytest.raises(ConfigError, match="the limit of a report"):
