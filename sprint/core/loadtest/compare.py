@@ -26,6 +26,8 @@ CHANGE_SHARE_MIN = 0.05
 STANDARD_ERRORS = 3.0
 POINTS_MIN = 5  # fewer say nothing of the noise, so nothing is judged
 
+NOT_ASKED = "not given"
+
 _OF_NORMAL = 1.4826  # standard deviation for a median absolute deviation
 _OF_MEDIAN = 1.2533  # standard error of a median for that of a mean
 
@@ -167,14 +169,34 @@ def _error(values: Sequence[float]) -> float:
     return _OF_MEDIAN * deviation / math.sqrt(len(values))
 
 
+def _asked(report: Report) -> dict[str, str]:
+    """Return what shapes a run, by name, in words."""
+    asked, where = report.asked, report.environment
+    stages = ", ".join(f"{stage.rate_per_s}/s for {stage.duration_s:g} s" for stage in asked.stages)
+    return {
+        "target": asked.target or "in process",
+        "rate": f"{asked.rate_per_s}/s",
+        "duration": f"{asked.duration_s:g} s",
+        "pattern": asked.pattern,
+        "scenario": asked.scenario,
+        **({"stages": stages} if stages else {}),
+        "workers": str(asked.workers),
+        "processes": str(asked.processes),
+        **asked.options,
+        "platform": where.platform,
+        "cpus": str(where.cpus),
+        "Python": where.python_version,
+        "sprint": where.sprint_version,
+    }
+
+
 def _differences(earlier: Report, now: Report) -> tuple[str, ...]:
+    before, after = _asked(earlier), _asked(now)
     found = [
-        f"{name}: {before} earlier, {after} now"
-        for name in ("target", "rate_per_s", "duration_s", "pattern", "scenario", "stages", "options")
-        if (before := getattr(earlier.asked, name)) != (after := getattr(now.asked, name))
+        f"{name}: {before.get(name, NOT_ASKED)} earlier, {after.get(name, NOT_ASKED)} now"
+        for name in dict.fromkeys((*before, *after))
+        if before.get(name) != after.get(name)
     ]
-    if earlier.environment.platform != now.environment.platform:
-        found.append(f"platform: {earlier.environment.platform} earlier, {now.environment.platform} now")
     found += [
         f"the {which} run was interrupted"
         for which, report in (("earlier", earlier), ("present", now))

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from sprint.core.loadtest.compare import CHANGE_SHARE_MIN, Comparison, compare
-from sprint.core.loadtest.report import Report
+from sprint.core.loadtest.report import Report, StageAsked
 from tests.core.loadtest.runs import report_of
 
 LATENCIES = ("response p50", "response p90", "response mean", "service p50")
@@ -102,12 +102,17 @@ def test_a_run_without_any_answer_is_compared_without_a_crash(seed: int) -> None
 def test_what_was_asked_otherwise_is_said(seed: int) -> None:
     earlier, now = report_of(seed), report_of(seed, duration_s=13)
     now = msgspec.structs.replace(
-        now, interrupted=True, generator=msgspec.structs.replace(now.generator, limited=True)
+        now,
+        interrupted=True,
+        generator=msgspec.structs.replace(now.generator, limited=True),
+        asked=msgspec.structs.replace(
+            now.asked, stages=(StageAsked(duration_s=1.5, rate_per_s=7),), options={"tier": "free"}
+        ),
     )
-    said = " ".join(compare(earlier, now).differences)
-    for words in (
-        "duration_s: 12.0 earlier, 13.0 now",
-        "present run was interrupted",
-        "generator was the limit",
-    ):
-        assert words in said
+    assert compare(earlier, now).differences == (
+        "duration: 12 s earlier, 13 s now",
+        "stages: not given earlier, 7/s for 1.5 s now",
+        "tier: not given earlier, free now",
+        "the present run was interrupted",
+        "in the present run the generator was the limit",
+    )

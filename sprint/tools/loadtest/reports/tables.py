@@ -173,6 +173,6 @@ def _comparison(comparison: Comparison) -> Table:
     ]
     note = "; ".join(comparison.differences)
     if note:
-        note = f"The runs are not alike: {note}."
+        note = f"What differs: {note}."
     title = f"Beside the run of {comparison.earlier_started_at}"
     return Table(title, ("", "earlier", "now", "ratio", "noise", "change"), rows, texts=(5,), note=note)
