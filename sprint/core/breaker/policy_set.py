@@ -16,6 +16,9 @@ from sprint.core.errors import ConfigError
 Overrides = Mapping[str, Mapping[str, Any]]
 # What stands before it in the name of a breaker is the policy it is made of: `source:bitcoin:core-1`.
 OWN_MARK = ":"
+# What makes one call, its connection, and may be asked for nothing while that lasts: of several trials the
+# second would never come, and it would be half open for ever.
+CALLED_ONCE = ("source",)
 
 
 class PackagedPolicies(NamedTuple):
@@ -71,12 +74,24 @@ def parse_policy_set(
     named = parse_policies(packaged.tiers, of_policies, callees=packaged.callees, tier=tier, where=where)
     singles = {name: fields for name, fields in overrides.items() if OWN_MARK in name}
     own = {name: _own(named, name, fields, where) for name, fields in singles.items()}
+    for name, policy in [*named.items(), *own.items()]:
+        check_trials(name, policy, f"{where}.{_key(name)}.")
     figures_of = {name: frozenset(_paths(fields)) for name, fields in callees.items()}
     return PolicySet(named, own, tier, figures_of)
 
 
+def check_trials(name: str, policy: Policy, where: str = "") -> None:
+    """Refuse more than one trial for what makes only one call; `name` is the policy's or a breaker's own."""
+    kind = name.partition(OWN_MARK)[0]
+    if kind in CALLED_ONCE and policy.half_open_calls != 1:
+        raise ConfigError(
+            f"{where}half_open_calls = {policy.half_open_calls}; want 1: a {kind} makes one call, its "
+            "connection, and a second trial would never come"
+        )
+
+
 def _own(named: Mapping[str, Policy], name: str, fields: Mapping[str, Any], where: str) -> Policy:
-    place = f'{where}."{name}"'
+    place = f"{where}.{_key(name)}"
     kind = name.partition(OWN_MARK)[0]
     if kind not in named:
         raise ConfigError(f"{place}: a breaker's name begins with what it calls, as in source:CHAIN:NAME")
@@ -84,6 +99,10 @@ def _own(named: Mapping[str, Policy], name: str, fields: Mapping[str, Any], wher
         return msgspec.structs.replace(policy_with(named[kind], fields), name=name)
     except ConfigError as error:
         raise ConfigError(f"{place}.{error}") from error
+
+
+def _key(name: str) -> str:
+    return f'"{name}"' if OWN_MARK in name else name
 
 
 def _paths(fields: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

@@ -26,7 +26,9 @@ EJECTED_PERCENT_MAX = 100.0
 BESIDE_TEXTS: dict[str, str] = {
     EJECTED_KEY: "how many of a chain's sources their breakers may shut out at once, in percent; never all",
     "intervals.state_s": "how often leases are ended, trends noted and failure foretold",
-    "intervals.metrics_s": "how often figures are handed to who listens for them; a relay's own parts read them when asked",
+    "intervals.metrics_s": (
+        "how often figures are handed to who listens for them; a relay's own parts read them when asked"
+    ),
     "intervals.health_s": "how often health is scored with the machine's load",
     "intervals.adaptive_s": "how often thresholds and baselines follow what was seen",
     "intervals.cleanup_s": "how often breakers that nobody needs are looked for",
@@ -37,7 +39,7 @@ POLICY_TEXTS: dict[str, str] = {
     "failures_to_open": "so many failures in a row open it; `none`: no number does",
     "failure_rate_max": "so large a share of failures in the window opens it; `none`: none does",
     "slow_rate_max": "so large a share of slow calls in the window opens it; `none`: none does",
-    "half_open_calls": "trials that may be under way at once, and successes that close it",
+    "half_open_calls": "trials that may be under way at once, and successes that close it; of a source 1",
     "trial_lease_s": "a trial that hangs gives its place back after so long",
     "half_open_longest_s": "half open without a verdict is open again; not shorter than a lease",
     "shadow": "it says what it would do, and lets every call through",

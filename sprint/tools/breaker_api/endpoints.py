@@ -5,7 +5,7 @@
     GET   /api/breakers/{name}/metrics      its figures over time
     GET   /api/breakers/{name}/history      its transitions
     GET   /api/breakers/{name}/config       its policy, and what an operator has laid over it
-    PUT   /api/breakers/{name}/config       figures to lay over it: {"half_open_calls": 2}
+    PUT   /api/breakers/{name}/config       figures to lay over it: {"failures_to_open": 5}
     POST  /api/breakers/{name}/state        {"action": "force_open", "reason": "maintenance"}
     WS    /ws                               all of it as it happens
 
@@ -23,6 +23,8 @@ import msgspec
 
 from sprint.core.breaker.policy import Policy
 from sprint.core.breaker.policy_overlay import policy_with
+from sprint.core.breaker.policy_set import check_trials
+from sprint.core.breaker.transitions import Transition
 from sprint.core.errors import ConfigError, RequestError
 from sprint.core.monitor.history import POINTS_PER_BREAKER_MAX, TRANSITIONS_PER_BREAKER_MAX
 from sprint.core.monitor.orders import OPERATOR, order_of
@@ -106,6 +108,7 @@ class BreakerEndpoints:
         below = known.below if known else breaker.policy
         try:
             policy = policy_with(below, fields)
+            check_trials(breaker.name, policy)
         except ConfigError as error:
             raise RequestError("bad_query", str(error)) from error
         breaker.adopt(policy)
@@ -148,7 +151,7 @@ class BreakerEndpoints:
         explanation = breaker.explain()
         told: dict[str, Any] = msgspec.to_builtins(explanation)
         offset_s = self._feed.unix_offset_s
-        rows = [transition_row(each, each.number, offset_s) for each in explanation.last_transitions]
+        rows = [_own_row(each, offset_s) for each in explanation.last_transitions]
         return {**told, "last_transitions": rows}
 
     def _policy(self, breaker: CircuitBreaker) -> dict[str, Any]:
@@ -168,6 +171,12 @@ class BreakerEndpoints:
             return breaker
         names = [breaker.name for breaker in self._registry]
         raise RequestError("unknown_breaker", f"no breaker {name[:128]!a}; {_near(name, names)}")
+
+
+def _own_row(transition: Transition, unix_offset_s: float) -> dict[str, Any]:
+    """Return a transition with its number among those of its breaker: history and watchers count all."""
+    row: dict[str, Any] = msgspec.to_builtins(transition_row(transition, transition.number, unix_offset_s))
+    return {"own_number": row.pop("number"), **row}
 
 
 def _near(name: str, names: list[str]) -> str:

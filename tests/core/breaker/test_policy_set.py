@@ -30,10 +30,10 @@ def test_what_is_called_stands_on_the_tier_that_is_served() -> None:
 
 
 def test_each_layer_is_laid_over_the_one_below_figure_by_figure() -> None:
-    found = laid(high={"trial_lease_s": 5}, source={"half_open_calls": 4}, one={"backoff": {"longest_s": 9}})
+    found = laid(high={"trial_lease_s": 5}, source={"failures_to_open": 4}, one={"backoff": {"longest_s": 9}})
     assert found.named["low"].trial_lease_s == 1
     one = found.own[ONE]
-    assert (one.name, one.trial_lease_s, one.half_open_calls) == (ONE, 5, 4)
+    assert (one.name, one.trial_lease_s, one.failures_to_open) == (ONE, 5, 4)
     assert (one.backoff.base_s, one.backoff.longest_s) == (4, 9)
     assert list(found.in_use) == ["high", "source", ONE]
 
@@ -56,6 +56,8 @@ def test_a_figure_is_taken_from_the_layer_below_unless_it_is_packaged_with_its_o
             "breakers.sorce: no such policy; there are low, high, source, and a breaker's own by its",
         ),
         ("sink:x", {}, 'breakers."sink:x": a breaker\'s name begins with what it calls'),
+        ("source", {"half_open_calls": 2}, "breakers.source.half_open_calls = 2; want 1: a source makes one"),
+        (ONE, {"half_open_calls": 2}, f'breakers."{ONE}".half_open_calls = 2; want 1: a source makes one'),
         (ONE, {"half_open_calls": 0}, f'breakers."{ONE}".half_open_calls: 0; want `int` >= 1'),
         (
             ONE,

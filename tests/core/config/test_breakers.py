@@ -130,6 +130,8 @@ def test_the_origin_of_a_figure_is_the_highest_layer_that_has_it() -> None:
         ),
         ("[breakers.source]\nbackoff = 1\n", "source.backoff is not a table; want [breakers.source.backoff]"),
         ("[breakers.source]\nhalf_open_calls = 0\n", "source.half_open_calls = 0: Expected `int` >= 1"),
+        ("[breakers.source]\nhalf_open_calls = 2\n", "breakers.source.half_open_calls = 2; want 1: a source"),
+        (f'[breakers."{ALICE}"]\nhalf_open_calls = 2\n', f'breakers."{ALICE}".half_open_calls = 2; want 1'),
         ("[breakers.source]\nshadow = 'none'\n", "source.shadow = 'none': Expected `bool`, got `str`"),
         ("[breakers.source]\nname = 'x'\n", "unknown key breakers.source.name"),
         ("[breakers]\ngroup_ejected_percent_max = 101\n", "percent_max = 101: Expected `float` <= 100.0"),

@@ -21,7 +21,9 @@ from sprint.tools.web.router import Router, Site
 from sprint.tools.web.server import Listener, serve
 
 POLICIES = {
-    "source": Policy(name="source", failures_to_open=2, backoff=BackoffPolicy(base_s=60.0)),
+    "source": Policy(
+        name="source", failures_to_open=2, half_open_calls=1, backoff=BackoffPolicy(base_s=60.0)
+    ),
     "store": Policy(name="store"),
 }
 ALICE = "source:litecoin-regtest:alice"

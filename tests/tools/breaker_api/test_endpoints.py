@@ -53,8 +53,26 @@ def test_one_breaker_shows_all_that_decides() -> None:
             (transition,) = told["explanation"]["last_transitions"]
             assert (transition["from"], transition["to"]) == ("closed", "open")
             assert transition["at"] == told["since"]
+            assert transition["own_number"] == 1
             assert msgspec.convert(told["config"], Policy) == POLICIES["source"]
             assert told["laid_over"] is None
+
+    asyncio.run(main())
+
+
+def test_a_number_means_the_same_wherever_it_stands() -> None:
+    """`number` was of one breaker in the explanation, and of all of them in the history."""
+
+    async def main() -> None:
+        async with served() as each:
+            store = each.registry.get("store", "store")
+            assert store.force_open()
+            assert store.reset()
+            fail(each)
+            (own,) = (await each.client.get(ONE)).json()["explanation"]["last_transitions"]
+            (among_all,) = (await each.client.get(f"{ONE}/history")).json()["transitions"]
+            assert (own.pop("own_number"), among_all.pop("number")) == (1, 3)
+            assert own == among_all
 
     asyncio.run(main())
 
@@ -117,15 +135,15 @@ def test_an_order_is_obeyed_logged_and_answered_with_the_row(caplog: pytest.LogC
 def test_figures_laid_over_hold_until_taken_back_or_until_a_reload_brings_others() -> None:
     async def main() -> None:
         async with served() as each:
-            put = {"half_open_calls": 2, "backoff": {"base_s": 3}}
+            put = {"trial_lease_s": 2, "backoff": {"base_s": 3}}
             told = (await each.client.put(f"{ONE}/config", json=put)).json()
-            assert (told["config"]["half_open_calls"], told["config"]["backoff"]["base_s"]) == (2, 3.0)
+            assert (told["config"]["trial_lease_s"], told["config"]["backoff"]["base_s"]) == (2.0, 3.0)
             assert told["laid_over"]["fields"] == put
-            assert each.alice.policy.half_open_calls == 2
+            assert each.alice.policy.trial_lease_s == 2.0
             assert each.registry.get("other", "source").policy == POLICIES["source"]
             # What a PUT leaves out is as it was below, not as the one before had it.
             told = (await each.client.put(f"{ONE}/config", json={"failures_to_open": 9})).json()
-            assert (told["config"]["half_open_calls"], told["config"]["failures_to_open"]) == (5, 9)
+            assert (told["config"]["trial_lease_s"], told["config"]["failures_to_open"]) == (30.0, 9)
             assert (await each.client.get(f"{ONE}/config")).json() == told
             assert (await each.client.put(f"{ONE}/config", json={})).json()["laid_over"] is None
             assert each.alice.policy == POLICIES["source"]
@@ -142,6 +160,7 @@ def test_figures_laid_over_hold_until_taken_back_or_until_a_reload_brings_others
     ("body", "said"),
     [
         (b'{"half_open_calls": 0}', "half_open_calls: 0; want `int` >= 1"),
+        (b'{"half_open_calls": 2}', "half_open_calls = 2; want 1: a source makes one call, its connection"),
         (b'{"half_open_cals": 2}', "did you mean half_open_calls?"),
         (b'{"failures_to_open": 9, "window": {"buckets": 11}}', "window.buckets: 11; want `int` <= 10"),
     ],
