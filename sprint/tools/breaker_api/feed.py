@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import threading
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Protocol
 
 from sprint.core.breaker.transitions import Transition
@@ -58,7 +59,8 @@ class BreakerFeed:
         self._clock = clock
         self._wall_clock = wall_clock
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._numbers = itertools.count(1)
+        self._numbers: Iterator[int] = itertools.count(1)
+        self._numbering = threading.Lock()
         self._waiting: deque[tuple[int, Transition]] = deque(maxlen=TRANSITIONS_WAITING_MAX)
         self._seq = 0
         self._known: dict[str, BreakerRow] | None = None  # what the watchers have been told
@@ -116,7 +118,8 @@ class BreakerFeed:
 
     def _heard(self, transition: Transition) -> None:
         """Take a transition, in whatever thread it happened."""
-        self._waiting.append((next(self._numbers), transition))
+        with self._numbering:  # else a thread could stop between its number and its place
+            self._waiting.append((next(self._numbers), transition))
         loop = self._loop
         if loop is not None:
             loop.call_soon_threadsafe(self.tell_waiting)

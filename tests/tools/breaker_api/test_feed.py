@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -20,6 +21,8 @@ from sprint.tools.breaker_api.feed import TRANSITIONS_WAITING_MAX
 from sprint.tools.web import websocket
 from tests.tools.breaker_api.serving import ALICE, Served, fail, received, served
 from tests.tools.relay.serving import until
+
+OVERTAKING_S = 0.2  # so long one thread is held up, unless the other comes through
 
 
 def test_a_watcher_is_given_all_rows_first_and_then_what_changed() -> None:
@@ -283,3 +286,47 @@ def test_a_round_that_fails_is_logged_and_the_next_one_serves(
         "a round over the breakers' figures failed",
         "a round over the breakers' rows failed",
     ]
+
+
+class Numbers:
+    """Gives numbers, and lets another thread go on, if it can, between the first and its use."""
+
+    def __init__(self) -> None:
+        self.given = 0
+        self.first_is_given = threading.Event()
+        self.second_is_heard = threading.Event()
+
+    def __iter__(self) -> Iterator[int]:
+        return self
+
+    def __next__(self) -> int:
+        self.given += 1
+        number = self.given
+        if number == 1:
+            self.first_is_given.set()
+            self.second_is_heard.wait(OVERTAKING_S)
+        return number
+
+
+def test_transitions_of_two_threads_wait_in_the_order_of_their_numbers() -> None:
+    """One had taken number 1, another then 2 and its place, and the history began with 2."""
+
+    async def main() -> None:
+        async with served() as each:
+            each.feed._numbers = numbers = Numbers()
+            first = threading.Thread(target=each.registry.get("store", "store").force_open)
+
+            def second() -> None:
+                assert numbers.first_is_given.wait(10)
+                each.alice.force_open()
+                numbers.second_is_heard.set()
+
+            threads = [first, threading.Thread(target=second)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(10)
+            assert [number for number, _ in each.feed._waiting] == [1, 2]
+            await asyncio.sleep(0)
+
+    asyncio.run(main())
