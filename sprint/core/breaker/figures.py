@@ -145,3 +145,4 @@ class Figures:
         self.window.clear()
         self.latency.clear()
         self.failures_in_a_row = 0
+        self.health, self._why = None, ""

@@ -18,7 +18,7 @@ from sprint.core.breaker.figures import Figures
 from sprint.core.breaker.interfaces import Ejection
 from sprint.core.breaker.lane import Lane
 from sprint.core.breaker.opening import Opening
-from sprint.core.breaker.outcomes import Evidence, Outcome, Rng, State, Statistics, because
+from sprint.core.breaker.outcomes import Evidence, Outcome, Rng, State, Statistics, because, ordered
 from sprint.core.breaker.policy import Policy
 from sprint.core.breaker.policy_table import check_policy
 from sprint.core.breaker.transitions import FRESH_AFTER, TRANSITIONS, Cause, Transition
@@ -327,7 +327,8 @@ class Machine:
         self._advance(now)
         if (self.state, cause) not in TRANSITIONS:
             return False
-        self._move(cause, Evidence(detector="operator", text=why or f"an operator's {cause}"))
+        self.opening.interrupt()
+        self._move(cause, ordered(cause, why))
         return True
 
     def _move(self, cause: Cause, evidence: Evidence) -> None:

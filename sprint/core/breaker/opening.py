@@ -54,11 +54,14 @@ class Opening:
             self._recovery.recovered(max(0.0, now - self._outage_since))
             self._outage_since = None
 
+    def interrupt(self) -> None:
+        """Take an operator's word: how long the outage would have lasted nobody knows now."""
+        self._outage_since = None
+
     def forget(self) -> None:
         """Begin anew after an operator's reset; the learned time of recovery stays."""
         self.step = -1
         self.failed_trials = 0
-        self._outage_since = None
 
     def delay_s(self, rng: Rng) -> float:
         """Return after how many seconds a trial is due."""

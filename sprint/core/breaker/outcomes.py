@@ -22,20 +22,23 @@ Rng = Callable[[], float]
 
 # Of what an error says, so much stands in evidence: it may have come from whoever was called.
 WHY_LENGTH_MAX = 200
+# Who gave an order stands before the operator's reason, which is bounded as well.
+ORDER_LENGTH_MAX = 240
 
 
 def because(text: str, why: str) -> str:
-    """Return a sentence with why it is so behind it, cut and made printable; the sentence alone without.
+    """Return a sentence with why it is so behind it, cut and made printable; the sentence alone without."""
+    return f"{text}: {plain(why, WHY_LENGTH_MAX)}" if why else text
+
+
+def plain(text: str, length_max: int) -> str:
+    """Return a text of others cut and made printable, as a breaker may keep it.
 
     One letter beyond Latin-1 makes Python keep all of a text in two or four bytes each, and a breaker keeps
     64 sentences: such letters are question marks here, so that it stays within its memory.
     """
-    if not why:
-        return text
-    shown = "".join(
-        letter if letter.isprintable() and letter <= "ÿ" else "?" for letter in why[:WHY_LENGTH_MAX]
-    )
-    return f"{text}: {shown}..." if len(why) > WHY_LENGTH_MAX else f"{text}: {shown}"
+    shown = "".join(letter if letter.isprintable() and letter <= "ÿ" else "?" for letter in text[:length_max])
+    return f"{shown}..." if len(text) > length_max else shown
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +53,11 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     limit: float = 0.0
     calls: int = 0
     text: str
+
+
+def ordered(cause: str, why: str) -> Evidence:
+    """Return the evidence of an operator's word: why, as a breaker may keep it, or else what it was."""
+    return Evidence(detector="operator", text=plain(why, ORDER_LENGTH_MAX) or f"an operator's {cause}")
 
 
 class Statistics(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ import pytest
 from sprint.core.breaker.count_window import CALLS_MAX
 from sprint.core.breaker.lane import LANE_CALLS_MAX
 from sprint.core.breaker.machine import TRANSITIONS_KEPT_MAX, Machine
-from sprint.core.breaker.outcomes import WHY_LENGTH_MAX
+from sprint.core.breaker.outcomes import ORDER_LENGTH_MAX, WHY_LENGTH_MAX
 from sprint.core.breaker.policy import (
     AdaptivePolicy,
     HealthPolicy,
@@ -32,7 +32,8 @@ LARGEST = (
 
 
 @pytest.mark.parametrize("window", LARGEST, ids=["time", "count"])
-def test_a_breaker_with_everything_on_stays_within_its_memory(window: WindowPolicy) -> None:
+@pytest.mark.parametrize("last", ["failures", "orders"])
+def test_a_breaker_with_everything_on_stays_within_its_memory(window: WindowPolicy, last: str) -> None:
     policy = Policy(
         failures_to_open=1,
         half_open_calls=1,
@@ -43,12 +44,12 @@ def test_a_breaker_with_everything_on_stays_within_its_memory(window: WindowPoli
         recovery=RecoveryPolicy(enabled=True),
         prediction=PredictionPolicy(enabled=True, interval_s=1.0),
     )
+    end = failed if last == "failures" else ordered
     source = random.Random(1)
     tracemalloc.start()
     try:
         busy = [
-            failed(used(Machine("callee", policy, now=0.0, rng=source.random), source))
-            for _ in range(MACHINES)
+            end(used(Machine("callee", policy, now=0.0, rng=source.random), source)) for _ in range(MACHINES)
         ]
         held, _ = tracemalloc.get_traced_memory()
     finally:
@@ -81,4 +82,14 @@ def failed(machine: Machine) -> Machine:
         permit = machine.admit(now)
         assert permit is not None
         machine.settle(permit, "failure", 0.1, now, "\N{GRINNING FACE}" * (WHY_LENGTH_MAX + 1))
+    return machine
+
+
+def ordered(machine: Machine) -> Machine:
+    """Return it with as many transitions as it keeps, each an operator's with the longest reason.
+
+    A reason in letters of four bytes had made it 93 KiB.
+    """
+    for number in range(TRANSITIONS_KEPT_MAX):
+        machine.reset(60.0 + number, "\N{GRINNING FACE}" * ORDER_LENGTH_MAX + str(number))
     return machine

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sprint.core.breaker.machine import Machine
-from sprint.core.breaker.outcomes import WHY_LENGTH_MAX, Outcome, because
+from sprint.core.breaker.outcomes import ORDER_LENGTH_MAX, WHY_LENGTH_MAX, Outcome, because
 from sprint.core.breaker.policy import Policy
+from sprint.core.monitor.orders import OPERATOR, REASON_LENGTH_MAX
 from tests.core.breaker.test_machine import POLICY, admitted, call, opened, state_of
 
 REFUSED = "connection refused"
@@ -68,3 +69,20 @@ def test_a_trial_that_was_brought_forward_and_fails_takes_the_next_step_as_any()
     call(breaker, "failure", 1.0)
     assert breaker.retry_after_s(1.0) == 20.0
     assert breaker.opening.by == "backoff"
+
+
+@given(st.text())
+def test_an_operators_reason_is_cut_and_printable(why: str) -> None:
+    breaker = Machine("node", POLICY, now=0.0, rng=lambda: 0.5)
+    breaker.force_open(0.0, why)
+    text = breaker.evidence.text
+    assert text.isprintable()
+    assert 0 < len(text) <= ORDER_LENGTH_MAX + len("...")
+    assert (text == "an operator's forced_open") == (why in ("", "an operator's forced_open"))
+
+
+def test_the_longest_reason_that_the_admin_api_takes_is_kept_whole() -> None:
+    breaker = Machine("node", POLICY, now=0.0, rng=lambda: 0.5)
+    why = f"{OPERATOR}: {'x' * REASON_LENGTH_MAX}"
+    breaker.force_open(0.0, why)
+    assert breaker.evidence.text == why

@@ -333,3 +333,14 @@ def test_poor_health_opens_before_anything_else_does() -> None:
         call(breaker, "failure" if number % 2 else "success", 0.0, latency_s=20.0)
     breaker.evaluate(0.0, resource_share=1.0)
     assert (state_of(breaker), breaker.evidence.detector) == ("open", "health")
+    assert breaker.figures.health_score() is not None
+
+
+def test_fresh_statistics_have_no_health_of_before() -> None:
+    """After a reset it told the score of calls that no longer counted, until the next look a minute on."""
+    breaker = machine(replace(POLICY, health=replace(POLICY.health, enabled=True)))
+    call(breaker, "failure", 0.0)
+    breaker.evaluate_health(0.0, resource_share=0.5)
+    assert breaker.figures.health_score() is not None
+    breaker.reset(1.0)
+    assert breaker.figures.health_score() is None

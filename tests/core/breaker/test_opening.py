@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sprint.core.breaker.machine import Machine
 from sprint.core.breaker.opening import Opening
 from sprint.core.breaker.policy import BackoffPolicy, Policy, RecoveryPolicy
+from tests.core.breaker.test_machine import call, state_of
 
 BACKOFF = BackoffPolicy(base_s=15.0, multiplier=1.5, longest_s=120.0, jitter="none")
 POLICY = Policy(backoff=BACKOFF, recovery=RecoveryPolicy(enabled=True))
+LEARNING = Policy(failures_to_open=1, half_open_calls=1, recovery=RecoveryPolicy(enabled=True))
 HEALTH = st.none() | st.floats(0.0, 1.0)
 
 
@@ -70,3 +74,27 @@ def test_no_delay_is_longer_than_the_longest(health: float | None, failed: int, 
 def test_worse_health_never_brings_the_first_trial_forward(one: float, other: float) -> None:
     worse, better = sorted((one, other))
     assert begun(worse).delay_s(half) >= begun(better).delay_s(half)
+
+
+@pytest.mark.parametrize("order", ["force_open", "force_close", "reset"])
+def test_the_time_an_operator_held_a_breaker_is_not_learned_as_time_of_recovery(order: str) -> None:
+    """A day of maintenance made the first trial of every later outage wait for the longest delay."""
+    breaker = Machine("node", LEARNING, now=0.0, rng=half)
+    assert breaker.opening.probability(1.0) == Opening(LEARNING).probability(1.0)
+    call(breaker, "failure", 0.0)
+    assert state_of(breaker) == "open"
+    assert getattr(breaker, order)(1.0)
+    breaker.release(86_400.0)
+    breaker.force_open(86_400.0)
+    breaker.release(86_400.0)
+    call(breaker, "success", 86_400.0)
+    assert state_of(breaker) == "closed"
+    assert breaker.opening.probability(1.0) == Opening(LEARNING).probability(1.0)
+
+
+def test_an_outage_that_nobody_meddled_with_is_learned() -> None:
+    breaker = Machine("node", LEARNING, now=0.0, rng=half)
+    call(breaker, "failure", 0.0)
+    call(breaker, "success", 86_400.0)
+    assert state_of(breaker) == "closed"
+    assert breaker.opening.probability(1.0) < Opening(LEARNING).probability(1.0)
