@@ -16,6 +16,7 @@ from sprint.core.monitor.rows import BreakerRow
 from sprint.tools.breaker_api.endpoints import BreakerEndpoints
 from sprint.tools.breaker_api.feed import BreakerFeed
 from sprint.tools.relay.admin_sources import SourceEndpoints
+from sprint.tools.relay.breakers import source_breaker_name
 from sprint.tools.relay.listeners import ADMIN_CONNECTIONS_MAX, add_metrics
 from sprint.tools.relay.live_sources import LiveSources
 from sprint.tools.relay.sources.paused import PausedSource
@@ -65,7 +66,8 @@ class AdminApi:
         """Answer with the service's health, and with what breakers and sources add to it."""
         rows = list((await self._feed.rows()).values())
         health = self._view.health()
-        out = [row for row in rows if rejects(row)]
+        resting = self._resting()
+        out = [row for row in rows if rejects(row) and row.name not in resting]
         reasons = [f"breaker {row.name} is {row.state}: {row.reason}" for row in out]
         status = "degraded" if health["status"] == "ok" and out else health["status"]
         chains = {
@@ -81,6 +83,15 @@ class AdminApi:
             "chains": chains,
         }
         return Response(msgspec.json.encode(told))
+
+    def _resting(self) -> set[str]:
+        """Name the breakers of sources that an operator has paused: nothing is missing by them."""
+        return {
+            source_breaker_name(chain_id, source.spec.name)
+            for chain_id, chain in self._chains.items()
+            for source in chain.sources
+            if isinstance(source, PausedSource)
+        }
 
     @staticmethod
     def _counts(chain_id: str, chain: ServedChain, rows: list[BreakerRow]) -> dict[str, Any]:
