@@ -36,6 +36,8 @@ def order_of(fields: Mapping[str, Any], actions: tuple[str, ...] = ACTIONS) -> O
 def reason_of(fields: Mapping[str, Any]) -> str:
     """Return the reason of some fields, empty where there is none. It goes into logs, so it is one line."""
     reason = fields.get("reason", "")
+    if isinstance(reason, str) and reason.isspace():
+        raise ConfigError("reason: blank; say why, or leave it out")
     if not isinstance(reason, str) or not reason.isprintable() or len(reason) > REASON_LENGTH_MAX:
         what = f"{len(reason)} characters" if isinstance(reason, str) else shown(reason)
         raise ConfigError(f"reason: {what}; want one line of up to {REASON_LENGTH_MAX} printable characters")
@@ -46,7 +48,8 @@ def refuse_unknown(fields: Mapping[str, Any], *known: str) -> None:
     """Refuse a key that is not known: a misspelt one must not be passed over."""
     unknown = next((key for key in fields if key not in known), None)
     if unknown is not None:
-        raise ConfigError(f"no key {shown(unknown)}; there is {', '.join(known)}")
+        there_is = f"there is {', '.join(known)}" if known else "none is taken here"
+        raise ConfigError(f"no key {shown(unknown)}; {there_is}")
 
 
 def shown(value: object) -> str:

@@ -32,7 +32,7 @@ from sprint.core.breaker.replay import RecordedCall, Replayed, replay
 from sprint.core.breaker.trials import Permit
 from sprint.core.errors import CircuitOpenError, ConfigError
 from sprint.tools import runtime
-from sprint.tools.breaker.awaiting import PLAIN_TYPES, is_awaitable
+from sprint.tools.breaker.awaiting import PLAIN_TYPES, is_awaitable, settled
 from sprint.tools.breaker.held_permit import HeldPermit
 from sprint.tools.breaker.judge import Judge, why_of
 from sprint.tools.breaker.listeners import Listener, Listeners
@@ -132,14 +132,16 @@ class CircuitBreaker:
     ) -> Result:
         """Call a function; where it is not let through or fails, return what `fallback(error)` gives.
 
-        An exception that is no failure to the judge is raised. An async function needs an async fallback.
+        An exception that is no failure to the judge is raised. What the fallback of an async function gives
+        is awaited where it has to be.
         """
         try:
             result = self.call(function, *args, **kwargs)
         except Exception as error:
             if not self._falls_back(error):
                 raise
-            return fallback(error)
+            value = fallback(error)
+            return cast("Result", settled(value)) if inspect.iscoroutinefunction(function) else value
         if type(result) not in PLAIN_TYPES and is_awaitable(result):
             return cast("Result", self._awaited_or(fallback, cast("Awaitable[Result]", result)))
         return result
@@ -372,7 +374,7 @@ class CircuitBreaker:
         except Exception as error:
             if not self._falls_back(error):
                 raise
-            return await cast("Awaitable[object]", fallback(error))
+            return await settled(fallback(error))
 
     def _falls_back(self, error: BaseException) -> bool:
         return isinstance(error, CircuitOpenError) or self.judge.of_error(error) == "failure"

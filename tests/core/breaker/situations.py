@@ -220,7 +220,8 @@ SITUATIONS = [
         "the tier says how many",
     ),
     Situation(
-        "the first of three trials fails", one_trial_of_three_fails, "open, then open",
+        "the first of three trials fails; then the other two succeed",
+        one_trial_of_three_fails, "open, then open",
         (
             "half_open, then closed: by rate, when all have ended", "= (success threshold 3 of 3)",
             "= (its one trial)", "=", "= (its one trial)",
@@ -229,7 +230,8 @@ SITUATIONS = [
         "one failure is enough to spare what has not recovered the other calls",
     ),
     Situation(
-        "three trials succeed", all_trials_succeed, "half_open, then closed",
+        "the first of three trials succeeds; then the other two",
+        all_trials_succeed, "half_open, then closed",
         ("=", "=", "closed after one", "=", "closed after one", "="),
         "one success is little evidence",
     ),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sprint.core.errors import ConfigError
-from sprint.core.monitor.orders import ACTIONS, REASON_LENGTH_MAX, Order, order_of
+from sprint.core.monitor.orders import ACTIONS, REASON_LENGTH_MAX, Order, order_of, refuse_unknown
 
 JSON: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=300),
@@ -40,6 +40,18 @@ def test_a_reason_is_taken_up_to_its_limit() -> None:
     assert order_of({"action": "reset"}) == Order("reset", "")
     with pytest.raises(ConfigError, match=f"reason: {REASON_LENGTH_MAX + 1} characters; want one line"):
         order_of({"action": "reset", "reason": "x" * (REASON_LENGTH_MAX + 1)})
+
+
+@pytest.mark.parametrize("reason", [" ", "   ", "\t", "\u00a0"])
+def test_a_blank_reason_is_no_reason(reason: str) -> None:
+    with pytest.raises(ConfigError, match="reason: blank; say why, or leave it out"):
+        order_of({"action": "reset", "reason": reason})
+
+
+def test_a_key_where_none_is_taken_is_told_so() -> None:
+    with pytest.raises(ConfigError, match="no key 'limti'; none is taken here"):
+        refuse_unknown({"limti": "3"})
+    refuse_unknown({})
 
 
 @pytest.mark.parametrize("reason", ["a\nfalse line", "\x1b[2J", "\u2028", None, 3])

@@ -166,6 +166,28 @@ def test_a_fallback_of_an_async_function_is_awaited(breaker: CircuitBreaker) -> 
     assert asyncio.run(main()) == ["Down", "Down", "Down", "CircuitOpenError"]
 
 
+def cached(_: BaseException) -> Any:
+    return "cached"
+
+
+def test_a_plain_fallback_of_an_async_function_is_not_awaited(breaker: CircuitBreaker) -> None:
+    async def main() -> list[object]:
+        guarded = breaker.guard(fallback=lambda error: type(error).__name__)(fails_later)
+        called = [await breaker.call_or(cached, fails_later) for _ in range(2)]
+        return [*called, *[await guarded() for _ in range(2)]]
+
+    assert asyncio.run(main()) == ["cached", "cached", "Down", "CircuitOpenError"]
+
+
+def test_a_plain_fallback_answers_also_where_an_async_function_is_not_called(breaker: CircuitBreaker) -> None:
+    breaker.force_open()
+
+    async def main() -> object:
+        return await breaker.call_or(cached, works_later)
+
+    assert asyncio.run(main()) == "cached"
+
+
 def test_a_permit_counts_once(breaker: CircuitBreaker, clock: Clock) -> None:
     permit = breaker.admit()
     clock.now += 0.5
