@@ -129,6 +129,22 @@ class BreakerRegistry:
             self._leave_group(name)
             return self._registry.remove(name)
 
+    def join(self, name: str, group: str) -> bool:
+        """Put a breaker that there is into a group; it counts as out where it is. False: it is in one."""
+        with self._lock:
+            breaker = self._registry.find(name)
+            if breaker is None or name in self._group_of:
+                return False
+            self._join(breaker, group)
+            if breaker.state not in ("closed", "force_close"):
+                self._group_of[name].note(name)
+            return True
+
+    def leave(self, name: str) -> None:
+        """Take a breaker out of its group: nobody calls what it guards, so it stands in for no one."""
+        with self._lock:
+            self._leave_group(name)
+
     def group(self, name: str, *, ejected_percent_max: float = 100.0) -> LockedGroup:
         """Return a group, made if there is none. `ejected_percent_max` of its members may be out at once."""
         with self._lock:

@@ -24,6 +24,7 @@ from sprint.tools.runtime import log_fields
 SOURCE_POLICY = "source"
 STORE_POLICY = "store"
 STORE_NAME = "store"
+RESUMED = "the source is resumed"
 _OF_TRIALS = ("trial_due", "trial_failed", "trials_undecided")
 log = logging.getLogger(__name__)
 
@@ -55,9 +56,19 @@ class RelayBreakers:
         return f"RelayBreakers({self.tier}, {self.registry!r})"
 
     def source(self, chain_id: str, spec: SourceSpec) -> CircuitBreaker:
-        """Return the breaker of a source. Its chain is its group: the last that serves is not cut off."""
+        """Return the breaker of a source. Its chain is its group: the last that serves is not cut off.
+
+        One that rested is back in the group, with a clean record: an operator wants it tried.
+        """
         self.registry.set_ejection(chain_id, self._settings.group_ejected_percent_max)
-        return self.registry.get(source_breaker_name(chain_id, spec.name), SOURCE_POLICY, group=chain_id)
+        breaker = self.registry.get(source_breaker_name(chain_id, spec.name), SOURCE_POLICY, group=chain_id)
+        if self.registry.join(breaker.name, chain_id) and breaker.state in ("open", "half_open"):
+            breaker.reset(RESUMED)
+        return breaker
+
+    def rest_source(self, chain_id: str, name: str) -> None:
+        """Keep the breaker of a source that rests, outside of its group: it takes nobody's place there."""
+        self.registry.leave(source_breaker_name(chain_id, name))
 
     def store(self) -> CircuitBreaker:
         """Return the breaker of the store's writer."""

@@ -29,6 +29,11 @@ class SourceGuards:
         self._breakers.registry.group(chain_id).somebody_but = _somebody_but(chain_id, intake)
         return SourceGuard(breaker, partial(self._share_with_provider, breaker.name))
 
+    def rest(self, chain_id: str, name: str) -> None:
+        """Leave a source out of account that rests, until it has a guard again."""
+        self._specs.pop(source_breaker_name(chain_id, name), None)
+        self._breakers.rest_source(chain_id, name)
+
     def remove(self, chain_id: str, name: str) -> None:
         """Forget the breaker of a source that is removed for good."""
         self._specs.pop(source_breaker_name(chain_id, name), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
+from sprint.core.errors import RequestError
 from sprint.core.relay.source_url import SourceSpec
 from sprint.tools.relay.source_guards import SourceGuards
 from sprint.tools.relay.sources import new_source
@@ -15,6 +16,7 @@ from sprint.tools.relay.stages import StageObserver
 from sprint.tools.relay.view import ServedChain
 
 REMOVED = "the config no longer names it"
+STOPPING = "the relay stops; no source is started any more"
 
 
 class SourceTasks:
@@ -30,6 +32,7 @@ class SourceTasks:
         self._observer = observer
         self._guards = guards
         self._tasks: dict[Source, asyncio.Task[None]] = {}
+        self._stopping = False
         # Held by whoever changes which sources there are: a reload and an operator may want to at once.
         self.changing = asyncio.Lock()
 
@@ -43,12 +46,17 @@ class SourceTasks:
                 self._run(chain_id, source)
 
     def make(self, chain_id: str, spec: SourceSpec) -> Source:
-        """Make a source of a chain that is followed; nothing is connected to yet."""
+        """Make a source of a chain that is followed; nothing is connected to yet.
+
+        ConfigError where it can't be made, RequestError where the relay stops.
+        """
+        self._refuse_while_stopping()
         chain = self._chains[chain_id]
         return new_source(spec, chain.network, chain.intake, self._observer)
 
     def add(self, chain_id: str, source: Source) -> None:
-        """Start one more source."""
+        """Start one more source. RequestError where the relay stops."""
+        self._refuse_while_stopping()
         self._chains[chain_id].sources.append(source)
         self._run(chain_id, source)
 
@@ -67,10 +75,12 @@ class SourceTasks:
         resting = PausedSource(source, reason)
         chain.sources[chain.sources.index(source)] = resting
         await self._end(chain, source, reason)
+        if self._guards is not None:
+            self._guards.rest(chain_id, source.spec.name)
         return resting
 
     def resume(self, chain_id: str, resting: PausedSource) -> Source:
-        """Make a source anew in the place of one that rests, and start it. ConfigError where it can't be."""
+        """Make a source anew in the place of one that rests, and start it; errors are those of `make`."""
         chain = self._chains[chain_id]
         source = self.make(chain_id, resting.spec)
         chain.sources[chain.sources.index(resting)] = source
@@ -86,12 +96,18 @@ class SourceTasks:
         await asyncio.gather(task, return_exceptions=True)
 
     def cancel(self) -> None:
+        """End all sources, and start none from here on: nobody would end it."""
+        self._stopping = True
         for task in self._tasks.values():
             task.cancel()
 
     async def ended(self) -> None:
         """Wait until all that were cancelled have ended."""
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def _refuse_while_stopping(self) -> None:
+        if self._stopping:
+            raise RequestError("source_refused", STOPPING)
 
     def _run(self, chain_id: str, source: Source) -> None:
         if self._guards is not None and isinstance(source, ConnectingSource):

@@ -104,3 +104,21 @@ def test_a_refused_call_names_its_breaker(registry: BreakerRegistry) -> None:
     with pytest.raises(CircuitOpenError) as refused:
         node.call(int)
     assert refused.value.breaker == "node"
+
+
+def test_who_has_left_its_group_takes_no_place_there_and_joins_as_it_is(registry: BreakerRegistry) -> None:
+    gone = registry.get("gone", "free", group="provider")
+    registry.get("kept", "free", group="provider")
+    fail(gone)
+    assert registry.group("provider").out == {"gone"}
+    assert not registry.join("gone", "provider")
+    registry.leave("gone")
+    registry.leave("gone")
+    group = registry.group("provider")
+    assert [*group.members, *group.out] == ["kept"]
+    assert registry.join("gone", "provider")
+    assert group.members == {"kept", "gone"}
+    assert group.out == {"gone"}
+    assert not registry.join("nobody", "provider")
+    gone.reset()
+    assert group.out == frozenset()

@@ -316,3 +316,24 @@ def test_any_body_names_a_source_or_is_refused_in_a_line(fields: dict[str, objec
     except ConfigError as error:
         refused = str(error)
     assert "\n" not in refused
+
+
+def test_none_is_added_or_resumed_once_the_relay_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that an operator added during a stop had been waited for until it ended, which it never did."""
+
+    async def work(relay: Operated) -> None:
+        await relay.operator.pause(CHAIN, "a", "upgrade")
+        made = relay.sources.make(CHAIN, spec("c"))
+        relay.sources.cancel()
+        for wanted in (relay.operator.add(f"c@{URL}"), relay.operator.resume(CHAIN, "a")):
+            with pytest.raises(RequestError, match="the relay stops") as refused:
+                await wanted
+            assert refused.value.code == "source_refused"
+        with pytest.raises(RequestError, match="the relay stops"):
+            relay.sources.add(CHAIN, made)
+        with pytest.raises(RequestError, match="the relay stops"):
+            await relay.live.apply(ConfigChange(sources_removed=(spec("b"),), sources_added=(spec("c"),)))
+        assert relay.names() == ["a", "b"]
+        assert relay.states()["a"] == "paused"
+
+    operated(monkeypatch, work)

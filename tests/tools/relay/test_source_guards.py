@@ -130,3 +130,43 @@ def test_one_that_is_removed_is_told_nothing_more() -> None:
     chain.guards.remove(CHAIN, "gone")
     refused.concerns_provider(REFUSED)
     assert [each.name for each in chain.breakers.registry] == [f"source:{CHAIN}:refused"]
+
+
+def test_one_that_rests_while_its_breaker_is_open_takes_no_place_and_is_back_with_a_clean_record() -> None:
+    """Its breaker had stayed open for ever, and kept another one's place among those that may be out."""
+    chain = Chain()
+    chain.serving = {"bob"}
+    chain.guard(source("bob"))
+    fail(chain.guard(source("alice")))
+    assert chain.breakers.registry.group(CHAIN).out == {f"source:{CHAIN}:alice"}
+    chain.guards.rest(CHAIN, "alice")
+    group = chain.breakers.registry.group(CHAIN)
+    assert [*group.members, *group.out] == [f"source:{CHAIN}:bob"]
+    again = chain.guard(source("alice"))
+    assert (chain.state("alice"), again.retry_after_s()) == ("closed", 0.0)
+    assert len(group.members) == 2
+    fail(again)
+    assert chain.state("alice") == "open"
+
+
+def test_one_that_was_held_open_before_it_rested_is_held_open_after_it() -> None:
+    chain = Chain()
+    chain.guard(source("alice"))
+    found = chain.breakers.registry.find(f"source:{CHAIN}:alice")
+    assert found is not None
+    found.force_open("the rack is moved")
+    chain.guards.rest(CHAIN, "alice")
+    chain.guard(source("alice"))
+    assert chain.state("alice") == "force_open"
+    assert chain.breakers.registry.group(CHAIN).out == {found.name}
+
+
+def test_one_that_rests_is_not_told_what_its_provider_refused() -> None:
+    chain = Chain()
+    chain.serving = {"own"}
+    login = "rpc://user:right@127.0.0.1:1?provider=rack"
+    refused, _ = chain.guard(source("refused", login)), chain.guard(source("resting", login))
+    chain.guards.rest(CHAIN, "resting")
+    for _ in range(3):
+        refused.concerns_provider(REFUSED)
+    assert chain.state("resting") == "closed"
