@@ -41,7 +41,7 @@ TOTALS = Totals(
     response=latency(),
     service=latency(7.0),
     failed=latency(1.0),
-    schedule_error=latency(0.02),
+    schedule_error=msgspec.structs.replace(latency(0.02), ms_p50=0.01, ms_p90=0.01, ms_p95=0.02),
 )
 
 
@@ -163,8 +163,19 @@ def test_a_generator_that_did_not_come_to_its_requests_was_the_limit() -> None:
 def test_a_late_generator_is_the_limit_where_its_lateness_shows_in_what_was_measured(
     error_p99: float, measured_p99: float, *, limited: bool
 ) -> None:
-    totals = with_totals(schedule_error=latency(error_p99), response=latency(measured_p99))
+    quick = msgspec.structs.replace(latency(error_p99), ms_p50=0.1, ms_p90=0.2, ms_p95=0.3)
+    totals = with_totals(schedule_error=quick, response=latency(measured_p99))
     assert check_generator(totals, {}).limited == limited
+
+
+def test_lateness_that_a_long_tail_hides_shows_at_another_percentile() -> None:
+    late = msgspec.structs.replace(latency(10.0), ms_p50=1.2)
+    totals = with_totals(schedule_error=late, response=latency(900.0))
+    check = check_generator(totals, {})
+    assert check.limited
+    assert "p95 6 ms" in check.reasons[0]
+    quick = msgspec.structs.replace(late, ms_p50=0.1, ms_p90=0.3, ms_p95=0.5)
+    assert not check_generator(with_totals(schedule_error=quick, response=latency(900.0)), {}).limited
 
 
 def test_requests_that_waited_for_workers_are_told_and_are_not_the_generators_fault() -> None:
