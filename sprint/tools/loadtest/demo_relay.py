@@ -22,6 +22,7 @@ STOP_TIMEOUT_S = 10.0
 LINE_SIZE_MAX = 64 * 1024
 SAID_LENGTH_MAX = 500
 
+_GUARD = (sys.executable, "-m", "sprint.tools.loadtest.guard")
 _COMMAND = (sys.executable, "-m", "sprint.cli.main", "relay", "--demo", "--port", "0", "--tier", "turbo")
 _OPTIONS = ("--admin-port", "0", "--metrics-port", "0", "--log-format", "json", "--quiet")
 
@@ -45,9 +46,10 @@ async def demo_relay() -> AsyncIterator[str]:
     """Run a relay while within; gives its URL. DemoFailed says what the relay said."""
     with tempfile.TemporaryDirectory(prefix="sprint-demo-") as folder, tempfile.TemporaryFile() as said:
         process = await asyncio.create_subprocess_exec(
+            *_GUARD,
             *_COMMAND,
             *_OPTIONS,
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=said,
             cwd=folder,
@@ -85,8 +87,8 @@ async def _url_of(process: asyncio.subprocess.Process) -> str | None:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        process.terminate()
+    if process.stdin is not None:
+        process.stdin.close()  # the guard then ends the relay
     try:
         async with asyncio.timeout(STOP_TIMEOUT_S):
             await process.wait()

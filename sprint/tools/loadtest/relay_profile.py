@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import httpx
 import msgspec
 
 from sprint.core.errors import SprintError
+from sprint.tools.loadtest.assignment import Trust
 from sprint.tools.loadtest.request_template import RequestForm
 from sprint.tools.loadtest.target_url import TargetUrl
+from sprint.tools.loadtest.tls import tls_context
 
 ASK_TIMEOUT_S = 10.0
+FIRST_BLOCKS_S = 10.0
+ASK_AGAIN_S = 0.1
 CHAINS_MAX = 16
 SUBSCRIBE = '{"op":"subscribe","id":1,"from":"latest"}'
 ANSWERS = '{"op"'  # what a relay says of a subscription begins so, no event does
@@ -35,22 +41,23 @@ class _Block(msgspec.Struct):
     height: int
 
 
-async def relay_forms(url: TargetUrl, address: str, form: RequestForm) -> tuple[RequestForm, ...]:
+class _Chains(msgspec.Struct):
+    chains: list[msgspec.Raw]
+
+
+async def relay_forms(url: TargetUrl, form: RequestForm, trust: Trust) -> tuple[RequestForm, ...]:
     """Return the requests of the mix, in their turn; NoRelay where the target does not answer as one."""
-    del address
-    scheme = "https" if url.is_tls else "http"
     try:
-        async with httpx.AsyncClient(timeout=ASK_TIMEOUT_S, trust_env=False) as client:
-            answer = await client.get(
-                f"{scheme}://{url.host_header}/api/v1/blocks/latest", headers=dict(form.headers)
-            )
-        heights = msgspec.json.decode(answer.raise_for_status().content, type=dict[str, _Block])
+        heights = await _heights(url, form, trust)
     except (httpx.HTTPError, httpx.InvalidURL, msgspec.DecodeError) as error:
         raise NoRelay(
             f"--profile relay: {url.text} does not answer as a relay does: {error}; leave the profile out"
         ) from error
     if not heights:
-        raise NoRelay(f"--profile relay: {url.text} has delivered no block yet; try again when it has")
+        raise NoRelay(
+            f"--profile relay: {url.text} has delivered no block within {FIRST_BLOCKS_S:g} s; "
+            "try again when it has"
+        )
     paths = [
         path.replace("{chain}", chain).replace("{height}", str(block.height))
         for chain, block in list(heights.items())[:CHAINS_MAX]
@@ -63,6 +70,28 @@ async def relay_forms(url: TargetUrl, address: str, form: RequestForm) -> tuple[
         msgspec.structs.replace(form, method="GET", body="", path=paths[place * stride % len(paths)])
         for place in range(len(paths))
     )
+
+
+async def _heights(url: TargetUrl, form: RequestForm, trust: Trust) -> dict[str, _Block]:
+    """Return the newest block of each chain, when each has one: a relay that has just started has none."""
+    verify = tls_context(trust) if url.is_tls else False
+    base = f"{'https' if url.is_tls else 'http'}://{url.host_header}/api/v1"
+    async with httpx.AsyncClient(
+        timeout=ASK_TIMEOUT_S, trust_env=False, verify=verify, headers=dict(form.headers)
+    ) as client:
+
+        async def asked(path: str) -> bytes:
+            answer = await client.get(f"{base}/{path}")
+            return answer.raise_for_status().content
+
+        chains = len(msgspec.json.decode(await asked("chains"), type=_Chains).chains)
+        heights: dict[str, _Block] = {}
+        for _ in range(round(FIRST_BLOCKS_S / ASK_AGAIN_S)):
+            heights = msgspec.json.decode(await asked("blocks/latest"), type=dict[str, _Block])
+            if len(heights) >= chains:
+                break
+            await asyncio.sleep(ASK_AGAIN_S)
+        return heights
 
 
 def relay_stream(url: TargetUrl) -> TargetUrl:

@@ -64,7 +64,7 @@ def _service(options: LoadOptions) -> ServiceWork:
 
 async def _requests(options: LoadOptions, url: TargetUrl, address: str, *, is_relay: bool) -> HttpWork:
     is_mix = options.profile == "relay" or is_relay
-    forms = await relay_forms(url, address, options.form) if is_mix else (options.form,)
+    forms = await relay_forms(url, options.form, options.trust) if is_mix else (options.form,)
     return HttpWork(
         url=url,
         address=address,
