@@ -13,7 +13,7 @@ from tests.integration.breaker_story import SCENES, Story, Told
 TIMEOUT_S = 120.0
 BACK_S_MAX = 60.0  # the longest delay of a breaker is 30 s, and a silent trial takes 12 s
 SILENT = "closed > open: 3 failures in a row, limit 3: no answer to "
-CLOSED_BY_TRIAL = "half_open > closed: 1 trials succeeded, 1 asked for"
+CLOSED_BY_TRIAL = "half_open > closed: 1 trial succeeded, 1 asked for"
 
 
 @pytest.fixture(scope="module")

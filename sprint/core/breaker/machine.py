@@ -17,6 +17,7 @@ from collections import Counter, deque
 from sprint.core.breaker.figures import Figures
 from sprint.core.breaker.interfaces import Ejection
 from sprint.core.breaker.lane import Lane
+from sprint.core.breaker.names import check_name
 from sprint.core.breaker.opening import Opening
 from sprint.core.breaker.outcomes import Evidence, Outcome, Rng, State, Statistics, because, ordered
 from sprint.core.breaker.policy import Policy
@@ -39,7 +40,7 @@ class Machine:
     """One breaker. `rng` gives the jitter."""
 
     def __init__(self, name: str, policy: Policy, *, now: float, rng: Rng) -> None:
-        self.name = name
+        self.name = check_name(name)
         self.policy = check_policy(policy, f"breaker {name!r}")
         self.state: State = "closed"
         self.generation = 1
@@ -291,7 +292,8 @@ class Machine:
             self._reopen("trial_failed", _slow_trials(trials, limit))
             return
         self.opening.recovered(self._now)
-        text = f"{trials.successes} trials succeeded, {trials.budget} asked for"
+        trials_said = "1 trial" if trials.successes == 1 else f"{trials.successes} trials"
+        text = f"{trials_said} succeeded, {trials.budget} asked for"
         self._move(
             "trials_succeeded",
             Evidence(

@@ -27,7 +27,7 @@ from sprint.core.breaker.policy_set import check_trials
 from sprint.core.breaker.transitions import Transition
 from sprint.core.errors import ConfigError, RequestError
 from sprint.core.monitor.history import POINTS_PER_BREAKER_MAX, TRANSITIONS_PER_BREAKER_MAX
-from sprint.core.monitor.orders import OPERATOR, order_of
+from sprint.core.monitor.orders import OPERATOR, order_of, refuse_unknown
 from sprint.core.monitor.rows import transition_row
 from sprint.tools.breaker import BreakerRegistry, CircuitBreaker
 from sprint.tools.breaker_api.feed import METRICS_INTERVAL_S, BreakerFeed
@@ -75,21 +75,25 @@ class BreakerEndpoints:
             router.add(method, pattern, handler)
         router.add_websocket("/ws", lambda _: BreakerSession(self._feed))
 
-    async def _list(self, _: Request) -> Response:
+    async def _list(self, request: Request) -> Response:
+        _only(request)
         return json_answer({"breakers": list((await self._feed.rows()).values())})
 
     async def _one(self, request: Request) -> Response:
+        _only(request)
         breaker = self._breaker(request)
         row: dict[str, Any] = msgspec.to_builtins(self._feed.row(breaker))
         return json_answer({**row, "explanation": self._explained(breaker), **self._policy(breaker)})
 
     async def _metrics(self, request: Request) -> Response:
+        _only(request, "limit")
         breaker = self._breaker(request)
         limit = _number(request, "limit", POINTS_PER_BREAKER_MAX, POINTS_PER_BREAKER_MAX)
         points = self._feed.metrics.points(breaker.name, limit)
         return json_answer({"breaker": breaker.name, "interval_s": METRICS_INTERVAL_S, "points": points})
 
     async def _history(self, request: Request) -> Response:
+        _only(request, "limit", "after")
         breaker = self._breaker(request)
         limit = _number(request, "limit", TRANSITIONS_PER_BREAKER_MAX, TRANSITIONS_PER_BREAKER_MAX)
         after = _number(request, "after", 0, 10**NUMBER_DIGITS_MAX, least=0)
@@ -98,10 +102,12 @@ class BreakerEndpoints:
         return json_answer({"breaker": breaker.name, "transitions": rows})
 
     async def _config(self, request: Request) -> Response:
+        _only(request)
         return json_answer(self._policy(self._breaker(request)))
 
     async def _lay_over(self, request: Request) -> Response:
         """Lay figures over the policy, in place of those of last time; an empty object takes them back."""
+        _only(request)
         fields = await json_body(request)
         breaker = self._breaker(request)
         known = self._in_force(breaker)
@@ -127,6 +133,7 @@ class BreakerEndpoints:
         return json_answer(self._policy(breaker))
 
     async def _order(self, request: Request) -> Response:
+        _only(request)
         fields = await json_body(request)
         breaker = self._breaker(request)
         try:
@@ -187,6 +194,14 @@ def _near(name: str, names: list[str]) -> str:
     if near:
         return f"did you mean {' or '.join(near)}?"
     return f"there are {len(names)}, as {compared[0]}; GET {PATH} lists them"
+
+
+def _only(request: Request, *keys: str) -> None:
+    """Refuse a key of the query that is not known: a misspelt limit must not be passed over."""
+    try:
+        refuse_unknown(request.query, *keys)
+    except ConfigError as error:
+        raise RequestError("bad_query", f"query: {error}") from error
 
 
 def _number(request: Request, key: str, default: int, most: int, *, least: int = 1) -> int:

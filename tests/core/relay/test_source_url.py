@@ -171,6 +171,8 @@ def test_a_login_is_shown_nowhere() -> None:
         ),
         ("bitcoin=rpc://a:b@127.0.0.1:1?cookie_file=c", "cookie_file and a user; keep one of them"),
         ("bitcoin=p2p://127.0.0.1:8333?cookie_file=c", "unknown key 'cookie_file'; there is provider"),
+        ("  @bitcoin=p2p://h:1", "source name '  ': want printable characters, not all blank"),
+        ("a\tb@bitcoin=p2p://h:1", r"source name 'a\tb': want printable characters"),
         (f"{'n' * (NAME_LENGTH_MAX + 1)}@bitcoin=p2p://h:1", f"{NAME_LENGTH_MAX + 1} characters, limit"),
     ],
 )

@@ -16,7 +16,7 @@ from sprint.core.breaker.explain import Explanation
 from sprint.core.breaker.policy import Policy
 from sprint.core.monitor.rows import BreakerRow
 from sprint.tools.breaker_api.endpoints import PATH
-from tests.tools.breaker_api.serving import ALICE, POLICIES, Served, fail, served
+from tests.tools.breaker_api.serving import ALICE, POLICIES, Served, fail, received, served
 
 ONE = f"{PATH}/{quote(ALICE, safe='')}"
 
@@ -232,7 +232,7 @@ def test_an_unknown_name_is_refused_with_those_near_it() -> None:
     asyncio.run(main())
 
 
-ODD_NAMES = ("a/b", "100%", "%2F", "ä ö", "?x=1#y", "a\nb", "source:bitcoin:rpc:h:8332/p;q", "metrics", "+ &")
+ODD_NAMES = ("a/b", "100%", "%2F", "ä ö", "?x=1#y", "a=b", "source:bitcoin:rpc:h:8332/p;q", "metrics", "+ &")
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
@@ -265,5 +265,67 @@ def test_fifty_orders_at_once_are_each_one_transition_or_none() -> None:
         answer = await each.client.post(f"{ONE}/state", json={"action": action})
         told: dict[str, Any] = answer.json()
         return told
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "said"),
+    [
+        ("GET", f"{PATH}?limit=3", "no key 'limit'; none is taken here"),
+        ("GET", f"{ONE}?verbose", "no key 'verbose'; none is taken here"),
+        ("GET", f"{ONE}/metrics?limti=3", "no key 'limti'; there is limit"),
+        ("GET", f"{ONE}/history?since=3", "no key 'since'; there is limit, after"),
+        ("GET", f"{ONE}/config?at=3", "no key 'at'; none is taken here"),
+        ("PUT", f"{ONE}/config?reason=x", "no key 'reason'; none is taken here"),
+        ("POST", f"{ONE}/state?reason=x", "no key 'reason'; none is taken here"),
+    ],
+)
+def test_a_misspelt_query_is_refused_and_not_passed_over(method: str, path: str, said: str) -> None:
+    async def main() -> None:
+        async with served() as each:
+            body = {"action": "force_open"} if method != "GET" else None
+            answer = await each.client.request(method, path, json=body)
+            assert problem(answer)[:2] == (400, "bad_query")
+            assert said in problem(answer)[2]
+            assert each.alice.state == "closed"
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"backoff": {"base_s": 1e300, "longest_s": 1e308}},
+        {"half_open_longest_s": 1e300},
+        {"trial_lease_s": 1e300},
+        {"window": {"span_s": 1e300}},
+    ],
+)
+def test_an_endless_figure_is_refused_and_list_and_watchers_go_on(fields: dict[str, Any]) -> None:
+    async def main() -> None:
+        async with served() as each, each.watching() as watcher:
+            await received(watcher, "snapshot")
+            answer = await each.client.put(f"{ONE}/config", json=fields)
+            assert problem(answer)[:2] == (400, "bad_query")
+            assert "want `float` <= 604800.0" in problem(answer)[2]
+            fail(each)
+            assert (await each.client.get(PATH)).status_code == 200
+            assert (await received(watcher, "delta"))["changed"][0]["state"] == "open"
+
+    asyncio.run(main())
+
+
+def test_one_row_that_cannot_be_told_does_not_hide_the_others() -> None:
+    async def main() -> None:
+        async with served() as each, each.watching() as watcher:
+            await received(watcher, "snapshot")
+            fail(each)
+            each.alice.tend(lambda machine, _: setattr(machine, "trial_at", 1e300))
+            rows = {row["name"]: row for row in (await each.client.get(PATH)).json()["breakers"]}
+            assert rows[ALICE]["reason"].startswith("its figures can't be told: ")
+            assert rows["store"]["reason"] == "closed since the start; no call in its window"
+            assert (await received(watcher, "delta"))["changed"][0]["name"] == ALICE
+            assert (await each.client.get(ONE)).status_code == 200
 
     asyncio.run(main())
