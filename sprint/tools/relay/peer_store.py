@@ -22,9 +22,12 @@ from sprint.core.protocols.bitcoin_p2p.address_book import (
     seeds_to_ask,
 )
 from sprint.core.protocols.bitcoin_p2p.addresses import NodeAddress
-from sprint.tools.runtime import jitter, log_fields, wall_clock
+from sprint.tools.runtime import clock, jitter, log_fields, wall_clock
 
 SEED_TIMEOUT_S = 10.0
+# A source that is needed is tried every few seconds, and the seeds are others' servers.
+SEEDS_WAIT_FIRST_S = 0.25
+SEEDS_WAIT_MAX_S = 30.0
 FILE_BYTES_MAX = 2_000_000
 SAVE_AGAIN_AFTER_S = 60.0
 log = logging.getLogger(__name__)
@@ -50,6 +53,8 @@ class PeerStore:
         self._path: Path | None = None
         self._in_use: set[tuple[str, int]] = set()
         self._saved_at = 0.0
+        self._seeds_wait_s = SEEDS_WAIT_FIRST_S
+        self._ask_seeds_at = 0.0
 
     def __repr__(self) -> str:
         return f"PeerStore({self._chain_id}, {len(self.book)} addresses)"
@@ -68,8 +73,12 @@ class PeerStore:
 
     async def choose(self) -> NodeAddress:
         """Return an address to connect to. UpstreamError where none is known, nor found at the seeds."""
-        if self.book.worth_a_try(wall_clock()) < ADDRESSES_WANTED:
+        if self.book.worth_a_try(wall_clock()) >= ADDRESSES_WANTED:
+            self._seeds_wait_s = SEEDS_WAIT_FIRST_S
+        elif clock() >= self._ask_seeds_at:
             await self._ask_seeds()
+            self._ask_seeds_at = clock() + self._seeds_wait_s
+            self._seeds_wait_s = min(self._seeds_wait_s * 2, SEEDS_WAIT_MAX_S)
         address = self.book.choose(jitter(), wall_clock(), self._in_use)
         if address is None:
             raise UpstreamError(f"no node of {self._chain_id} is known, and its DNS seeds gave none to try")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from sprint.core.protocols.bitcoin_p2p.address_book import ADDRESSES_PER_SEED_MA
 from sprint.core.protocols.bitcoin_p2p.addresses import NodeAddress
 from sprint.core.relay.source_url import source_of
 from sprint.tools.plugins import ChainCatalog
-from sprint.tools.relay.peer_store import PeerStore
+from sprint.tools.relay import peer_store
+from sprint.tools.relay.peer_store import SEEDS_WAIT_MAX_S, PeerStore
 from sprint.tools.relay.sources import new_source
 from sprint.tools.relay.sources.p2p import P2pSource
 from sprint.tools.relay.sources.p2p_chain import P2pChain
@@ -63,6 +65,28 @@ def test_a_seed_that_fails_is_passed_over(caplog: pytest.LogCaptureFixture) -> N
 def test_without_any_node_the_source_says_so() -> None:
     with pytest.raises(UpstreamError, match="no node of bitcoin is known"):
         asyncio.run(store(Seeds()).choose())
+
+
+def test_a_source_that_is_tried_every_few_seconds_does_not_ask_the_seeds_as_often(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One that is needed is tried every 4 s, for days where the line is cut."""
+    now = [1_000.0]
+    monkeypatch.setattr(peer_store, "clock", lambda: now[0])
+    seeds = Seeds()
+    peers = store(seeds)
+    asked_at: list[float] = []
+    for _ in range(100):
+        before = len(seeds.asked)
+        with pytest.raises(UpstreamError, match="no node of bitcoin is known"):
+            asyncio.run(peers.choose())
+        if len(seeds.asked) > before:
+            asked_at.append(now[0])
+        now[0] += 4.0
+    waits = [later - earlier for earlier, later in pairwise(asked_at)]
+    assert waits[:3] == [4.0, 4.0, 4.0], "a line that is cut for a moment costs no more than that"
+    assert max(waits) <= SEEDS_WAIT_MAX_S + 4.0
+    assert set(waits[7:]) == {32.0}
 
 
 def test_one_seed_gives_a_bounded_number() -> None:
