@@ -14,6 +14,10 @@ from sprint.core.errors import CircuitOpenError
 from sprint.tools.breaker import CircuitBreaker
 from tests.tools.breaker.callees import POLICY, Clock, Down, fail, fails, works
 
+# A call is in no figure where its thread was stopped between its look at the lane and its addition to it, and
+# the generation ended just then: in 25 runs of 9,000 calls and 300 generations there was none.
+UNCOUNTED_MAX = 6
+
 
 def test_twenty_threads_on_a_dead_callee_get_as_many_trials_as_the_budget(
     breaker: CircuitBreaker, clock: Clock
@@ -54,13 +58,17 @@ def test_threads_with_an_operator_and_reloads_among_them_end_and_count_nothing_t
     breaker = CircuitBreaker("node", policy)
     made: list[Counter[str]] = []
 
+    def overtaken() -> str:
+        breaker.reset()
+        return "answer"
+
     def work(number: int) -> None:
         rng = random.Random(seed + number)
         told: Counter[str] = Counter()
         made.append(told)
         for _ in range(3_000):
             try:
-                breaker.call(rng.choice((works, works, works, fails)))
+                breaker.call(rng.choice((*[works] * 12, *[fails] * 4, overtaken)))
                 told["success"] += 1
             except Down:
                 told["failure"] += 1
@@ -88,7 +96,7 @@ def test_threads_with_an_operator_and_reloads_among_them_end_and_count_nothing_t
     assert totals["failure"] <= told["failure"]
     # What was let through in one generation and ended in another is void, by whichever way it came.
     counted = totals["success"] + totals["failure"] + totals["void"]
-    assert counted <= told["success"] + told["failure"] <= counted + len(made) * breaker.explain().generation
+    assert counted <= told["success"] + told["failure"] <= counted + UNCOUNTED_MAX
 
 
 def test_threads_lose_no_call_and_count_none_twice() -> None:

@@ -32,6 +32,18 @@ class Gatekeeper:
         write_group(group)
 
 
+class Waits(threading.Event):
+    """What the writer waits at between two tries; each wait is noted and cut short."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float | None] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.seconds.append(timeout)
+        return super().wait(0.001)
+
+
 def store_breaker() -> CircuitBreaker:
     """The relay's own, with its delays a thousandth."""
     breaker = RelayBreakers("turbo").store()
@@ -79,6 +91,7 @@ def test_while_an_operator_holds_it_open_nothing_is_written_and_its_release_is_s
     database, answers, breaker = Database(), Answers(), store_breaker()
     breaker.force_open("the disk is exchanged")
     writer = Writer(database.write_group, database.keep_up, QUICK)
+    writer._closing = waits = Waits()
     writer.submit(commit(1))
     writer.start(answers, breaker.call)
     _, error = answers.wait()
@@ -86,6 +99,8 @@ def test_while_an_operator_holds_it_open_nothing_is_written_and_its_release_is_s
     assert database.groups == []
     breaker.release()
     assert answers.wait_in(1) == [commit(1)]
+    assert waits.seconds, "it did not wait between its tries"
+    assert all(seconds is not None and 0.0 < seconds <= 1.0 for seconds in waits.seconds)
     writer.close()
 
 
