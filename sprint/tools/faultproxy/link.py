@@ -40,6 +40,7 @@ class LinkEnd(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self.is_paused = False  # it doesn't read what is written to it
         self.is_read = True
+        self.has_sent_all = False  # its end of stream was read, so there is nothing more to read
         self.has_ended = False  # it was told the end of the stream
         self.received_size = 0
 
@@ -58,6 +59,7 @@ class LinkEnd(asyncio.Protocol):
             self._link.feed(self, data)
 
     def eof_received(self) -> bool:
+        self.has_sent_all = True
         self._link.feed(self, End.EOF)
         return True  # it may still be written to
 
@@ -76,7 +78,7 @@ class LinkEnd(asyncio.Protocol):
 
     def balance(self) -> None:
         """Read on, or stop reading, by what is held of it and whether the other end reads."""
-        if self.transport is None:
+        if self.transport is None or self.has_sent_all:
             return
         channel = self.channel
         if self.is_read and (self.other.is_paused or channel.is_full):
@@ -96,7 +98,8 @@ class LinkEnd(asyncio.Protocol):
 
     def end_if_dead(self) -> None:
         """End it if its peer has reset it while nobody read it, which no loop tells of."""
-        if self.transport is None or self.is_read or TCP_INFO is None:
+        is_watched = self.is_read and not self.has_sent_all
+        if self.transport is None or is_watched or TCP_INFO is None:
             return
         bound = self.transport.get_extra_info("socket")
         if bound is None or bound.fileno() < 0:

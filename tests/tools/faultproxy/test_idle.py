@@ -12,7 +12,7 @@ import pytest
 from sprint.core.errors import ConfigError, ListenError
 from sprint.core.faultproxy.channel import HELD_SIZE_MAX
 from sprint.core.faultproxy.codec import proxy_of
-from sprint.tools.faultproxy.link import WRITE_SIZE_HIGH
+from sprint.tools.faultproxy.link import WRITE_SIZE_HIGH, LinkEnd
 from sprint.tools.faultproxy.proxy import FaultProxy
 from tests.tools.faultproxy.ends import Loop, Peer, both_loops, proxied, run_on, until
 
@@ -118,6 +118,54 @@ def test_a_sender_that_is_killed_while_its_reader_stands_still_is_passed_on_as_a
             await until(lambda: bench.proxy.connection_count == 0)
             received, was_reset = await target.read_to_end()
             assert (len(received) < SIZE, was_reset) == (True, True)
+
+    run_on(loop, main())
+
+
+@both_loops
+def test_a_client_that_is_killed_after_its_half_close_is_passed_on_as_a_reset(loop: Loop) -> None:
+    async def main() -> None:
+        async with proxied() as bench:
+            client, target = await bench.pair()
+            await sent_and_closed(client, b"request")
+            assert await target.read_to_end() == (b"request", False)
+            client.reset()
+            await until(lambda: bench.proxy.connection_count == 0)
+            assert target.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
+
+    run_on(loop, main())
+
+
+@both_loops
+def test_an_end_is_told_the_end_of_the_stream_once_however_slowly_it_reads(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[LinkEnd] = []
+    end_stream = LinkEnd.end_stream
+
+    def counted(end: LinkEnd) -> None:
+        told.append(end)
+        end_stream(end)
+
+    monkeypatch.setattr(LinkEnd, "end_stream", counted)
+
+    async def main() -> None:
+        async with proxied() as bench:
+            client, target = await bench.pair()
+            (link,) = bench.proxy._links
+            assert link.target.transport is not None
+            small = link.target.transport.get_extra_info("socket")
+            small.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
+            data = random.Random(7).randbytes(HELD_SIZE_MAX - 1)
+            bench.proxy.add(kind="stall")
+            await sent_and_closed(client, data)
+            await until(lambda: link.client.has_sent_all)
+            bench.proxy.reset()
+            await until(lambda: link.target.is_paused)
+            assert await target.read_to_end() == (data, False)
+            await target.send(b"answer")
+            assert await client.read() == b"answer"
+            assert len(told) == 1
 
     run_on(loop, main())
 
