@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
+from sprint.core.errors import UpstreamError
 from sprint.core.relay.source_url import SourceSpec, parse_source
 from sprint.tools.relay.breakers import RelayBreakers
 from sprint.tools.relay.source_guards import SourceGuards
+from sprint.tools.relay.source_tasks import SourceTasks
+from sprint.tools.relay.sources.connecting import ConnectingSource, Connection
 from sprint.tools.relay.sources.guard import SourceGuard
+from tests.tools.relay.serving import until
 
 CHAIN = "litecoin-regtest"
 REFUSED = "the node refuses the login (401)"
@@ -170,3 +180,54 @@ def test_one_that_rests_is_not_told_what_its_provider_refused() -> None:
     for _ in range(3):
         refused.concerns_provider(REFUSED)
     assert chain.state("resting") == "closed"
+
+
+class RefusedSource(ConnectingSource):
+    """A source at whose place nobody listens."""
+
+    async def open(self) -> Connection:
+        raise UpstreamError("connection refused")
+
+
+def test_an_operator_who_pauses_and_resumes_a_source_takes_its_breaker_out_and_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chain = Chain()
+    chain.serving = {"bob"}
+    intake = QuietIntake(chain)
+    served = SimpleNamespace(sources=[], intake=intake, network=None)
+    chain.guard(source("bob"))
+
+    async def main() -> None:
+        tasks = SourceTasks(cast("Any", {CHAIN: served}), cast("Any", None), chain.guards)
+        monkeypatch.setattr(tasks, "make", lambda _, spec: RefusedSource(spec, cast("Any", intake)))
+        alice = tasks.make(CHAIN, spec(source("alice")))
+        tasks.add(CHAIN, alice)
+        await until(lambda: chain.state("alice") == "open")
+        resting = await tasks.pause(CHAIN, alice, "its disk is exchanged")
+        group = chain.breakers.registry.group(CHAIN)
+        assert [*group.members, *group.out] == [f"source:{CHAIN}:bob"]
+        tasks.resume(CHAIN, resting)
+        assert chain.state("alice") == "closed"
+        assert len(group.members) == 2
+        tasks.cancel()
+        await tasks.ended()
+
+    asyncio.run(main())
+
+
+class QuietIntake:
+    """An intake of which a source asks only whether it may try."""
+
+    chain = CHAIN
+    needs_sources = paused = False
+
+    def __init__(self, chain: Chain) -> None:
+        self.serves_without = chain.serves_without
+
+    def heeded(self, changed: Callable[[], object]) -> AbstractContextManager[None]:
+        del changed  # nothing of it changes
+        return nullcontext()
+
+    def source_removed(self, name: str, reason: str) -> None:
+        """It was never ready."""
