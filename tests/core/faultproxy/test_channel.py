@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -47,7 +48,7 @@ def test_these_are_all_kinds_that_lose_nothing() -> None:
 
 
 @settings(max_examples=200)
-@given(st.lists(STEPS, max_size=25), st.text(max_size=5))
+@given(st.lists(STEPS, min_size=8, max_size=30), st.text(max_size=5))
 def test_bytes_out_are_bytes_in_while_toxics_come_change_and_go(
     steps: list[tuple[str, Any]], seed: str
 ) -> None:
@@ -79,6 +80,21 @@ def test_bytes_out_are_bytes_in_while_toxics_come_change_and_go(
     assert line.ends == [End.EOF]
     assert line.came[-1][1] is End.EOF
     assert line.times() == sorted(line.times())
+
+
+@pytest.mark.parametrize(
+    "toxic", [active("bandwidth", bytes_per_s=1_000), active("slicer", piece_bytes=20, pause_ms=20)]
+)
+def test_what_is_left_of_a_piece_that_was_half_cut_follows_once_when_the_toxic_goes(
+    toxic: ActiveToxic,
+) -> None:
+    line = Line(toxic)
+    data = bytes(range(100))
+    line.feed(data)
+    line.until(0.05)
+    assert 0 < len(line.data) < len(data)
+    line.have()
+    assert (line.data, line.now) == (data, 0.05)
 
 
 def test_toxics_work_in_their_order() -> None:

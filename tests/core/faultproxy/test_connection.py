@@ -118,6 +118,8 @@ def test_a_connection_whose_bytes_fell_into_a_hole_is_reset_when_it_is_gone_and_
     connection.adopt([hole], 0.0)
     for channel in connection.channels.values():
         channel.feed(b"lost", 0.0)
+    connection.adopt([hole, active("latency", latency_ms=1)], 0.5)
+    assert hole.counts.connections_reset == 0, "while it is there nothing is reset"
     connection.adopt([], 1.0)
     assert [channel.take() for channel in connection.channels.values()] == [End.RESET, End.RESET]
     assert (hole.counts.connections_reset, hole.counts.bytes_dropped) == (1, 8)
