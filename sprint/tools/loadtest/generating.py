@@ -31,6 +31,8 @@ class Target(Protocol):
     @property
     def connections(self) -> int: ...
     @property
+    def opening(self) -> int: ...
+    @property
     def states(self) -> Mapping[str, str]: ...
     def begin(self, started_ns: int) -> None: ...
     def send(self, number: int, scheduled_ns: int) -> None: ...
@@ -100,7 +102,9 @@ class Generating:
         """Send from a moment of the clock on, wait for the answers, and close the target."""
         self._started_ns = started_ns
         self._target.begin(started_ns)
-        pacer = Pacer(asyncio.get_running_loop(), self._turn, self._sent_all.set)
+        pacer = Pacer(
+            asyncio.get_running_loop(), self._turn, self._sent_all.set, is_restless=self._is_restless
+        )
         sweeping = asyncio.create_task(self._sweep())
         try:
             pacer.start()
@@ -121,6 +125,9 @@ class Generating:
             self._outcomes.never_sent(reason, due - self._schedule.taken)
             self._stopped.set()
             self._sent_all.set()
+
+    def _is_restless(self) -> bool:
+        return self._target.opening > 0
 
     def _turn(self, now_ns: int) -> int | None:
         scheduled_ns = None

@@ -96,6 +96,11 @@ class HttpGenerator:
         return len(self._open)
 
     @property
+    def opening(self) -> int:
+        """How many connections are being opened."""
+        return len(self._connecting)
+
+    @property
     def states(self) -> dict[str, str]:
         """The state of each breaker by its name: there are none."""
         return {}

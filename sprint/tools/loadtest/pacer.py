@@ -25,14 +25,26 @@ Turn = Callable[[int], int | None]
 
 
 class Pacer:
-    """Calls `turn` when it is due until it returns None, then `ended`."""
+    """Calls `turn` when it is due until it returns None, then `ended`.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, turn: Turn, ended: Callable[[], None]) -> None:
+    The loop's descriptor shows what protocols wait for, and not a task that is ready to go on. While
+    `is_restless` says that there are such tasks, the last part of a wait goes round and round instead.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        turn: Turn,
+        ended: Callable[[], None],
+        *,
+        is_restless: Callable[[], bool] = bool,
+    ) -> None:
         self._loop = loop
         self._turn = turn
         self._ended = ended
         self._next_ns: int | None = None
         self._stopped = False
+        self._is_restless = is_restless
         self._descriptor = _descriptor_of(loop)
 
     def __repr__(self) -> str:
@@ -61,8 +73,9 @@ class Pacer:
             return
         # After a turn that did something the loop goes round once first: what was begun has to be in its
         # descriptor before anybody waits for that.
-        if left_ns > 0 and due_ns == before and self._descriptor is not None:
-            select.select((self._descriptor,), (), (), left_ns / NS_PER_S)
+        watched = self._descriptor
+        if watched is not None and left_ns > 0 and due_ns == before and not self._is_restless():
+            select.select((watched,), (), (), left_ns / NS_PER_S)
         self._loop.call_soon(self._tick)
 
 

@@ -84,6 +84,11 @@ class SimulatedTarget:
         return 0
 
     @property
+    def opening(self) -> int:
+        """How many connections are being opened: there are none in process."""
+        return 0
+
+    @property
     def states(self) -> dict[str, State]:
         """The state of each breaker by its name."""
         return {self.breaker.name: self.breaker.state}

@@ -1,0 +1,135 @@
+"""The pacer does what is due at its moment and never before, and lets the loop do all else meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import cast
+
+import pytest
+
+from sprint.tools import runtime
+from sprint.tools.loadtest.moments import NS_PER_MS, clock_ns
+from sprint.tools.loadtest.pacer import Pacer
+
+GAPS_NS = [100_000, 700_000, 3 * NS_PER_MS, 0, 50 * NS_PER_MS, 0, 0, 1_400_000] * 3
+
+
+class Moments:
+    """Does what is due at each of some moments, and keeps when it was done."""
+
+    def __init__(self) -> None:
+        now_ns = clock_ns()
+        self.due_ns = [now_ns + sum(GAPS_NS[: place + 1]) for place in range(len(GAPS_NS))]
+        self.done_ns: list[int] = []
+
+    def turn(self, now_ns: int) -> int | None:
+        while len(self.done_ns) < len(self.due_ns) and self.due_ns[len(self.done_ns)] <= now_ns:
+            self.done_ns.append(clock_ns())
+        return None if len(self.done_ns) == len(self.due_ns) else self.due_ns[len(self.done_ns)]
+
+
+LOOPS = [runtime.run, asyncio.run]
+
+
+@pytest.mark.parametrize("run", LOOPS, ids=["uvloop", "asyncio"])
+def test_each_is_done_once_in_order_and_never_early(run: object) -> None:
+    moments = Moments()
+    ends: list[int] = []
+
+    async def main() -> None:
+        ended = asyncio.Event()
+
+        def end() -> None:
+            ends.append(clock_ns())
+            ended.set()
+
+        Pacer(asyncio.get_running_loop(), moments.turn, end).start()
+        await ended.wait()
+
+    assert callable(run)
+    run(main())
+    assert len(ends) == 1
+    assert len(moments.done_ns) == len(GAPS_NS)
+    assert all(done >= due for due, done in zip(moments.due_ns, moments.done_ns, strict=True))
+    assert moments.done_ns == sorted(moments.done_ns)
+
+
+class Returning(asyncio.Protocol):
+    """Sends back each byte that comes, and counts them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self.count += len(data)
+        self.transport.write(data)
+
+
+def waits_finely(now_ns: int) -> int:
+    """Say that nothing is due before 0.4 to 1.4 ms from now: a pacer then does nothing but wait."""
+    return now_ns - now_ns % NS_PER_MS + 1_400_000
+
+
+def test_what_protocols_wait_for_comes_at_once_while_it_waits() -> None:
+    """A wait that saw nothing but its own moment would have a byte go round a hundred times or two."""
+
+    async def main() -> int:
+        loop = asyncio.get_running_loop()
+        near, far = socket.socketpair()
+        peers = [(await loop.create_connection(Returning, sock=end))[1] for end in (near, far)]
+        pacer = Pacer(loop, waits_finely, lambda: None)
+        pacer.start()
+        peers[0].transport.write(b"x")
+        await asyncio.sleep(0.2)
+        pacer.stop()
+        for peer in peers:
+            peer.transport.abort()
+        return peers[0].count
+
+    assert runtime.run(main()) > 400
+
+
+def test_tasks_go_on_at_once_while_it_is_told_of_them() -> None:
+    async def main() -> int:
+        loop = asyncio.get_running_loop()
+        near, far = socket.socketpair()
+        near.settimeout(0)
+        far.settimeout(0)
+        rounds = 0
+
+        async def echo() -> None:
+            while True:
+                await loop.sock_sendall(far, await loop.sock_recv(far, 1))
+
+        pacer = Pacer(loop, waits_finely, lambda: None, is_restless=lambda: rounds >= 0)
+        async with runtime.background(echo()):
+            pacer.start()
+            begin_ns = clock_ns()
+            while clock_ns() - begin_ns < 200 * NS_PER_MS:
+                await loop.sock_sendall(near, b"x")
+                await loop.sock_recv(near, 1)
+                rounds += 1
+            pacer.stop()
+        near.close()
+        far.close()
+        return rounds
+
+    assert runtime.run(main()) > 400
+
+
+def test_stopped_it_does_no_more() -> None:
+    async def main() -> None:
+        moments = Moments()
+        ended: list[str] = []
+        pacer = Pacer(asyncio.get_running_loop(), moments.turn, lambda: ended.append("ended"))
+        pacer.start()
+        pacer.stop()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert (moments.done_ns, ended) == ([], [])
+
+    runtime.run(main())
