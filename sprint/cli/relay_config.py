@@ -40,6 +40,7 @@ SET_HELP = """Set a key in the config file; a list is separated by commas.
 \b
 sprint relay config set log.level debug
 sprint relay config set relay.tiers free,business
+sprint relay config set breakers.source:bitcoin:core-1.failures_to_open 5
 """
 
 
@@ -155,7 +156,8 @@ def set_key(
         from sprint.cli.settings import problems_of
         from sprint.core.breaker.policy_table import NONE_WORD
         from sprint.core.config import Layers, resolve
-        from sprint.core.config.formats import table_of_toml
+        from sprint.core.config.formats import key_text, table_of_toml
+        from sprint.core.config.keys import file_path
         from sprint.core.config.toml_text import set_in_text
         from sprint.core.errors import ConfigError
         from sprint.tools.breaker.registry import packaged_texts
@@ -172,7 +174,8 @@ def set_key(
             converted = NONE_WORD
         elif converted is None:
             raise ConfigError(f"{key} = {value!r}: take the key out of the file, it then has its default")
-        edited = set_in_text(text, key.split("."), converted)
+        where = file_path(key)
+        edited = set_in_text(text, where, converted)
         layers = Layers(
             table=table_of_toml(edited.text, str(path)),
             name=str(path),
@@ -186,7 +189,7 @@ def set_key(
         write_config(path, edited.text)
         if not edited.kept and "#" in text:
             print(f"note: {path} is written anew; its comments are lost", file=sys.stderr)
-        origin = resolve(layers).origin(key)
+        origin = resolve(layers).origin(".".join(map(key_text, where)))
         if origin.kind != "file":
             print(f"note: {origin.name} is set and goes over it", file=sys.stderr)
 
@@ -198,11 +201,7 @@ def _settable(key: str) -> Key:
     from sprint.core.errors import ConfigError
 
     known = find_key(key)
-    if ":" in key:
-        raise ConfigError(
-            f'{key}: a breaker\'s own figures are set in the file: [breakers."…"] {known.field}'
-        )
-    if variable_of(key) is None:
+    if variable_of(key) is None and not key.startswith("breakers."):
         raise ConfigError(f"{key}: sources are a list of tables; edit the file: {known.section}")
     if ANY_NAME in key.split("."):
         raise ConfigError(f"{key}: give a name in the place of {ANY_NAME}")

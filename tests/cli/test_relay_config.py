@@ -145,6 +145,42 @@ def test_figures_of_breakers_are_set_explained_and_converted(tmp_path: Path) -> 
     assert (code, tomllib.loads(text)) == (0, wanted)
 
 
+ALICE = "source:litecoin-regtest:alice"
+
+
+@pytest.mark.parametrize("given", [ALICE, f'"{ALICE}"'])
+def test_one_breakers_figure_is_set_and_explained_with_what_holds_now(tmp_path: Path, given: str) -> None:
+    path = tmp_path / "sprint.toml"
+    path.write_text("# kept\n[breakers.source]\nbackoff.longest_s = 20\n")
+    key = f"breakers.{given}.backoff.longest_s"
+    _, text, _ = config(tmp_path, "explain", key)
+    assert "now:         longest_s = 20.0   # file sprint.toml" in text, "of what it goes by"
+    assert config(tmp_path, "set", key, "7") == (0, "", "")
+    assert tomllib.loads(path.read_text())["breakers"][ALICE] == {"backoff": {"longest_s": 7.0}}
+    assert path.read_text().startswith("# kept\n")
+    _, text, _ = config(tmp_path, "explain", key)
+    assert "now:         longest_s = 7.0   # file sprint.toml" in text
+    assert config(tmp_path, "set", key, "8") == (0, "", "")
+    assert tomllib.loads(path.read_text())["breakers"][ALICE] == {"backoff": {"longest_s": 8.0}}
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("breakers.sorce.half_open_calls", "no policy sorce; did you mean source?"),
+        ("breakers.sorce.x", "no policy sorce; did you mean source?"),
+        ("breakers.sink:x.half_open_calls", "a breaker's name begins with what it calls"),
+    ],
+)
+def test_explain_of_a_policy_that_there_is_not_names_one_that_there_is(
+    tmp_path: Path, key: str, said: str
+) -> None:
+    (tmp_path / "sprint.toml").touch()
+    code, _, wrong = config(tmp_path, "explain", key)
+    assert code != 0
+    assert said in wrong
+
+
 WRONG = [
     (("log.level", "loud"), "log.level = 'loud': Invalid enum value"),
     (("log.lvl", "info"), "did you mean log.level?"),
@@ -155,7 +191,8 @@ WRONG = [
     (("tiers.gold.port", "1"), "tiers.gold: no such tier"),
     (("chains.bitcoin.no_block_alarm_s", "null"), "take the key out of the file"),
     (("breakers.gold.shadow", "true"), "breakers.gold: no such policy"),
-    (("breakers.source:x:y.shadow", "true"), "a breaker's own figures are set in the file"),
+    (("breakers.source:x:y.shadow", "true"), "breakers.\"source:x:y\": chain 'x': there are"),
+    (("breakers.sorce.x", "1"), "did you mean breakers.source."),
 ]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from sprint.core.breaker.policy import Policy
-from sprint.core.breaker.policy_table import check_policy, switched_off
+from sprint.core.breaker.policy_table import check_policy, choices_said, kind_of, switched_off
 from sprint.core.errors import ConfigError
 
 SHOWN_LENGTH_MAX = 40
@@ -51,8 +51,9 @@ def _check_keys(place: str, fields: Mapping[str, Any], record: type[msgspec.Stru
     for key, value in fields.items():
         if key not in known:
             shown = ascii(place + key)[:SHOWN_LENGTH_MAX]
-            near = difflib.get_close_matches(key[:SHOWN_LENGTH_MAX], known, n=1)
-            hint = f"did you mean {place}{near[0]}?" if near else f"there are {', '.join(known)}"
+            settable = [name for name in known if name != "name"]
+            near = difflib.get_close_matches(key[:SHOWN_LENGTH_MAX], settable, n=1)
+            hint = f"did you mean {place}{near[0]}?" if near else f"there are {', '.join(settable)}"
             raise ConfigError(f"no key {shown}; {hint}")
         inner = known[key]
         if isinstance(inner, type) and issubclass(inner, msgspec.Struct) and isinstance(value, Mapping):
@@ -64,8 +65,10 @@ def _said(error: str, laid: Mapping[str, Any]) -> str:
     found = _AT.search(error)
     if found is None:
         return error
-    wanted = error[: found.start()].replace("Expected", "want", 1)
-    return f"{found[1]}: {_shown(_value_at(laid, found[1]))}; {wanted}"
+    value = _value_at(laid, found[1])
+    choices = choices_said(kind_of(found[1]), value)
+    wanted = f"want {choices}" if choices else error[: found.start()].replace("Expected", "want", 1)
+    return f"{found[1]}: {_shown(value)}; {wanted}"
 
 
 def _value_at(laid: Mapping[str, Any], path: str) -> object:

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from functools import lru_cache
 from types import NoneType
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
@@ -134,6 +134,22 @@ def switched_off(fields: Mapping[str, Any], record: type[msgspec.Struct]) -> dic
     return found
 
 
+def choices_said(kind: Any, value: object) -> str:
+    """Say what a figure may be that has few values, or that may be off; empty where its limits say it."""
+    if get_origin(kind) is Literal:
+        return ", ".join(get_args(kind))
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return f'a number or "{NONE_WORD}"' if NoneType in get_args(kind) and not is_number else ""
+
+
+def kind_of(path: str) -> Any:
+    """Return the type of a policy's figure by its dotted path; None where there is none so."""
+    record: Any = Policy
+    for name in path.split("."):
+        record = _kinds(record).get(name) if isinstance(record, type) else None
+    return record
+
+
 @lru_cache
 def _kinds(record: type[msgspec.Struct]) -> dict[str, Any]:
     """Return the types of a record's fields; to work them out takes a tenth of a millisecond each time."""
@@ -145,8 +161,9 @@ def _check_keys(where: str, fields: Mapping[str, Any], record: type[msgspec.Stru
     known = _kinds(record)
     for key, value in fields.items():
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+            settable = [name for name in known if name != "name"]
+            near = difflib.get_close_matches(key, settable, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(settable)}"
             raise ConfigError(f"unknown key {where}.{key}; {hint}")
         inner = known[key]
         if isinstance(value, Mapping) and isinstance(inner, type) and issubclass(inner, msgspec.Struct):

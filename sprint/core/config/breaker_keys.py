@@ -19,6 +19,8 @@ EJECTED_KEY = "group_ejected_percent_max"
 INTERVALS = "intervals"
 # What stands under [breakers] and is no policy.
 NO_POLICIES = (EJECTED_KEY, INTERVALS)
+# What a relay calls has a policy of this name.
+POLICY_SECTIONS = ("source", "store")
 
 Percent = Annotated[float, Meta(ge=0, le=100)]
 EJECTED_PERCENT_MAX = 100.0

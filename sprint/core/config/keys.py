@@ -7,6 +7,7 @@ A key that stands for several is written with `NAME`: `chains.NAME.gap_after_s`,
 from __future__ import annotations
 
 import difflib
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, get_type_hints
 
@@ -14,7 +15,15 @@ import msgspec
 from msgspec import Meta, inspect
 
 from sprint.core.breaker.policy_table import NONE_WORD
-from sprint.core.config.breaker_keys import NO_POLICIES, Field, beside_fields, policy_fields
+from sprint.core.config.breaker_keys import (
+    EJECTED_KEY,
+    INTERVALS,
+    NO_POLICIES,
+    POLICY_SECTIONS,
+    Field,
+    beside_fields,
+    policy_fields,
+)
 from sprint.core.config.formats import key_text
 from sprint.core.config.sections import TIER_KEYS, ChainSection, Config, SourceSection
 from sprint.core.errors import ConfigError
@@ -64,7 +73,7 @@ class Key(msgspec.Struct, frozen=True):
         try:
             return msgspec.convert(value, self.kind, strict=strict)
         except msgspec.ValidationError as error:
-            raise ConfigError(f"{error}{self._choices()}") from error
+            raise ConfigError(f"{error}{self._choices(value)}") from error
 
     def _may_be_none(self) -> bool:
         """Tell whether it is a figure of a breaker that may be switched off."""
@@ -75,8 +84,10 @@ class Key(msgspec.Struct, frozen=True):
             and any(isinstance(each, inspect.NoneType) for each in kind.types)
         )
 
-    def _choices(self) -> str:
+    def _choices(self, value: object) -> str:
         kind = _bare(inspect.type_info(self.kind))
+        if isinstance(value, str) and self._may_be_none():
+            return f'; want a number or "{NONE_WORD}"'
         if not isinstance(kind, inspect.LiteralType):
             return ""
         return f"; want {', '.join(map(str, kind.values))}"
@@ -107,6 +118,27 @@ def find_key(name: str) -> Key:
     return found
 
 
+def file_path(name: str) -> tuple[str, ...]:
+    """Return where a key stands in the file: `breakers`, `source:bitcoin:core-1`, `backoff`, `base_s`.
+
+    A breaker's name may stand in quotes, as TOML has it, or without. ConfigError where there is no such key.
+    """
+    key = find_key(name)
+    if not key.name.startswith(POLICY_KEYS):
+        return tuple(name.split("."))
+    given = name.removeprefix("breakers.").removesuffix(f".{key.field}")
+    return ("breakers", _unquoted(given), *key.field.split("."))
+
+
+def _unquoted(text: str) -> str:
+    """Return a key as it is meant that may be quoted as TOML does it."""
+    try:
+        found = tomllib.loads(f"{text} = 0")
+    except tomllib.TOMLDecodeError:
+        return text
+    return next(iter(found)) if text[:1] in ('"', "'") else text
+
+
 def _find_breaker_key(name: str) -> Key:
     """Return the key of a policy's figure or of what stands beside; a breaker's name may have dots in it."""
     if name in KEYS:
@@ -117,6 +149,7 @@ def _find_breaker_key(name: str) -> Key:
     if found:
         return KEYS[POLICY_KEYS + max(found, key=len)]
     given = rest.partition(".")[0]
+    given = next(iter(difflib.get_close_matches(given, POLICY_SECTIONS, n=1)), given)
     known = [f"breakers.{given}.{field}" for field in fields]
     known += [key for key in KEYS if key.startswith("breakers.") and not key.startswith(POLICY_KEYS)]
     raise ConfigError(f"unknown key {name}; {nearest(name, known)}")
@@ -189,8 +222,22 @@ def _breakers(section: Mapping[str, Any], problems: list[str]) -> Iterator[Leaf]
         if isinstance(fields, dict):
             yield from _flattened(fields, ("breakers", name), POLICY_KEYS, problems)
         else:
-            place = f"breakers.{key_text(name)}"
-            problems.append(f"{place} is not a table; want [{place}]")
+            problems.append(_no_policy(name))
+
+
+def _no_policy(name: str) -> str:
+    """Say that what stands under `[breakers]` is no table, and which sections there are."""
+    place = f"breakers.{key_text(name)}"
+    if name in POLICY_SECTIONS:
+        return f"{place} is not a table; want [{place}]"
+    policies = ", ".join(f"[breakers.{each}]" for each in POLICY_SECTIONS)
+    beside = f"{EJECTED_KEY} and [breakers.{INTERVALS}]"
+    near = difflib.get_close_matches(name, (*NO_POLICIES, *POLICY_SECTIONS), n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    return (
+        f"unknown key {place}; {hint}there are {beside}, for figures {policies}, a tier's [breakers.TIER] "
+        f'and a breaker\'s own [breakers."source:CHAIN:NAME"]'
+    )
 
 
 def _flattened(

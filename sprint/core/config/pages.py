@@ -9,16 +9,26 @@ from typing import Any
 import msgspec
 
 from sprint.core.breaker.policy import Policy
-from sprint.core.breaker.policy_set import PackagedPolicies, parse_policy_set
+from sprint.core.breaker.policy_set import OWN_MARK, PackagedPolicies, parse_policy_set
 from sprint.core.breaker.policy_table import NONE_WORD
-from sprint.core.config.breaker_keys import EJECTED_KEY, INTERVALS
+from sprint.core.config.breaker_keys import EJECTED_KEY, INTERVALS, NO_POLICIES
 from sprint.core.config.breakers import figures
 from sprint.core.config.environment import variable_of
 from sprint.core.config.formats import key_text
-from sprint.core.config.keys import ANY_NAME, KEYS, POLICY_KEYS, SOURCES_KEY, Key, find_key
+from sprint.core.config.keys import (
+    ANY_NAME,
+    KEYS,
+    POLICY_KEYS,
+    SOURCES_KEY,
+    Key,
+    file_path,
+    find_key,
+    nearest,
+)
 from sprint.core.config.origins import Origin, Resolved
 from sprint.core.config.sections import Config, SourceSection
 from sprint.core.config.toml_text import literal
+from sprint.core.errors import ConfigError
 from sprint.core.relay.source_url import SCHEMES, without_secrets
 from sprint.core.relay.tiers import TierPolicy, find_tier, highest_tier, parse_tiers
 
@@ -70,6 +80,7 @@ def example(tiers_text: str, packaged: PackagedPolicies) -> str:
 
 def explain(name: str, resolved: Resolved) -> str:
     """Tell of one key: what it is for, where it is set, what it is now; ConfigError if unknown."""
+    _check_policy(name, resolved)
     key = find_key(name)
     variable = variable_of(name if name != key.name else key.name)
     rows = [
@@ -80,8 +91,32 @@ def explain(name: str, resolved: Resolved) -> str:
         ("flag", key.flag or "none"),
         ("a change", "applied at once" if key.at_once else "restart needed"),
     ]
-    rows += [("now", f"{_text(row)}   # {row.origin}") for row in shown(resolved) if _matches(row.key, name)]
+    rows += [("now", f"{_text(row)}   # {row.origin}") for row in _now(name, key, resolved)]
     return "\n".join([name, *(f"  {label + ':' if label else '':13}{text}" for label, text in rows)])
+
+
+def _check_policy(name: str, resolved: Resolved) -> None:
+    """Refuse a figure of a policy that there isn't: any name would do for one of a chain."""
+    given, dot, _ = name.removeprefix("breakers.").partition(".")
+    known = [*resolved.policies.named]
+    if not name.startswith("breakers.") or not dot or OWN_MARK in name:
+        return
+    if given not in (*known, *NO_POLICIES, ANY_NAME):
+        raise ConfigError(f"unknown key {name}: no policy {given}; {nearest(given, known)}")
+
+
+def _now(name: str, key: Key, resolved: Resolved) -> list[Shown]:
+    """Return the values that a key has now; of a breaker without figures of its own, those it goes by."""
+    meant = ".".join(map(key_text, file_path(name))) if key.name.startswith(POLICY_KEYS) else name
+    rows = [row for row in shown(resolved) if _matches(row.key, meant)]
+    if rows or OWN_MARK not in name:
+        return rows
+    kind = file_path(name)[1].partition(OWN_MARK)[0]
+    policy = resolved.policies.named.get(kind)
+    if policy is None:
+        raise ConfigError(f"{name}: a breaker's name begins with what it calls, as in source:CHAIN:NAME")
+    value = dict(figures(policy))[key.field]
+    return [Shown(meant, value, str(resolved.figure_origin(kind, key.field)))]
 
 
 def _without_variable(name: str) -> str:

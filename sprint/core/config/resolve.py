@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,11 +11,14 @@ import msgspec
 from sprint.core.breaker.policy_set import PackagedPolicies, parse_policy_set
 from sprint.core.config.breakers import breaker_settings
 from sprint.core.config.environment import environment_notes, environment_settings
+from sprint.core.config.formats import key_text
 from sprint.core.config.keys import read_leaves
 from sprint.core.config.origins import Origin, Resolved, Setting
 from sprint.core.config.sections import Config
 from sprint.core.errors import ConfigError
 from sprint.core.relay.tiers import TierPolicy, find_tier, highest_tier, parse_tiers
+
+_POLICY = re.compile(r'breakers\.("(?:[^"\\]|\\.)*"|[^\s.:="]+)')
 
 
 class Layers(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +62,7 @@ def try_resolve(layers: Layers) -> tuple[Resolved | None, list[str]]:
         served = [find_tier(tiers, name) for name in config.relay.tiers]
         policies = parse_policy_set(layers.policies, breakers.overrides, highest_tier(served).name)
     except (msgspec.ValidationError, ConfigError) as error:
-        return None, [_with_file(str(error), layers.name)]
+        return None, [_blamed(str(error), layers, origins)]
     said = (*layers.notes, *environment_notes(layers.environment))
     return Resolved(
         config=config, tiers=tiers, breakers=breakers, policies=policies, origins=origins, notes=said
@@ -82,8 +86,23 @@ def _tiers(config: Config, tiers_text: str, origins: Mapping[str, Origin]) -> di
     return tiers
 
 
-def _with_file(message: str, name: str) -> str:
-    return message if message.startswith(("environment:", "--")) else f"{name}: {message}"
+def _blamed(message: str, layers: Layers, origins: Mapping[str, Origin]) -> str:
+    """Put before a message where it comes from: variables that set a policy's figures, and else the file."""
+    if message.startswith(("environment:", "--")):
+        return message
+    place = _POLICY.match(message)
+    if place is None:
+        return f"{layers.name}: {message}"
+    in_file = any(f"breakers.{key_text(name)}" == place[0] for name in layers.table.get("breakers", {}))
+    of_policy = [origin for key, origin in origins.items() if key.startswith(f"{place[0]}.")]
+    # What is called stands on the tier's policy, so that a tier's figure may be what is wrong with it.
+    if not of_policy and not in_file:
+        of_policy = [origin for key, origin in origins.items() if key.startswith("breakers.")]
+    variables = sorted(origin.name for origin in of_policy if origin.kind == "environment")
+    in_file = in_file or any(origin.kind == "file" for origin in of_policy) or not variables
+    said = [layers.name] if in_file else []
+    said += [f"environment: {', '.join(variables)}"] if variables else []
+    return f"{' and '.join(said)}: {message}"
 
 
 def _copied(table: Mapping[str, Any]) -> dict[str, Any]:

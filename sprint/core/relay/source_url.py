@@ -133,7 +133,7 @@ def source_of(
     if len(chosen) > NAME_LENGTH_MAX:
         raise ConfigError(f"source name of {len(chosen)} characters, limit {NAME_LENGTH_MAX}")
     if not chosen.isprintable() or not chosen.strip():  # it stands in logs, and its breaker is named so
-        raise ConfigError(f"source name {ascii(chosen)}: want printable characters, not all blank")
+        raise ConfigError(f"source name {chosen!a}: want printable characters, not all blank")
     return SourceSpec(
         name=chosen,
         chain=chain.lower(),

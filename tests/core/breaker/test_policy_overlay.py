@@ -36,6 +36,16 @@ def test_figures_are_laid_over_and_the_rest_stays() -> None:
     assert policy_with(BASE, {}) == BASE
 
 
+def test_the_keys_that_a_refusal_lists_can_all_be_set() -> None:
+    with pytest.raises(ConfigError) as refused:
+        policy_with(BASE, {"zzz": 1})
+    listed = str(refused.value).partition("there are ")[2].split(", ")
+    assert "name" not in listed
+    assert len(listed) == len(KEYS) - 1
+    fields = msgspec.to_builtins(BASE)
+    assert policy_with(BASE, {key: fields[key] for key in listed}) == BASE
+
+
 @pytest.mark.parametrize("off", [None, "none"])
 def test_a_detector_is_switched_off_by_null_or_by_the_configs_word(off: str | None) -> None:
     assert policy_with(BASE, {"failures_to_open": off}).failures_to_open is None
@@ -51,6 +61,14 @@ def test_a_detector_is_switched_off_by_null_or_by_the_configs_word(off: str | No
         ({"backoff": {"bas_s": 2}}, "no key 'backoff.bas_s'; did you mean backoff.base_s?"),
         ({"backoff": 3}, "backoff: 3; want `object`, got `int`"),
         ({"name": "mine"}, "name: a policy keeps its name; leave it out"),
+        ({"window": {"kind": "calls"}}, "window.kind: 'calls'; want time, count"),
+        ({"backoff": {"jitter": "some"}}, "backoff.jitter: 'some'; want none, full, equal"),
+        ({"slow_rate_max": "nome"}, "slow_rate_max: 'nome'; want a number or \"none\""),
+        ({"slow_rate_max": 2}, "slow_rate_max: 2; want `float` <= 1.0"),
+        (
+            {"health": {"throughput_per_s_target": []}},
+            'health.throughput_per_s_target: []; want a number or "none"',
+        ),
         ({"shadow": None}, "shadow: nothing; want `bool`, got `null`"),
     ],
 )

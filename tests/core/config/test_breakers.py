@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from importlib import resources
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from sprint.core.breaker.policy import Policy
 from sprint.core.breaker.policy_set import PolicySet
 from sprint.core.config import BreakerSettings, Layers, Resolved, resolve
-from sprint.core.config.breaker_keys import POLICY_TEXTS, policy_fields
+from sprint.core.config.breaker_keys import POLICY_SECTIONS, POLICY_TEXTS, policy_fields
 from sprint.core.config.breakers import check_breaker_names, figures
 from sprint.core.config.environment import variable_of
 from sprint.core.config.formats import key_text, table_of_json, table_of_toml
@@ -143,6 +144,10 @@ def test_the_origin_of_a_figure_is_the_highest_layer_that_has_it() -> None:
         ("[breakers.source]\nhalf_open_longest_s = inf\n", "longest_s = inf: Expected `float` <= 604800.0"),
         ("[breakers.source]\nwindow.span_s = inf\n", "span_s = inf: Expected `float` <= 604800.0"),
         ("[breakers.store]\nfailures_to_open = 1000001\n", "failures_to_open = 1000001: Expected `int` <= 1"),
+        ("[breakers.source]\nslow_rate_max = 'nome'\n", 'got `str`; want a number or "none"'),
+        ("[breakers]\nnope = 1\n", "unknown key breakers.nope; there are group_ejected_percent_max and [br"),
+        ("[breakers]\nnope = 1\n", "[breakers.source], [breakers.store], a tier's [breakers.TIER] and a"),
+        ("[breakers]\nsorce = 1\n", "unknown key breakers.sorce; did you mean source?"),
         ("[breakers.intervals]\nstat_s = 1\n", "stat_s; did you mean breakers.intervals.state_s?"),
         ("[breakers]\nintervals = 1\n", "breakers.intervals is not a table; want [breakers.intervals]"),
         (
@@ -248,3 +253,36 @@ def test_any_figures_come_to_a_policy_that_says_them_or_are_refused(given: dict[
         wanted = None if value == "none" and path != "backoff.jitter" else value
         assert said[path] == wanted
     assert msgspec.convert(msgspec.to_builtins(policy), Policy) == policy
+
+
+@pytest.mark.parametrize(
+    ("file", "variables", "said"),
+    [
+        (
+            "",
+            {"SORCE__FAILURES_TO_OPEN": "3"},
+            "environment: SPRINT_BREAKERS__SORCE__FAILURES_TO_OPEN: breakers",
+        ),
+        (
+            "[breakers.source]\nshadow = true\n",
+            {"SOURCE__BACKOFF__BASE_S": "900"},
+            "sprint.toml and environment: SPRINT_BREAKERS__SOURCE__BACKOFF__BASE_S: breakers.source.backoff",
+        ),
+        (
+            "[breakers.store]\nshadow = true\n",
+            {"SOURCE__BACKOFF__BASE_S": "900", "SOURCE__SHADOW": "true"},
+            "environment: SPRINT_BREAKERS__SOURCE__BACKOFF__BASE_S, SPRINT_BREAKERS__SOURCE__SHADOW: b",
+        ),
+        ("[breakers.gold]\n", {"SOURCE__SHADOW": "true"}, "sprint.toml: breakers.gold: no such policy"),
+    ],
+)
+def test_a_variable_that_sets_a_wrong_figure_is_blamed_and_not_the_defaults(
+    file: str, variables: dict[str, str], said: str
+) -> None:
+    with pytest.raises(ConfigError) as refused:
+        read(file, {f"SPRINT_BREAKERS__{name}": value for name, value in variables.items()})
+    assert str(refused.value).startswith(said)
+
+
+def test_the_policies_that_a_message_names_are_those_of_what_is_called() -> None:
+    assert tuple(tomllib.loads(packaged_texts().callees)) == POLICY_SECTIONS
