@@ -67,9 +67,14 @@ class AdminApi:
         rows = list((await self._feed.rows()).values())
         health = self._view.health()
         resting = self._resting()
-        out = [row for row in rows if rejects(row) and row.name not in resting]
-        reasons = [f"breaker {row.name} is {row.state}: {row.reason}" for row in out]
-        status = "degraded" if health["status"] == "ok" and out else health["status"]
+        counted = [row for row in rows if row.name not in resting]
+        reasons = [f"breaker {row.name} is {row.state}: {row.reason}" for row in counted if rejects(row)]
+        reasons += [
+            f"breaker {row.name} would be open, and nobody stands in: {row.withheld}"
+            for row in counted
+            if row.withheld is not None
+        ]
+        status = "degraded" if health["status"] == "ok" and reasons else health["status"]
         chains = {
             chain_id: {**health["parts"]["chains"][chain_id], **self._counts(chain_id, chain, rows)}
             for chain_id, chain in self._chains.items()

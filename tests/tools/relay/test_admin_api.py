@@ -73,3 +73,20 @@ def test_the_breaker_of_a_source_that_is_paused_makes_nothing_degraded() -> None
     rests = health_with(paused, breakers)
     assert (rests["status"], rests["reasons"]) == ("ok", [])
     assert rests["chains"][CHAIN]["sources_paused"] == 1
+
+
+def test_a_sole_source_that_fails_makes_the_relay_degraded_though_its_breaker_stays_closed() -> None:
+    """The only node was frozen for two minutes in which health was ok."""
+    spec = parse_source("a@litecoin:regtest=p2p://127.0.0.1:1")
+    breakers = RelayBreakers("turbo")
+    breaker = breakers.source(CHAIN, spec)
+    source = ShownSource(spec)
+    assert health_with(source, breakers)["status"] == "ok"
+    for _ in range(3):
+        breaker.admit().failure(TimeoutError("no answer to ping for 12 s"))
+    assert breaker.state == "closed"
+    found = health_with(source, breakers)
+    assert found["status"] == "degraded"
+    assert found["reasons"][0].startswith(
+        f"breaker {breaker.name} would be open, and nobody stands in: 3 fail"
+    )

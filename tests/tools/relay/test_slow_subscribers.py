@@ -151,7 +151,8 @@ def test_relay_does_not_grow_by_a_subscriber_that_does_not_read(loop: Loop) -> N
             tracemalloc.start()
             before, _ = tracemalloc.get_traced_memory()
             for _ in range(4_000):  # 32 MB offered
-                relay.delivery._hand_over((Published(event, 0.0),))
+                relay.delivery._backlog.append(Published(event, 0.0))
+                relay.delivery.finish()
             after, _ = tracemalloc.get_traced_memory()
             tracemalloc.stop()
             peer.close()

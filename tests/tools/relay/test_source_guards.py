@@ -68,6 +68,19 @@ def test_none_is_cut_off_while_no_other_serves_however_many_there_are() -> None:
     )
 
 
+def test_a_sole_source_that_fails_is_told_of_once_an_outage(caplog: pytest.LogCaptureFixture) -> None:
+    """The only node was frozen for two minutes in which nothing said so."""
+    alone = Chain().guard(source("alone"))
+    for _ in range(2):
+        fail(alone, 6)
+        told = [r for r in caplog.records if r.getMessage() == "breaker would open, and nobody stands in"]
+        assert len(told) == 1
+        assert told[0].fields["evidence"] == alone.withheld.replace("6 failures", "3 failures")  # type: ignore[attr-defined]
+        caplog.clear()
+        assert alone.attempt()
+        alone.answered("headers")
+
+
 def test_one_that_serves_is_not_cut_off_for_a_dead_one_beside_it() -> None:
     chain = Chain()
     slow, dead = chain.guard(source("slow")), chain.guard(source("dead"))

@@ -7,6 +7,7 @@ answer is found late. What is ended by ourselves tells nothing of the node and c
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
@@ -16,11 +17,13 @@ from sprint.core.breaker.transitions import Transition
 from sprint.core.errors import CircuitOpenError
 from sprint.core.relay.lateness import Late
 from sprint.tools.breaker import CircuitBreaker, HeldPermit
+from sprint.tools.runtime import log_fields
 
 CALLS_MAX = 1_024  # requests of one source that are waited for; of more the oldest is given up
 # A trial is given up after so many late answers. One would do, but a node that is only slow would then never
 # pass a trial.
 TRIAL_LATE_MAX = 3
+log = logging.getLogger(__name__)
 
 Share = Callable[[str], object]
 
@@ -36,6 +39,7 @@ class SourceGuard:
         self._share = share
         self._connect: HeldPermit | None = None
         self._late_told = 0
+        self._withheld_told = False
         self._late_for = ""  # what the last answer was late for, if nothing was answered since
         self._calls: dict[Hashable, HeldPermit] = {}
 
@@ -128,6 +132,7 @@ class SourceGuard:
         if permit is not None:
             permit.success()
             self._late_for = ""
+            self._withheld_told = False
 
     def told_nothing(self, key: Hashable) -> None:
         """Note an answer that says only to come again later."""
@@ -161,6 +166,7 @@ class SourceGuard:
         connect, self._connect = self._connect, None
         if connect is not None:
             connect.settle("failure", why=why)
+            self._tell_withheld()
         elif not self.shut:
             self._fail(why, 0.0)
 
@@ -187,6 +193,17 @@ class SourceGuard:
         permit = self._permit()
         if permit is not None:
             permit.settle("failure", latency_s, why=why)
+            self._tell_withheld()
+
+    def _tell_withheld(self) -> None:
+        """Log once that a source fails and stays in use; that it does well again begins anew."""
+        breaker, withheld = self._breaker, self.withheld
+        if breaker is not None and withheld and not self._withheld_told:
+            log_fields(
+                log, logging.WARNING, "breaker would open, and nobody stands in",
+                breaker=breaker.name, evidence=withheld,
+            )  # fmt: skip
+        self._withheld_told = bool(withheld)
 
     def _permit(self) -> HeldPermit | None:
         if self._breaker is None:
