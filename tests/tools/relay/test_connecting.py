@@ -332,3 +332,27 @@ def test_once_the_last_other_source_is_lost_one_that_waits_is_told_and_tried() -
         assert clock() - asked_at < connecting.LOOK_AGAIN_S / 2
 
     run(scene)
+
+
+def test_while_it_is_tried_it_says_so_and_not_that_it_was_not_or_that_its_breaker_is_open() -> None:
+    seen: list[tuple[str, str]] = []
+
+    async def scene(source: FakeSource, breaker: CircuitBreaker) -> None:
+        def look() -> None:
+            view = source.view()
+            seen.append((view.state, view.reason))
+
+        assert (source.view().state, source.view().reason) == ("waiting", "not tried yet")
+        source.meanwhile = look
+        assert await source.next() == "open"
+        breaker.force_open("the rack is moved")
+        assert await source.next() == "its breaker is held open: the rack is moved"
+        breaker.release()
+        assert await source.next() == "open"
+        await until(lambda: breaker.state == "half_open")
+
+    run(scene)
+    assert seen == [
+        ("connecting", "being tried for the first time"),
+        ("connecting", "being tried; before: its breaker was held open: the rack is moved"),
+    ]

@@ -25,6 +25,9 @@ from sprint.tools.runtime import clock, jitter, log_fields
 CONNECT_TIMEOUT_S = 10.0
 LOOK_AGAIN_S = 5.0  # how often what stands still gives a trial its time again; a bound on every wait
 STOPS = "the relay stops"
+NOT_TRIED = "not tried yet"
+# As the guard's words begin, and what they are once the breaker lets an attempt through.
+BREAKER_IS, BREAKER_WAS = "its breaker is ", "its breaker was "
 STANDS_STILL = "nothing is tried while the store takes nothing"
 # An operator's words by which a source is to be tried now, whatever it had to wait for.
 TRY_NOW: frozenset[Cause] = frozenset({"reset", "released", "forced_closed"})
@@ -62,7 +65,8 @@ class ConnectingSource(ABC):
         self._changed = asyncio.Event()  # the breaker's word on it, or the intake's
         self._stood_still = False
         self._connection: Connection | None = None
-        self._reason = "not tried yet"
+        self._reason = NOT_TRIED
+        self._trying = False
         self._connects = 0
         self._blocked = False
         # Of connections that have ended; the kinds are those of the protocol's errors, so they are few.
@@ -102,6 +106,13 @@ class ConnectingSource(ABC):
 
     async def connect_once(self) -> tuple[Ending, float]:
         """Connect and serve until the connection ends; return how it ended and how long it was ready."""
+        self._trying = True
+        try:
+            return await self._tried()
+        finally:
+            self._trying = False
+
+    async def _tried(self) -> tuple[Ending, float]:
         try:
             connection = await self.open()
         except (OSError, UnicodeError, TimeoutError, UpstreamError) as error:
@@ -143,7 +154,7 @@ class ConnectingSource(ABC):
             url=self.spec.url,
             provider=self.spec.provider,
             state=self._state(connection),
-            reason="" if ready else shut or self._reason,
+            reason="" if ready else shut or self._why_not_ready(),
             user_agent=connection.user_agent if connection is not None else "",
             connects=self._connects,
             blocks_received=self.blocks_received,
@@ -221,9 +232,18 @@ class ConnectingSource(ABC):
         breaker_s = self.guard.retry_after_s()
         return self._gate.admit(clock(), needed=self.intake.needs_sources, breaker_s=breaker_s)
 
+    def _why_not_ready(self) -> str:
+        """Return what keeps it from being ready, which is no longer the breaker that was open before."""
+        before = self._reason.replace(BREAKER_IS, BREAKER_WAS, 1)
+        if not self._trying:
+            return before
+        return "being tried for the first time" if before == NOT_TRIED else f"being tried; before: {before}"
+
     def _state(self, connection: Connection | None) -> SourceState:
-        if connection is not None:
-            return "ready" if connection.ready_at is not None else "connecting"
+        if connection is not None and connection.ready_at is not None:
+            return "ready"
+        if connection is not None or (self._trying and not self.guard.shut):
+            return "connecting"
         return "blocked" if self._blocked else "waiting"
 
     def _note(self, reason: str, *, was_ready: bool) -> None:
