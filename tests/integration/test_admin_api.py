@@ -269,6 +269,23 @@ def test_what_an_answer_names_as_its_type_is_served_where_it_was_given(scene: Sc
 
 
 @pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/api/sources?chian=litecoin"),
+        ("POST", "/api/sources?reason=x"),
+        ("POST", "/api/sources/litecoin-regtest/alice/state?reason=x"),
+        ("DELETE", "/api/sources/litecoin-regtest/alice?raeson=x"),
+    ],
+)
+def test_a_misspelt_query_of_a_sources_path_is_refused(scene: Scene, method: str, path: str) -> None:
+    body = {"action": "pause"} if method == "POST" else None
+    answer = scene.client.request(method, path, json=body)
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_query")
+    assert "query: no key" in answer.json()["detail"]
+    assert scene.sources()["alice"]["state"] == "ready"
+
+
+@pytest.mark.parametrize(
     "body", [b"{", b"[]", b'{"action":"open"}', b'{"action":"reset","reason":1}', b"[" * 9_000]
 )
 def test_a_body_that_cannot_be_is_refused_with_what_would_be_right(scene: Scene, body: bytes) -> None:

@@ -76,24 +76,24 @@ class BreakerEndpoints:
         router.add_websocket("/ws", lambda _: BreakerSession(self._feed))
 
     async def _list(self, request: Request) -> Response:
-        _only(request)
+        only_query(request)
         return json_answer({"breakers": list((await self._feed.rows()).values())})
 
     async def _one(self, request: Request) -> Response:
-        _only(request)
+        only_query(request)
         breaker = self._breaker(request)
         row: dict[str, Any] = msgspec.to_builtins(self._feed.row(breaker))
         return json_answer({**row, "explanation": self._explained(breaker), **self._policy(breaker)})
 
     async def _metrics(self, request: Request) -> Response:
-        _only(request, "limit")
+        only_query(request, "limit")
         breaker = self._breaker(request)
         limit = _number(request, "limit", POINTS_PER_BREAKER_MAX, POINTS_PER_BREAKER_MAX)
         points = self._feed.metrics.points(breaker.name, limit)
         return json_answer({"breaker": breaker.name, "interval_s": METRICS_INTERVAL_S, "points": points})
 
     async def _history(self, request: Request) -> Response:
-        _only(request, "limit", "after")
+        only_query(request, "limit", "after")
         breaker = self._breaker(request)
         limit = _number(request, "limit", TRANSITIONS_PER_BREAKER_MAX, TRANSITIONS_PER_BREAKER_MAX)
         after = _number(request, "after", 0, 10**NUMBER_DIGITS_MAX, least=0)
@@ -102,12 +102,12 @@ class BreakerEndpoints:
         return json_answer({"breaker": breaker.name, "transitions": rows})
 
     async def _config(self, request: Request) -> Response:
-        _only(request)
+        only_query(request)
         return json_answer(self._policy(self._breaker(request)))
 
     async def _lay_over(self, request: Request) -> Response:
         """Lay figures over the policy, in place of those of last time; an empty object takes them back."""
-        _only(request)
+        only_query(request)
         fields = await json_body(request)
         breaker = self._breaker(request)
         known = self._in_force(breaker)
@@ -133,7 +133,7 @@ class BreakerEndpoints:
         return json_answer(self._policy(breaker))
 
     async def _order(self, request: Request) -> Response:
-        _only(request)
+        only_query(request)
         fields = await json_body(request)
         breaker = self._breaker(request)
         try:
@@ -196,7 +196,7 @@ def _near(name: str, names: list[str]) -> str:
     return f"there are {len(names)}, as {compared[0]}; GET {PATH} lists them"
 
 
-def _only(request: Request, *keys: str) -> None:
+def only_query(request: Request, *keys: str) -> None:
     """Refuse a key of the query that is not known: a misspelt limit must not be passed over."""
     try:
         refuse_unknown(request.query, *keys)

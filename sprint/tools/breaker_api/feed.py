@@ -198,7 +198,10 @@ class BreakerFeed:
         self._keep_time()
         points: dict[str, MetricsPoint] = {}
         for number, breaker in enumerate(self.registry, 1):
-            points[breaker.name] = self._measured(breaker)
+            try:
+                points[breaker.name] = self._measured(breaker)
+            except (ArithmeticError, ValueError, OSError):  # its row says what is wrong with it
+                log.debug("no figures of breaker %s", breaker.name, exc_info=True)
             if len(points) == POINTS_PER_MESSAGE_MAX:
                 self._tell_points(points)
                 points = {}

@@ -16,6 +16,7 @@ import msgspec
 
 from sprint.core.errors import ConfigError, RequestError
 from sprint.core.monitor.orders import OPERATOR, Order, order_of, reason_of, refuse_unknown
+from sprint.tools.breaker_api.endpoints import only_query
 from sprint.tools.breaker_api.feed import BreakerFeed
 from sprint.tools.relay.breakers import source_breaker_name
 from sprint.tools.relay.live_sources import LiveSources, made_of
@@ -45,7 +46,8 @@ class SourceEndpoints:
         router.add("DELETE", f"{PATH}/{{chain}}/{{name}}", self._remove)
         router.add("POST", f"{PATH}/{{chain}}/{{name}}/state", self._order)
 
-    def _list(self, _: Request) -> Response:
+    def _list(self, request: Request) -> Response:
+        only_query(request)
         listed = {
             chain_id: [self._told(chain_id, source) for source in chain.sources]
             for chain_id, chain in self._chains.items()
@@ -53,6 +55,7 @@ class SourceEndpoints:
         return Response(msgspec.json.encode({"sources": listed}))
 
     async def _add(self, request: Request) -> Response:
+        only_query(request)
         fields = await json_body(request)
         try:
             refuse_unknown(fields, "source", "reason")
@@ -65,8 +68,8 @@ class SourceEndpoints:
 
     async def _remove(self, request: Request) -> Response:
         chain, name = request.parameters["chain"], request.parameters["name"]
+        only_query(request, "reason")
         try:
-            refuse_unknown(request.query, "reason")
             reason = reason_of(request.query)
         except ConfigError as error:
             raise RequestError("bad_query", str(error)) from error
@@ -75,6 +78,7 @@ class SourceEndpoints:
         return Response(msgspec.json.encode({"removed": name, "warning": warning}))
 
     async def _order(self, request: Request) -> Response:
+        only_query(request)
         fields = await json_body(request)
         chain, name = request.parameters["chain"], request.parameters["name"]
         try:

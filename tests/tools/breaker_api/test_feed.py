@@ -330,3 +330,15 @@ def test_transitions_of_two_threads_wait_in_the_order_of_their_numbers() -> None
             await asyncio.sleep(0)
 
     asyncio.run(main())
+
+
+def test_figures_that_cannot_be_told_of_one_breaker_leave_those_of_the_others() -> None:
+    async def main() -> None:
+        async with served() as each:
+            each.alice.tend(lambda machine, _: setattr(machine.figures.window, "_width_s", 0.0))
+            await each.feed.measure()
+            assert each.feed.metrics.points(ALICE, 9) == []
+            assert len(each.feed.metrics.points("store", 9)) == 1
+            assert (await each.feed.rows())[ALICE].reason.startswith("its figures can't be told: ")
+
+    asyncio.run(main())
