@@ -64,7 +64,10 @@ class ConnectionFaults:
                 each.counts.connections_reset += 1
         begun = [each for each, has in self._met.items() if has and each not in known]
         for each in begun:
-            each.counts.connections_met += 1
+            # One that was changed is not met anew.
+            each.counts.connections_met += not any(
+                has and before.counts is each.counts for before, has in known.items()
+            )
             deadline = self._deadline_of(each, now)
             if deadline is not None:
                 self._deadlines[each] = deadline

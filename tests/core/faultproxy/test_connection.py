@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import pytest
 
+from sprint.core.faultproxy.codec import changed_toxic, toxic_of
 from sprint.core.faultproxy.connection import ConnectionFaults, Ending
 from sprint.core.faultproxy.drawing import SeededDraws
 from sprint.core.faultproxy.stages import End
-from sprint.core.faultproxy.toxics import ActiveToxic, Direction
+from sprint.core.faultproxy.toxics import ActiveToxic, Direction, ToxicSet
 from tests.core.faultproxy.toxics import active
 
 UP, DOWN = Direction.UPSTREAM, Direction.DOWNSTREAM
@@ -132,6 +133,17 @@ def test_a_connection_that_lost_nothing_is_not_counted_as_reset() -> None:
     connection.adopt([], 1.0)
     assert [channel.take() for channel in connection.channels.values()] == [None, None]
     assert hole.counts.connections_reset == 0
+
+
+def test_a_toxic_that_is_changed_is_not_counted_as_met_again() -> None:
+    toxics, connection = ToxicSet(), faults()
+    first = toxics.add(toxic_of({"kind": "stall"}), 0.0)
+    connection.adopt(toxics.active, 0.0)
+    toxics.change(changed_toxic(first.toxic, {"direction": "upstream"}), 1.0)
+    connection.adopt(toxics.active, 1.0)
+    assert first.counts.connections_met == 1
+    faults(2).adopt(toxics.active, 2.0)
+    assert first.counts.connections_met == 2
 
 
 def test_a_toxic_that_is_gone_ends_nothing() -> None:

@@ -37,7 +37,8 @@ def test_latency_is_on_its_direction_alone_on_bytes_and_on_the_end(loop: Loop) -
         async with proxied() as bench:
             client, target = await bench.pair()
             bench.proxy.add(kind="latency", latency_ms=400, direction="downstream")
-            assert await echoed_s(client, target) < 0.35
+            await echoed_s(client, target)
+            assert counts(bench, "latency")["bytes_delayed"] == 0
             assert 0.4 <= await echoed_s(target, client) < 0.4 + LATE_S
             begin = time.monotonic()
             target.half_close()
@@ -56,7 +57,8 @@ def test_bandwidth_gives_so_many_bytes_in_so_much_time(loop: Loop) -> None:
             bench.proxy.add(kind="bandwidth", bytes_per_s=400_000, direction="upstream")
             data = random.Random(2).randbytes(200_000)
             assert 0.5 <= await echoed_s(client, target, data) < 0.5 + LATE_S
-            assert await echoed_s(target, client, data) < 0.4
+            await echoed_s(target, client, data)
+            assert counts(bench, "bandwidth")["bytes_delayed"] == len(data), "of one direction"
 
     run_on(loop, main())
 
@@ -86,8 +88,8 @@ def test_slices_arrive_one_by_one(loop: Loop) -> None:
             bench.proxy.add(kind="slicer", piece_bytes=3, pause_ms=50)
             begin = time.monotonic()
             await client.send(b"abcdefgh")
-            reads = [await target.read() for _ in range(3)]
-            assert reads == [b"abc", b"def", b"gh"]
+            assert await target.read() == b"abc"
+            assert await target.read_exactly(5) == b"defgh"
             assert 0.1 <= time.monotonic() - begin < 0.1 + LATE_S
 
     run_on(loop, main())
@@ -191,7 +193,7 @@ def test_a_slow_close_is_late_while_bytes_are_not(loop: Loop) -> None:
             await client.send(b"bytes")
             client.half_close()
             assert await target.read() == b"bytes"
-            assert time.monotonic() - begin < 0.35
+            assert counts(bench, "slow_close")["bytes_delayed"] == 0
             assert await target.read() == b""
             assert 0.4 <= time.monotonic() - begin < 0.4 + LATE_S
 
@@ -220,7 +222,7 @@ def test_a_connection_made_while_a_reset_is_on_is_reset_after_its_time(loop: Loo
             bench.proxy.add(kind="reset", after_ms=300)
             begin = time.monotonic()
             client, target = await bench.pair()
-            assert await echoed_s(client, target) < 0.25
+            await echoed_s(client, target)
             assert await client.read_to_end() == (b"", True)
             assert await target.read_to_end() == (b"", True)
             assert 0.3 <= time.monotonic() - begin < 0.3 + LATE_S
