@@ -167,6 +167,8 @@ def _reason(evidence: Evidence, statistics: Statistics) -> str:
         return evidence.text
     if not statistics.calls:
         return f"{evidence.text}; no call in its window"
+    if statistics.calls == 1:
+        return f"{evidence.text}; its one call {'failed' if statistics.failures else 'succeeded'}"
     return f"{evidence.text}; {statistics.failures} of the last {statistics.calls} calls failed"
 
 

@@ -119,7 +119,9 @@ def test_one_that_never_opened_says_what_was_seen_and_not_that_nothing_was() -> 
         "source:bitcoin:a", msgspec.structs.replace(POLICY, failures_to_open=9), now=0.0, rng=lambda: 0.5
     )
     assert row_of(made, 0.0, UNIX_OFFSET_S).reason == "closed since the start; no call in its window"
-    fail(made, 1.0)
+    fail(made, 1.0, 1)
+    assert row_of(made, 1.0, UNIX_OFFSET_S).reason == "closed since the start; its one call failed"
+    fail(made, 1.0, 1)
     assert row_of(made, 1.0, UNIX_OFFSET_S).reason == "closed since the start; 2 of the last 2 calls failed"
     assert row_of(made, 500.0, UNIX_OFFSET_S).reason == "closed since the start; no call in its window"
 
