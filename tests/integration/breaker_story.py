@@ -16,6 +16,7 @@ import msgspec
 
 from sprint.core.chains import display_hash
 from sprint.core.config import ChainSection
+from sprint.core.relay.gate import WAIT_NEEDED_MAX_S
 from sprint.tools.devnet.edge import Devnet, DevnetOptions
 from sprint.tools.devnet.faults import Fault
 from sprint.tools.devnet.seeded_bits import SeededBits
@@ -28,6 +29,8 @@ CHAIN = "bitcoin-regtest"
 NAMES = ("alice", "bob")
 BLOCK_EVERY_S = 5.0
 STALL_S = 40
+LONG_STALL_S = 600
+LONG_WAIT_S = 14.0
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -39,9 +42,10 @@ class Told(msgspec.Struct, frozen=True):
 
 
 class Story(msgspec.Struct, frozen=True):
-    """All faults in their order; the blocks that the subscriber was given, and those that there are."""
+    """All faults in their order; how long one that was needed was missing; the blocks given, and mined."""
 
     told: tuple[Told, ...]
+    needed_s: float
     delivered: tuple[str, ...]
     mined: tuple[str, ...]
 
@@ -54,6 +58,7 @@ class Drill:
         self.admin = admin
         self.subscriber = subscriber
         self._seen = 0
+        self.needed_s = 0.0
 
     def mine(self, at: str = "bob") -> str:
         """Mine a block at a node, and let the other have it."""
@@ -75,6 +80,10 @@ class Drill:
     async def explain(self, name: str) -> dict[str, Any]:
         answer = await self.admin.get(f"/api/breakers/source:{CHAIN}:{name}")
         return dict(answer.raise_for_status().json())
+
+    async def waits_longer_than(self, name: str, seconds: float) -> bool:
+        explanation = (await self.explain(name))["explanation"]
+        return bool(explanation["state"] == "open" and explanation["retry_after_s"] > seconds)
 
     async def order(self, name: str, action: str) -> None:
         body = {"action": action, "reason": "a drill"}
@@ -149,6 +158,24 @@ async def both_stall(drill: Drill) -> None:
     await asyncio.sleep(3 * STALL_S)
 
 
+async def last_is_lost(drill: Drill) -> None:
+    """A node was out for so long that it is tried twice a minute; when it is well again the other is lost."""
+    drill.devnets["alice"].show(CHAIN, Fault.STALL, LONG_STALL_S)
+    while not await drill.waits_longer_than("alice", LONG_WAIT_S):
+        drill.mine()
+        await asyncio.sleep(BLOCK_EVERY_S)
+    drill.devnets["alice"].show(CHAIN, Fault.STALL, 1)
+    await asyncio.sleep(WAIT_NEEDED_MAX_S)
+    if (await drill.states())["alice"] != "open":
+        raise AssertionError("it was to be waiting still")
+    lost_at = clock()
+    await drill.order("bob", "force_open")
+    alone = drill.mine("alice")
+    await until_true(lambda: drill.subscriber.has(alone), "a block of the one that was out")
+    drill.needed_s = clock() - lost_at
+    await drill.order("bob", "release")
+
+
 async def operator(drill: Drill) -> None:
     """An operator's word holds for all sources of a chain, the last one too, until it is taken back."""
     for name in NAMES:
@@ -162,7 +189,7 @@ async def operator(drill: Drill) -> None:
     await until_true(lambda: drill.subscriber.has(held), "the block that was held back")
 
 
-SCENES = (stall, quiet_stall, delay, drip, disconnect, both_stall, operator)
+SCENES = (stall, quiet_stall, delay, drip, disconnect, both_stall, last_is_lost, operator)
 
 
 def tell(quick: QuickClock) -> Story:
@@ -198,4 +225,4 @@ async def _tell(quick: QuickClock) -> Story:
         heights = range(follower.first_height, ledger.height() + 1)
         hashes = [ledger.best_chain_hash_at(height) for height in heights]
         mined = tuple(display_hash(block) for block in hashes if block is not None)
-        return Story(tuple(told), tuple(follower.branch), mined)
+        return Story(tuple(told), round(drill.needed_s, 1), tuple(follower.branch), mined)
