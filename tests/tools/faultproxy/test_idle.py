@@ -17,6 +17,7 @@ from sprint.tools.faultproxy.proxy import FaultProxy
 from tests.tools.faultproxy.ends import Loop, Peer, both_loops, proxied, run_on, until
 
 SIZE = 50_000_000
+TCP_CLOSE = 7  # of Linux: nothing more will come or go
 
 
 async def sent_and_closed(peer: Peer, data: bytes) -> None:
@@ -132,6 +133,32 @@ def test_a_client_that_is_killed_after_its_half_close_is_passed_on_as_a_reset(lo
             client.reset()
             await until(lambda: bench.proxy.connection_count == 0)
             assert target.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
+
+    run_on(loop, main())
+
+
+@both_loops
+@pytest.mark.parametrize("size", [HELD_SIZE_MAX - 1, HELD_SIZE_MAX + 30_000])
+def test_an_end_whose_both_streams_are_over_is_not_taken_for_one_that_was_killed(
+    loop: Loop, size: int
+) -> None:
+    async def main() -> None:
+        async with proxied() as bench:
+            client, target = await bench.pair()
+            target.half_close()
+            assert await client.read() == b""
+            bench.proxy.add(kind="stall", direction="upstream")
+            data = random.Random(8).randbytes(size)
+            await sent_and_closed(client, data)
+            (link,) = bench.proxy._links
+            await until(lambda: link.client.has_sent_all or not link.client.is_read)
+            assert link.client.transport is not None
+            bound = link.client.transport.get_extra_info("socket")
+            await until(lambda: bound.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == TCP_CLOSE)
+            link.end_if_dead()
+            await asyncio.sleep(0)
+            bench.proxy.reset()
+            assert await target.read_to_end() == (data, False)
 
     run_on(loop, main())
 
