@@ -24,6 +24,7 @@ from sprint.core.errors import ConfigError, RequestError
 from sprint.tools.devnet.edge import BLOCK_INTERVAL_S_MAX, SEED_LENGTH_MAX, Devnet, NodeState
 from sprint.tools.devnet.faults import RULES, Fault, fault_of
 from sprint.tools.web.guard import Guard
+from sprint.tools.web.problem_pages import add_problems
 from sprint.tools.web.router import Handler, Request, Response, Router, Site
 from sprint.tools.web.server import Listener, serve
 
@@ -68,6 +69,7 @@ def add_control(router: Router, devnet: Devnet) -> None:
 async def serve_control(devnet: Devnet, bound: socket.socket) -> Listener:
     """Serve the control alone, on a bound socket."""
     router = Router()
+    add_problems(router)
     add_control(router, devnet)
     guard = Guard(bound.getsockname()[1], body_size_max=BODY_SIZE_MAX)
     return await serve(Site(router, guard, connections_max=CONNECTIONS_MAX), bound)

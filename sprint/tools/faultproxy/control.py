@@ -32,6 +32,7 @@ from sprint.tools.faultproxy.proxy import FaultProxy
 from sprint.tools.runtime import clock
 from sprint.tools.web.bodies import json_body
 from sprint.tools.web.guard import Guard
+from sprint.tools.web.problem_pages import add_problems
 from sprint.tools.web.router import Handler, Request, Response, Router, Site
 from sprint.tools.web.server import Listener, serve
 
@@ -127,6 +128,7 @@ class ProxyEndpoints:
 async def serve_control(proxies: FaultProxies, bound: socket.socket) -> Listener:
     """Serve the control of some proxies on a bound socket."""
     router = Router()
+    add_problems(router)
     ProxyEndpoints(proxies).add_to(router)
     guard = Guard(bound.getsockname()[1], body_size_max=BODY_SIZE_MAX)
     return await serve(Site(router, guard, connections_max=CONNECTIONS_MAX), bound)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sprint.core.breaker.machine import Machine
-from sprint.core.breaker.policy import FACTOR_MAX, SECONDS_MAX, BackoffPolicy, Policy
+from sprint.core.breaker.policy import COUNT_MAX, FACTOR_MAX, SECONDS_MAX, BackoffPolicy, Policy
+from sprint.core.breaker.policy_overlay import policy_with
+from sprint.core.errors import ConfigError
 from sprint.core.monitor.rows import identity, point_of, rfc3339, row_of, transition_row
 
 UNIX_OFFSET_S = 1_757_098_507.0  # 2025-09-05T18:55:07Z at the machine's second 0
@@ -147,3 +153,42 @@ def test_a_policy_of_the_greatest_figures_has_a_row_that_can_be_told(fails: int)
     for now in (2.0, SECONDS_MAX * 2):
         assert "can't be told" not in row_of(made, now, UNIX_OFFSET_S).reason
         assert point_of(made, now, UNIX_OFFSET_S).at
+
+
+SECONDS = st.floats(0, SECONDS_MAX, exclude_min=True)
+FIGURES = st.fixed_dictionaries(
+    {},
+    optional={
+        "failures_to_open": st.integers(1, COUNT_MAX) | st.none(),
+        "trial_lease_s": SECONDS,
+        "half_open_longest_s": SECONDS,
+        "backoff": st.fixed_dictionaries(
+            {"base_s": SECONDS, "longest_s": SECONDS},
+            optional={"multiplier": st.floats(1, FACTOR_MAX), "healthy_s_per_step": SECONDS},
+        ),
+        "window": st.fixed_dictionaries(
+            {"kind": st.sampled_from(["time", "count"]), "span_s": st.floats(0.001, SECONDS_MAX)},
+            optional={"slow_call_s": SECONDS, "buckets": st.integers(1, 10)},
+        ),
+    },
+)
+
+
+@given(FIGURES, st.lists(st.floats(0, SECONDS_MAX * 2), min_size=1, max_size=9))
+def test_whatever_figures_are_taken_the_breaker_can_be_told_of(
+    fields: dict[str, Any], waits: list[float]
+) -> None:
+    try:
+        policy = policy_with(POLICY, fields)
+    except ConfigError:
+        return
+    made = Machine("a", policy, now=0.0, rng=lambda: 0.999)
+    now = 0.0
+    for wait_s in waits:
+        now += wait_s
+        permit = made.admit(now)
+        if permit is not None:
+            made.settle(permit, "failure", 0.25, now)
+        assert "can't be told" not in row_of(made, now, UNIX_OFFSET_S).reason
+        assert point_of(made, now, UNIX_OFFSET_S).at
+        made.evaluate(now)

@@ -229,6 +229,8 @@ def test_what_is_not_of_this_devnet_or_not_from_here_is_refused() -> None:
             absent = await client.get("/dogecoin")
             assert (absent.status_code, absent.json()["code"]) == (404, "unknown_chain")
             assert f"running: {CHAIN}, {OTHER}" in absent.json()["detail"]
+            kind = await client.get(client.base_url.copy_with(path=absent.json()["type"]))
+            assert (kind.status_code, kind.json()["code"]) == (200, "unknown_chain")
             no_rpc = await client.post(f"/{OTHER}/fault", json={"fault": "lying_json"})
             assert (no_rpc.status_code, no_rpc.json()["code"]) == (400, "bad_query")
             assert "answers no JSON-RPC" in no_rpc.json()["detail"]

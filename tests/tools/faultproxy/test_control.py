@@ -184,6 +184,15 @@ def test_a_form_of_a_foreign_page_and_a_long_body_are_refused() -> None:
     run_on(uvloop.new_event_loop, main())
 
 
+def test_what_a_refusal_names_as_its_type_is_served_beside_it() -> None:
+    async def main() -> None:
+        async with controlled() as control:
+            refused = await control.asked("GET", "/api/proxies/nobody", 404)
+            assert (await control.asked("GET", refused["type"]))["code"] == "not_found"
+
+    run_on(uvloop.new_event_loop, main())
+
+
 def test_no_body_whatever_brings_anything_but_an_answer_and_a_problem_of_its_own(seed: int) -> None:
     """What a stranger may send: JSON of any shape under the keys that there are, and bytes that are none."""
     rng = random.Random(seed)
