@@ -125,7 +125,7 @@ def test_a_documented_curl_command_is_answered_with_a_block(
 def test_the_documented_question_for_sources_is_answered_with_states_that_the_page_names(
     relay: RelayProcess, tmp_path: Path
 ) -> None:
-    (block,) = [each for each in fenced(SHUT_OUT_PAGE, "console") if "$ curl" in each]
+    (block,) = [each for each in fenced(SHUT_OUT_PAGE, "console") if each.strip().endswith("/api/sources")]
     command = block.strip().removeprefix("$ ").replace(DEFAULT_ADMIN_URL, str(relay.serving.admin))
     answer = json.loads(first_line(["sh", "-c", command + "; echo"], tmp_path))
     sources = [source for listed in answer["sources"].values() for source in listed]
