@@ -7,6 +7,9 @@ compiler); the clients are plain sockets in this process, which count bytes. All
 without compression, and stay at most `WINDOW` events ahead of the slowest client. Printed are deliveries a
 second by the clock, and the server's own CPU time for a delivery, which a busy machine disturbs less.
 
+Ours hands an event over in turns of the loop and joins those that wait behind it to one write a client; the
+others write each by itself. With one event under way nothing can be joined.
+
 The last client is timed with one event under way: from its being asked for to all clients having it. In
 bursts, 20 events are published at once, which ours joins to one write a client, as the loop in C does too.
 """
