@@ -24,7 +24,7 @@ from sprint.core.model import BlockEvent, EventData
 from sprint.core.relay import event_log
 from sprint.core.relay.event_log import EventLog
 from sprint.core.relay.fanout import Subscription
-from sprint.tools.relay import delivery
+from sprint.tools.relay import delivery, hand_over
 from sprint.tools.relay.hand_over import Encode
 from sprint.tools.relay.place import Place
 from sprint.tools.web.websocket import encode_text_frame
@@ -119,6 +119,7 @@ async def encodings() -> float:
     frame = counted("frame", encode_text_frame)
     with (
         patch.object(delivery, "encode_text_frame", frame),
+        patch.object(hand_over, "encode_text_frame", frame),
         patch.object(event_log, "_encode", counted("json", event_log._encode)),
     ):
         relay = Relay()
@@ -129,6 +130,7 @@ async def encodings() -> float:
             await relay.delivery.follow(subscriber, wanted, place)
         for height in range(1, EVENTS + 1):
             relay.block(height)
+            relay.delivery.finish()
         relay.delivery.close()
     if any(subscriber.taken != EVENTS for subscriber in subscribers) or calls["json"] != calls["frame"]:
         raise AssertionError(f"{calls} for {EVENTS} events")

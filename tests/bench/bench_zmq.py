@@ -55,7 +55,8 @@ class CountingIntake:
         self.ready.set()
 
     def source_lost(self, name: str, reason: str, *, blocked: bool = False) -> None:
-        raise RuntimeError(reason)
+        if not self.done.is_set():  # else we have ended it
+            raise RuntimeError(reason)
 
     def source_noted(self, name: str, reason: str) -> None:
         raise RuntimeError(reason)

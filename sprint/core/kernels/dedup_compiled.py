@@ -142,10 +142,10 @@ class CompiledSpace:
         return answers
 
     def _seen(self, digest: bytes, now: float, /) -> bool:
-        return bool(seen_one(self.words, bytes(checked_digest(digest)), float(now)))
+        return bool(seen_one(self.words, checked_digest(bytes(checked_digest(digest))), float(now)))
 
     def _forget(self, digest: bytes, /) -> bool:
-        return bool(forget_one(self.words, bytes(checked_digest(digest))))
+        return bool(forget_one(self.words, checked_digest(bytes(checked_digest(digest)))))
 
 
 def _builtin_of(address: int, name: str, space: CompiledSpace, otherwise: Callable[..., bool]) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from array import array
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
@@ -38,6 +38,10 @@ class CompiledHistogram(PlainHistogram):
             context = words.tobytes() + struct.pack(f"<{len(known)}Q", *known)
             owner = (context, otherwise)
             self.record = _builtin.make_builtin(record_builtin.address, "record", owner)
+
+    def __reduce__(self) -> NoReturn:
+        # The builtin holds addresses: a copy would count into the original.
+        raise TypeError("a compiled histogram can't be copied; make a new one and merge this into it")
 
     def record_many(self, values: Buffer, /) -> None:
         numbers = np.frombuffer(checked_values(values).toreadonly(), np.int64)

@@ -126,6 +126,7 @@ class HandingOver:
         self._run = 0  # whose turn it is, and from which subscriber on
         self._next = 0
         self._left: set[Subscriber] = set()
+        self._places: dict[Subscriber, tuple[int, int]] | None = None
 
     def __repr__(self) -> str:
         return (
@@ -155,19 +156,19 @@ class HandingOver:
 
     def leave(self, subscriber: Subscriber) -> None:
         """Give one that leaves what is under way, if its turn has not come, and pass it over then."""
-        if subscriber in self._left:
-            return
-        for number in range(self._run, len(self._runs)):
-            run = self._runs[number]
-            if subscriber in run.subscribers[self._next if number == self._run else 0 :]:
-                self._left.add(subscriber)
-                self._offer(run, [subscriber])
-                return
+        if self._places is None:  # of all at once: where a proxy dies, thousands leave together
+            self._places = {
+                each: (number, place)
+                for number, run in enumerate(self._runs)
+                for place, each in enumerate(run.subscribers)
+            }
+        place = self._places.get(subscriber)
+        if place is not None and place >= (self._run, self._next) and subscriber not in self._left:
+            self._left.add(subscriber)
+            self._offer(self._runs[place[0]], [subscriber])
 
     def _offer(self, run: Run, subscribers: Sequence[Subscriber]) -> None:
-        frames = self._encodings.get(run.encode)
-        if frames is None:
-            frames = self._encodings[run.encode] = [run.encode(event.body) for event in self._events]
+        frames = self._frames(run)
         joined = b"".join(frames) if len(frames) > 1 else b""
         frame, cursor, cursors = frames[0], self._cursors[0], self._cursors
         for subscriber in subscribers:
@@ -179,6 +180,12 @@ class HandingOver:
             except Exception:
                 log.exception("a subscriber could not be given an event; it is closed and may resume")
                 _close(subscriber)
+
+    def _frames(self, run: Run) -> list[bytes]:
+        frames = self._encodings.get(run.encode)
+        if frames is None:
+            frames = self._encodings[run.encode] = [run.encode(event.body) for event in self._events]
+        return frames
 
 
 def _close(subscriber: Subscriber) -> None:

@@ -104,6 +104,17 @@ def test_bytes_of_a_class_of_their_own_are_the_same_hash() -> None:
     assert (call(A, 1.0), call(Digest(A), 1.0)) == (False, True)
 
 
+def test_a_class_of_bytes_that_gives_fewer_when_asked_is_refused() -> None:
+    """Its length was looked at before it was asked for its bytes: 32 were read of the one that it gave."""
+
+    class Short(bytes):
+        def __bytes__(self) -> bytes:
+            return self[:1]
+
+    with pytest.raises(ValueError, match="1 byte"):
+        seen()(Short(A), 1.0)
+
+
 def test_a_builtin_that_outlives_its_table_still_has_its_memory() -> None:
     calls = [seen() for _ in range(50)]
     gc.collect()

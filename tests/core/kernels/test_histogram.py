@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import random
 from array import array
@@ -252,3 +253,8 @@ def test_a_record_that_outlives_its_histogram_still_has_its_memory(new_histogram
         for value in range(0, 1 << 20, 999):
             record(value)
     assert not any(map(any, filler))
+
+
+def test_a_compiled_histogram_is_not_copied_as_its_copy_would_count_into_it() -> None:
+    with pytest.raises(TypeError, match="merge this into it"):
+        copy.deepcopy(by_builtin())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Collection
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -13,13 +15,34 @@ from sprint.core.model import EVENT_TYPES, ChainStatusData
 from sprint.core.relay.fanout import Subscription
 from sprint.tools.relay import delivery as delivery_module
 from sprint.tools.relay.delivery import OFFERS_PER_TURN
+from sprint.tools.relay.feed import OutgoingSubscriber
 from sprint.tools.relay.place import StartAsked
-from tests.tools.relay.serving import Relay, block_data, policy
+from sprint.tools.web.outgoing import Outgoing
+from sprint.tools.web.websocket import encode_text_frame
+from tests.tools.relay.serving import Relay, block_data, policy, until
 from tests.tools.relay.test_delivery import ALL, Recorder
+from tests.tools.relay.test_loop_canary import TakingTransport
 
 SUBSCRIBERS = 1_000
 SOME = 3 * OFFERS_PER_TURN
 BACKLOG_EVENTS_MAX = 6
+CANARY_EVENTS = 10
+CANARY_SUBSCRIBERS = 4_000
+CANARY_ROUNDS = 5
+TURN_S_MAX = 0.0005  # 64 writes to real sockets take as much again: a millisecond in all
+
+
+class Counted(Recorder):
+    """Counts how often one is compared with another."""
+
+    compared = 0
+
+    def __eq__(self, other: object) -> bool:
+        Counted.compared += 1
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
 
 
 async def join(
@@ -132,6 +155,61 @@ def test_one_that_leaves_has_no_other_written_to_before_its_turn() -> None:
         relay.delivery.close()
 
     asyncio.run(main())
+
+
+def test_where_all_leave_amid_a_hand_over_each_is_found_at_once() -> None:
+    """Each was looked for among all others: with ten thousand half a second of the loop."""
+
+    async def main() -> None:
+        relay = Relay()
+        subscribers = [Counted() for _ in range(SUBSCRIBERS)]
+        for subscriber in subscribers:
+            await join(relay, subscriber)
+        body = relay.block(1).body
+        Counted.compared = 0
+        for subscriber in reversed(subscribers):
+            assert relay.delivery.unsubscribe(subscriber)
+        assert Counted.compared < SUBSCRIBERS
+        assert [subscriber.bodies for subscriber in subscribers] == [[body]] * SUBSCRIBERS
+        relay.delivery.close()
+
+    asyncio.run(main())
+
+
+def test_no_turn_of_the_loop_takes_half_a_millisecond_beside_its_writes_while_thousands_are_served() -> None:
+    """A canary notes in every turn the processor's time since the one before; the best of some rounds."""
+
+    async def longest_turn_s() -> float:
+        relay = Relay()
+        for _ in range(CANARY_SUBSCRIBERS):
+            outgoing = Outgoing(cast("Any", TakingTransport()), lambda _: None)
+            await join(relay, cast("Any", OutgoingSubscriber(outgoing, encode_text_frame)))
+        loop, turns, last = asyncio.get_running_loop(), list[float](), [0.0]
+
+        def hands_over() -> bool:
+            return relay.delivery._under_way is not None or bool(relay.delivery._backlog)
+
+        def canary() -> None:
+            now = time.thread_time()
+            turns.append(now - last[0])
+            last[0] = now
+            if hands_over():
+                loop.call_soon(canary)
+
+        relay.block(1)  # the first finds out who is served, in which order
+        relay.delivery.finish()
+        for height in range(2, CANARY_EVENTS + 2):
+            last[0] = time.thread_time()
+            relay.block(height)
+            canary()
+            await until(lambda: not hands_over())
+        relay.delivery.close()
+        assert len(turns) > CANARY_EVENTS * CANARY_SUBSCRIBERS // OFFERS_PER_TURN
+        return max(turns)
+
+    rounds = [asyncio.run(longest_turn_s()) for _ in range(CANARY_ROUNDS)]
+    print(f"longest turn {1000 * min(rounds):.3f} ms of {CANARY_ROUNDS} rounds")
+    assert min(rounds) <= TURN_S_MAX
 
 
 def test_one_that_raises_is_closed_and_the_others_have_the_event() -> None:
