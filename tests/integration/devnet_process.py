@@ -30,12 +30,14 @@ class DevnetProcess:
         blocks_at_start: int = 3,
         seed: str = "0",
         beside: bool = False,
+        behind_s: float = 0.0,
     ) -> None:
         self.chain = chain
         command = [sys.executable, "-m", "sprint.tools.devnet", "--chain", chain, "--seed", seed]
         command += ["--interval-ms", str(interval_ms), "--port", str(port)]
         command += ["--blocks-at-start", str(blocks_at_start)]
         command += ["--zmq-port", "0", "--rpc-port", "0"] if beside else []
+        command += ["--behind-s", str(behind_s)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._asking = threading.Lock()
         try:

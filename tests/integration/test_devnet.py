@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,8 +20,8 @@ MWEB_HEIGHT = 432
 
 
 @contextmanager
-def devnet() -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "sprint.tools.devnet", "--chain", "litecoin-regtest"]
+def devnet(*options: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "sprint.tools.devnet", "--chain", "litecoin-regtest", *options]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield process
@@ -57,3 +58,15 @@ def test_a_real_node_syncs_and_follows_announcements_bursts_and_reorgs(litecoind
         assert litecoind.height > MWEB_HEIGHT
         (peer,) = litecoind.rpc("getpeerinfo")
         assert peer["subver"] == "/sprint-devnet/"
+
+
+def test_a_node_whose_clock_is_late_has_a_chain_of_that_time(litecoind: Litecoind) -> None:
+    """An hour of twenty blocks a second ended after 51 minutes at two hours ahead, where no node may mine on."""
+    behind_s, tolerated_s = 86_400, 600
+    with devnet("--behind-s", str(behind_s)) as process:
+        port = answer_of(process)["port"]
+        tip = last_of(answer_of(process, "mine 1"))
+        litecoind.rpc("addnode", f"{HOST}:{port}", "onetry")
+        litecoind.wait_for_tip(tip)
+        late_s = time.time() - int(litecoind.rpc("getblockheader", tip)["time"])
+        assert abs(late_s - behind_s) < tolerated_s

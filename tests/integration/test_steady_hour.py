@@ -32,6 +32,9 @@ SOAK = os.environ.get("SPRINT_SOAK") == "1"
 DURATION_S = 3_600.0 if SOAK else 15.0
 SUBSCRIBERS = 1_000 if SOAK else 100
 BLOCK_INTERVAL_MS = 50.0
+# A chain's time moves by a second in six blocks at least, so at this rate it gains 2.3 s each second on the
+# clock; once two hours ahead no node may mine faster than six a second, which was after 51 minutes.
+CLOCK_BEHIND_S = 86_400.0
 READING_INTERVAL_S = 10.0 if SOAK else 2.5
 # What is not of the steady state: the ring of recent events fills, connections get their buffers.
 SETTLE_S = 60.0 if SOAK else 5.0
@@ -66,7 +69,9 @@ class Steady(NamedTuple):
 @pytest.fixture
 def steady(tmp_path: Path) -> Iterator[Steady]:
     with ExitStack() as stack:
-        devnet = stack.enter_context(DevnetProcess(CHAIN, interval_ms=BLOCK_INTERVAL_MS))
+        devnet = stack.enter_context(
+            DevnetProcess(CHAIN, interval_ms=BLOCK_INTERVAL_MS, behind_s=CLOCK_BEHIND_S)
+        )
         devnet.mine(WARM_UP_BLOCKS)
         config = tmp_path / "sprint.toml"
         config.write_text(CONFIG)

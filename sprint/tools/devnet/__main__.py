@@ -58,7 +58,9 @@ def main() -> int:
         rpc_ports={} if arguments.rpc_port is None else {arguments.chain: arguments.rpc_port},
     )
     try:
-        asyncio.run(_run(arguments.chain, options, arguments.seed, arguments.control_port))
+        asyncio.run(
+            _run(arguments.chain, options, arguments.seed, arguments.control_port, arguments.behind_s)
+        )
     except SprintError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_COULD_NOT_RUN
@@ -81,6 +83,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--control-port", type=_port, help="be told over HTTP too; 0 takes a free one")
     parser.add_argument("--transactions", type=int, default=0, help="made up for each block")
     parser.add_argument("--blocks-at-start", type=int, default=3)
+    parser.add_argument(
+        "--behind-s",
+        type=float,
+        default=0.0,
+        help="the node's clock is so late: its chain may be mined fast for longer",
+    )
     parser.add_argument("--seed", default="0", help="of blocks and faults")
     parser.add_argument("--faults", action="store_true", help="show faults by a schedule out of the seed")
     return parser
@@ -93,9 +101,14 @@ def _port(text: str) -> int:
     return port
 
 
-async def _run(chain_id: str, options: DevnetOptions, seed: str, control_port: int | None) -> None:
+async def _run(
+    chain_id: str, options: DevnetOptions, seed: str, control_port: int | None, behind_s: float
+) -> None:
     devnet = Devnet(
-        [chain_id], options, rng_of=lambda name: SeededBits(f"{seed}/{name}"), wall_clock=time.time
+        [chain_id],
+        options,
+        rng_of=lambda name: SeededBits(f"{seed}/{name}"),
+        wall_clock=lambda: time.time() - behind_s,
     )
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(devnet.stop)
