@@ -236,6 +236,15 @@ def test_a_connection_that_ends_while_the_store_stands_still_is_not_held_against
     run(scene)
 
 
+async def go_on_trial(source: FakeSource, breaker: CircuitBreaker) -> None:
+    """Open a source's breaker, and have it connect again; the trial lasts half a second."""
+    breaker.adopt(replace(breaker.policy, trial_lease_s=0.5, half_open_longest_s=0.5))
+    assert await source.next() == "open"
+    fall_silent(source)
+    assert "its breaker is open" in await source.next()
+    assert await source.next() == "open"
+
+
 def test_a_store_that_stands_still_does_not_use_up_the_time_of_a_source_on_trial(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -243,11 +252,7 @@ def test_a_store_that_stands_still_does_not_use_up_the_time_of_a_source_on_trial
     monkeypatch.setattr(connecting, "LOOK_AGAIN_S", 0.05)
 
     async def scene(source: FakeSource, breaker: CircuitBreaker) -> None:
-        breaker.adopt(replace(breaker.policy, trial_lease_s=0.5, half_open_longest_s=0.5))
-        assert await source.next() == "open"
-        fall_silent(source)
-        assert "its breaker is open" in await source.next()
-        assert await source.next() == "open"
+        await go_on_trial(source, breaker)
         source.pause(paused=True)
         ends_at = clock() + 1.0
         await until(lambda: clock() > ends_at)
@@ -265,11 +270,7 @@ def test_a_trial_that_hangs_after_the_store_goes_on_comes_to_an_end_all_the_same
     monkeypatch.setattr(connecting, "LOOK_AGAIN_S", 0.05)
 
     async def scene(source: FakeSource, breaker: CircuitBreaker) -> None:
-        breaker.adopt(replace(breaker.policy, trial_lease_s=0.5, half_open_longest_s=0.5))
-        assert await source.next() == "open"
-        fall_silent(source)
-        assert "its breaker is open" in await source.next()
-        assert await source.next() == "open"
+        await go_on_trial(source, breaker)
         source.pause(paused=True)
         source.pause(paused=False)
         await until(lambda: breaker.explain().state == "open")
