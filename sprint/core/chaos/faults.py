@@ -1,0 +1,135 @@
+"""The faults that `cb-chaos` puts on, as data: what is done to what, and how each is undone.
+
+An action of an experiment becomes one of these; `undo_of` says how it comes off before it is on. A fault
+lasts `ttl_s` at most, whatever becomes of the tool.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from sprint.core.chaos.undo import (
+    ContinueProcess,
+    EndProcess,
+    ProcessName,
+    ReleaseBreaker,
+    RemoveFile,
+    RemoveSource,
+    RemoveTable,
+    RemoveToxic,
+    ResumeSource,
+    StartProcess,
+    Undo,
+)
+
+TTL_S_MAX = 3_600.0
+
+
+class Toxic(msgspec.Struct, frozen=True, tag="toxic"):
+    """A toxic on a fault proxy. `figures` as the proxy's API takes them, `kind` among them."""
+
+    control_url: str
+    proxy: str
+    figures: dict[str, str | float]
+
+
+class BreakerOrder(msgspec.Struct, frozen=True, tag="breaker_order"):
+    """A breaker held open or closed through the admin API."""
+
+    admin_url: str
+    breaker: str
+    action: Literal["force_open", "force_close"]
+
+
+class SourcePause(msgspec.Struct, frozen=True, tag="source_pause"):
+    """A source that is not asked through the admin API."""
+
+    admin_url: str
+    chain: str
+    source: str
+
+
+class SourceDetour(msgspec.Struct, frozen=True, tag="source_detour"):
+    """A source led through a fault proxy: `by` is added in its place, with `url`, and `source` paused."""
+
+    admin_url: str
+    chain: str
+    source: str
+    by: str
+    url: str
+
+
+class Freeze(msgspec.Struct, frozen=True, tag="freeze"):
+    """A process stopped by SIGSTOP."""
+
+    process: ProcessName
+
+
+class Kill(msgspec.Struct, frozen=True, tag="kill"):
+    """A process killed by SIGKILL; `again` starts it anew, and is None where its supervisor does."""
+
+    process: ProcessName
+    again: StartProcess | None = None
+
+
+class Hog(msgspec.Struct, frozen=True, tag="hog"):
+    """A process that takes a share of a resource. `amount`: cores, MiB, descriptors; of a disk MiB in `folder`."""
+
+    resource: Literal["cpu", "memory", "descriptors", "disk"]
+    amount: float
+    folder: str = ""
+
+
+class DevnetFault(msgspec.Struct, frozen=True, tag="devnet_fault"):
+    """A fault that a devnet node shows by itself and ends by itself."""
+
+    control_url: str
+    chain: str
+    fault: str
+    amount: int | None = None
+
+
+class PacketLoss(msgspec.Struct, frozen=True, tag="packet_loss"):
+    """A share of the packets to a local port, dropped by nft; wants root."""
+
+    port: int
+    share: float
+
+
+Fault = Toxic | BreakerOrder | SourcePause | SourceDetour | Freeze | Kill | Hog | DevnetFault | PacketLoss
+
+
+class Names(msgspec.Struct, frozen=True):
+    """What a fault makes, named before it is there. `hog`: the process that waits to become one."""
+
+    toxic: str
+    table: str
+    file: str
+    hog: ProcessName | None = None
+
+
+def undo_of(fault: Fault, names: Names) -> tuple[Undo, ...]:
+    """Return how a fault comes off, in the order to do it in; empty where it ends by itself."""
+    match fault:
+        case Toxic():
+            return (RemoveToxic(fault.control_url, fault.proxy, names.toxic),)
+        case BreakerOrder():
+            return (ReleaseBreaker(fault.admin_url, fault.breaker),)
+        case SourcePause():
+            return (ResumeSource(fault.admin_url, fault.chain, fault.source),)
+        case SourceDetour():
+            back = ResumeSource(fault.admin_url, fault.chain, fault.source)
+            return (back, RemoveSource(fault.admin_url, fault.chain, fault.by))
+        case Freeze():
+            return (ContinueProcess(fault.process),)
+        case Kill():
+            return () if fault.again is None else (fault.again,)
+        case Hog():
+            ends = () if names.hog is None else (EndProcess(names.hog),)
+            return (*ends, RemoveFile(names.file)) if fault.resource == "disk" else ends
+        case DevnetFault():
+            return ()
+        case PacketLoss():
+            return (RemoveTable(names.table),)
