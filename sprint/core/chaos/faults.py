@@ -75,7 +75,7 @@ class Kill(msgspec.Struct, frozen=True, tag="kill"):
 
 
 class Hog(msgspec.Struct, frozen=True, tag="hog"):
-    """A process that takes a share of a resource. `amount`: cores, MiB, descriptors; of a disk MiB in `folder`."""
+    """A process that takes some of a resource. `amount`: cores, descriptors or MiB; of a disk in `folder`."""
 
     resource: Literal["cpu", "memory", "descriptors", "disk"]
     amount: float
