@@ -23,7 +23,7 @@ from sprint.core.monitor.codec import Delta, Snapshot, applied, decode, row_fiel
 from tests.integration.devnet_process import DevnetProcess
 from tests.integration.real_servers import wait_until
 from tests.integration.relay_process import RelayProcess
-from tests.integration.subscribers import wait_until_delivered
+from tests.integration.subscribers import Listener, wait_until_delivered
 
 CHAIN = "litecoin-regtest"
 ALICE, BOB = f"source:{CHAIN}:alice", f"source:{CHAIN}:bob/2 %"
@@ -101,6 +101,17 @@ def test_sources_and_breakers_are_told_with_each_other(scene: Scene) -> None:
     assert (chain["sources"], chain["sources_paused"], chain["breakers"]) == (2, 0, {"closed": 2})
     told = scene.client.get(path_of(BOB)).json()
     assert (told["source"], told["explanation"]["state"]) == ("bob/2 %", "closed")
+
+
+def test_health_says_where_each_tier_is_served_and_how_many_follow_it(scene: Scene) -> None:
+    def followed() -> list[int]:
+        listeners = scene.client.get("/api/health").json()["listeners"]
+        assert [(each["tier"], each["url"]) for each in listeners] == [("turbo", scene.relay.url)]
+        return [each["subscribers"] for each in listeners]
+
+    wait_until(lambda: followed() == [0], "nobody follows")
+    with Listener(scene.relay.url):
+        wait_until(lambda: followed() == [1], "one follows")
 
 
 def test_an_operators_word_closes_a_connection_and_is_in_the_history_and_the_log(scene: Scene) -> None:

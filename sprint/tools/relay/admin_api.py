@@ -84,6 +84,7 @@ class AdminApi:
             "reasons": reasons[:REASONS_MAX],
             "version": health["version"],
             "store": health["parts"]["store"],
+            "listeners": [each._asdict() for each in self._view.listeners()],
             "breakers": Counter(row.state for row in rows),
             "chains": chains,
         }

@@ -241,6 +241,7 @@ class _Running:
         switch_features(self._chains.values(), msgspec.structs.asdict(service.options.features))
         self.view = ServiceView(self._chains, store, [tier.name for tier in service.options.tiers])
         self.view.subscribers = lambda: self._delivery.subscriber_count
+        self.view.subscribers_by_tier = self._delivery.subscribers_by_tier
         self.warm_up = KernelsWarmUp(service.options.kernels)
         self.view.kernels = lambda: self.warm_up.state
         self._listeners: list[Listener] = []
@@ -277,9 +278,10 @@ class _Running:
         self._loop_lag.start()
         self._gc_pauses.start()
         urls = [listener.url for listener in self._listeners]
+        self.view.tier_urls = {tier.name: url for tier, url in zip(tiers, urls, strict=False)}
         return Serving(
             event="serving",
-            listeners=tuple(ServingListener(t.name, url) for t, url in zip(tiers, urls, strict=False)),
+            listeners=tuple(ServingListener(*each) for each in self.view.tier_urls.items()),
             admin=urls[-2],
             metrics=urls[-1],
             log=self._store.log_id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -42,6 +43,14 @@ class ChainSummary(NamedTuple):
     sources: int
 
 
+class TierListener(NamedTuple):
+    """Where a tier is served, and how many live subscribers it has."""
+
+    tier: str
+    url: str
+    subscribers: int
+
+
 class ServiceView:
     """The API's `RelayView`. `note` keeps the newest block of each chain as it was delivered."""
 
@@ -52,6 +61,8 @@ class ServiceView:
         self._latest: dict[str, StoredBlock] = {}
         self.committer: Committer | None = None
         self.subscribers: Callable[[], int] = lambda: 0
+        self.subscribers_by_tier: Callable[[], Counter[str]] = Counter
+        self.tier_urls: Mapping[str, str] = {}
         self.kernels: Callable[[], KernelState] = lambda: KernelState("reference")
         self._statistics = {
             chain_id: NetworkStatistics(
@@ -172,6 +183,11 @@ class ServiceView:
             "subscribers": self.subscribers(),
             "parts": {"store": store, "chains": chains, "kernels": msgspec.to_builtins(self.kernels())},
         }
+
+    def listeners(self) -> Sequence[TierListener]:
+        """Return the tiers' listeners; none before they are there."""
+        counts = self.subscribers_by_tier()
+        return [TierListener(tier, url, counts[tier]) for tier, url in self.tier_urls.items()]
 
     def not_ready(self) -> str | None:
         if self.committer is None:

@@ -50,7 +50,7 @@ CHAIN = "litecoin-regtest"
 def health_with(source: object, breakers: RelayBreakers) -> dict[str, Any]:
     """Return the health of a relay with one source, whose other parts are well."""
     said = {"status": "ok", "version": "1", "parts": {"store": {}, "chains": {CHAIN: {}}}}
-    view = SimpleNamespace(health=lambda: said)
+    view = SimpleNamespace(health=lambda: said, listeners=list)
     state = SimpleNamespace(sources_ready=0)
     intake = SimpleNamespace(pipeline=SimpleNamespace(state=state))
     chain = SimpleNamespace(sources=[source], intake=intake)
