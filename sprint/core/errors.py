@@ -17,6 +17,8 @@
     ├── UpstreamError               a source that cannot be reached or is not what it should be
     ├── RequestError                a request that is refused; carries the code of its problem
     ├── ClientError                 an answer of a relay that the client cannot use; carries its code
+    ├── FaultError                  a fault of `cb-chaos` that could not be put on; nothing of it is on
+    │   └── UndoFailed              one that could not be taken off; says what remains
     ├── CircuitOpenError            a call that a breaker did not let through; carries when to try again
     └── KernelError                 compiled kernels cannot be had, or give other answers than plain Python
 
@@ -162,6 +164,18 @@ class ClientError(SprintError):
     def __init__(self, message: str, *, code: str = "client") -> None:
         super().__init__(message)
         self.code = code
+
+
+class FaultError(SprintError):
+    """A fault that could not be put on. What had been done of it was undone, or is named as what remains."""
+
+    code = "fault"
+
+
+class UndoFailed(FaultError):
+    """A fault that could not be taken off. The message says what remains."""
+
+    code = "undo_failed"
 
 
 class CircuitOpenError(SprintError):

@@ -11,6 +11,8 @@ from typing import Literal
 import msgspec
 
 from sprint.core.chaos.undo import (
+    FILE_NAME_START,
+    TABLE_NAME_START,
     ContinueProcess,
     EndProcess,
     ProcessName,
@@ -23,6 +25,7 @@ from sprint.core.chaos.undo import (
     StartProcess,
     Undo,
 )
+from sprint.core.errors import ConfigError
 
 TTL_S_MAX = 3_600.0
 
@@ -102,12 +105,47 @@ Fault = Toxic | BreakerOrder | SourcePause | SourceDetour | Freeze | Kill | Hog 
 
 
 class Names(msgspec.Struct, frozen=True):
-    """What a fault makes, named before it is there. `hog`: the process that waits to become one."""
+    """What a fault makes, named before it is there. `mark` stands in the reasons that a relay is given.
+
+    `hog`: the process that waits to become one.
+    """
 
     toxic: str
     table: str
     file: str
+    mark: str = ""
     hog: ProcessName | None = None
+
+
+def names_of(run: str, number: int, fault: Fault, hog: ProcessName | None = None) -> Names:
+    """Return what fault `number` of a run makes: no two faults of any run have one name."""
+    own = f"{run}-{number}"
+    folder = fault.folder.rstrip("/") if isinstance(fault, Hog) else ""
+    return Names(
+        toxic=f"chaos-{own}",
+        table=TABLE_NAME_START + own.replace("-", "_"),
+        file=f"{folder}/{FILE_NAME_START}{own}",
+        mark=f"cb-chaos {own}",
+        hog=hog,
+    )
+
+
+def ttl_checked(ttl_s: float) -> float:
+    """Return a fault's time in seconds. ConfigError where it would stay too long, or not at all."""
+    if not 0.0 < ttl_s <= TTL_S_MAX:
+        raise ConfigError(f"ttl_s: {ttl_s:g}; want more than 0 and at most {TTL_S_MAX:g} s: no fault stays")
+    return ttl_s
+
+
+def urls_of(fault: Fault) -> tuple[str, ...]:
+    """Return the URLs that putting a fault on talks to; empty where it acts on this machine."""
+    match fault:
+        case Toxic() | DevnetFault():
+            return (fault.control_url,)
+        case BreakerOrder() | SourcePause() | SourceDetour():
+            return (fault.admin_url,)
+        case Freeze() | Kill() | Hog() | PacketLoss():
+            return ()
 
 
 def undo_of(fault: Fault, names: Names) -> tuple[Undo, ...]:
@@ -116,11 +154,11 @@ def undo_of(fault: Fault, names: Names) -> tuple[Undo, ...]:
         case Toxic():
             return (RemoveToxic(fault.control_url, fault.proxy, names.toxic),)
         case BreakerOrder():
-            return (ReleaseBreaker(fault.admin_url, fault.breaker),)
+            return (ReleaseBreaker(fault.admin_url, fault.breaker, names.mark),)
         case SourcePause():
-            return (ResumeSource(fault.admin_url, fault.chain, fault.source),)
+            return (ResumeSource(fault.admin_url, fault.chain, fault.source, names.mark),)
         case SourceDetour():
-            back = ResumeSource(fault.admin_url, fault.chain, fault.source)
+            back = ResumeSource(fault.admin_url, fault.chain, fault.source, names.mark)
             return (back, RemoveSource(fault.admin_url, fault.chain, fault.by))
         case Freeze():
             return (ContinueProcess(fault.process),)

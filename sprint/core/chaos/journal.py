@@ -52,11 +52,24 @@ class Injected(msgspec.Struct, frozen=True, tag="injected"):
 
 
 class Undone(msgspec.Struct, frozen=True, tag="undone"):
-    """The fault is off, and who took it off: `tool`, `keeper` or `rollback`."""
+    """The fault is off, and who took it off: `tool`, `keeper` or `rollback`.
+
+    `says` what was found where that was not the fault as it was put on: that its target is gone.
+    """
 
     fault: int
     at: float
     by: str
+    says: str = ""
+
+
+class Stuck(msgspec.Struct, frozen=True, tag="stuck"):
+    """Nobody tries to take the fault off any more: what remains of it. `--rollback` tries again."""
+
+    fault: int
+    at: float
+    by: str
+    says: str
 
 
 class Ended(msgspec.Struct, frozen=True, tag="ended"):
@@ -65,7 +78,7 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
     at: float
 
 
-Line = Run | Planned | Injected | Undone | Ended
+Line = Run | Planned | Injected | Undone | Stuck | Ended
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
@@ -79,6 +92,7 @@ class Journal:
         self.planned: dict[int, Planned] = {}
         self.undone: dict[int, Undone] = {}
         self.injected: dict[int, Injected] = {}
+        self.stuck: dict[int, Stuck] = {}
         self.ended = False
         for line in lines:
             self.add(line)
@@ -99,6 +113,8 @@ class Journal:
                 self.injected[line.fault] = line
             case Undone():
                 self.undone[line.fault] = line
+            case Stuck():
+                self.stuck[line.fault] = line
             case Ended():
                 self.ended = True
 
@@ -108,17 +124,36 @@ class Journal:
             each for number, each in sorted(self.planned.items(), reverse=True) if number not in self.undone
         ]
 
+    def next_number(self) -> int:
+        """Return the number of the fault that is planned next, from 1 on."""
+        return max(self.planned, default=0) + 1
+
+
+def left_s(planned: Planned, now: float) -> float:
+    """Return how long a fault may stay from `now` on, in seconds: never longer than its whole time.
+
+    A clock that was set back while it was on does not lengthen it.
+    """
+    return min(max(planned.at + planned.ttl_s - now, 0.0), planned.ttl_s)
+
 
 def encode_line(line: Line) -> bytes:
-    """Return a line with its end."""
-    return _encoder.encode(line) + b"\n"
+    """Return a line with its end. ConfigError where it is too long to be read again."""
+    encoded = _encoder.encode(line) + b"\n"
+    if len(encoded) > LINE_LENGTH_MAX:
+        raise ConfigError(f"a journal line of {len(encoded):,} bytes, limit {LINE_LENGTH_MAX:,}: shorten it")
+    return encoded
+
+
+def whole_length(content: bytes) -> int:
+    """Return how many bytes of a journal are whole lines; what follows was cut short and says nothing."""
+    return content.rfind(b"\n") + 1
 
 
 def read_journal(content: bytes) -> Journal:
     """Read a whole journal. ConfigError names a line that is none; a last one without its end is left out."""
     journal = Journal()
-    whole, _, _ = content.rpartition(b"\n")
-    for number, text in enumerate(whole.split(b"\n"), start=1):
+    for number, text in enumerate(content[: whole_length(content)].split(b"\n"), start=1):
         if not text:
             continue
         try:

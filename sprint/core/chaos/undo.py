@@ -26,18 +26,23 @@ class RemoveToxic(msgspec.Struct, frozen=True, tag="remove_toxic"):
 
 
 class ReleaseBreaker(msgspec.Struct, frozen=True, tag="release_breaker"):
-    """Take back an order to a breaker, told at a relay's admin URL."""
+    """Take back an order to a breaker, told at a relay's admin URL.
+
+    `mark` stands in the reason of the order that is ours: one of somebody else's is left as it is. Empty: any.
+    """
 
     admin_url: str
     breaker: str
+    mark: str = ""
 
 
 class ResumeSource(msgspec.Struct, frozen=True, tag="resume_source"):
-    """Let a source run again that was paused."""
+    """Let a source run again that was paused, by us where there is a `mark`, as with a breaker's order."""
 
     admin_url: str
     chain: str
     source: str
+    mark: str = ""
 
 
 class RemoveSource(msgspec.Struct, frozen=True, tag="remove_source"):
@@ -54,6 +59,10 @@ class ContinueProcess(msgspec.Struct, frozen=True, tag="continue_process"):
     process: ProcessName
 
 
+FILE_NAME_START = "sprint-chaos-"
+TABLE_NAME_START = "sprint_chaos_"
+
+
 class EndProcess(msgspec.Struct, frozen=True, tag="end_process"):
     """End a process that was started for the fault, by SIGKILL."""
 
@@ -61,13 +70,13 @@ class EndProcess(msgspec.Struct, frozen=True, tag="end_process"):
 
 
 class RemoveFile(msgspec.Struct, frozen=True, tag="remove_file"):
-    """Remove a file that was made for the fault; its name begins with `sprint-chaos-`."""
+    """Remove a file that was made for the fault; its name begins with FILE_NAME_START."""
 
     path: str
 
 
 class RemoveTable(msgspec.Struct, frozen=True, tag="remove_table"):
-    """Remove an nft table that was made for the fault; its name begins with `sprint_chaos_`."""
+    """Remove an nft table that was made for the fault; its name begins with TABLE_NAME_START."""
 
     table: str
 
