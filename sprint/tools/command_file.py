@@ -1,0 +1,60 @@
+"""The section of a config file that a command's options may stand in, and the flags laid over it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from sprint.core.config.formats import table_of_json, table_of_toml
+from sprint.core.config.yaml_text import table_of_yaml
+from sprint.core.errors import ConfigError
+
+CONFIG_SIZE_MAX = 1024 * 1024
+
+Given = TypeVar("Given", bound=msgspec.Struct)
+
+
+def given_of(kind: type[Given], section: str, file: Path | None, flags: Mapping[str, Any]) -> Given:
+    """Lay the flags that were given, none of them None, over what a file says; ConfigError where wrong."""
+    table = {} if file is None else _section_of(file, section)
+    for key in table:
+        if key not in kind.__struct_fields__:
+            near = difflib.get_close_matches(key, kind.__struct_fields__, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ConfigError(f"{file}: unknown key {section}.{key}{hint}")
+    try:
+        in_file = msgspec.convert(table, kind)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{file}: {section}: {error}") from error
+    return msgspec.structs.replace(in_file, **{k: v for k, v in flags.items() if v is not None})
+
+
+def _section_of(file: Path, section: str) -> dict[str, Any]:
+    """Read the section of a file in TOML, JSON or YAML; options are spelt with - or _."""
+    text = _text_of(file)
+    suffix = file.suffix.lower()
+    if suffix in {".yaml", ".yml"}:
+        whole = table_of_yaml(text, str(file))
+    else:
+        whole = table_of_json(text, str(file)) if suffix == ".json" else table_of_toml(text, str(file))
+    found = whole.get(section, {})
+    if not isinstance(found, dict):
+        raise ConfigError(f"{file}: {section} is not a table")
+    return {str(key).replace("-", "_"): value for key, value in found.items()}
+
+
+def _text_of(file: Path) -> str:
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"--config {file}: {error.strerror or error}") from error
+    if len(data) > CONFIG_SIZE_MAX:
+        raise ConfigError(f"--config {file}: {len(data)} bytes, limit {CONFIG_SIZE_MAX}")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"--config {file}: not UTF-8: {error}") from error
