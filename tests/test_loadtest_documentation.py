@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from sprint.core.loadtest import compare, recorder, recording, series, verdict
+from sprint.core.loadtest.faults import FaultDone
 from sprint.core.loadtest.plan import PATTERNS, SCENARIOS
 from sprint.core.loadtest.recording import Latency, Totals
 from sprint.core.loadtest.report import REPORT_VERSION, Environment, PlanAsked, Report
@@ -24,6 +25,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "### totals": Totals,
     "### points": Point,
     "### generator": GeneratorCheck,
+    "### faults": FaultDone,
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import typer
 
@@ -17,6 +17,7 @@ from sprint.cli.loadtest_options import (
     Data,
     Duration,
     FailureRate,
+    Fault,
     Form,
     Header,
     JsonOutput,
@@ -88,6 +89,7 @@ def cb_loadtest(
     latency_max: LatencyMax = None,
     tier: Tier = None,
     chaos: Chaos = None,
+    fault: Fault = None,
     threshold: Threshold = None,
     tls_ca: TlsCa = None,
     tls_cert: TlsCert = None,
@@ -142,6 +144,11 @@ class Reporting:
         if json_output and output is None:
             self.form = ReportFormat.JSON.value
         self.json_too = json_output and output is not None
+        self.said: list[str] = []  # on stderr, while it ran
+
+    def told_already(self, note: str) -> bool:
+        """Whether who reads stdout has read a note on stderr: both lead to one terminal, pipe or file."""
+        return note in self.said and _is_one_file(sys.stdout, sys.stderr)
 
 
 def _run(flags: dict[str, Any], config: Path | None, reporting: Reporting) -> int:
@@ -186,6 +193,7 @@ def _load(options: LoadOptions, reporting: Reporting) -> Report:
     def said(line: str) -> None:
         if not reporting.quiet:
             print(line, file=sys.stderr, flush=True)
+            reporting.said.append(line)
 
     async def main() -> Report:
         test = LoadTest(options, said)
@@ -203,6 +211,7 @@ def _load(options: LoadOptions, reporting: Reporting) -> Report:
 
 
 def _tell(made: Report, earlier: Report | None, reporting: Reporting) -> int:
+    from msgspec import structs
     from rich.console import Console
 
     from sprint.core.loadtest.compare import compare
@@ -221,8 +230,16 @@ def _tell(made: Report, earlier: Report | None, reporting: Reporting) -> int:
     if reporting.json_too:
         sys.stdout.buffer.write(encode_report(made))
     elif not reporting.quiet and (reporting.form == CONSOLE or reporting.output is not None):
-        print_report(made, Console(), comparison)
+        notes = tuple(note for note in made.notes if not reporting.told_already(note))
+        print_report(structs.replace(made, notes=notes), Console(), comparison)
     return made.exit_code
+
+
+def _is_one_file(one: IO[str], other: IO[str]) -> bool:
+    try:
+        return os.path.sameopenfile(one.fileno(), other.fileno())
+    except (OSError, ValueError):
+        return False  # one of them is no file
 
 
 def run() -> None:

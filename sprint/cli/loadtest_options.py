@@ -37,6 +37,10 @@ LatencyMin = Annotated[float | None, typer.Option(help="Of the simulated service
 LatencyMax = Annotated[float | None, typer.Option(help="Of the simulated service, in ms (20).")]
 Tier = Annotated[str | None, typer.Option(help="Whose breaker, in any case (business).")]
 Chaos = Annotated[bool | None, typer.Option("--chaos", help="Faults between us and the target.")]
+Fault = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KIND:KEY=VALUE", help="As latency:latency_ms=200; may be repeated."),
+]
 Threshold = Annotated[
     list[str] | None, typer.Option(metavar="'p99<50ms'", help="What has to hold; may be repeated.")
 ]

@@ -89,6 +89,38 @@ def test_chaos_with_a_tier_in_capitals_needs_no_target(tmp_path: Path) -> None:
     assert "simulated" in done.stdout
 
 
+def test_what_is_loaded_is_said_once_where_both_streams_lead_to_one_place(tmp_path: Path) -> None:
+    """On a terminal the line without --target stood there twice: when the run began, and in the report."""
+    both = tmp_path / "both.txt"
+    with both.open("wb") as file:
+        options = ("--rps", "20", "--duration", "1s")
+        command = [*COMMAND, *options]
+        subprocess.run(
+            command,
+            stdout=file,
+            stderr=file,
+            timeout=TIMEOUT_S,
+            check=True,
+            cwd=tmp_path,
+            env=_environment(tmp_path),
+        )
+    assert both.read_text().count("no --target:") == 1
+
+
+def test_what_is_loaded_is_in_a_report_that_goes_elsewhere(tmp_path: Path) -> None:
+    done = run("--rps", "20", "--duration", "1s", cwd=tmp_path)
+    assert (done.stdout.count("no --target:"), done.stderr.count("no --target:")) == (1, 1)
+
+
+def test_faults_are_named_before_the_run_and_in_its_report(tmp_path: Path, target: str) -> None:
+    faults = ("--fault", "latency:latency_ms=20,jitter_ms=5", "--fault", "slicer:piece_bytes=9")
+    done = run("--target", target, "--rps", "50", "--duration", "1s", "--json", *faults, cwd=tmp_path)
+    report = json.loads(done.stdout)
+    assert "latency (latency_ms 20, jitter_ms 5), downstream, on all connections; slicer" in done.stderr
+    assert [fault["kind"] for fault in report["faults"]] == ["latency", "slicer"]
+    assert report["totals"]["response"]["ms_min"] >= 20
+
+
 def test_a_report_is_written_as_json(tmp_path: Path) -> None:
     options = ("--report", "--format", "json", "--output", "results.json", "--duration", "1s", "--rps", "50")
     done = run(*options, cwd=tmp_path)
@@ -181,6 +213,10 @@ WRONG = [
     (("--failure-rate", "nan"), "it is a share from 0 to 1"),
     (("--latency-min", "5", "--latency-max", "1"), "want 0 <= min <= max"),
     (("--tier", "gold"), "there are free, developer, business, turbo, enterprise"),
+    (("--fault", "stall"), "--fault 'stall' needs a target"),
+    (("--fault", "lag", "--target", "http://h"), "kind: 'lag'; want one of latency, bandwidth"),
+    (("--fault", "latency:latency_ms=x", "--target", "http://h"), "latency_ms: 'x'; want a whole number"),
+    (("--fault", "down", "--failure-rate", "0.5", "--target", "http://h"), "leave the rate out"),
     (("--threshold", "p99"), "write METRIC, one of < <= > >= =="),
     (("--threshold", "p98<1ms"), "did you mean p99?"),
     (("--profile", "relay"), "--profile relay needs a target"),

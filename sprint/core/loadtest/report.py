@@ -7,12 +7,13 @@ be shown again, and compared with a later run.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from sprint.core.errors import ConfigError
 from sprint.core.loadtest.cell import RESPONSE, SERVICE
+from sprint.core.loadtest.faults import FaultDone
 from sprint.core.loadtest.plan import SECOND_NS, Pattern, Plan, Scenario
 from sprint.core.loadtest.recording import ErrorKind, Recording, Totals
 from sprint.core.loadtest.series import Point
@@ -23,6 +24,8 @@ from sprint.core.loadtest.verdict import (
     check_generator,
     judge,
 )
+
+LatencyFrom = Literal["schedule", "first_connection"]
 
 REPORT_VERSION = 1
 REPORT_SIZE_MAX = 256 * 1024 * 1024
@@ -93,7 +96,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is known of a run.
 
     `met` says whether all thresholds were, true without any. `interrupted` is true of a run that was stopped
-    before its end; all figures are then of what was done. `limits` are what answers 429 said of their limit.
+    before its end; all figures are then of what was done. `limits` are what answers 429 said of their limit,
+    `faults` what was on the way to the target. `latency_from` says from where response time counts: from
+    the moment that a request was scheduled, or from when the first of a generator's connections had the same
+    message.
     """
 
     version: Annotated[int, msgspec.Meta(ge=1, le=REPORT_VERSION)] = REPORT_VERSION
@@ -112,6 +118,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     generator: GeneratorCheck
     met: bool
     notes: tuple[str, ...] = ()
+    faults: tuple[FaultDone, ...] = ()
+    latency_from: LatencyFrom = "schedule"
 
     @property
     def exit_code(self) -> int:
@@ -131,6 +139,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     interrupted: bool = False
     options: dict[str, str] = {}
     notes: tuple[str, ...] = ()
+    faults: tuple[FaultDone, ...] = ()
+    latency_from: LatencyFrom = "schedule"
 
 
 def make_report(run: Run, recording: Recording, thresholds: Sequence[Threshold] = ()) -> Report:
@@ -160,6 +170,8 @@ def make_report(run: Run, recording: Recording, thresholds: Sequence[Threshold] 
         generator=check_generator(totals, recording.never_sent_by_reason),
         met=all(result.met for result in results),
         notes=(*run.notes, *([PAST_A_LIMIT] if limits else [])),
+        faults=run.faults,
+        latency_from=run.latency_from,
     )
 
 

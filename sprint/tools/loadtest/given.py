@@ -13,6 +13,8 @@ from sprint.core.breaker.policy import Policy
 from sprint.core.config.formats import table_of_json, table_of_toml
 from sprint.core.config.yaml_text import table_of_yaml
 from sprint.core.errors import ConfigError
+from sprint.core.faultproxy.toxics import Toxic
+from sprint.core.loadtest.faults import parse_faults, reset_fault
 from sprint.core.loadtest.plan import (
     PROCESSES_MAX,
     WORKERS_MAX,
@@ -64,6 +66,7 @@ class Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     latency_max: float = 20.0
     tier: str = "business"
     chaos: bool = False
+    fault: tuple[str, ...] = ()
     threshold: tuple[str, ...] = ()
     seed: int = 0
     tls_ca: str = ""
@@ -125,6 +128,7 @@ def options_of(given: Given, tier: str, policy: Policy, *, cpus: int) -> LoadOpt
         plan = msgspec.structs.replace(plan, processes=processes_for(plan.rate_per_s, cpus))
     if given.connections or given.target.startswith(("ws://", "wss://")):
         plan = msgspec.structs.replace(plan, rate_per_s=0, segments=())  # what is held is not asked
+    failure_rate = failure_rate_of(given.failure_rate, plan.scenario)
     return LoadOptions(
         plan=plan,
         policy=policy,
@@ -132,15 +136,29 @@ def options_of(given: Given, tier: str, policy: Policy, *, cpus: int) -> LoadOpt
         form=request_form(given.method, given.header, given.data),
         profile="relay" if given.profile == "relay" else "",
         connections=given.connections,
-        failure_rate=failure_rate_of(given.failure_rate, plan.scenario),
+        failure_rate=failure_rate,
         latency_ms_min=given.latency_min,
         latency_ms_max=given.latency_max,
         timeout_ns=timeout_ns,
-        chaos=given.chaos,
+        chaos=given.chaos or bool(given.fault),
+        faults=_faults(given, failure_rate),
         trust=trust,
         seed=given.seed,
         thresholds=tuple(parse_threshold(text) for text in given.threshold),
     )
+
+
+def _faults(given: Given, failure_rate: float) -> tuple[Toxic, ...]:
+    """Return the faults before a target: those that are named, or of `--chaos` alone that of resets."""
+    if given.fault and not given.target:
+        raise ConfigError(
+            f"--fault {given.fault[0]!r} needs a target, before which the fault proxy stands: --target URL, "
+            "or --target demo; in process there are --failure-rate, --latency-min and --latency-max"
+        )
+    if given.fault:
+        # A rate is checked by then; none given means all connections.
+        return parse_faults(given.fault, given.failure_rate)
+    return (reset_fault(failure_rate),) if given.chaos and given.target and failure_rate else ()
 
 
 def processes_for(rate_per_s: int, cpus: int) -> int:

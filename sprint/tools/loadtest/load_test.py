@@ -14,20 +14,20 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 import sprint
+from sprint.core.faultproxy.toxics import ActiveToxic
 from sprint.core.kernels import in_use
+from sprint.core.loadtest.faults import fault_done
 from sprint.core.loadtest.recording import Recording, Totals
 from sprint.core.loadtest.report import Environment, Report, Run, make_report
 from sprint.core.loadtest.series import Point
-from sprint.tools.loadtest.assignment import Assignment, HttpWork, ServiceWork, StreamWork
+from sprint.tools.loadtest.assignment import Assignment
 from sprint.tools.loadtest.fleet import Fleet
 from sprint.tools.loadtest.moments import NS_PER_S, clock_ns
 from sprint.tools.loadtest.options import LoadOptions
-from sprint.tools.loadtest.working import prepared
+from sprint.tools.loadtest.working import Prepared, Work, prepared
 from sprint.tools.runtime import wall_clock
 
 INTERVAL_S = 0.25  # how often a generator tells how it gets on
-
-Work = HttpWork | ServiceWork | StreamWork
 
 
 class Live(NamedTuple):
@@ -53,6 +53,7 @@ class LoadTest:
         self._fleet: Fleet | None = None
         self._stopped = False
         self._notes: list[str] = []
+        self._faults: tuple[ActiveToxic, ...] = ()
 
     def __repr__(self) -> str:
         return f"LoadTest({self._options.plan.target or 'in process'}, {self._recording})"
@@ -88,7 +89,7 @@ class LoadTest:
     async def run(self) -> Report:
         """Run it, and return its report. A SprintError where it could not begin."""
         started_at = wall_clock()
-        async with self._work() as work:
+        async with self._prepared() as (work, self._faults):
             if not self._stopped:
                 await self._generate(work)
         fleet = self._fleet
@@ -104,15 +105,17 @@ class LoadTest:
                 interrupted=self._stopped,
                 options=self._options.shown,
                 notes=tuple(self._notes),
+                faults=tuple(map(fault_done, self._faults)),
+                latency_from="first_connection" if self._options.holds else "schedule",
             ),
             self._recording,
             self._options.thresholds,
         )
 
     @contextlib.asynccontextmanager
-    async def _work(self) -> AsyncIterator[Work]:
-        async with prepared(self._options, self._note) as work:
-            yield work
+    async def _prepared(self) -> AsyncIterator[Prepared]:
+        async with prepared(self._options, self._note) as ready:
+            yield ready
 
     def _note(self, line: str) -> None:
         self._notes.append(line)

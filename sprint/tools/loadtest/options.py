@@ -8,6 +8,8 @@ import msgspec
 
 from sprint.core.breaker.policy import Policy
 from sprint.core.errors import ConfigError
+from sprint.core.faultproxy.toxics import Toxic
+from sprint.core.loadtest.faults import fields_of
 from sprint.core.loadtest.plan import SECOND_NS, Plan
 from sprint.core.loadtest.verdict import Threshold
 from sprint.tools.loadtest.assignment import Trust
@@ -26,7 +28,10 @@ Profile = Literal["", "relay"]
 
 
 class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """One load test. `connections` above 0 holds so many WebSockets in the place of sending requests."""
+    """One load test. `connections` above 0 holds so many WebSockets in the place of sending requests.
+
+    `faults` are on the way to a target; `chaos` without a target lets the simulated service fail.
+    """
 
     plan: Plan
     policy: Policy
@@ -39,6 +44,7 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
     latency_ms_max: float = 20.0
     timeout_ns: int = TIMEOUT_DEFAULT_NS
     chaos: bool = False
+    faults: tuple[Toxic, ...] = ()
     trust: Trust = Trust()
     seed: int = 0
     thresholds: tuple[Threshold, ...] = ()
@@ -47,6 +53,16 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
     def holds(self) -> bool:
         """Whether WebSockets are held, in the place of requests being sent."""
         return self.connections > 0 or self.plan.target.startswith(("ws://", "wss://"))
+
+    @property
+    def has_one_request_each(self) -> bool:
+        """Whether each request has a connection of its own: a share of connections is then one of requests.
+
+        Where all connections have all faults there is no need for it, and what goes wrong with connections
+        that are kept can be seen.
+        """
+        on_all = bool(self.faults) and all(fault.toxicity == 1 for fault in self.faults)
+        return self.chaos and not self.holds and not on_all
 
     @property
     def shown(self) -> dict[str, str]:
@@ -61,10 +77,16 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
         if self.profile:
             rows |= {"profile": self.profile}
         if self.chaos:
-            rows |= {"chaos": "yes"}
+            rows |= {"chaos": "; ".join(map(_written, self.faults)) or "yes"}
         if self.connections:
             rows |= {"connections": str(self.connections)}
         return rows
+
+
+def _written(fault: Toxic) -> str:
+    """Return a fault as `--fault` takes it."""
+    figures = (f"{name}={value}" for name, value in fields_of(fault).items() if name not in {"name", "kind"})
+    return f"{fault.kind}:{','.join(figures)}"
 
 
 def failure_rate_of(given: float | None, scenario: str) -> float:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from typing import NamedTuple
 
 import msgspec
 
+from sprint.core.faultproxy.toxics import ActiveToxic
 from sprint.tools.loadtest.assignment import HttpWork, ServiceWork, StreamWork
 from sprint.tools.loadtest.chaos_proxy import proxied
 from sprint.tools.loadtest.demo_relay import demo_relay
@@ -16,14 +18,22 @@ from sprint.tools.loadtest.relay_profile import ANSWERS, SUBSCRIBE, relay_forms,
 from sprint.tools.loadtest.target_url import TargetUrl, parse_url
 
 Said = Callable[[str], None]
+Work = HttpWork | ServiceWork | StreamWork
+
+
+class Prepared(NamedTuple):
+    """The generators' work, and the faults on the way to its target."""
+
+    work: Work
+    faults: tuple[ActiveToxic, ...] = ()
 
 
 @contextlib.asynccontextmanager
-async def prepared(options: LoadOptions, said: Said) -> AsyncIterator[HttpWork | ServiceWork | StreamWork]:
+async def prepared(options: LoadOptions, said: Said) -> AsyncIterator[Prepared]:
     """Give the work while within. What an embedded target needs is started, and ended on leaving."""
     if not options.plan.target:
         said(_in_process_line(options))
-        yield _service(options)
+        yield Prepared(_service(options))
         return
     async with contextlib.AsyncExitStack() as stack:
         is_demo = options.plan.target == DEMO
@@ -37,10 +47,11 @@ async def prepared(options: LoadOptions, said: Said) -> AsyncIterator[HttpWork |
             work: HttpWork | StreamWork = _stream(options, url, address, is_relay=is_demo)
         else:
             work = await _requests(options, url, address, is_relay=is_demo)
-        if options.chaos:
-            host, port = await stack.enter_async_context(proxied(options, url, address, said))
-            work = msgspec.structs.replace(work, address=host, port=port)
-        yield work
+        if not options.chaos:
+            yield Prepared(work)
+            return
+        host, port, faults = await stack.enter_async_context(proxied(options, url, address, said))
+        yield Prepared(msgspec.structs.replace(work, address=host, port=port), faults)
 
 
 def _in_process_line(options: LoadOptions) -> str:
@@ -71,7 +82,7 @@ async def _requests(options: LoadOptions, url: TargetUrl, address: str, *, is_re
         port=url.port,
         forms=forms,
         trust=options.trust,
-        one_request_each=options.chaos,
+        one_request_each=options.has_one_request_each,
     )
 
 

@@ -219,17 +219,6 @@ def test_a_stop_before_the_start_is_a_report_of_nothing() -> None:
     runtime.run(main())
 
 
-def test_chaos_fails_the_share_of_requests_that_was_asked_for() -> None:
-    async def main() -> None:
-        async with SmallServer(ok) as server:
-            report = await reported(options(target=server.url, rps=300, chaos=True, failure_rate=0.3, seed=3))
-            assert 0.2 < report.totals.error_share < 0.4
-            assert {row.kind for row in report.errors} <= {"reset", "closed"}
-            assert any("resets 0.3" in note for note in report.notes)
-
-    runtime.run(main())
-
-
 def test_a_relay_profile_wants_a_relay() -> None:
     async def main() -> None:
         async with SmallServer(ok) as server:

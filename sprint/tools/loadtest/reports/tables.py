@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from sprint.core.loadtest.compare import Comparison
+from sprint.core.loadtest.faults import way_text
 from sprint.core.loadtest.recording import Latency, Totals
 from sprint.core.loadtest.report import NameCount, Report
 from sprint.tools.loadtest.reports.figures import (
@@ -22,6 +23,13 @@ CHANGES_SHOWN_MAX = 100
 LATENCY_COLUMNS = ("min", "mean", "p50", "p90", "p95", "p99", "p99.9", "max")
 _LATENCY_FIELDS = ("ms_min", "ms_mean", "ms_p50", "ms_p90", "ms_p95", "ms_p99", "ms_p99_9", "ms_max")
 
+_COUNTED_FROM = {
+    "schedule": "Response time counts from the moment a request was scheduled, service time from the moment "
+    "it was sent. Both are of successes only.",
+    "first_connection": "A delivery's time counts from when the first of a generator's connections had the "
+    "same message: what fan-out costs beyond it, not how old the message was.",
+}
+
 
 class Table(NamedTuple):
     """A table; `texts` are the places of columns of words, which stand at the left, beside the first."""
@@ -37,11 +45,12 @@ def tables_of(report: Report, comparison: Comparison | None = None) -> list[Tabl
     """Return the tables of a report, those that have rows."""
     tables = [
         _thresholds(report),
-        _latencies(report.totals),
+        _latencies(report),
         _requests(report.totals),
         _errors(report),
         Table("Limits that were named (429)", ("limit", "answers"), _counted(report.limits)),
         Table("Never sent", ("reason", "requests"), _counted(report.never_sent)),
+        _faults(report),
         _changes(report),
     ]
     if comparison is not None:
@@ -89,7 +98,8 @@ def _thresholds(report: Report) -> Table:
     return Table("Thresholds", ("threshold", "measured", "verdict"), rows, texts=(2,))
 
 
-def _latencies(totals: Totals) -> Table:
+def _latencies(report: Report) -> Table:
+    totals = report.totals
     kinds = (
         ("response", totals.response),
         ("service", totals.service),
@@ -98,11 +108,7 @@ def _latencies(totals: Totals) -> Table:
         ("schedule error", totals.schedule_error),
     )
     rows = [(name, *_latency_cells(latency)) for name, latency in kinds if latency is not None]
-    note = (
-        "Response time counts from the moment a request was scheduled, service time from the moment it was "
-        "sent. Both are of successes only."
-    )
-    return Table("Latency", ("", *LATENCY_COLUMNS), rows, note=note)
+    return Table("Latency", ("", *LATENCY_COLUMNS), rows, note=_COUNTED_FROM[report.latency_from])
 
 
 def _latency_cells(latency: Latency) -> list[str]:
@@ -157,6 +163,26 @@ def _changes(report: Report) -> Table:
     left = report.totals.state_changes - len(rows)
     note = f"{left:,} further changes are not shown." if left > 0 else ""
     return Table("Breakers", ("at", "breaker", "state", "reason"), rows, texts=(1, 2, 3), note=note)
+
+
+def _faults(report: Report) -> Table:
+    rows = [
+        (
+            fault.name,
+            ", ".join(f"{name} {value:,}" for name, value in fault.figures.items()) or NOTHING,
+            way_text(fault.direction),
+            share_text(fault.share),
+            f"{fault.connections_met:,}",
+            f"{fault.connections_reset:,}",
+            f"{fault.connections_closed:,}",
+            bytes_text(fault.bytes_delayed),
+            bytes_text(fault.bytes_dropped),
+        )
+        for fault in report.faults
+    ]
+    columns = ("", "figures", "way", "share", "met", "reset", "closed", "delayed", "dropped")
+    note = "Connections that met a fault, were reset and closed by it; bytes that it delayed and dropped."
+    return Table("Faults on the way", columns, rows, note=note)
 
 
 def _comparison(comparison: Comparison) -> Table:

@@ -1,0 +1,83 @@
+"""Faults between the generators and the target: each does to requests what its kind says, and is counted."""
+
+from __future__ import annotations
+
+import pytest
+
+from sprint.core.errors import ConfigError
+from sprint.core.loadtest.report import Report, decode_report, encode_report
+from sprint.tools import runtime
+from sprint.tools.loadtest.load_test import LoadTest
+from sprint.tools.loadtest.reports.console import text_of
+from sprint.tools.loadtest.reports.html_page import html_of
+from tests.tools.loadtest.options_for_tests import options, silent
+from tests.tools.loadtest.small_server import SmallServer, ok
+
+
+async def loaded(*faults: str, **given: object) -> tuple[Report, SmallServer]:
+    """Return the report of 100 requests over a proxy with these faults, and the server that had them."""
+    async with SmallServer(ok) as server:
+        asked = options(**({"target": server.url, "rps": 100, "seed": 3, "fault": faults} | given))
+        return await LoadTest(asked, silent).run(), server
+
+
+def test_resets_alone_fail_the_share_of_requests_that_was_asked_for() -> None:
+    report, server = runtime.run(loaded(rps=300, chaos=True, failure_rate=0.3))
+    assert 0.2 < report.totals.error_share < 0.4
+    assert {row.kind for row in report.errors} <= {"reset", "closed"}
+    assert any("reset (after_ms 0), downstream, on 0.3 of connections" in note for note in report.notes)
+    (fault,) = report.faults
+    assert fault.connections_reset == report.totals.failures
+    assert server.connections_made >= 300
+
+
+def test_a_latency_is_in_each_answer_once_and_connections_are_kept() -> None:
+    report, server = runtime.run(loaded("latency:latency_ms=60"))
+    assert (report.totals.successes, report.totals.failures) == (100, 0)
+    assert report.totals.service is not None
+    assert report.totals.service.ms_min >= 60
+    assert report.totals.service.ms_p50 < 120
+    assert server.connections_made < 50
+
+
+def test_a_share_is_one_of_requests_with_a_connection_each() -> None:
+    report, server = runtime.run(loaded("latency:latency_ms=400", "slicer:piece_bytes=8", failure_rate=0.3))
+    assert server.connections_made >= 100
+    latency, slicer = report.faults
+    assert 15 <= latency.connections_met <= 50
+    assert slicer.share == 0.3
+    assert report.totals.service is not None
+    assert report.totals.service.ms_p50 < 400 <= report.totals.service.ms_p90
+
+
+def test_a_target_that_is_down_for_a_while_fails_requests_until_it_is_back() -> None:
+    report, _ = runtime.run(loaded("down:ttl_ms=1500", duration="3s"))
+    totals = report.totals
+    assert totals.failures > 0
+    assert totals.successes > 0
+    assert {row.kind for row in report.errors} <= {"refused", "reset", "closed"}
+    assert report.points[-1].successes > 0
+
+
+def test_what_is_lost_on_the_way_back_has_reached_the_target() -> None:
+    report, server = runtime.run(loaded("black_hole", timeout="300ms", rps=20))
+    assert [(row.kind, row.count) for row in report.errors] == [("timeout", 20)]
+    assert len(server.requests) == 20
+
+
+def test_every_form_of_the_report_names_the_faults() -> None:
+    report, _ = runtime.run(loaded("latency:latency_ms=7", "reset:toxicity=0.25", rps=20))
+    assert decode_report(encode_report(report)).faults == report.faults
+    assert report.asked.options["chaos"] == (
+        "latency:direction=downstream,toxicity=1.0,latency_ms=7,jitter_ms=0; "
+        "reset:direction=downstream,toxicity=0.25,after_ms=0"
+    )
+    for text in (text_of(report, width=120), html_of(report)):
+        assert "Faults on the way" in text
+        assert "latency_ms 7" in text
+        assert "25 %" in text
+
+
+def test_without_a_target_there_is_no_way_to_put_faults_on() -> None:
+    with pytest.raises(ConfigError, match=r"--fault 'stall' needs a target.*--target demo"):
+        options(fault=("stall",))
