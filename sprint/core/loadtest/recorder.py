@@ -7,14 +7,19 @@ histogram of their own, so that answers that fail fast don't flatter the percent
 
 For each request `began` is called when the generator comes to it, then exactly one of `succeeded`, `failed`,
 `limited` and `rejected`. What never got there is told at the end by `never_sent` and `unanswered`.
+
+What comes with every request waits to be counted with others, until its cell ends at the latest: a compiled
+histogram takes many values at once in a fraction of the time that they take one by one.
 """
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Collection
 
 from sprint.core.kernels import in_use
 from sprint.core.kernels.binding import NewHistogram
+from sprint.core.kernels.histogram import PlainHistogram
 from sprint.core.loadtest.cell import (
     FAILED,
     HISTOGRAM_DIGITS,
@@ -38,6 +43,9 @@ NAME_LENGTH_MAX = 80
 EXAMPLE_LENGTH_MAX = 200
 OTHER = "other"
 CHANGES_MAX = 1_000  # of a cell
+BATCH_MAX = (
+    128  # values that wait to be counted, of each kind: so many hold the generator up for microseconds
+)
 CELLS_WAITING_MAX = 600  # beyond it nobody fetches them: then one cell goes on for longer
 
 
@@ -50,10 +58,12 @@ class Recorder:
     def __init__(self, process: int = 0, *, new_histogram: NewHistogram | None = None) -> None:
         new = new_histogram or in_use().new_histogram
         self._histograms = {name: new(digits=HISTOGRAM_DIGITS) for name in HISTOGRAMS}
-        self._record_response = self._histograms[RESPONSE].record
-        self._record_service = self._histograms[SERVICE].record
+        # In nanoseconds, not counted yet.
+        self._schedule_errors: list[int] = []
+        self._responses: list[int] = []
+        self._services: list[int] = []
+        self._bytes_in = 0
         self._record_failed = self._histograms[FAILED].record
-        self._record_schedule_error = self._histograms[SCHEDULE_ERROR].record
         self._record_worker_wait = self._histograms[WORKER_WAIT].record
         self._process = process
         self._second = 0
@@ -69,11 +79,10 @@ class Recorder:
         """Count a request that the generator came to: how late it was is the schedule error."""
         if now_ns >= self._ends_ns:
             self._turn(now_ns)
-        error_ns = now_ns - scheduled_ns
-        self._record_schedule_error(error_ns)
-        counts = self._counts
-        counts.schedule_error_ns_sum += error_ns
-        counts.begun += 1
+        errors = self._schedule_errors
+        errors.append(now_ns - scheduled_ns)
+        if len(errors) >= BATCH_MAX:
+            self._count_begun()
 
     def waited(self, wait_ns: int) -> None:
         """Count how long a request waited for a worker, in addition to its schedule error."""
@@ -84,14 +93,12 @@ class Recorder:
         """Count a request that was answered well."""
         if done_ns >= self._ends_ns:
             self._turn(done_ns)
-        response_ns, service_ns = done_ns - scheduled_ns, done_ns - sent_ns
-        self._record_response(response_ns)
-        self._record_service(service_ns)
-        counts = self._counts
-        counts.response_ns_sum += response_ns
-        counts.service_ns_sum += service_ns
-        counts.bytes_in += bytes_in
-        counts.successes += 1
+        responses = self._responses
+        responses.append(done_ns - scheduled_ns)
+        self._services.append(done_ns - sent_ns)
+        self._bytes_in += bytes_in
+        if len(responses) >= BATCH_MAX:
+            self._count_successes()
 
     def failed(
         self, kind: str, scheduled_ns: int, done_ns: int, *, example: str = "", bytes_in: int = 0
@@ -147,6 +154,19 @@ class Recorder:
         self._record_failed(done_ns - scheduled_ns)
         return counts
 
+    def _count_begun(self) -> None:
+        counts, errors = self._counts, self._schedule_errors
+        counts.begun += len(errors)
+        counts.schedule_error_ns_sum += _count_all(self._histograms[SCHEDULE_ERROR], errors)
+
+    def _count_successes(self) -> None:
+        counts = self._counts
+        counts.successes += len(self._responses)
+        counts.response_ns_sum += _count_all(self._histograms[RESPONSE], self._responses)
+        counts.service_ns_sum += _count_all(self._histograms[SERVICE], self._services)
+        counts.bytes_in += self._bytes_in
+        self._bytes_in = 0
+
     def _count_kind(self, kind: str, done_ns: int, example: str) -> None:
         name = _bounded(kind, self._kinds, KINDS_MAX)
         seen = self._kinds.get(name)
@@ -164,6 +184,8 @@ class Recorder:
         self._ends_ns = (now_ns // SECOND_NS + 1) * SECOND_NS
 
     def _cell(self) -> Cell:
+        self._count_begun()
+        self._count_successes()
         counted = {name: histogram.counted() for name, histogram in self._histograms.items()}
         return Cell(
             process=self._process,
@@ -189,6 +211,14 @@ class Recorder:
         self._unanswered = 0
         self._changes: list[StateChange] = []
         self._changes_dropped = 0
+
+
+def _count_all(histogram: PlainHistogram, values: list[int]) -> int:
+    """Count values that waited, and forget them; return their sum."""
+    histogram.record_many(array("q", values))
+    total = sum(values)
+    values.clear()
+    return total
 
 
 def _bounded(name: str, known: Collection[str], most: int) -> str:

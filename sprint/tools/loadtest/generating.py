@@ -14,8 +14,9 @@ from sprint.core.loadtest.schedule import Schedule
 from sprint.tools.loadtest.moments import NS_PER_MS, NS_PER_S, clock_ns
 from sprint.tools.loadtest.outcomes import Outcomes
 from sprint.tools.loadtest.pacer import Pacer
+from sprint.tools.loadtest.ready_set import ReadySet
 
-BATCH_MAX = 256  # requests a turn of the loop: what has been answered meanwhile is read in between
+BATCH_MAX = 16  # requests a turn: what has been answered meanwhile is read in between
 SWEEP_S = 0.05
 LATE_NS_MAX = 100 * NS_PER_MS  # beyond the end, what is still due is left
 STOPPED = "the run was ended, the generator was behind"
@@ -26,6 +27,8 @@ STOP_GRACE_S = 1.0  # for answers that are under way when somebody ends the run
 class Target(Protocol):
     """What requests are sent to. `advance` does what is due by a moment; it returns when there is more."""
 
+    @property
+    def answers(self) -> ReadySet | None: ...
     @property
     def pending(self) -> int: ...
     @property
@@ -103,7 +106,11 @@ class Generating:
         self._started_ns = started_ns
         self._target.begin(started_ns)
         pacer = Pacer(
-            asyncio.get_running_loop(), self._turn, self._sent_all.set, is_restless=self._is_restless
+            asyncio.get_running_loop(),
+            self._turn,
+            self._sent_all.set,
+            answers=self._target.answers,
+            is_restless=self._is_restless,
         )
         sweeping = asyncio.create_task(self._sweep())
         try:

@@ -6,18 +6,22 @@ of the load tester that wraps `httptools`.
 
 from __future__ import annotations
 
-import asyncio
-from typing import Protocol, cast
+import socket
+import ssl
+from typing import Protocol
 
 import httptools
 
 from sprint.tools.loadtest.moments import clock_ns
+from sprint.tools.loadtest.ready_set import WRITABLE, ReadySet
 
+READ_SIZE = 16 * 1024  # at a time: what is asked for is allocated each time
 HEAD_SIZE_MAX = 64 * 1024
 KNOWN_MAX = 64
 _HEAD_END = b"\r\n\r\n"
 _ERROR_FROM = 400
 _FINAL = 200  # statuses below it come before the answer itself
+_NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class KnownAnswers:
@@ -52,27 +56,42 @@ class ConnectionOwner(Protocol):
     def gone(self, connection: HttpConnection) -> None: ...
 
 
-class HttpConnection(asyncio.Protocol):
-    """Holds at most one request. `busy`: it waits for an answer."""
+class HttpConnection:
+    """Holds at most one request. `busy`: it waits for an answer. It owns its socket, which never blocks."""
 
     __slots__ = (
-        "_complete", "_headers_done", "_is_head", "_keeps", "_known", "_learn", "_owner", "_parser",
-        "_status", "_transport", "busy", "head", "received", "scheduled_ns", "sent_ns",
+        "_answers", "_complete", "_error", "_headers_done", "_is_head", "_keeps", "_known", "_learn",
+        "_owner", "_parser", "_receive", "_socket", "_status", "_unsent", "_write", "busy", "head", "received",
+        "scheduled_ns", "sent_ns",
     )  # fmt: skip
 
-    def __init__(self, owner: ConnectionOwner, known: KnownAnswers, *, is_head: bool = False) -> None:
+    def __init__(
+        self,
+        owner: ConnectionOwner,
+        opened: socket.socket,
+        answers: ReadySet,
+        known: KnownAnswers,
+        *,
+        is_head: bool = False,
+    ) -> None:
         self._owner: ConnectionOwner | None = owner
-        self._transport: asyncio.Transport | None = None
+        self._socket = opened
+        self._write = opened.send
+        self._receive = opened.recv
+        self._answers = answers
         self._parser = httptools.HttpResponseParser(self)
         self._known = known.by_size
         self._learn = known.learn
         self._is_head = is_head
         self._complete = self._headers_done = self._keeps = False
         self._status = 0
+        self._unsent = b""
+        self._error: OSError | None = None
         self.busy = False
         self.head = b""  # what the answer begins with
         self.received = 0
         self.scheduled_ns = self.sent_ns = 0
+        answers.add(opened.fileno(), self._ready)
 
     def __repr__(self) -> str:
         return f"HttpConnection({'closed' if self.closed else 'busy' if self.busy else 'free'})"
@@ -89,29 +108,63 @@ class HttpConnection(asyncio.Protocol):
 
     def send(self, request: bytes, scheduled_ns: int) -> None:
         """Send a request that was due at `scheduled_ns`."""
-        transport = self._transport
-        if transport is None:
-            raise RuntimeError("a connection is handed out once it is made")
         self.busy = True
-        self._complete = self._headers_done = False
-        self.head = b""
         self.received = 0
         self.scheduled_ns = scheduled_ns
         self.sent_ns = clock_ns()
-        transport.write(request)
+        if self._unsent:
+            self._unsent += request  # the answer before came while its request was still on its way out
+            return
+        try:
+            count = self._write(request)
+        except _NOT_NOW:
+            count = 0
+        except OSError as error:
+            # Reading shows it too, and the owner isn't told within its own call.
+            self._error = error
+            return
+        if count != len(request):
+            self._unsent = request[count:]
+            self._answers.watch_writing(self._socket.fileno(), also=True)
 
     def abort(self) -> None:
         """Close at once; the owner is told nothing more."""
         self._owner = None
         self.busy = False
-        if self._transport is not None:
-            self._transport.abort()
+        self._answers.remove(self._socket.fileno())
+        self._socket.close()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are none of asyncio's classes, so the type is stated, not tested.
-        self._transport = cast("asyncio.Transport", transport)
+    def _ready(self, ready_for: int) -> None:
+        if ready_for & WRITABLE:
+            self._send_rest()
+            if ready_for == WRITABLE:
+                return
+        try:
+            data = self._receive(READ_SIZE)
+        except _NOT_NOW:
+            return
+        except OSError as error:
+            self._lost(error)
+            return
+        if not data:
+            self._lost(self._error)
+            return
+        self._received(data)
+        if isinstance(self._socket, ssl.SSLSocket) and self._owner is not None and self._socket.pending():
+            # What TLS has taken in already the system doesn't tell of again.
+            self._ready(0)
 
-    def data_received(self, data: bytes) -> None:
+    def _send_rest(self) -> None:
+        try:
+            self._unsent = self._unsent[self._write(self._unsent) :]
+        except _NOT_NOW:
+            return
+        except OSError as error:
+            self._error, self._unsent = error, b""
+        if not self._unsent:
+            self._answers.watch_writing(self._socket.fileno(), also=False)
+
+    def _received(self, data: bytes) -> None:
         done_ns = clock_ns()
         owner = self._owner
         if owner is None:
@@ -125,6 +178,12 @@ class HttpConnection(asyncio.Protocol):
             self.busy = False
             owner.answered(self, known[1], done_ns)
             return
+        self._parse(owner, data, done_ns)
+
+    def _parse(self, owner: ConnectionOwner, data: bytes, done_ns: int) -> None:
+        if not self.received:
+            self._complete = self._headers_done = False
+            self.head = b""
         self.received += len(data)
         if not self._headers_done:
             self.head = self.head + data if self.head else data
@@ -134,12 +193,8 @@ class HttpConnection(asyncio.Protocol):
             self._end("bad_answer")
             return
         if self._complete:
-            if (
-                self._keeps
-                and len(data) == self.received
-                and self._status < _ERROR_FROM
-                and not self._is_head
-            ):
+            is_plain = self._keeps and self._status < _ERROR_FROM and not self._is_head
+            if is_plain and len(data) == self.received:
                 self._learn(data, self._status)
             self._finish(owner, done_ns)
         elif not self._headers_done and len(self.head) > HEAD_SIZE_MAX:
@@ -160,19 +215,19 @@ class HttpConnection(asyncio.Protocol):
         self._keeps = parser.should_keep_alive()
         self._complete = self._status >= _FINAL
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def _lost(self, error: OSError | None) -> None:
         owner = self._owner
         if owner is None:
             return
-        ends_by_closing = self._headers_done and b"content-length:" not in self.head.lower()
-        if self.busy and exc is None and ends_by_closing and b"chunked" not in self.head.lower():
+        begun = self.received > 0 and self._headers_done
+        ends_by_closing = begun and b"content-length:" not in self.head.lower()
+        if self.busy and error is None and ends_by_closing and b"chunked" not in self.head.lower():
             # The answer ends where the connection does (RFC 9112, 6.3).
-            self._owner = None
-            self.busy = False
+            self.abort()
             owner.answered(self, self._parser.get_status_code(), clock_ns())
             owner.gone(self)
             return
-        self._end("reset" if isinstance(exc, ConnectionError) else "closed")
+        self._end("reset" if isinstance(error, ConnectionError) else "closed")
 
     def _finish(self, owner: ConnectionOwner, done_ns: int) -> None:
         keeps, status = self._keeps, self._status

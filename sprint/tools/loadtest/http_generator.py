@@ -16,9 +16,10 @@ from typing import NamedTuple
 
 from sprint.tools.loadtest.http_connection import HttpConnection, KnownAnswers
 from sprint.tools.loadtest.moments import NS_PER_S, clock_ns
+from sprint.tools.loadtest.opening import Place, open_socket
 from sprint.tools.loadtest.outcomes import ERROR_FROM, Outcomes
+from sprint.tools.loadtest.ready_set import ReadySet
 from sprint.tools.loadtest.request_template import RequestTemplate
-from sprint.tools.loadtest.target_url import TargetUrl
 
 WAITING_MAX = 200_000  # requests that were due and have no connection yet; some 25 MB
 CONNECTING_MAX = 256  # at a time: more at once would overrun the backlog of most servers
@@ -32,15 +33,6 @@ class Waiting(NamedTuple):
     number: int
     scheduled_ns: int
     short_since_ns: int  # since when a worker was missing; 0 where a connection is only being opened
-
-
-class Place(NamedTuple):
-    """A target, its address as it was looked up beforehand, and how TLS is spoken there if it is."""
-
-    url: TargetUrl
-    address: str
-    port: int
-    tls: ssl.SSLContext | None
 
 
 class Limits(NamedTuple):
@@ -76,6 +68,7 @@ class HttpGenerator:
         self._known = KnownAnswers()
         self._waiting: deque[Waiting] = deque()
         self._closing = False
+        self.answers = ReadySet()
         self.in_flight = 0
         self.connections_made = 0
 
@@ -106,8 +99,9 @@ class HttpGenerator:
         return {}
 
     def begin(self, started_ns: int) -> None:
-        """Nothing: it does nothing by the time of the run."""
+        """Watch for answers from now on; by the time of the run nothing is done."""
         del started_ns
+        self.answers.join(asyncio.get_running_loop())
 
     def send(self, number: int, scheduled_ns: int) -> None:
         """Send the n-th request, or have it wait for a connection."""
@@ -153,6 +147,7 @@ class HttpGenerator:
         await asyncio.gather(*self._connecting, return_exceptions=True)
         self._open.clear()
         self._free.clear()
+        self.answers.close()
 
     # -- what connections tell
 
@@ -211,25 +206,18 @@ class HttpGenerator:
 
     async def _connect(self) -> None:
         """Open one connection; where that fails, the request that has waited longest has failed with it."""
-        connection = HttpConnection(self, self._known, is_head=self._is_head)
         try:
             async with asyncio.timeout(self._timeout_ns / NS_PER_S):
-                await asyncio.get_running_loop().create_connection(
-                    lambda: connection,
-                    self._place.address,
-                    self._place.port,
-                    ssl=self._place.tls,
-                    server_hostname=self._place.url.host if self._place.tls is not None else None,
-                )
+                opened = await open_socket(self._place)
         except (OSError, TimeoutError) as error:
             if self._waiting:
                 waited = self._waiting.popleft()
                 self._outcomes.failed(kind_of(error), waited.scheduled_ns, clock_ns(), example=str(error))
         else:
             self.connections_made += 1
-            if not connection.closed:
-                self._open.add(connection)
-                self._take_up(connection)
+            connection = HttpConnection(self, opened, self.answers, self._known, is_head=self._is_head)
+            self._open.add(connection)
+            self._take_up(connection)
         finally:
             task = asyncio.current_task()
             if task is not None:

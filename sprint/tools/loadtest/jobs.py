@@ -16,7 +16,8 @@ from sprint.tools.loadtest.assignment import Assignment, HttpWork, ServiceWork, 
 from sprint.tools.loadtest.descriptors import need_sockets, sockets_for
 from sprint.tools.loadtest.generating import Generating, Part, Target
 from sprint.tools.loadtest.holding import Holding, Times
-from sprint.tools.loadtest.http_generator import HttpGenerator, Limits, Place
+from sprint.tools.loadtest.http_generator import HttpGenerator, Limits
+from sprint.tools.loadtest.opening import Place
 from sprint.tools.loadtest.outcomes import Outcomes
 from sprint.tools.loadtest.request_template import RequestTemplate
 from sprint.tools.loadtest.simulated_service import Service, ServiceLimits, SimulatedTarget

@@ -71,6 +71,10 @@ class SimulatedTarget:
         return f"SimulatedTarget({self.breaker!r}, {len(self._calls)} in flight)"
 
     @property
+    def answers(self) -> None:
+        """The sockets that answers come by: there are none in process."""
+
+    @property
     def in_flight(self) -> int:
         return len(self._calls)
 

@@ -10,8 +10,9 @@ from sprint.core.loadtest.recorder import Recorder
 from sprint.core.loadtest.recording import Recording
 from sprint.core.loadtest.schedule import Schedule
 from sprint.tools.loadtest.generating import Generating, Part, Target
-from sprint.tools.loadtest.http_generator import HttpGenerator, Limits, Place
+from sprint.tools.loadtest.http_generator import HttpGenerator, Limits
 from sprint.tools.loadtest.moments import clock_ns
+from sprint.tools.loadtest.opening import Place
 from sprint.tools.loadtest.outcomes import Outcomes
 from sprint.tools.loadtest.request_template import RequestForm, RequestTemplate
 from sprint.tools.loadtest.target_url import parse_url

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import cast
+from functools import partial
 
 import pytest
 
 from sprint.tools import runtime
 from sprint.tools.loadtest.moments import NS_PER_MS, clock_ns
 from sprint.tools.loadtest.pacer import Pacer
+from sprint.tools.loadtest.ready_set import ReadySet
 
 GAPS_NS = [100_000, 700_000, 3 * NS_PER_MS, 0, 50 * NS_PER_MS, 0, 0, 1_400_000] * 3
 
@@ -55,42 +56,88 @@ def test_each_is_done_once_in_order_and_never_early(run: object) -> None:
     assert moments.done_ns == sorted(moments.done_ns)
 
 
-class Returning(asyncio.Protocol):
-    """Sends back each byte that comes, and counts them."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)
-
-    def data_received(self, data: bytes) -> None:
-        self.count += len(data)
-        self.transport.write(data)
-
-
 def waits_finely(now_ns: int) -> int:
     """Say that nothing is due before 0.4 to 1.4 ms from now: a pacer then does nothing but wait."""
     return now_ns - now_ns % NS_PER_MS + 1_400_000
 
 
-def test_what_protocols_wait_for_comes_at_once_while_it_waits() -> None:
+def test_answers_are_served_at_once_while_it_waits() -> None:
     """A wait that saw nothing but its own moment would have a byte go round a hundred times or two."""
+    served = 0
 
-    async def main() -> int:
-        loop = asyncio.get_running_loop()
-        near, far = socket.socketpair()
-        peers = [(await loop.create_connection(Returning, sock=end))[1] for end in (near, far)]
-        pacer = Pacer(loop, waits_finely, lambda: None)
+    async def main() -> None:
+        answers = ReadySet()
+        ends = socket.socketpair()
+
+        def send_back(end: socket.socket, _: int) -> None:
+            nonlocal served
+            served += 1
+            end.send(end.recv(1))
+
+        for end in ends:
+            end.settimeout(0)
+            answers.add(end.fileno(), partial(send_back, end))
+        pacer = Pacer(asyncio.get_running_loop(), waits_finely, lambda: None, answers=answers)
         pacer.start()
-        peers[0].transport.write(b"x")
+        ends[0].send(b"x")
         await asyncio.sleep(0.2)
         pacer.stop()
-        for peer in peers:
-            peer.transport.abort()
-        return peers[0].count
+        answers.close()
+        for end in ends:
+            end.close()
 
-    assert runtime.run(main()) > 400
+    runtime.run(main())
+    assert served > 800
+
+
+@pytest.mark.parametrize("run", LOOPS, ids=["uvloop", "asyncio"])
+def test_the_loop_has_its_turns_however_much_is_due(run: object) -> None:
+    """What is due without end and answers without end must not keep the parent's word from being heard."""
+    turns = 0
+
+    async def main() -> None:
+        answers = ReadySet()
+        near, far = socket.socketpair()
+        far.send(b"x")
+        answers.add(near.fileno(), lambda _: None)  # stays ready
+        pacer = Pacer(asyncio.get_running_loop(), lambda now_ns: now_ns, lambda: None, answers=answers)
+        pacer.start()
+        nonlocal turns
+        for _ in range(20):
+            await asyncio.sleep(0)
+            turns += 1
+        pacer.stop()
+        answers.close()
+        near.close()
+        far.close()
+
+    assert callable(run)
+    run(main())
+    assert turns == 20
+
+
+@pytest.mark.parametrize("run", LOOPS, ids=["uvloop", "asyncio"])
+def test_answers_are_served_by_the_loop_where_nobody_waits_for_them(run: object) -> None:
+    async def main() -> None:
+        answers = ReadySet()
+        near, far = socket.socketpair()
+        came = asyncio.Event()
+
+        def read(_: int) -> None:
+            near.recv(1)
+            came.set()
+
+        answers.add(near.fileno(), read)
+        answers.join(asyncio.get_running_loop())
+        far.send(b"x")
+        async with asyncio.timeout(10):
+            await came.wait()
+        answers.close()
+        near.close()
+        far.close()
+
+    assert callable(run)
+    run(main())
 
 
 def test_tasks_go_on_at_once_while_it_is_told_of_them() -> None:
