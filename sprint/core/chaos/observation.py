@@ -19,11 +19,13 @@ class SourceSeen(msgspec.Struct, frozen=True):
 
 
 class BreakerSeen(msgspec.Struct, frozen=True):
-    """A breaker at a moment."""
+    """A breaker at a moment. `withheld`: why it would be open if another could stand in, or nothing."""
 
     name: str
     state: str
     reason: str
+    withheld: str = ""
+    shadow: bool = False
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -38,13 +40,15 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 class TransitionSeen(msgspec.Struct, frozen=True):
-    """A breaker's transition with the relay's own evidence."""
+    """A breaker's transition with the relay's own evidence, and the detector that gave it."""
 
     at_s: float
     breaker: str
     before: str
     after: str
     evidence: str
+    detector: str = ""
+    shadow: bool = False
 
 
 class BlockSeen(msgspec.Struct, frozen=True):
@@ -56,6 +60,49 @@ class BlockSeen(msgspec.Struct, frozen=True):
     hash: str
     parent: str
     height: int
+    late: bool = False
+
+
+class ReorgSeen(msgspec.Struct, frozen=True):
+    """A reorg event: `removed` from the old tip down, `added` from above the fork up."""
+
+    at_s: float
+    chain: str
+    position: int
+    fork_height: int
+    removed: tuple[str, ...]
+    added: tuple[str, ...]
+
+
+class GapSeen(msgspec.Struct, frozen=True):
+    """A gap event: the heights that were passed over."""
+
+    at_s: float
+    chain: str
+    position: int
+    from_height: int
+    to_height: int
+    reason: str
+
+
+class OtherSeen(msgspec.Struct, frozen=True):
+    """An event of another type: only its position counts here."""
+
+    at_s: float
+    chain: str
+    position: int
+    type: str
+
+
+EventSeen = BlockSeen | ReorgSeen | GapSeen | OtherSeen
+
+
+class SubscriberLoss(msgspec.Struct, frozen=True):
+    """The observer's own subscriber lost its connection; `final` where it could not come back."""
+
+    at_s: float
+    reason: str
+    final: bool = False
 
 
 class Phases(msgspec.Struct, frozen=True):
@@ -69,9 +116,11 @@ class Phases(msgspec.Struct, frozen=True):
 
 
 class Observed(msgspec.Struct, frozen=True):
-    """All of a run."""
+    """All of a run. `left_out` counts what came over a limit, by what it was; nothing else is missing."""
 
     phases: Phases
     samples: tuple[Sample, ...]
     transitions: tuple[TransitionSeen, ...]
     blocks: tuple[BlockSeen, ...]
+    subscriber_losses: tuple[SubscriberLoss, ...] = ()
+    left_out: dict[str, int] = {}

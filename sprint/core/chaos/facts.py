@@ -1,0 +1,277 @@
+"""What happened: was each fault seen, did breakers open in time, who else was hit, what recovered.
+
+Facts are numbers with the moments that they rest on, and judge nothing: `score` and `advice` do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from sprint.core.chaos.bystanders import Contained, FalseOpen, contained, false_opens
+from sprint.core.chaos.expectation import expectation_of
+from sprint.core.chaos.observation import BreakerSeen, Observed, Sample, TransitionSeen
+from sprint.core.chaos.stream_check import StreamVerdict
+from sprint.core.chaos.topology import BlastRadius
+
+OPEN_STATES = frozenset({"open", "force_open"})
+CLOSED_STATES = frozenset({"closed", "force_close"})
+
+
+class FaultSpan(msgspec.Struct, frozen=True, kw_only=True):
+    """A fault and when it was on, in seconds of the run's clock; `removed_s` None while it is.
+
+    `sources` as `CHAIN:NAME` and `breakers` by name: at whom it was aimed. `removed_by` is `tool`, `keeper`,
+    `rollback` or `itself`.
+    """
+
+    fault: int
+    kind: str
+    target: str
+    says: str
+    ttl_s: float
+    injected_s: float
+    removed_s: float | None = None
+    removed_by: str = ""
+    sources: tuple[str, ...] = ()
+    breakers: tuple[str, ...] = ()
+
+
+class BreakerFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a breaker did at which a fault was aimed. Seconds from its begin, `closed_after_s` from its end.
+
+    `due_within_s` is by when it is expected open, None where it is not: `why` says for what reason.
+    `shadow`: it only says what it would do, and has cut nothing off.
+    """
+
+    breaker: str
+    fault: int
+    due_within_s: float | None
+    why: str
+    opened_after_s: float | None = None
+    opened_by: str = ""
+    evidence: str = ""
+    withheld: str = ""
+    shadow: bool = False
+    closed_after_s: float | None = None
+
+
+class FaultFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What one fault brought about. `seen_due_within_s`: by when it should be seen, None where it needn't."""
+
+    fault: int
+    kind: str
+    target: str
+    lasted_s: float | None
+    seen_due_within_s: float | None
+    why: str
+    seen_after_s: float | None = None
+    seen_by: str = ""
+
+
+class Recovery(msgspec.Struct, frozen=True, kw_only=True):
+    """How the relay came back, in seconds from the end of the last fault; None: it did not, or none ended.
+
+    `steady_after_s`: the steady state's probes hold again. `breakers_closed_after_s`: all breakers that had
+    opened for a fault are closed; 0 where none had.
+    """
+
+    removed: bool
+    sla_s: float
+    steady_after_s: float | None = None
+    breakers_closed_after_s: float | None = None
+    not_closed: tuple[str, ...] = ()
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """All facts of a run."""
+
+    faults: tuple[FaultFacts, ...]
+    breakers: tuple[BreakerFacts, ...]
+    contained: Contained
+    recovery: Recovery
+    false_opens: tuple[FalseOpen, ...]
+    stream: StreamVerdict
+
+
+def facts_of(
+    observed: Observed,
+    faults: Sequence[FaultSpan],
+    predicted: BlastRadius,
+    stream: StreamVerdict,
+    *,
+    sla_s: float,
+) -> Facts:
+    """Read the facts of a run. `predicted`: whom the faults were to reach, `sla_s`: what recovery may take."""
+    breakers = tuple(
+        _breaker_facts(observed, fault, breaker, predicted) for fault in faults for breaker in fault.breakers
+    )
+    return Facts(
+        faults=tuple(_fault_facts(observed, fault) for fault in faults),
+        breakers=breakers,
+        contained=contained(observed, [(fault.injected_s, fault.removed_s) for fault in faults], predicted),
+        recovery=_recovery(observed, breakers, sla_s),
+        false_opens=false_opens(
+            observed.transitions,
+            [
+                (name, f.injected_s, f.removed_s)
+                for f in faults
+                for name in (*f.breakers, *predicted.breakers)
+            ],
+        ),
+        stream=stream,
+    )
+
+
+def _fault_facts(observed: Observed, fault: FaultSpan) -> FaultFacts:
+    expected = expectation_of(fault.kind)
+    lasted_s = None if fault.removed_s is None else fault.removed_s - fault.injected_s
+    due_s = _due_s(expected.seen_within_s, lasted_s)
+    seen = _first_sign(observed, fault)
+    return FaultFacts(
+        fault=fault.fault,
+        kind=fault.kind,
+        target=fault.target,
+        lasted_s=lasted_s,
+        seen_due_within_s=due_s,
+        why=_why(expected.why, expected.seen_within_s, due_s, lasted_s),
+        seen_after_s=None if seen is None else seen[0] - fault.injected_s,
+        seen_by="" if seen is None else seen[1],
+    )
+
+
+def _breaker_facts(
+    observed: Observed, fault: FaultSpan, breaker: str, predicted: BlastRadius
+) -> BreakerFacts:
+    expected = expectation_of(fault.kind)
+    lasted_s = None if fault.removed_s is None else fault.removed_s - fault.injected_s
+    due_s, why = _due_s(expected.opens_within_s, lasted_s), expected.why
+    if due_s is None:
+        why = _why(why, expected.opens_within_s, due_s, lasted_s)
+    elif fault.kind != "force_open" and any(breaker.startswith(f"source:{c}:") for c in predicted.chains_cut):
+        due_s, why = None, "no source of its chain is left, and the last of them is not cut off"
+    opened = _opening(observed, breaker, fault)
+    closed_s = None
+    if opened is not None and fault.removed_s is not None:
+        closed_s = _closing_s(observed, breaker, fault.removed_s)
+    return BreakerFacts(
+        breaker=breaker,
+        fault=fault.fault,
+        due_within_s=due_s,
+        why=why,
+        opened_after_s=None if opened is None else max(opened.at_s - fault.injected_s, 0.0),
+        opened_by="" if opened is None else opened.detector,
+        evidence="" if opened is None else opened.evidence,
+        withheld=_withheld(observed, breaker, fault),
+        shadow=any(seen.shadow for _, seen in _states(observed.samples, breaker)),
+        closed_after_s=None
+        if closed_s is None or fault.removed_s is None
+        else max(closed_s - fault.removed_s, 0.0),
+    )
+
+
+def _due_s(within_s: float | None, lasted_s: float | None) -> float | None:
+    """Return by when something is due: of a fault that is over before, nothing is."""
+    return None if within_s is None or (lasted_s is not None and lasted_s < within_s) else within_s
+
+
+def _why(why: str, within_s: float | None, due_s: float | None, lasted_s: float | None) -> str:
+    if within_s is None or due_s is not None or lasted_s is None:
+        return why
+    return f"it lasted {lasted_s:.1f} s, and {within_s:g} s are allowed: {why}"
+
+
+def _first_sign(observed: Observed, fault: FaultSpan) -> tuple[float, str] | None:
+    """Return when a target was first shown otherwise than before the fault, and by what."""
+    end_s = float("inf") if fault.removed_s is None else fault.removed_s
+    before = _last_before(observed.samples, fault.injected_s)
+    signs = [
+        (each.at_s, f"breaker {each.breaker}: {each.after}")
+        for each in observed.transitions
+        if each.breaker in fault.breakers and fault.injected_s <= each.at_s <= end_s
+    ][:1]
+    for sample in observed.samples:
+        if fault.injected_s <= sample.at_s <= end_s and (sign := _sign(sample, before, fault)):
+            signs.append((sample.at_s, sign))
+            break
+    return min(signs, default=None)
+
+
+def _last_before(samples: Sequence[Sample], at_s: float) -> Sample | None:
+    return next((each for each in reversed(samples) if each.at_s <= at_s and each.answered), None)
+
+
+def _sign(sample: Sample, before: Sample | None, fault: FaultSpan) -> str:
+    """Return what a sample shows of a fault, or nothing."""
+    if not sample.answered:
+        return "no answer"
+    was = {} if before is None else {f"{each.chain}:{each.name}": each for each in before.sources}
+    for each in sample.sources:
+        name = f"{each.chain}:{each.name}"
+        known = was.get(name)
+        if name in fault.sources and known is not None and each.state != known.state:
+            return f"source {name}: {each.state}"
+    states = {} if before is None else {each.name: each.state for each in before.breakers}
+    for breaker in sample.breakers:
+        if breaker.name in fault.breakers and states.get(breaker.name, breaker.state) != breaker.state:
+            return f"breaker {breaker.name}: {breaker.state}"
+        if breaker.name in fault.breakers and breaker.withheld:
+            return f"breaker {breaker.name}: withheld"
+    if before is not None and sample.health != before.health and before.health == "ok":
+        return f"health: {sample.health}"
+    return ""
+
+
+def _opening(observed: Observed, breaker: str, fault: FaultSpan) -> TransitionSeen | None:
+    """Return how a breaker opened while a fault was on, by a sample where no transition was told."""
+    end_s = float("inf") if fault.removed_s is None else fault.removed_s
+    for each in observed.transitions:
+        cuts_off = each.after in OPEN_STATES and not each.shadow
+        if each.breaker == breaker and cuts_off and fault.injected_s <= each.at_s <= end_s:
+            return each
+    for at_s, seen in _states(observed.samples, breaker):
+        if seen.state in OPEN_STATES and not seen.shadow and fault.injected_s <= at_s <= end_s:
+            return TransitionSeen(at_s, breaker, "", seen.state, seen.reason)
+    return None
+
+
+def _closing_s(observed: Observed, breaker: str, from_s: float) -> float | None:
+    """Return from when on a breaker was closed and stayed so until the end; None where it wasn't."""
+    closed_s: float | None = None
+    for at_s, seen in _states(observed.samples, breaker):
+        if seen.state not in CLOSED_STATES:
+            closed_s = None
+        elif closed_s is None:
+            closed_s = at_s
+    return None if closed_s is None else max(closed_s, from_s)
+
+
+def _withheld(observed: Observed, breaker: str, fault: FaultSpan) -> str:
+    end_s = float("inf") if fault.removed_s is None else fault.removed_s
+    return next(
+        (
+            seen.withheld
+            for at_s, seen in _states(observed.samples, breaker)
+            if seen.withheld and fault.injected_s <= at_s <= end_s
+        ),
+        "",
+    )
+
+
+def _states(samples: Sequence[Sample], breaker: str) -> list[tuple[float, BreakerSeen]]:
+    return [(each.at_s, seen) for each in samples for seen in each.breakers if seen.name == breaker]
+
+
+def _recovery(observed: Observed, breakers: Sequence[BreakerFacts], sla_s: float) -> Recovery:
+    removed_s, steady_s = observed.phases.removed_s, observed.phases.steady_s
+    opened = [each for each in breakers if each.opened_after_s is not None]
+    open_still = tuple(dict.fromkeys(each.breaker for each in opened if each.closed_after_s is None))
+    closed_s = max((each.closed_after_s for each in opened if each.closed_after_s is not None), default=0.0)
+    return Recovery(
+        removed=removed_s is not None,
+        sla_s=sla_s,
+        steady_after_s=None if removed_s is None or steady_s is None else max(steady_s - removed_s, 0.0),
+        breakers_closed_after_s=None if open_still or removed_s is None else closed_s,
+        not_closed=open_still,
+    )
