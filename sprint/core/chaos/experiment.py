@@ -20,17 +20,17 @@ class PythonProvider(msgspec.Struct, frozen=True, tag="python", kw_only=True):
 
 
 class HttpProvider(msgspec.Struct, frozen=True, tag="http", kw_only=True):
-    """A request."""
+    """A request. `timeout` in seconds: of all, or of connecting and reading; a pattern until resolved."""
 
     url: str
     method: str = "GET"
     headers: dict[str, str] = {}
     arguments: Any = None
-    timeout: float | list[float] = 30.0
+    timeout: float | list[float] | str = 30.0
 
 
 class ProcessProvider(msgspec.Struct, frozen=True, tag="process", kw_only=True):
-    """A command."""
+    """A command; `timeout` in seconds."""
 
     path: str
     arguments: Any = None
@@ -41,10 +41,10 @@ Provider = PythonProvider | HttpProvider | ProcessProvider
 
 
 class Pauses(msgspec.Struct, frozen=True):
-    """Seconds to wait before and after."""
+    """Seconds to wait before and after; a pattern, as `${wait_s}`, until the experiment is resolved."""
 
-    before: float = 0.0
-    after: float = 0.0
+    before: float | str = 0.0
+    after: float | str = 0.0
 
 
 class Activity(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,7 +66,7 @@ class Hypothesis(msgspec.Struct, frozen=True):
 
 
 class Experiment(msgspec.Struct, frozen=True, kw_only=True):
-    """One experiment."""
+    """One experiment. `contributions` and `extensions` are kept for other readers and do nothing here."""
 
     title: str
     description: str
@@ -75,3 +75,5 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     rollbacks: tuple[Activity, ...] = ()
     tags: tuple[str, ...] = ()
     configuration: dict[str, Any] = {}
+    contributions: dict[str, Any] = {}
+    extensions: tuple[dict[str, Any], ...] = ()
