@@ -1,4 +1,4 @@
-"""One devnet node as a process: `python -m sprint.tools.devnet --chain litecoin-regtest --interval-ms 50`.
+"""Devnet nodes as a process: `python -m sprint.tools.devnet --chain litecoin-regtest --interval-ms 50`.
 
 Prints one JSON line with its addresses, then answers each line on standard input by one JSON line:
 `mine N` and `reorg N` by the hashes of the new blocks; `lie KIND` by that of a false block, which stays;
@@ -6,6 +6,8 @@ Prints one JSON line with its addresses, then answers each line on standard inpu
 `faults` lists their kinds; `hashes HEIGHT` by those of the best branch from there up, at most 1,000;
 `invalidate HASH`, `reconsider HASH`, `tip` and `height` by the tip. With `--faults` it shows some by itself;
 with `--control-port` it is asked and told over HTTP too (`control`).
+With `--nodes` there are several of the chain, which learn each other's blocks (`network`): the first line has
+all of them under `nodes`, and a line that begins with `node I` is for that one, others are for the first, 0.
 It ends on `quit` and with its standard input (a pipe), so it never outlives who started it.
 """
 
@@ -30,6 +32,7 @@ from sprint.tools.devnet.edge import CHAIN_IDS, Devnet, DevnetOptions
 from sprint.tools.devnet.faults import RULES, fault_of
 from sprint.tools.devnet.listening_node import LOOPBACK
 from sprint.tools.devnet.merged_mining import Lie
+from sprint.tools.devnet.network import NODES_MAX, DevnetNetwork
 from sprint.tools.devnet.seeded_bits import SeededBits
 from sprint.tools.net import bind
 
@@ -48,23 +51,45 @@ def main() -> int:
             "start it as `sleep infinity | python -m sprint.tools.devnet …`\n"
         )
         return EXIT_COULD_NOT_RUN
-    options = DevnetOptions(
-        block_interval_s=arguments.interval_ms / 1000,
-        blocks_at_start=arguments.blocks_at_start,
-        transactions=arguments.transactions,
-        ports={arguments.chain: arguments.port},
-        faults=arguments.seed if arguments.faults else None,
-        zmq_ports={} if arguments.zmq_port is None else {arguments.chain: arguments.zmq_port},
-        rpc_ports={} if arguments.rpc_port is None else {arguments.chain: arguments.rpc_port},
-    )
     try:
-        asyncio.run(
-            _run(arguments.chain, options, arguments.seed, arguments.control_port, arguments.behind_s)
+        network = DevnetNetwork(
+            arguments.chain,
+            [_options(arguments, index) for index in range(arguments.nodes)],
+            interval_s=arguments.interval_ms / 1000,
+            rng_of=lambda index, name: SeededBits(f"{_seed_of(arguments.seed, index)}/{name}"),
+            wall_clock=lambda: time.time() - arguments.behind_s,
         )
+        asyncio.run(_run(network, arguments.control_port))
     except SprintError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_COULD_NOT_RUN
     return 0
+
+
+def _options(arguments: argparse.Namespace, index: int) -> DevnetOptions:
+    chain_id, asked = arguments.chain, {"p2p": arguments.port}
+    asked |= {"zmq": arguments.zmq_port, "rpc": arguments.rpc_port}
+    ports = {scheme: {chain_id: _port_of(port, index)} for scheme, port in asked.items() if port is not None}
+    return DevnetOptions(
+        blocks_at_start=arguments.blocks_at_start,
+        transactions=arguments.transactions,
+        ports=ports["p2p"],
+        faults=_seed_of(arguments.seed, index) if arguments.faults else None,
+        zmq_ports=ports.get("zmq", {}),
+        rpc_ports=ports.get("rpc", {}),
+    )
+
+
+def _seed_of(seed: str, index: int) -> str:
+    """Return a node's seed: that of the first is the option's, so that it is the same node alone."""
+    return seed if index == 0 else f"{seed}/{index}"
+
+
+def _port_of(port: int, index: int) -> int:
+    """Return the port of a node: those of the later ones follow on the first one's."""
+    if port + index > PORT_MAX:
+        raise ConfigError(f"port {port + index} of node {index}, limit {PORT_MAX}; begin with a lower one")
+    return port + index if port else 0
 
 
 def _can_be_waited_for(descriptor: int) -> bool:
@@ -74,10 +99,17 @@ def _can_be_waited_for(descriptor: int) -> bool:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m sprint.tools.devnet", description="One devnet node.")
+    parser = argparse.ArgumentParser(
+        prog="python -m sprint.tools.devnet", description="Devnet nodes of a chain."
+    )
     parser.add_argument("--chain", choices=CHAIN_IDS, required=True)
+    parser.add_argument(
+        "--nodes", type=int, default=1, help=f"that learn each other's blocks, {NODES_MAX} at most"
+    )
     parser.add_argument("--interval-ms", type=float, default=0.0, help="0 mines only when told")
-    parser.add_argument("--port", type=_port, default=0, help="0 takes a free one")
+    parser.add_argument(
+        "--port", type=_port, default=0, help="0 takes a free one; more nodes have the next ones"
+    )
     parser.add_argument("--zmq-port", type=_port, help="publish over ZMQ too; 0 takes a free one")
     parser.add_argument("--rpc-port", type=_port, help="answer JSON-RPC too; 0 takes a free one")
     parser.add_argument("--control-port", type=_port, help="be told over HTTP too; 0 takes a free one")
@@ -101,32 +133,38 @@ def _port(text: str) -> int:
     return port
 
 
-async def _run(
-    chain_id: str, options: DevnetOptions, seed: str, control_port: int | None, behind_s: float
-) -> None:
-    devnet = Devnet(
-        [chain_id],
-        options,
-        rng_of=lambda name: SeededBits(f"{seed}/{name}"),
-        wall_clock=lambda: time.time() - behind_s,
-    )
+async def _run(network: DevnetNetwork, control_port: int | None) -> None:
     async with contextlib.AsyncExitStack() as stack:
-        stack.push_async_callback(devnet.stop)
-        (address,) = await devnet.start()
-        beside = {"zmq_port": devnet.zmq_port(chain_id), "rpc_port": devnet.rpc_port(chain_id)}
-        if control_port is not None:
-            control = await serve_control(devnet, bind(LOOPBACK, control_port, option="--control-port"))
-            stack.push_async_callback(control.stop)
-            beside["control_port"] = control.port
-        asked_for = {name: port for name, port in beside.items() if port is not None}
-        _say({"chain": address.chain_id, "host": address.host, "port": address.port, **asked_for})
-        task = asyncio.ensure_future(_answer_lines(devnet, chain_id))
+        stack.push_async_callback(network.stop)
+        await network.start()
+        nodes = [await _ports_of(stack, network, index, control_port) for index in range(len(network.nodes))]
+        several = {"nodes": nodes} if len(nodes) > 1 else {}
+        _say({"chain": network.chain_id, "host": LOOPBACK, **nodes[0], **several})
+        task = asyncio.ensure_future(_answer_lines(network))
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         with contextlib.suppress(asyncio.CancelledError):
             await task
 
 
-async def _answer_lines(devnet: Devnet, chain_id: str) -> None:
+async def _ports_of(
+    stack: contextlib.AsyncExitStack, network: DevnetNetwork, index: int, control_port: int | None
+) -> dict[str, int]:
+    """Serve a node's control where it is asked for, and return where the node listens."""
+    node, chain_id = network.nodes[index], network.chain_id
+    ports = {
+        "port": node.p2p_port(chain_id),
+        "zmq_port": node.zmq_port(chain_id),
+        "rpc_port": node.rpc_port(chain_id),
+    }
+    if control_port is not None:
+        bound = bind(LOOPBACK, _port_of(control_port, index), option="--control-port")
+        control = await serve_control(node, bound)
+        stack.push_async_callback(control.stop)
+        ports["control_port"] = control.port
+    return {name: port for name, port in ports.items() if port is not None}
+
+
+async def _answer_lines(network: DevnetNetwork) -> None:
     """Answer lines until `quit` or the end of the input."""
     reader = asyncio.StreamReader(limit=LINE_LENGTH_MAX)
     await asyncio.get_running_loop().connect_read_pipe(
@@ -138,9 +176,22 @@ async def _answer_lines(devnet: Devnet, chain_id: str) -> None:
             words = line.decode(errors="replace").split()
             if not line or words == ["quit"]:
                 return
-            _say(_answer(devnet, chain_id, words))
+            node, words = _told(network, words)
+            _say(_answer(node, network.chain_id, words))
         except (SprintError, ValueError) as error:  # ValueError: a line over the limit
             _say({"error": str(error)})
+
+
+def _told(network: DevnetNetwork, words: list[str]) -> tuple[Devnet, list[str]]:
+    """Return which node a line is for, and what it is told."""
+    match words:
+        case ["node", index, *told]:
+            number = _number(index)
+            if not 0 <= number < len(network.nodes):
+                raise ConfigError(f"no node {number}; there is 0 to {len(network.nodes) - 1}")
+            return network.nodes[number], told
+        case _:
+            return network.nodes[0], words
 
 
 def _answer(devnet: Devnet, chain_id: str, words: list[str]) -> dict[str, object]:

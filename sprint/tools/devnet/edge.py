@@ -28,13 +28,15 @@ SEED_LENGTH_MAX = 64
 class DevnetOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How a devnet runs.
 
-    `block_interval_s`: None is the chain's own pace here, 0 mines only when told. `transactions` are made
-    up for each block beside its coinbase. `ports` by chain id; a missing one or 0 takes a free port.
+    `block_interval_s`: None is the chain's own pace here, 0 mines only when told; by the
+    clock the first block comes `phase_s` late. `transactions` are made up for each block beside its coinbase.
+    `ports` by chain id; a missing one or 0 takes a free port.
     `faults` is a seed: every node then shows faults by itself, by a schedule of its own. A chain id in
     `zmq_ports` or `rpc_ports` gives its node a ZMQ publisher or a JSON-RPC listener there.
     """
 
     block_interval_s: float | None = None
+    phase_s: float = 0.0
     blocks_at_start: int = 3
     transactions: int = 0
     ports: dict[str, int] = {}
@@ -118,7 +120,7 @@ class Devnet:
             await self.stop()
             raise
         for node in self._nodes.values():
-            node.mine_every(node.block_interval_s)
+            node.mine_every(node.block_interval_s, self._options.phase_s)
             node.follow_schedule(self._options.faults)
         return [DevnetAddress(chain_id, *node.address()) for chain_id, node in self._nodes.items()]
 
@@ -130,6 +132,11 @@ class Devnet:
     def ledger(self, chain_id: str) -> RegtestLedger:
         """The ledger of a chain, to look at; change it through the methods here, which announce."""
         return self._node(chain_id).core.ledger
+
+    def p2p_port(self, chain_id: str) -> int:
+        """Where the node of a chain listens for P2P; only after `start`."""
+        _, port = self._node(chain_id).address()
+        return port
 
     def zmq_port(self, chain_id: str) -> int | None:
         """Where the node of a chain publishes; None where it does not."""
@@ -193,6 +200,10 @@ class Devnet:
     def learn(self, chain_id: str, other: RegtestLedger, block_hash: bytes) -> None:
         """Take in a block of another devnet's node now, as nodes that are connected would."""
         self._node(chain_id).learn(other, block_hash)
+
+    def watch_tip(self, chain_id: str, watch: Callable[[list[bytes], list[bytes]], None]) -> None:
+        """Be told of what leaves the best branch, newest first, and what joins it, oldest first."""
+        self._node(chain_id).core.tip_watchers.append(watch)
 
     def invalidate(self, chain_id: str, block_hash: bytes) -> None:
         """Drop a block and its descendants now."""

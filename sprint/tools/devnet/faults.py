@@ -18,6 +18,7 @@ from sprint.tools.devnet.ledger import RandomBits
 FALSE_BLOCK_KEPT_S = 2.0  # then the node drops it, and mines on the block below it
 DRIP_S = 5.0
 DELAY_LASTS_S = 10.0
+CLOCK_SKEW_LASTS_S = 30.0
 PAUSE_MIN_S = 3.0  # between two faults of a schedule
 PAUSE_MAX_S = 15.0
 # A source that lied is shut out for ten seconds and more, and for twice that if it lies soon after.
@@ -41,14 +42,24 @@ class Fault(StrEnum):
     DISCONNECT = "disconnect"
     LOSE = "lose"
     LYING_JSON = "lying_json"
+    CLOCK_AHEAD = "clock_ahead"
+    CLOCK_BEHIND = "clock_behind"
 
 
 LIES = frozenset({Fault.BAD_MERKLE, Fault.BAD_PROOF})
 LIES_OF_ANY_KIND = LIES | {Fault.LYING_JSON}
-# Of sockets, which a node without them has not.
-OF_THE_EDGE = frozenset(
-    {Fault.DELAY, Fault.STALL, Fault.DRIP, Fault.DISCONNECT, Fault.LOSE, Fault.LYING_JSON}
-)
+# What they do to a chain's times outlasts them, so that no schedule shows them.
+OF_THE_CLOCK = frozenset({Fault.CLOCK_AHEAD, Fault.CLOCK_BEHIND})
+# Of sockets and the clock, which a node without an edge has not.
+OF_THE_EDGE = OF_THE_CLOCK | {
+    Fault.DELAY,
+    Fault.STALL,
+    Fault.DRIP,
+    Fault.DISCONNECT,
+    Fault.LOSE,
+    Fault.LYING_JSON,
+}
+SCHEDULED = tuple(fault for fault in Fault if fault not in OF_THE_CLOCK)
 
 
 class FaultRules(msgspec.Struct, frozen=True):
@@ -74,6 +85,10 @@ RULES: dict[Fault, FaultRules] = {
     Fault.DISCONNECT: FaultRules("all connections are cut"),
     Fault.LOSE: FaultRules("the next N messages of its ZMQ publisher are numbered and not sent", 3, 1_000),
     Fault.LYING_JSON: FaultRules("for N s its JSON-RPC gives another block's bytes", 2, 600),
+    Fault.CLOCK_AHEAD: FaultRules(
+        f"for {CLOCK_SKEW_LASTS_S:g} s its clock, and so its blocks' time, is N s ahead", 600, 20_000
+    ),
+    Fault.CLOCK_BEHIND: FaultRules(f"for {CLOCK_SKEW_LASTS_S:g} s its clock is N s behind", 600, 20_000),
 }
 
 
@@ -127,6 +142,8 @@ def _lasts_s(fault: Fault, amount: int) -> float:
             return DRIP_S
         case Fault.BAD_MERKLE | Fault.BAD_PROOF:
             return FALSE_BLOCK_KEPT_S
+        case Fault.CLOCK_AHEAD | Fault.CLOCK_BEHIND:
+            return CLOCK_SKEW_LASTS_S
         case _:
             return 0.0
 
@@ -149,7 +166,7 @@ def checked_amount(fault: Fault, amount: int | None) -> int:
     return amount
 
 
-def schedule(rng: RandomBits, kinds: Sequence[Fault] = tuple(Fault)) -> Iterator[PlannedFault]:
+def schedule(rng: RandomBits, kinds: Sequence[Fault] = SCHEDULED) -> Iterator[PlannedFault]:
     """Yield faults of these kinds without end, each later than the one before; the same bits, the same."""
     at_s, lied_at_s = 0.0, -LIE_PAUSE_S
     while True:

@@ -87,6 +87,7 @@ class RegtestLedger:
         self._best = [self._genesis.hash]
         self._invalidated: set[bytes] = set()  # by invalidate()
         self._invalid: set[bytes] = set()  # these and all that descends from them
+        self.lies: set[bytes] = set()  # blocks of its own that are false
         self._bodies: OrderedDict[bytes, bytes] = OrderedDict()
         self._bodies_size = 0
 
@@ -156,6 +157,8 @@ class RegtestLedger:
         header, raw_header = self._mine_header(below, root, time, recipe, lie)
         entry = _entry_of(header, raw_header, below, recipe)
         self._remember(entry.hash, entry.raw_header + body.full)
+        if lie is not None:
+            self.lies.add(entry.hash)
         self._place(entry)
         return entry.hash
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
+from typing import Literal
 
 import msgspec
 
@@ -15,11 +16,13 @@ from sprint.core.protocols.bitcoin_p2p.listener import ServingSession
 from sprint.tools.devnet.block_maker import HeaderLie
 from sprint.tools.devnet.connection import Connection
 from sprint.tools.devnet.faults import (
+    CLOCK_SKEW_LASTS_S,
     DELAY_LASTS_S,
     DRIP_S,
     FALSE_BLOCK_KEPT_S,
     LIES,
     OF_THE_EDGE,
+    SCHEDULED,
     Fault,
     FaultInForce,
     FaultsInForce,
@@ -34,6 +37,7 @@ from sprint.tools.devnet.publishing import PublishingSocket
 from sprint.tools.devnet.rpc import NodeRpc
 from sprint.tools.devnet.rpc_server import RpcServer
 from sprint.tools.devnet.seeded_bits import SeededBits
+from sprint.tools.devnet.skewed_clock import SkewedClock
 from sprint.tools.runtime import log_fields
 
 LOOPBACK = "127.0.0.1"
@@ -73,7 +77,7 @@ class ListeningNode:
         self.block_interval_s = options.block_interval_s
         self._transactions = options.transactions
         self._nonces = rng_of(f"{chain_id}/sessions")  # apart, so that blocks do not depend on who connects
-        self._wall_clock = wall_clock
+        self._clock = SkewedClock(wall_clock)
         self._server: asyncio.Server | None = None
         self._mining: asyncio.Task[None] | None = None
         self._scheduled: asyncio.Task[None] | None = None
@@ -129,12 +133,14 @@ class ListeningNode:
         host, port = sockets[0].getsockname()
         return host, port
 
-    def mine_every(self, interval_s: float) -> None:
-        """Mine by the clock from now on; 0 mines only when told."""
+    def mine_every(self, interval_s: float, phase_s: float = 0.0) -> None:
+        """Mine by the clock from now on, `phase_s` late; an interval of 0 mines only when told."""
         self.block_interval_s = interval_s
         if self._mining is not None:
             self._mining.cancel()
-        self._mining = asyncio.create_task(self._mine_by_clock(interval_s)) if interval_s > 0 else None
+        self._mining = (
+            asyncio.create_task(self._mine_by_clock(interval_s, phase_s)) if interval_s > 0 else None
+        )
 
     def follow_schedule(self, seed: str | None) -> None:
         """Show the faults that follow from a seed, from now on and beginning with its first; None ends it."""
@@ -144,7 +150,7 @@ class ListeningNode:
             self._scheduled = None
         if seed is not None:
             bits = SeededBits(f"{seed}/{self.core.parameters.chain_id}/faults")
-            faults = schedule(bits, [fault for fault in Fault if self._can_show(fault)])
+            faults = schedule(bits, [fault for fault in SCHEDULED if self._can_show(fault)])
             self._scheduled = asyncio.create_task(self._show_by_schedule(faults))
 
     def _can_show(self, fault: Fault) -> bool:
@@ -212,6 +218,9 @@ class ListeningNode:
             if self.rpc is None:
                 raise ConfigError(f"{fault}: this node answers no JSON-RPC")
             self.rpc.lie(amount)
+        elif fault in (Fault.CLOCK_AHEAD, Fault.CLOCK_BEHIND):
+            way: Literal["ahead", "behind"] = "ahead" if fault is Fault.CLOCK_AHEAD else "behind"
+            self._clock.skew(way, amount, CLOCK_SKEW_LASTS_S, now)
         elif fault is Fault.STALL:
             self.line.stall(amount, now)
         elif fault is Fault.DELAY:
@@ -242,12 +251,12 @@ class ListeningNode:
         self.core.reconsider(block_hash, self._now())
         self._flush()
 
-    async def _mine_by_clock(self, interval_s: float) -> None:
+    async def _mine_by_clock(self, interval_s: float, phase_s: float) -> None:
         """Mine one block each interval; a late block does not delay the next ones.
 
         One whose time would be too far ahead of the clock is left out.
         """
-        due = self._now()
+        due = self._now() + phase_s
         try:
             while True:
                 due = max(due + interval_s, self._now())
@@ -275,7 +284,7 @@ class ListeningNode:
         if self._stopping:
             return None
         now = self._now()
-        offset_s = self._wall_clock() - now
+        offset_s = self._clock.time(now) - now
         return self.core.open_session(self._nonces.getrandbits(NONCE_BITS), now, unix_time_offset_s=offset_s)
 
     def _flush(self) -> None:
@@ -283,7 +292,7 @@ class ListeningNode:
             connection.flush()
 
     def _timestamp(self) -> int:
-        return int(self._wall_clock())
+        return int(self._clock.time(self._now()))
 
     @staticmethod
     def _now() -> float:

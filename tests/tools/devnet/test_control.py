@@ -22,7 +22,7 @@ from sprint.tools.devnet.edge import (
     DevnetAddress,
     DevnetOptions,
 )
-from sprint.tools.devnet.faults import LIES_OF_ANY_KIND, RULES, Fault
+from sprint.tools.devnet.faults import LIES_OF_ANY_KIND, OF_THE_CLOCK, RULES, Fault
 from sprint.tools.net import bind
 from tests.tools.devnet.test_edge import Peer, running
 
@@ -99,7 +99,7 @@ def test_blocks_that_it_is_told_to_mine_are_its_tip() -> None:
 
 def test_every_fault_is_shown_by_its_own_amount_and_told_of_while_it_lasts() -> None:
     mined = {Fault.REORDER: 3, Fault.FORK: 2, Fault.SHORT_FORK: 2, Fault.BAD_MERKLE: 1, Fault.BAD_PROOF: 1}
-    lasting = LIES_OF_ANY_KIND | {Fault.STALL, Fault.DELAY, Fault.DRIP, Fault.LOSE}
+    lasting = LIES_OF_ANY_KIND | OF_THE_CLOCK | {Fault.STALL, Fault.DELAY, Fault.DRIP, Fault.LOSE}
 
     async def main() -> None:
         async with controlled() as (_, client, _port):
