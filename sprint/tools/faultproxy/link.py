@@ -18,6 +18,7 @@ from sprint.core.faultproxy.channel import Channel
 from sprint.core.faultproxy.connection import ConnectionFaults, Ending
 from sprint.core.faultproxy.stages import End, Piece
 from sprint.core.faultproxy.toxics import ActiveToxic, Direction
+from sprint.tools.faultproxy.reading import BULK_READ_SIZE_MAX, READ_SIZE_MAX, ReadBuffer
 from sprint.tools.runtime import clock
 
 # Written to a transport and not yet taken by its socket.
@@ -26,7 +27,7 @@ WRITE_SIZE_HIGH = 262_144
 CLOSE_TIMEOUT_S = 10.0
 
 
-class LinkEnd(asyncio.Protocol):
+class LinkEnd(asyncio.BufferedProtocol):
     """One of the two sockets. `other` is the end that gets what this one sends, through `channel`."""
 
     other: LinkEnd
@@ -47,13 +48,23 @@ class LinkEnd(asyncio.Protocol):
         reset_when_closed(transport.get_extra_info("socket"), on=False)
         self._link.made(self)
 
-    def data_received(self, data: bytes) -> None:
-        self.received_size += len(data)
-        other = self.other
-        if self.channel.is_clear and other.transport is not None:
-            other.transport.write(data)
+    def get_buffer(self, sizehint: int) -> memoryview:
+        del sizehint
+        is_bulk = self.channel.is_clear and self.other.transport is not None
+        return self._link.reading.room(BULK_READ_SIZE_MAX if is_bulk else READ_SIZE_MAX)
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.received_size += nbytes
+        transport, reading = self.other.transport, self._link.reading
+        if transport is None or not self.channel.is_clear:
+            self._link.feed(self, reading.copied(nbytes))
+        elif nbytes <= WRITE_SIZE_HIGH:
+            transport.write(reading.copied(nbytes))
         else:
-            self._link.feed(self, data)
+            # More than a transport holds without a pause is written at once, as far as the socket takes it.
+            transport.write(reading.lent(nbytes))
+            if transport.get_write_buffer_size():
+                reading.leave()
 
     def eof_received(self) -> bool:
         self.has_sent_all = True
@@ -118,16 +129,21 @@ class LinkEnd(asyncio.Protocol):
 
 
 class Link:
-    """A connection from a client to the target.
+    """A connection from a client to the target, read into the memory of its proxy.
 
     `begun` is called once the target is connected, before anything it says is read, and `gone` once neither
     socket is left.
     """
 
     def __init__(
-        self, faults: ConnectionFaults, begun: Callable[[Link], None], gone: Callable[[Link], None]
+        self,
+        faults: ConnectionFaults,
+        reading: ReadBuffer,
+        begun: Callable[[Link], None],
+        gone: Callable[[Link], None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
+        self.reading = reading
         self._faults = faults
         self._begun = begun
         self._gone = gone

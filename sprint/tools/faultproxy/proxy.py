@@ -31,6 +31,7 @@ from sprint.core.faultproxy.targets import check_target
 from sprint.core.faultproxy.toxics import ActiveToxic, ToxicSet
 from sprint.tools.faultproxy.link import Link, reset_when_closed, timer_s
 from sprint.tools.faultproxy.listening import ListeningSocket
+from sprint.tools.faultproxy.reading import ReadBuffer
 from sprint.tools.runtime import clock, log_fields
 
 CONNECT_TIMEOUT_S = 5.0
@@ -49,6 +50,7 @@ class FaultProxy:
         self._toxics = ToxicSet()
         self._address = settings.listen
         self._listening: ListeningSocket | None = None
+        self._reading = ReadBuffer()
         self._links: set[Link] = set()
         self._openings: dict[asyncio.Task[None], Link] = {}
         self._emptied = asyncio.Event()
@@ -208,7 +210,9 @@ class FaultProxy:
             connected.close()
             return
         self.connections_made += 1
-        link = Link(ConnectionFaults(self.connections_made, self._rng_of), self._begun, self._gone)
+        link = Link(
+            ConnectionFaults(self.connections_made, self._rng_of), self._reading, self._begun, self._gone
+        )
         opening = asyncio.get_running_loop().create_task(self._open(link, connected))
         self._openings[opening] = link
         opening.add_done_callback(self._openings.pop)

@@ -17,6 +17,7 @@ from sprint.core.faultproxy.connection import ConnectionFaults, Ending
 from sprint.core.faultproxy.drawing import SeededDraws
 from sprint.tools.faultproxy import link, proxy
 from sprint.tools.faultproxy.proxies import PROXIES_MAX, FaultProxies
+from sprint.tools.faultproxy.reading import ReadBuffer
 from tests.tools.faultproxy.ends import Loop, both_loops, proxied, run_on, until
 
 SIZE = 20_000_000
@@ -161,7 +162,7 @@ def test_a_client_whose_target_went_before_its_socket_was_made_is_reset() -> Non
     async def main() -> None:
         gone: list[link.Link] = []
         faults = ConnectionFaults(1, SeededDraws)
-        made = link.Link(faults, lambda begun: begun.adopt(()), gone.append)
+        made = link.Link(faults, ReadBuffer(), lambda begun: begun.adopt(()), gone.append)
         with socket.socket() as one, socket.socket() as other:
             target, client = StandInTransport(one), StandInTransport(other)
             made.target.connection_made(target)
@@ -175,7 +176,8 @@ def test_a_client_whose_target_went_before_its_socket_was_made_is_reset() -> Non
 
 def test_a_client_whose_connection_was_ended_before_its_socket_was_made_is_ended_in_the_same_way() -> None:
     async def main() -> None:
-        made = link.Link(ConnectionFaults(1, SeededDraws), lambda begun: begun.adopt(()), lambda _: None)
+        faults = ConnectionFaults(1, SeededDraws)
+        made = link.Link(faults, ReadBuffer(), lambda begun: begun.adopt(()), lambda _: None)
         with socket.socket() as one, socket.socket() as other:
             target, client = StandInTransport(one), StandInTransport(other)
             made.target.connection_made(target)
