@@ -14,6 +14,7 @@ import msgspec
 
 from sprint.core.breaker.policy import Policy
 from sprint.core.errors import ProtocolError
+from sprint.core.kernels.tiers import REFERENCE
 from sprint.core.loadtest.plan import Plan
 from sprint.tools.loadtest.request_template import RequestForm
 from sprint.tools.loadtest.target_url import TargetUrl
@@ -95,7 +96,9 @@ class Stop(msgspec.Struct, frozen=True, tag="stop"):
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
-    """All is prepared."""
+    """All is prepared. `kernels` is the form of histogram that it records with."""
+
+    kernels: str = REFERENCE
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True, tag="progress"):

@@ -50,6 +50,7 @@ class GeneratorProcess:
         self.assignment = assignment
         self.last: Progress | None = None
         self.died = ""
+        self.kernels = ""
         self._process: asyncio.subprocess.Process | None = None
         self._decoder = msgspec.msgpack.Decoder(FromGenerator)
 
@@ -75,6 +76,7 @@ class GeneratorProcess:
             raise GeneratorFailed(told.reason)
         if not isinstance(told, Ready):
             raise GeneratorFailed(f"generator {self.assignment.process} did not start: {self.died}")
+        self.kernels = told.kernels
 
     def start(self, at_ns: int) -> None:
         self._tell(framed(Start(at_ns)))
@@ -146,6 +148,11 @@ class Fleet:
     def newest(self) -> list[Progress]:
         """The newest that each has told."""
         return [generator.last for generator in self.generators if generator.last is not None]
+
+    @property
+    def kernels(self) -> str:
+        """The forms of histogram that they record with, of those that were ready."""
+        return ", ".join(sorted({each.kernels for each in self.generators if each.kernels}))
 
     @property
     def deaths(self) -> list[str]:

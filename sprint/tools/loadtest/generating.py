@@ -17,6 +17,7 @@ from sprint.tools.loadtest.pacer import Pacer
 from sprint.tools.loadtest.ready_set import ReadySet
 
 BATCH_MAX = 16  # requests a turn: what has been answered meanwhile is read in between
+AHEAD_MAX = 256  # moments that are worked out together
 SWEEP_S = 0.05
 LATE_NS_MAX = 100 * NS_PER_MS  # beyond the end, what is still due is left
 STOPPED = "the run was ended, the generator was behind"
@@ -69,6 +70,7 @@ class Generating:
         self._step = part.processes
         self._grace_s = part.timeout_ns / NS_PER_S + 2 * SWEEP_S
         self._started_ns = 0
+        self._ahead_ns: list[int] = []  # moments that are worked out, the next one last
         self._stopped = asyncio.Event()
         self._sent_all = asyncio.Event()
         self.ended_ns = 0
@@ -129,7 +131,9 @@ class Generating:
         """Leave what was due by now and isn't sent, and count it."""
         if not self._stopped.is_set():
             due = self._schedule.due(clock_ns() - self._started_ns)
-            self._outcomes.never_sent(reason, due - self._schedule.taken)
+            come_to = self._schedule.taken - len(self._ahead_ns)
+            self._outcomes.never_sent(reason, due - come_to)
+            self._ahead_ns.clear()
             self._stopped.set()
             self._sent_all.set()
 
@@ -137,24 +141,42 @@ class Generating:
         return self._target.opening > 0
 
     def _turn(self, now_ns: int) -> int | None:
-        scheduled_ns = None
-        elapsed_ns = now_ns - self._started_ns
-        if elapsed_ns > self._schedule.duration_ns + LATE_NS_MAX:
-            self._stop_sending(TOO_SLOW)
-        if not self._stopped.is_set():
-            for moment_ns in self._schedule.take(elapsed_ns, BATCH_MAX):
-                due_ns = self._started_ns + moment_ns
-                self._outcomes.dispatched(due_ns, clock_ns())
-                self._target.send(self._number, due_ns)
-                self._number += self._step
-            moment = self._schedule.next_moment_ns
-            scheduled_ns = None if moment is None else self._started_ns + moment
-        if scheduled_ns is None:
+        """Send what is due, at most `BATCH_MAX`; return when there is more to do."""
+        next_ns = self._next_ns()
+        if next_ns is not None and next_ns <= now_ns:
+            self._send_due(now_ns)
+            next_ns = self._next_ns()
+        if next_ns is None:
             self._sent_all.set()
         ends_ns = self._target.advance(now_ns)
-        if scheduled_ns is None or ends_ns is None:
-            return ends_ns if scheduled_ns is None else scheduled_ns
-        return min(scheduled_ns, ends_ns)
+        if next_ns is None or ends_ns is None:
+            return ends_ns if next_ns is None else next_ns
+        return min(next_ns, ends_ns)
+
+    def _next_ns(self) -> int | None:
+        """Return when the next request is due; None where none is to be sent any more."""
+        ahead_ns = self._ahead_ns
+        if ahead_ns:
+            return ahead_ns[-1]
+        if self._stopped.is_set():
+            return None
+        schedule, started_ns = self._schedule, self._started_ns
+        moments_ns = schedule.take(schedule.duration_ns, AHEAD_MAX)
+        ahead_ns.extend(started_ns + moment_ns for moment_ns in reversed(moments_ns))
+        return ahead_ns[-1] if ahead_ns else None
+
+    def _send_due(self, now_ns: int) -> None:
+        if now_ns - self._started_ns > self._schedule.duration_ns + LATE_NS_MAX:
+            self._stop_sending(TOO_SLOW)
+        ahead_ns, step = self._ahead_ns, self._step
+        dispatched, send = self._outcomes.dispatched, self._target.send
+        for _ in range(min(BATCH_MAX, len(ahead_ns))):
+            if ahead_ns[-1] > now_ns:
+                return
+            due_ns = ahead_ns.pop()
+            dispatched(due_ns, clock_ns())
+            send(self._number, due_ns)
+            self._number += step
 
     async def _end_of_schedule(self) -> None:
         """Wait until the duration is over: the last request may be due well before."""

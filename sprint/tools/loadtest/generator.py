@@ -31,7 +31,9 @@ from sprint.tools.loadtest.assignment import (
 from sprint.tools.loadtest.jobs import Job, job_of
 from sprint.tools.loadtest.moments import clock_ns
 from sprint.tools.loadtest.outcomes import Outcomes
+from sprint.tools.loadtest.recording_form import recording_form
 from sprint.tools.loadtest.seeded import SeededNumbers
+from sprint.tools.loadtest.timer_slack import want_exact_timers
 
 EXIT_FAILED = 3
 
@@ -42,7 +44,9 @@ class Generator:
     def __init__(self, assignment: Assignment, told: asyncio.StreamWriter) -> None:
         self._assignment = assignment
         self._writer = told
-        self._recorder = Recorder(assignment.process)
+        plan = assignment.plan
+        self._form = recording_form(plan.rate_per_s / plan.processes)
+        self._recorder = Recorder(assignment.process, new_histogram=self._form.new_histogram)
         self._outcomes = Outcomes(self._recorder)
         self._started_ns = 0
         self._process = psutil.Process()
@@ -50,6 +54,10 @@ class Generator:
 
     def __repr__(self) -> str:
         return f"Generator({self._assignment.process}, {self.job})"
+
+    def say_ready(self) -> None:
+        """Tell that all is prepared."""
+        self.say(Ready(self._form.name))
 
     async def generate(self, started_ns: int) -> None:
         """Run from a moment of the clock on, and tell of it each interval and at the end."""
@@ -79,10 +87,13 @@ class Generator:
                 states=dict(self.job.states),
                 cpu_s=time.process_time(),
                 memory_bytes=self._process.memory_info().rss,
-                said=self.job.said if ended else [],
+                said=self._said() if ended else [],
                 ended=ended,
             )
         )
+
+    def _said(self) -> list[str]:
+        return [*([self._form.said] if self._form.said else []), *self.job.said]
 
     def say(self, message: FromGenerator) -> None:
         """Tell the parent something."""
@@ -102,7 +113,7 @@ async def _main() -> int:
         return EXIT_FAILED
     gc.collect()
     gc.freeze()
-    generator.say(Ready())
+    generator.say_ready()
     decoder: msgspec.msgpack.Decoder[ToGenerator] = msgspec.msgpack.Decoder(ToGenerator)
     told = await read_framed(reader, decoder)
     if not isinstance(told, Start):
@@ -139,6 +150,7 @@ async def _pipes() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
 
 def main() -> int:
     """Run as a process."""
+    want_exact_timers()
     return runtime.run(_main())
 
 

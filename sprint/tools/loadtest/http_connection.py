@@ -57,12 +57,15 @@ class ConnectionOwner(Protocol):
 
 
 class HttpConnection:
-    """Holds at most one request. `busy`: it waits for an answer. It owns its socket, which never blocks."""
+    """Holds at most one request, and owns its socket, which never blocks.
+
+    `busy`: it waits for an answer. `closed`: it takes no request any more.
+    """
 
     __slots__ = (
         "_answers", "_complete", "_error", "_headers_done", "_is_head", "_keeps", "_known", "_learn",
-        "_owner", "_parser", "_receive", "_socket", "_status", "_unsent", "_write", "busy", "head", "received",
-        "scheduled_ns", "sent_ns",
+        "_owner", "_parser", "_receive", "_socket", "_status", "_unsent", "_write", "busy", "closed",
+        "head", "received", "scheduled_ns", "sent_ns",
     )  # fmt: skip
 
     def __init__(
@@ -87,7 +90,7 @@ class HttpConnection:
         self._status = 0
         self._unsent = b""
         self._error: OSError | None = None
-        self.busy = False
+        self.busy = self.closed = False
         self.head = b""  # what the answer begins with
         self.received = 0
         self.scheduled_ns = self.sent_ns = 0
@@ -100,11 +103,6 @@ class HttpConnection:
     def used(self) -> bool:
         """Whether a request was sent on it."""
         return self.sent_ns > 0
-
-    @property
-    def closed(self) -> bool:
-        """Whether it takes no request any more."""
-        return self._owner is None
 
     def send(self, request: bytes, scheduled_ns: int) -> None:
         """Send a request that was due at `scheduled_ns`."""
@@ -131,6 +129,7 @@ class HttpConnection:
         """Close at once; the owner is told nothing more."""
         self._owner = None
         self.busy = False
+        self.closed = True
         self._answers.remove(self._socket.fileno())
         self._socket.close()
 

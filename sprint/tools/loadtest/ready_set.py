@@ -1,8 +1,8 @@
 """The sockets of one generator that wait for answers, watched apart from the loop's own.
 
 The loop's timers know milliseconds, and what it watches by is its own affair. A set of our own can be waited
-for with a limit in microseconds, and serves many answers without a turn of the loop between them. Where nobody
-waits for it, the loop does: the descriptor of the whole set is one that it watches.
+for with a limit in microseconds, and serves many answers without a turn of the loop between them. Where
+nobody waits for it, the loop does: the descriptor of the whole set is one that it watches.
 """
 
 from __future__ import annotations
