@@ -22,7 +22,7 @@ STOP_TIMEOUT_S = 10.0
 
 
 class FaultProxyProcess:
-    """One running proxy. `port` is where it listens."""
+    """One running proxy. `port` is where it listens, `control_url` where it is told."""
 
     def __init__(self, target_port: int, *, seed: str = "0") -> None:
         command = [sys.executable, "-m", "sprint.tools.faultproxy", "--until-eof", "--seed", seed]
@@ -35,7 +35,8 @@ class FaultProxyProcess:
         assert self._process.stdout is not None
         told = json.loads(self._process.stdout.readline())
         self.port = int(told["proxies"][NAME].rpartition(":")[2])
-        self._client = httpx.Client(base_url=told["control"], trust_env=False, timeout=STOP_TIMEOUT_S)
+        self.control_url = str(told["control"])
+        self._client = httpx.Client(base_url=self.control_url, trust_env=False, timeout=STOP_TIMEOUT_S)
 
     def __repr__(self) -> str:
         return f"FaultProxyProcess(port={self.port}, exit_code={self._process.poll()})"

@@ -28,7 +28,7 @@ class RemoveToxic(msgspec.Struct, frozen=True, tag="remove_toxic"):
 class ReleaseBreaker(msgspec.Struct, frozen=True, tag="release_breaker"):
     """Take back an order to a breaker, told at a relay's admin URL.
 
-    `mark` stands in the reason of the order that is ours: one of somebody else's is left as it is. Empty: any.
+    `mark` stands in the reason of our own order; one of somebody else is left as it is. Empty: any.
     """
 
     admin_url: str

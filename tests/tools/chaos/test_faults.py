@@ -1,0 +1,140 @@
+"""What the keeper of faults holds: undo before injection, off in any case, whoever dies."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sprint.core.chaos.faults import Freeze, Hog, Kill, Toxic
+from sprint.core.chaos.journal import read_journal
+from sprint.core.chaos.undo import StartProcess
+from sprint.core.errors import ConfigError, FaultError
+from sprint.tools.chaos import processes, undoing
+from sprint.tools.chaos.faults import FaultKeeper
+from sprint.tools.chaos.processes import lives, name_of, state_of
+from tests.integration.fault_proxy_process import NAME, FaultProxyProcess
+from tests.integration.real_servers import wait_until
+
+WAIT_S = 10.0
+
+
+@pytest.fixture
+def faults(tmp_path: Path) -> Iterator[FaultKeeper]:
+    with FaultKeeper(tmp_path / "journals") as made:
+        yield made
+
+
+@pytest.fixture
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(["/bin/sleep", "60"]) as process:
+        yield process
+        process.kill()
+
+
+@pytest.fixture(scope="module")
+def proxy() -> Iterator[FaultProxyProcess]:
+    with socket.create_server(("127.0.0.1", 0)) as target, FaultProxyProcess(target.getsockname()[1]) as made:
+        yield made
+
+
+def latency(proxy: FaultProxyProcess) -> Toxic:
+    return Toxic(proxy.control_url, NAME, {"kind": "latency", "latency_ms": 200})
+
+
+def toxics(proxy: FaultProxyProcess) -> list[str]:
+    return [toxic["name"] for toxic in proxy.view()["toxics"]]
+
+
+def test_a_toxic_is_on_from_inject_to_undo_and_the_journal_tells_it(
+    faults: FaultKeeper, proxy: FaultProxyProcess
+) -> None:
+    number = faults.inject(latency(proxy), "latency", "node", "200 ms", ttl_s=30)
+    assert toxics(proxy) == [f"chaos-{faults.run}-{number}"]
+    faults.undo(number)
+    assert toxics(proxy) == []
+    faults.undo(number)
+    lines = faults.journal.path.read_bytes().splitlines()
+    assert [line.split(b'"')[3] for line in lines] == [b"run", b"planned", b"injected", b"undone"]
+    faults.close()
+    known = read_journal(faults.journal.path.read_bytes())
+    assert (known.ended, known.undone[number].by, known.undone[number].says) == (True, "tool", "")
+
+
+def test_the_keeper_takes_a_fault_off_when_its_time_is_over(
+    faults: FaultKeeper, proxy: FaultProxyProcess
+) -> None:
+    number = faults.inject(latency(proxy), "latency", "node", "200 ms", ttl_s=0.3)
+    wait_until(lambda: not faults.on(), "the keeper took it off")
+    assert toxics(proxy) == []
+    assert faults.journal.read().undone[number].by == "keeper"
+
+
+def test_a_keeper_that_died_ends_all_faults_and_is_told(
+    tmp_path: Path, proxy: FaultProxyProcess, sleeper: subprocess.Popen[bytes]
+) -> None:
+    faults = FaultKeeper(tmp_path)
+    faults.inject(latency(proxy), "latency", "node", "200 ms")
+    faults.inject(Freeze(name_of(sleeper.pid)), "freeze", "sleeper", "stopped")
+    processes.end(name_of(faults.keeper_pid))
+    with pytest.raises(FaultError, match="ended with -9, so no fault may stay: all were taken off"):
+        faults.inject(latency(proxy), "latency", "node", "200 ms")
+    assert toxics(proxy) == []
+    assert state_of(name_of(sleeper.pid)) == "S"
+    assert faults.close() == []
+
+
+def test_a_frozen_process_goes_on_and_one_that_is_gone_counts_as_undone(
+    faults: FaultKeeper, sleeper: subprocess.Popen[bytes]
+) -> None:
+    frozen = name_of(sleeper.pid)
+    number = faults.inject(Freeze(frozen), "freeze", "sleeper", "stopped")
+    assert state_of(frozen) == "T"
+    with pytest.raises(ConfigError, match="stopped already"):
+        faults.inject(Freeze(frozen), "freeze", "sleeper", "stopped")
+    faults.undo(number)
+    assert state_of(frozen) == "S"
+    gone = faults.inject(Freeze(frozen), "freeze", "sleeper", "stopped")
+    processes.end(frozen)
+    assert faults.undo_all() == []
+    assert faults.journal.read().undone[gone].says == f"process {frozen.pid} is gone"
+
+
+def test_a_process_that_was_killed_is_started_again_where_that_was_asked(
+    faults: FaultKeeper, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    program = f"import socket,time; s=socket.create_server(('127.0.0.1',{port})); time.sleep(60)"
+    again = StartProcess((sys.executable, "-c", program), str(tmp_path), f"127.0.0.1:{port}")
+    with subprocess.Popen([sys.executable, "-c", program]) as first:
+        wait_until(lambda: listening(port), "it listens")
+        number = faults.inject(Kill(name_of(first.pid), again), "process-kill", "it", "killed")
+        assert first.wait(WAIT_S) == -signal.SIGKILL
+    assert not listening(port)
+    faults.undo(number)
+    assert listening(port)
+    second = undoing._started[-1]
+    second.kill()
+    second.wait(WAIT_S)
+
+
+def listening(port: int) -> bool:
+    with socket.socket() as made:
+        return made.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.parametrize(("resource", "amount"), [("cpu", 0.2), ("memory", 8.0), ("descriptors", 20.0)])
+def test_a_hog_holds_what_it_is_for_until_it_is_ended(
+    faults: FaultKeeper, resource: str, amount: float
+) -> None:
+    number = faults.inject(Hog(resource, amount), "hog", resource, "some", ttl_s=20)  # type: ignore[arg-type]
+    hog = faults._hogs[number].name
+    assert lives(hog)
+    faults.undo(number)
+    assert not lives(hog)
