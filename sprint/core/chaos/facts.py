@@ -103,7 +103,7 @@ def facts_of(
     *,
     sla_s: float,
 ) -> Facts:
-    """Read the facts of a run. `predicted`: whom the faults were to reach, `sla_s`: what recovery may take."""
+    """Read the facts of a run. `predicted`: whom the faults should reach, `sla_s`: what recovery may take."""
     breakers = tuple(
         _breaker_facts(observed, fault, breaker, predicted) for fault in faults for breaker in fault.breakers
     )

@@ -1,8 +1,8 @@
 """Whether a subscriber was given every block once and in order, worked out event by event.
 
 `StreamCheck` takes events as they come and keeps what is wrong; `verdict` says the whole, beside the truth
-that a node was asked for where there is one. The rules are those of the event stream: positions rise by one, a
-block's parent is the block before it unless a reorg or a gap says otherwise, no block comes twice.
+that a node was asked for where there is one. The rules are those of the event stream: positions rise by one,
+a block's parent is the block before it unless a reorg or a gap says otherwise, no block comes twice.
 """
 
 from __future__ import annotations
