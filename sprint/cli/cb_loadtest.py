@@ -45,6 +45,7 @@ from sprint.cli.loadtest_options import (
     WantsReport,
     Workers,
 )
+from sprint.cli.loadtest_signals import StopSignals
 from sprint.cli.options import ConfigFile
 
 if TYPE_CHECKING:
@@ -165,8 +166,9 @@ def _run(flags: dict[str, Any], config: Path | None, reporting: Reporting) -> in
             raise ConfigError(f"--compare {reporting.compare}: {error.strerror or error}") from error
     if reporting.output is not None and not reporting.output.parent.is_dir():
         raise ConfigError(f"--output {reporting.output}: there is no folder {reporting.output.parent}")
-    made = _load(options, reporting)
-    return _tell(made, earlier, reporting)
+    with StopSignals() as signals:
+        made = _load(options, reporting, signals)
+        return _tell(made, earlier, reporting)
 
 
 def _options(given: Any) -> LoadOptions:
@@ -179,9 +181,8 @@ def _options(given: Any) -> LoadOptions:
     return options_of(given, tier, packaged_policies()[tier], cpus=os.cpu_count() or 1)
 
 
-def _load(options: LoadOptions, reporting: Reporting) -> Report:
+def _load(options: LoadOptions, reporting: Reporting, signals: StopSignals) -> Report:
     import asyncio
-    import signal
 
     from sprint.cli.status_line import is_wanted
     from sprint.tools.loadtest.load_test import LoadTest
@@ -198,14 +199,17 @@ def _load(options: LoadOptions, reporting: Reporting) -> Report:
     async def main() -> Report:
         test = LoadTest(options, said)
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, test.stop)
-        if reporting.quiet or not is_wanted(sys.stderr, os.environ):
-            return await test.run()
-        from sprint.tools.loadtest.display import shown_live
+        signals.hand_to(lambda: loop.call_soon_threadsafe(test.stop))
+        try:
+            if reporting.quiet or not is_wanted(sys.stderr, os.environ):
+                return await test.run()
+            from sprint.tools.loadtest.display import shown_live
 
-        async with shown_live(test, options.plan):
-            return await test.run()
+            async with shown_live(test, options.plan):
+                return await test.run()
+        finally:
+            # The loop closes next; a signal from here on is one that comes while the report is made.
+            signals.shield_the_report()
 
     return run(main())
 
@@ -222,8 +226,9 @@ def _tell(made: Report, earlier: Report | None, reporting: Reporting) -> int:
     comparison = None if earlier is None else compare(earlier, made)
     if reporting.output is not None:
         is_text = reporting.form == CONSOLE
-        reporting.output.write_bytes(
-            text_of(made, comparison).encode() if is_text else file_of(reporting.form, made, comparison)
+        _write(
+            reporting.output,
+            text_of(made, comparison).encode() if is_text else file_of(reporting.form, made, comparison),
         )
     elif reporting.form != CONSOLE:
         sys.stdout.buffer.write(file_of(reporting.form, made, comparison))
@@ -233,6 +238,20 @@ def _tell(made: Report, earlier: Report | None, reporting: Reporting) -> int:
         notes = tuple(note for note in made.notes if not reporting.told_already(note))
         print_report(structs.replace(made, notes=notes), Console(), comparison)
     return made.exit_code
+
+
+def _write(file: Path, data: bytes) -> None:
+    """Write a file whole or not at all: what stood there stays until the new one is complete."""
+    if file.exists() and not file.is_file():
+        file.write_bytes(data)  # as /dev/stdout, which nothing can take the place of
+        return
+    target = file.resolve()
+    part = target.with_name(f".{target.name}.part-{os.getpid()}")
+    try:
+        part.write_bytes(data)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _is_one_file(one: IO[str], other: IO[str]) -> bool:

@@ -6,6 +6,7 @@ at any time; the report is then of what was done.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import platform
@@ -52,6 +53,8 @@ class LoadTest:
         self._recording = Recording(options.plan.segments)
         self._fleet: Fleet | None = None
         self._stopped = False
+        self._generated = False
+        self._working: asyncio.Task[None] | None = None
         self._notes: list[str] = []
         self._faults: tuple[ActiveToxic, ...] = ()
 
@@ -81,17 +84,26 @@ class LoadTest:
         )
 
     def stop(self) -> None:
-        """End the run now; what was done is reported."""
+        """End the run now; what was done is reported. A run that is through is no longer ended by it."""
+        if self._generated:
+            return
         self._stopped = True
         if self._fleet is not None:
             self._fleet.stop()
+        elif self._working is not None:
+            # A target that is slow to come, or never does, is not waited for.
+            self._working.cancel()
 
     async def run(self) -> Report:
         """Run it, and return its report. A SprintError where it could not begin."""
         started_at = wall_clock()
-        async with self._prepared() as (work, self._faults):
-            if not self._stopped:
-                await self._generate(work)
+        working = self._working = asyncio.create_task(self._prepare_and_generate())
+        try:
+            await working
+        except asyncio.CancelledError:
+            if not self._stopped or not working.cancelled() or _is_cancelled():
+                raise
+            self._notes.append("the run was ended before its target was ready")
         fleet = self._fleet
         for told in [] if fleet is None else fleet.newest:
             self._notes += told.said
@@ -116,6 +128,14 @@ class LoadTest:
     async def _prepared(self) -> AsyncIterator[Prepared]:
         async with prepared(self._options, self._note) as ready:
             yield ready
+
+    async def _prepare_and_generate(self) -> None:
+        if self._stopped:
+            return
+        async with self._prepared() as (work, self._faults):
+            if not self._stopped:
+                await self._generate(work)
+                self._generated = True
 
     def _note(self, line: str) -> None:
         self._notes.append(line)
@@ -148,6 +168,11 @@ class LoadTest:
             return duration_ns
         told = max((each.elapsed_ns for each in fleet.newest), default=0)
         return min(told, duration_ns)
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _environment(started_at: float) -> Environment:

@@ -7,6 +7,8 @@ import os
 import signal
 import ssl
 import subprocess
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import psutil
@@ -15,9 +17,12 @@ import pytest
 from sprint.core.errors import ConfigError, SprintError
 from sprint.core.loadtest.report import Report
 from sprint.tools import runtime
+from sprint.tools.loadtest import load_test
 from sprint.tools.loadtest.load_test import LoadTest
 from sprint.tools.loadtest.options import LoadOptions
 from sprint.tools.loadtest.reaching import TargetUnreachable
+from sprint.tools.loadtest.relay_profile import ASK_TIMEOUT_S
+from sprint.tools.loadtest.working import Prepared, prepared
 from tests.tools.loadtest.options_for_tests import come_true, options, silent
 from tests.tools.loadtest.small_server import SmallServer, answering, never, ok
 
@@ -215,6 +220,57 @@ def test_a_stop_before_the_start_is_a_report_of_nothing() -> None:
         assert report.interrupted
         assert (report.totals.asked, report.totals.begun) == (0, 0)
         assert not any("ended with code" in note for note in report.notes)
+
+    runtime.run(main())
+
+
+def test_a_stop_does_not_wait_for_a_target_that_never_comes() -> None:
+    """It had waited for all that the target may take, ten seconds here and a minute for the demo."""
+
+    async def main() -> None:
+        async with SmallServer(never) as server:
+            test = LoadTest(options(target=server.url, profile="relay"), silent)
+            running = asyncio.create_task(test.run())
+            await come_true(lambda: len(server.requests) == 1)
+            test.stop()
+            async with asyncio.timeout(ASK_TIMEOUT_S / 2):
+                report = await running
+            assert report.interrupted
+            assert report.totals.asked == 0
+            assert report.notes[-1] == "the run was ended before its target was ready"
+
+    runtime.run(main())
+
+
+def test_a_run_that_is_through_is_not_told_as_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while the embedded relay was ending made an interrupted run of one that was whole."""
+
+    async def main() -> None:
+        asked = options(rps=50)
+
+        @asynccontextmanager
+        async def ending(given: LoadOptions, said: Callable[[str], None]) -> AsyncIterator[Prepared]:
+            async with prepared(given, said) as ready:
+                yield ready
+                test.stop()
+
+        monkeypatch.setattr(load_test, "prepared", ending)
+        test = LoadTest(asked, silent)
+        report = await test.run()
+        assert not report.interrupted
+        assert (report.totals.asked, report.totals.successes) == (50, 50)
+
+    runtime.run(main())
+
+
+def test_a_run_that_is_cancelled_is_no_report() -> None:
+    async def main() -> None:
+        async with SmallServer(never) as server:
+            running = asyncio.create_task(LoadTest(options(target=server.url, profile="relay"), silent).run())
+            await come_true(lambda: len(server.requests) == 1)
+            running.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await running
 
     runtime.run(main())
 

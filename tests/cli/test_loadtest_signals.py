@@ -1,0 +1,104 @@
+"""Ctrl-C at any time leaves a true report: before the run, amid it, and while the report is being written."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from sprint.cli.cb_loadtest import _write
+from sprint.cli.loadtest_signals import NUMBERS, StopSignals
+from tests.cli.test_cb_loadtest import COMMAND, TIMEOUT_S, _environment
+
+ASKS_MAX = 100
+ASK_S = 0.2
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_before_there_is_a_run_a_signal_ends_the_command(number: signal.Signals) -> None:
+    with pytest.raises(KeyboardInterrupt), StopSignals():
+        signal.raise_signal(number)
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_amid_a_run_each_signal_ends_the_run_and_nothing_else(number: signal.Signals) -> None:
+    stops: list[int] = []
+    with StopSignals() as signals:
+        signals.hand_to(lambda: stops.append(1))
+        for _ in range(3):
+            signal.raise_signal(number)
+    assert len(stops) == 3
+
+
+def test_while_the_report_is_written_one_signal_is_told_and_the_next_ends_the_command(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with StopSignals() as signals:
+        signals.shield_the_report()
+        signal.raise_signal(signal.SIGINT)
+        assert "once more to leave without it" in capfd.readouterr().err
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_the_handlers_of_before_are_back_afterwards() -> None:
+    before = [signal.getsignal(number) for number in NUMBERS]
+    with StopSignals():
+        assert [signal.getsignal(number) for number in NUMBERS] != before
+    assert [signal.getsignal(number) for number in NUMBERS] == before
+
+
+def test_ctrl_c_twice_does_not_cost_the_report_that_is_being_written(tmp_path: Path) -> None:
+    """It had: the loop took its handlers away with it, and the second signal ended the command."""
+    pipe = tmp_path / "report.json"
+    os.mkfifo(pipe)  # which holds the writer up until somebody reads
+    with subprocess.Popen(
+        [*COMMAND, "--rps", "100", "--duration", "1h", "--output", str(pipe)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        env=_environment(tmp_path),
+    ) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith(b"no --target")
+        for _ in range(ASKS_MAX):
+            process.send_signal(signal.SIGINT)
+            if select.select([process.stderr], [], [], ASK_S)[0]:
+                break
+        assert b"the report is being written" in process.stderr.readline()
+        report = json.loads(pipe.read_bytes())
+        assert process.wait(TIMEOUT_S) == 0
+    assert report["interrupted"]
+    assert report["totals"]["duration_s"] < 30
+
+
+def test_a_report_that_is_cut_short_leaves_the_one_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal amid the writing left half a report in the place of a whole one."""
+    file = tmp_path / "report.json"
+    _write(file, b"earlier")
+    whole = Path.write_bytes
+
+    def half(path: Path, data: bytes) -> int:
+        whole(path, data[:3])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "write_bytes", half)
+    with pytest.raises(KeyboardInterrupt):
+        _write(file, b"later")
+    assert file.read_bytes() == b"earlier"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_report_goes_where_a_link_leads(tmp_path: Path) -> None:
+    file, link = tmp_path / "report.json", tmp_path / "newest.json"
+    link.symlink_to(file)
+    _write(link, b"one")
+    assert link.is_symlink()
+    assert file.read_bytes() == b"one"
