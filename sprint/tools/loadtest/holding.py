@@ -14,8 +14,9 @@ from collections import OrderedDict
 from typing import NamedTuple
 
 from sprint.tools.loadtest.assignment import StreamWork
-from sprint.tools.loadtest.http_generator import Place, kind_of
+from sprint.tools.loadtest.http_generator import kind_of
 from sprint.tools.loadtest.moments import NS_PER_MS, NS_PER_S, clock_ns
+from sprint.tools.loadtest.opening import Place
 from sprint.tools.loadtest.outcomes import Outcomes
 from sprint.tools.loadtest.websocket_connection import WebSocketConnection, opening_of
 
@@ -75,8 +76,7 @@ class Holding:
         text = (
             f"{self._opened:,} of {self._count:,} WebSockets were opened, the last after "
             f"{self._all_open_ns / NS_PER_S:.3g} s, the slowest in {self._slowest_ns / NS_PER_MS:.3g} ms; "
-            f"{self.held:,} were held to the end. A latency is how long after the first of them each "
-            "had the same message."
+            f"{self.held:,} were held to the end."
         )
         return [text]
 

@@ -10,16 +10,18 @@ import asyncio
 import contextlib
 import os
 import platform
+from bisect import bisect_right
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 import sprint
 from sprint.core.faultproxy.toxics import ActiveToxic
-from sprint.core.kernels import in_use
+from sprint.core.kernels.tiers import REFERENCE
 from sprint.core.loadtest.faults import fault_done
 from sprint.core.loadtest.recording import Recording, Totals
 from sprint.core.loadtest.report import Environment, Report, Run, make_report
+from sprint.core.loadtest.schedule import Schedule
 from sprint.core.loadtest.series import Point
 from sprint.tools.loadtest.assignment import Assignment
 from sprint.tools.loadtest.fleet import Fleet
@@ -112,7 +114,7 @@ class LoadTest:
         return make_report(
             Run(
                 plan=self._options.plan,
-                environment=_environment(started_at),
+                environment=_environment(started_at, "" if fleet is None else fleet.kernels),
                 ended_ns=self._ended_ns(),
                 interrupted=self._stopped,
                 options=self._options.shown,
@@ -166,8 +168,15 @@ class LoadTest:
             return 0
         if not self._stopped:
             return duration_ns
-        told = max((each.elapsed_ns for each in fleet.newest), default=0)
-        return min(told, duration_ns)
+        told_ns = min(max((each.elapsed_ns for each in fleet.newest), default=0), duration_ns)
+        if fleet.deaths or self._options.holds:
+            return told_ns
+        # Each generator was stopped a moment apart from the others, and from when it was done. The run ended
+        # where all that was due is accounted for; what came due in between is nobody's loss.
+        totals = self._recording.totals(told_ns)
+        counted = totals.answered + totals.unanswered + totals.never_sent
+        schedule = Schedule(self._options.plan.segments)
+        return max(0, bisect_right(range(told_ns + 1), counted, key=schedule.due) - 1)
 
 
 def _is_cancelled() -> bool:
@@ -175,12 +184,12 @@ def _is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _environment(started_at: float) -> Environment:
+def _environment(started_at: float, kernels: str) -> Environment:
     return Environment(
         started_at=datetime.fromtimestamp(started_at, UTC).isoformat(timespec="seconds"),
         sprint_version=sprint.__version__,
         python_version=platform.python_version(),
         platform=platform.platform(),
         cpus=os.cpu_count() or 1,
-        kernels=in_use().tier,
+        kernels=kernels or REFERENCE,
     )
