@@ -19,7 +19,10 @@ STOP_TIMEOUT_S = 10.0
 
 
 class DevnetProcess:
-    """One running node. A port of 0 takes a free one. `beside`: it has a ZMQ publisher and JSON-RPC too."""
+    """One running node. A port of 0 takes a free one. `beside`: it has a ZMQ publisher and JSON-RPC too.
+
+    `control`: it is told over HTTP too, on `control_port` of its addresses.
+    """
 
     def __init__(
         self,
@@ -31,6 +34,7 @@ class DevnetProcess:
         seed: str = "0",
         beside: bool = False,
         behind_s: float = 0.0,
+        control: bool = False,
     ) -> None:
         self.chain = chain
         command = [sys.executable, "-m", "sprint.tools.devnet", "--chain", chain, "--seed", seed]
@@ -38,6 +42,7 @@ class DevnetProcess:
         command += ["--blocks-at-start", str(blocks_at_start)]
         command += ["--zmq-port", "0", "--rpc-port", "0"] if beside else []
         command += ["--behind-s", str(behind_s)]
+        command += ["--control-port", "0"] if control else []
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._asking = threading.Lock()
         try:
