@@ -61,18 +61,20 @@ def _arrival(moment: str, keeper: FaultKeeper) -> Callable[[], None]:
 def _stand_still_at(moment: str, arrive: Callable[[], None]) -> None:
     """Lay a stop before or behind what leads to a moment."""
     add = JournalFile.add
-    before = {"before_journal": Planned, "injected_unwritten": Injected, "undone_unwritten": Undone}.get(
-        moment
-    )
+    lines = {"before_journal": Planned, "injected_unwritten": Injected, "undone_unwritten": Undone}
+    stops_before: Any = lines.get(moment, ())
 
     def adding(journal: JournalFile, line: Line) -> None:
-        if before is not None and isinstance(line, before):
+        if isinstance(line, stops_before):
             arrive()
         add(journal, line)
 
+    def arrive_at(*_: object) -> None:
+        arrive()
+
     mock.patch.object(JournalFile, "add", adding).start()
     if moment == "planned":
-        mock.patch("sprint.tools.chaos.faults.inject", lambda *_: arrive()).start()
+        mock.patch("sprint.tools.chaos.faults.inject", side_effect=arrive_at).start()
 
 
 if __name__ == "__main__":

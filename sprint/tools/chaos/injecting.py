@@ -208,7 +208,8 @@ def _refuse_packet_loss(fault: PacketLoss) -> None:
     if os.geteuid() != 0 or program is None:
         missing = "root" if program is not None else "the program nft (package nftables) and root"
         raise ConfigError(f"dropping packets wants {missing}; use loss bursts through a fault proxy instead")
-    _nft(program, "list", "tables")
+    if refused := _nft(program, "list", "tables"):
+        raise ConfigError(f"nft is refused here: {refused}; use loss bursts through a fault proxy")
 
 
 def _drop_packets(fault: PacketLoss, table: str) -> None:
@@ -216,12 +217,13 @@ def _drop_packets(fault: PacketLoss, table: str) -> None:
     share = round(fault.share * 10_000)
     rule = f'iif "lo" tcp dport {fault.port} numgen random mod 10000 < {share} counter drop'
     chain = f"chain input {{ type filter hook input priority 0; {rule}; }}"
-    _nft(program, f"table inet {table} {{ {chain} }}")
+    if refused := _nft(program, f"table inet {table} {{ {chain}; }}"):
+        raise FaultError(f"table {table}: {refused}")
 
 
-def _nft(program: str, *words: str) -> None:
+def _nft(program: str, *words: str) -> str:
+    """Run nft; return what it refused, nothing where it did as told."""
     done = subprocess.run(
         [program, *words], capture_output=True, text=True, timeout=COMMAND_TIMEOUT_S, check=False
     )
-    if done.returncode != 0:
-        raise ConfigError(f"nft {words[0]}: {done.stderr.strip()[:ANSWER_SHOWN_MAX]}")
+    return done.stderr.strip()[:ANSWER_SHOWN_MAX] or "refused" if done.returncode else ""
