@@ -14,6 +14,7 @@ from sprint.core.faultproxy.channel import HELD_SIZE_MAX
 from sprint.core.faultproxy.codec import proxy_of
 from sprint.tools.faultproxy.link import WRITE_SIZE_HIGH, LinkEnd
 from sprint.tools.faultproxy.proxy import FaultProxy
+from sprint.tools.faultproxy.reading import BULK_READ_SIZE_MAX
 from tests.tools.faultproxy.ends import Loop, Peer, both_loops, proxied, run_on, until
 
 SIZE = 50_000_000
@@ -97,7 +98,7 @@ def test_a_reader_that_stops_stops_the_sender_and_holds_bounded_bytes(loop: Loop
             (link,) = bench.proxy._links
             await until(lambda: not link.client.is_read)
             held = link.target.transport.get_write_buffer_size() if link.target.transport else 0
-            assert held + link.client.channel.held_size <= WRITE_SIZE_HIGH + HELD_SIZE_MAX
+            assert held + link.client.channel.held_size <= WRITE_SIZE_HIGH + BULK_READ_SIZE_MAX
             assert not sending.done()
             assert await target.read_to_end() == (data, False)
             await sending
