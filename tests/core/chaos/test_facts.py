@@ -1,0 +1,128 @@
+"""Facts are read out of what was seen, each with the moment it rests on."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from sprint.core.chaos.facts import facts_of
+from sprint.core.chaos.fault_spans import fault_spans
+from sprint.core.chaos.journal import Injected, Journal, Planned, Undone
+from tests.core.chaos.run_stories import (
+    CHAIN,
+    INJECTED_S,
+    PREDICTED,
+    Story,
+    breaker,
+    events,
+    facts,
+    fault,
+    observed,
+    stream_of,
+)
+
+
+def test_a_fault_is_seen_when_its_target_first_shows_it_and_by_what() -> None:
+    (one,) = facts(Story(shows_s=13.0)).faults
+    assert one.seen_after_s == pytest.approx(3.0)
+    assert one.seen_by == f"source {CHAIN}:alice: waiting"
+
+
+def test_what_nothing_shows_is_not_seen() -> None:
+    (one,) = facts(Story(shows_s=None, opens_s=None)).faults
+    assert (one.seen_after_s, one.seen_by) == (None, "")
+
+
+def test_a_breaker_opened_and_closed_so_long_after_begin_and_end() -> None:
+    (one,) = facts(Story()).breakers
+    assert one.opened_after_s == pytest.approx(14.0)
+    assert one.opened_by == "consecutive_failures"
+    assert one.closed_after_s == pytest.approx(2.0)
+    assert (one.due_within_s, one.shadow) == (20.0, False)
+
+
+def test_what_a_breaker_in_shadow_says_has_opened_nothing() -> None:
+    (one,) = facts(Story(shadow=True)).breakers
+    assert one.opened_after_s is None
+    assert one.shadow
+
+
+def test_a_breaker_that_closes_and_opens_again_is_not_closed() -> None:
+    seen = observed(Story(closes_s=42.0))
+    last = seen.samples[-1]
+    reopened = msgspec.structs.replace(
+        last,
+        breakers=tuple(
+            msgspec.structs.replace(each, state="open") if each.name == breaker("alice") else each
+            for each in last.breakers
+        ),
+    )
+    seen = msgspec.structs.replace(seen, samples=(*seen.samples[:-1], reopened))
+    found = facts_of(seen, [fault(Story())], PREDICTED, stream_of(events(Story())), sla_s=5.0)
+    assert found.recovery.not_closed == (breaker("alice"),)
+    assert found.recovery.breakers_closed_after_s is None
+
+
+def test_nothing_is_due_of_a_fault_that_is_over_too_soon() -> None:
+    (one,) = facts(Story(removed_s=15.0)).breakers
+    assert one.due_within_s is None
+    assert "lasted 5.0 s, and 20 s are allowed" in one.why
+
+
+def test_no_breaker_is_due_for_a_source_that_is_only_slow() -> None:
+    (one,) = facts(Story(kind="latency")).breakers
+    assert one.due_within_s is None
+
+
+def test_no_breaker_is_due_on_a_chain_that_is_cut_altogether() -> None:
+    cut = msgspec.structs.replace(PREDICTED, chains_cut=(CHAIN,))
+    found = facts_of(observed(Story()), [fault(Story())], cut, stream_of(events(Story())), sla_s=5.0)
+    assert found.breakers[0].due_within_s is None
+
+
+@pytest.mark.parametrize("lost", [0, 1, 2])
+def test_bystanders_that_were_hit_are_named(lost: int) -> None:
+    beside = facts(Story(bystanders_lost=lost)).contained
+    assert beside.sources == 2
+    assert [each.name for each in beside.sources_hit] == [f"{CHAIN}:{n}" for n in ("bob", "carol")[:lost]]
+
+
+def test_a_chain_that_gives_no_block_while_a_fault_is_on_is_stopped() -> None:
+    (hit,) = facts(Story(chain_stops=True)).contained.chains_stopped
+    assert hit.name == CHAIN
+    assert "no block in 30.0 s, 27 were due" in hit.text
+    assert facts(Story()).contained.chains_stopped == ()
+
+
+def test_an_opening_without_a_fault_is_false_and_one_upon_a_target_is_not() -> None:
+    found = facts(Story(false_opens=2)).false_opens
+    assert [each.breaker for each in found] == [breaker("bob")] * 2
+    assert facts(Story()).false_opens == ()
+
+
+def test_the_relay_that_gave_no_answer_is_counted() -> None:
+    beside = facts(Story(unanswered=6)).contained
+    assert beside.answered_share == pytest.approx(0.8, abs=0.01)
+
+
+def test_recovery_counts_from_the_end_of_the_fault() -> None:
+    back = facts(Story(steady_s=43.5)).recovery
+    assert back.steady_after_s == pytest.approx(3.5)
+    assert facts(Story(steady_s=None)).recovery.steady_after_s is None
+
+
+def test_a_journal_says_when_faults_were_on_and_one_that_never_was_is_left_out() -> None:
+    planned = [
+        Planned(n, "freeze", breaker("alice") if n == 1 else "process:7", "it is frozen", 100.0, 30.0, ())
+        for n in (1, 2, 3)
+    ]
+    journal = Journal([*planned, Injected(1, 101.0), Injected(2, 102.0), Undone(1, 111.0, "keeper")])
+    one, two = fault_spans(journal, 100.0, PREDICTED)
+    assert (one.injected_s, one.removed_s, one.removed_by) == (1.0, 11.0, "keeper")
+    assert (one.sources, one.breakers) == ((f"{CHAIN}:alice",), (breaker("alice"),))
+    assert (two.injected_s, two.removed_s, two.sources) == (2.0, None, PREDICTED.sources)
+
+
+def test_what_opens_before_the_fault_is_not_of_it() -> None:
+    (one,) = facts(Story(opens_s=INJECTED_S - 1, shows_s=INJECTED_S - 1, closes_s=INJECTED_S - 0.5)).breakers
+    assert one.opened_after_s is None
