@@ -219,5 +219,15 @@ BENCHES = (
         ),
         ("--seconds", "2", "--long-seconds", "4", "--rates", "1000", "10000", "20000"),
     ),
+    Bench(
+        "subscribers",
+        (
+            Target("WebSocket subscribers held to the end", "at least", 10_000, ""),
+            Target("WebSocket subscribers lost", "at most", 0, ""),
+            Target("deliveries after the first subscriber's, p50", unit=" ms"),
+            Target("deliveries after the first subscriber's, p99", unit=" ms"),
+        ),
+        ("--connections", "500", "--seconds", "5"),
+    ),
     Bench("memory", (Target("resident memory over a run", "at most", 5, " MB drift"),), ("--seconds", "5")),
 )  # fmt: skip
