@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from sprint.tools.embedded.child import Child, ChildFailed
+from sprint.tools.embedded.child import Child, ChildFailed, environment
+from sprint.tools.embedded.folder import OwnedFolder
 from sprint.tools.embedded.guard import ENDED_BY_SIGNAL
 from tests.integration.real_servers import wait_until
 
@@ -31,6 +32,12 @@ time.sleep(600)
 
 def python(script: str) -> list[str]:
     return [sys.executable, "-c", script]
+
+
+def parent_of(script: str, folder: Path) -> subprocess.Popen[str]:
+    """Start a process that starts a child, and says that one's pid."""
+    command = python(STARTS_A_CHILD.format(script=script))
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=folder, env=environment())
 
 
 def gone(pid: int) -> bool:
@@ -65,10 +72,8 @@ def test_a_child_that_says_nothing_is_given_up(tmp_path: Path) -> None:
         Child("a part", python("input()"), folder=tmp_path, first_line_timeout_s=0.5)
 
 
-def test_a_child_does_not_outlive_a_parent_that_was_killed() -> None:
-    with subprocess.Popen(
-        python(STARTS_A_CHILD.format(script=SAYS_AND_WAITS)), stdout=subprocess.PIPE, text=True
-    ) as parent:
+def test_a_child_does_not_outlive_a_parent_that_was_killed(tmp_path: Path) -> None:
+    with parent_of(SAYS_AND_WAITS, tmp_path) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
         assert not gone(pid)
@@ -76,10 +81,10 @@ def test_a_child_does_not_outlive_a_parent_that_was_killed() -> None:
     wait_until(lambda: gone(pid), "the child is gone")
 
 
-def test_a_child_that_is_stopped_or_takes_no_sigterm_does_not_outlive_its_parent_either() -> None:
-    with subprocess.Popen(
-        python(STARTS_A_CHILD.format(script=SAYS_AND_STAYS)), stdout=subprocess.PIPE, text=True
-    ) as parent:
+def test_a_child_that_is_stopped_or_takes_no_sigterm_does_not_outlive_its_parent_either(
+    tmp_path: Path,
+) -> None:
+    with parent_of(SAYS_AND_STAYS, tmp_path) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
         os.kill(pid, signal.SIGSTOP)
@@ -92,3 +97,24 @@ def test_a_child_that_is_killed_by_somebody_is_seen_to_have_ended(tmp_path: Path
         os.kill(child.pid, signal.SIGKILL)
         assert child.wait() == ENDED_BY_SIGNAL + signal.SIGKILL
         assert not child.runs
+
+
+def test_a_folder_is_removed_with_all_that_is_in_it() -> None:
+    with OwnedFolder() as owned:
+        (owned.path / "data").mkdir()
+        (owned.path / "data" / "log").write_bytes(b"x")
+    assert not owned.path.exists()
+
+
+def test_a_folder_does_not_outlive_an_owner_that_was_killed() -> None:
+    script = (
+        "import time; from sprint.tools.embedded.folder import OwnedFolder\n"
+        "owned = OwnedFolder(); (owned.path / 'log').write_bytes(b'x'); print(owned.path, flush=True)\n"
+        "time.sleep(600)"
+    )
+    with subprocess.Popen(python(script), stdout=subprocess.PIPE, text=True, env=environment()) as owner:
+        assert owner.stdout is not None
+        path = Path(owner.stdout.readline().strip())
+        assert (path / "log").exists()
+        owner.kill()
+    wait_until(lambda: not path.exists(), "the folder is removed")
