@@ -1,12 +1,15 @@
-"""How much load one generator makes, how late it is, and what that costs, beside wrk, hey and autocannon.
+"""How much load one generator makes, how late it is, what it costs, beside wrk, hey, autocannon and locust.
 
-    python -m tests.bench.bench_loadtest [--seconds N] [--rates R …] [--connections N]
+    python -m tests.bench.bench_loadtest [--seconds N] [--long-seconds N] [--rates R …] [--connections N]
 
 All load the same trivial server, a bare protocol on uvloop in a process of its own, over as many connections.
-wrk, hey and autocannon are closed loops: they send as soon as an answer comes, and their highest rate is what
-is left of the machine. Ours is an open loop, asked for one rate after the other; the highest of which it
-answered 99.5 % counts. CPU is what the system says of the whole process tree when it has ended, per answer;
-memory is the largest process of it. A peer that isn't installed is named as that.
+The peers are closed loops: they send as soon as an answer comes, and their highest rate is what is left of
+the machine. Ours is an open loop, asked for one rate after the other: 1,000 and 10,000, then shares of wrk's;
+the highest of which it answered 99.5 %, half of it in time, counts. wrk runs before and after, and the mean
+counts.
+
+The highest rate is then held for longer (--long-seconds, SPRINT_BENCH_S or 60): CPU and memory of the whole
+process tree are from there, its start and its compiling among them.
 """
 
 from __future__ import annotations
@@ -15,28 +18,37 @@ import argparse
 import asyncio
 import json
 import os
-import re
-import shutil
-import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
-from typing import NamedTuple, cast
+from pathlib import Path
+from typing import Any, NamedTuple, cast
 
 from sprint.tools import runtime
 from tests.bench.bench_faultproxy import process
+from tests.bench.c_programs import Absent
 from tests.bench.figures import environment
+from tests.bench.load_peers import Peer, Run, measured, peers, run_peer, settle
 from tests.bench.rows import skip, tell
 
 HOST = "127.0.0.1"
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 END = b"\r\n\r\n"
 ANSWERED_SHARE_MIN = 0.995
+RESPONSE_MS_MAX = 100.0  # p50; over as many connections wrk's is below 1
+FIXED_RATES = (1_000, 10_000)
 LATENESS_AT_PER_S = 10_000
+RATE_MAX_PER_S = 100_000  # what may be asked of cb-loadtest
+SHARES_OF_WRK = (0.4, 0.6, 0.75, 0.85, 0.95, 1.05)
+WITHOUT_WRK_PER_S = 80_000
+ROUNDED_TO_PER_S = 1_000
+LONG_S = 60
 HIGHEST = "load generator, one process, highest rate / wrk"
 CPU = "load generator, CPU of a request / wrk"
 LATENESS = "load generator, lateness p99 at 10,000/s"
-MEMORY = "load generator, memory of its largest process"
+LATENESS_HIGHEST = "load generator, lateness p99 at its highest rate"
+EXACT = "load generator, rate beside what was asked"
+MEMORY = "load generator, memory of its processes"
+DRIFT = "load generator, memory that came in a run's second half"
 
 
 class Server(asyncio.Protocol):
@@ -55,94 +67,141 @@ async def serve() -> None:
     await server.serve_forever()
 
 
-class Run(NamedTuple):
-    """One run of a generator: answers a second, CPU seconds and memory of its process tree, what it said."""
+class Ours(NamedTuple):
+    """A run of ours at a rate that was asked for, and its report."""
 
-    per_s: float
-    cpu_us: float
-    memory_mb: float
-    said: str
+    asked_per_s: int
+    run: Run
+    totals: dict[str, Any]
+    kernels: str
 
+    @property
+    def kept_up(self) -> bool:
+        """Whether it answered what was asked, and no queue of requests stood before it all the time."""
+        response = self.totals["response"]
+        in_time = response is not None and response["ms_p50"] <= RESPONSE_MS_MAX
+        return in_time and self.run.per_s >= ANSWERED_SHARE_MIN * self.asked_per_s
 
-def measured(command: Sequence[str]) -> tuple[str, float, float]:
-    """Run a command; return what it printed, its CPU seconds and its largest process in MB."""
-    with tempfile.TemporaryFile("w+") as out:
-        started = subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL)
-        # What it has cost is told once, to whoever waits for it first.
-        _, status, used = os.wait4(started.pid, 0)
-        started.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0)
-        return out.read(), used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
-
-
-def closed_loop(command: Sequence[str], pattern: str, seconds: int) -> Run:
-    """Run a peer, which prints its rate as the pattern says."""
-    said, cpu_s, memory_mb = measured(command)
-    found = re.search(pattern, said)
-    if found is None:
-        raise RuntimeError(f"{command[0]} printed no rate: {said[-500:]}")
-    per_s = float(found[1].replace(",", ""))
-    return Run(per_s, cpu_s / (per_s * seconds) * 1e6, memory_mb, said)
+    @property
+    def late_ms(self) -> tuple[float, float]:
+        """How long after its moment a request was come to, p50 and p99."""
+        late = self.totals["schedule_error"]
+        return late["ms_p50"], late["ms_p99"]
 
 
-def ours(url: str, rate_per_s: int, options: argparse.Namespace) -> Run:
+def ours(url: str, rate_per_s: int, seconds: int, connections: int) -> Ours:
     command = [sys.executable, "-m", "sprint.cli.main", "cb-loadtest", "--target", url, "--json", "--quiet"]
-    command += ["--rps", str(rate_per_s), "--duration", f"{options.seconds}s", "--processes", "1"]
-    command += ["--workers", str(options.connections), "--timeout", "2s"]
-    said, cpu_s, memory_mb = measured(command)
-    answered = json.loads(said)["totals"]["successes"]
-    return Run(answered / options.seconds, cpu_s / max(1, answered) * 1e6, memory_mb, said)
+    command += ["--rps", str(rate_per_s), "--duration", f"{seconds}s", "--processes", "1"]
+    command += ["--workers", str(connections), "--timeout", "2s"]
+    found = measured(command, seconds)
+    report = json.loads(found.said)
+    answers = report["totals"]["successes"]
+    run = Run(
+        answers / seconds, found.cpu_s / max(1, answers) * 1e6, found.memory_mb, found.drift_mb, found.said
+    )
+    settle()
+    return Ours(rate_per_s, run, report["totals"], report["environment"]["kernels"])
 
 
-def peers(url: str, options: argparse.Namespace) -> dict[str, Run]:
-    """Run the peers that are installed."""
-    seconds, count = options.seconds, options.connections
-    commands = {
-        "wrk": (["wrk", "-t1", f"-c{count}", f"-d{seconds}s", url], r"Requests/sec:\s+([\d.]+)"),
-        "hey": (["hey", "-z", f"{seconds}s", "-c", str(count), url], r"Requests/sec:\s+([\d.]+)"),
-        "autocannon": (
-            ["autocannon", "-c", str(count), "-d", str(seconds), "--json", url],
-            r'"requests":\{"average":([\d.]+)',
-        ),
-    }
+def show(name: str, run: Run | Absent) -> None:
+    if isinstance(run, Absent):
+        print(f"{name:14} skipped: {run.reason}", flush=True)
+        return
+    print(f"{name:14} {run.per_s:10,.0f}/s {run.cpu_us:8.1f} µs CPU {run.memory_mb:8.0f} MB", flush=True)
+
+
+def show_ours(found: Ours) -> None:
+    p50_ms, p99_ms = found.late_ms
+    response = found.totals["response"] or {"ms_p50": float("nan"), "ms_p99": float("nan")}
+    show(f"ours {found.asked_per_s:>9,}", found.run)
+    print(
+        f"{'':14} late p50 {p50_ms:.3f} ms, p99 {p99_ms:.3f} ms; response p50 {response['ms_p50']:.3f} ms, "
+        f"p99 {response['ms_p99']:.3f} ms; recorded by {found.kernels} histograms",
+        flush=True,
+    )
+
+
+def measure(url: str, options: argparse.Namespace, beside: list[Peer]) -> None:
+    """Measure all of them, and tell the rows."""
+    wrk_peer = beside[0]
     runs = {}
-    for name, (command, pattern) in commands.items():
-        if shutil.which(name) is None:
-            print(f"{name:12} is not installed")
-            continue
-        runs[name] = closed_loop(command, pattern, seconds)
-        show(name, runs[name])
-    return runs
+    for peer in beside:
+        runs[peer.name] = run_peer(peer, options.seconds)
+        show(peer.name, runs[peer.name])
+        settle()
+    first_wrk = runs[wrk_peer.name]
+    wrk_per_s = WITHOUT_WRK_PER_S if isinstance(first_wrk, Absent) else first_wrk.per_s
+    found = []
+    for rate_per_s in options.rates or rates_beside(wrk_per_s):
+        found.append(ours(url, rate_per_s, options.seconds, options.connections))
+        show_ours(found[-1])
+    held = hold(url, found, options)
+    again = run_peer(wrk_peer, options.seconds)
+    show(f"{wrk_peer.name} again", again)
+    wrks = [run for run in (first_wrk, again) if isinstance(run, Run)]
+    tell_lateness(found)
+    judge(max((each.run.per_s for each in found if each.kept_up), default=None), held, wrks, first_wrk)
 
 
-def show(name: str, run: Run) -> None:
-    print(f"{name:12} {run.per_s:10,.0f}/s {run.cpu_us:8.1f} µs CPU {run.memory_mb:8.0f} MB")
+def rates_beside(wrk_per_s: float) -> list[int]:
+    """Return the rates to ask for, rising: whole thousands, no more than may be asked."""
+    shares = {round(share * wrk_per_s / ROUNDED_TO_PER_S) * ROUNDED_TO_PER_S for share in SHARES_OF_WRK}
+    return sorted({*FIXED_RATES, *(min(rate, RATE_MAX_PER_S) for rate in shares if rate)})
 
 
-def highest(url: str, options: argparse.Namespace) -> Run | None:
-    """Ask for one rate after the other; return the highest run that kept up, None where none did."""
-    best = None
-    for rate_per_s in options.rates:
-        run = ours(url, rate_per_s, options)
-        generator = json.loads(run.said)["generator"]
-        print(
-            f"ours {rate_per_s:>7,} {run.per_s:10,.0f}/s {run.cpu_us:8.1f} µs CPU {run.memory_mb:8.0f} MB"
-            f"  lateness p99 {generator['schedule_error_ms_p99']:.3f} ms"
-        )
-        if rate_per_s == LATENESS_AT_PER_S:
-            late_ms = generator["schedule_error_ms_p99"]
-            tell(LATENESS, late_ms, ours=f"{late_ms:.3f} ms")
-        if run.per_s >= ANSWERED_SHARE_MIN * rate_per_s:
-            best = run
-    return best
+def hold(url: str, found: list[Ours], options: argparse.Namespace) -> Ours | None:
+    """Hold the highest rate that was kept up for longer; the next lower one where it isn't now."""
+    for each in sorted((each for each in found if each.kept_up), reverse=True)[:2]:
+        held = ours(url, each.asked_per_s, options.long_seconds, options.connections)
+        print(f"held for {options.long_seconds} s:")
+        show_ours(held)
+        print(f"{'':14} memory that came in its second half: {held.run.drift_mb:.1f} MB", flush=True)
+        if held.kept_up:
+            return held
+    return None
+
+
+def tell_lateness(found: list[Ours]) -> None:
+    kept = [each for each in found if each.kept_up]
+    for each in kept:
+        if each.asked_per_s == LATENESS_AT_PER_S:
+            p50_ms, p99_ms = each.late_ms
+            tell(LATENESS, p99_ms, ours=f"{p99_ms:.3f} ms (p50 {p50_ms:.3f})")
+    if not kept:
+        skip(EXACT, "no rate that was asked for was kept up")
+        return
+    highest = max(kept, key=lambda each: each.asked_per_s)
+    p50_ms, p99_ms = highest.late_ms
+    tell(LATENESS_HIGHEST, p99_ms, ours=f"{p99_ms:.3f} ms (p50 {p50_ms:.3f}) at {highest.asked_per_s:,}/s")
+    exact = [each for each in kept if each.asked_per_s in FIXED_RATES or each is highest]
+    off = max(abs(each.run.per_s / each.asked_per_s - 1) * 100 for each in exact)
+    tell(EXACT, off, ours=f"{off:.3f} % off at {', '.join(f'{each.asked_per_s:,}' for each in exact)}/s")
+
+
+def judge(highest_per_s: float | None, held: Ours | None, wrks: list[Run], first: Run | Absent) -> None:
+    if held is None or highest_per_s is None:
+        for name in (HIGHEST, CPU, MEMORY, DRIFT):
+            skip(name, "no rate that was asked for was kept up")
+        return
+    tell(MEMORY, held.run.memory_mb, ours=f"{held.run.memory_mb:.0f} MB")
+    tell(DRIFT, held.run.drift_mb, ours=f"{held.run.drift_mb:.1f} MB")
+    if not wrks:
+        for name in (HIGHEST, CPU):
+            skip(name, first.reason if isinstance(first, Absent) else "wrk did not run")
+        return
+    wrk_per_s = sum(run.per_s for run in wrks) / len(wrks)
+    wrk_cpu_us = sum(run.cpu_us for run in wrks) / len(wrks)
+    tell(HIGHEST, highest_per_s / wrk_per_s, ours=f"{highest_per_s:,.0f}/s", peer=f"{wrk_per_s:,.0f}/s")
+    tell(CPU, held.run.cpu_us / wrk_cpu_us, ours=f"{held.run.cpu_us:.1f} µs", peer=f"{wrk_cpu_us:.1f} µs")
 
 
 def main() -> None:
+    # A variable of ours that the commands we start don't know would be refused by them.
+    long_seconds = int(os.environ.pop("SPRINT_BENCH_S", LONG_S))
     parser = argparse.ArgumentParser(description="Benchmark of the load generator")
     parser.add_argument("--seconds", type=int, default=10)
-    parser.add_argument(
-        "--rates", type=int, nargs="+", default=[10_000, 20_000, 30_000, 40_000, 50_000, 60_000, 80_000]
-    )
+    parser.add_argument("--long-seconds", type=int, default=long_seconds)
+    parser.add_argument("--rates", type=int, nargs="+", default=[])
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--serve", action="store_true")
     options = parser.parse_args()
@@ -150,26 +209,13 @@ def main() -> None:
         runtime.run(serve())
         return
     print(environment())
-    with process("tests.bench.bench_loadtest", "--serve") as (line, _):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        process("tests.bench.bench_loadtest", "--serve") as (line, _),
+    ):
         url = f"http://{HOST}:{int(line)}/"
-        found = peers(url, options)
-        best = highest(url, options)
-    judge(best, found.get("wrk"))
+        measure(url, options, peers(url, options.seconds, options.connections, Path(folder)))
     print(environment())
-
-
-def judge(best: Run | None, wrk: Run | None) -> None:
-    if best is None:
-        for name in (HIGHEST, CPU, MEMORY):
-            skip(name, "no rate that was asked for was kept up")
-        return
-    tell(MEMORY, best.memory_mb, ours=f"{best.memory_mb:.0f} MB")
-    if wrk is None:
-        for name in (HIGHEST, CPU):
-            skip(name, "wrk is not installed")
-        return
-    tell(HIGHEST, best.per_s / wrk.per_s, ours=f"{best.per_s:,.0f}/s", peer=f"{wrk.per_s:,.0f}/s")
-    tell(CPU, best.cpu_us / wrk.cpu_us, ours=f"{best.cpu_us:.1f} µs", peer=f"{wrk.cpu_us:.1f} µs")
 
 
 if __name__ == "__main__":
