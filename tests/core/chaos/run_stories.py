@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import msgspec
 
+from sprint.core.chaos.advice import Value
 from sprint.core.chaos.facts import Facts, FaultSpan, facts_of
 from sprint.core.chaos.observation import (
     BlockSeen,
@@ -157,3 +158,19 @@ def dependencies() -> DependencyMap:
         (MappedTier("turbo", "http://127.0.0.1:8080", 1),),
         tuple(breaker(n) for n in NAMES),
     )
+
+
+PACKAGED: dict[str, Value] = {
+    "failures_to_open": 3,
+    "failure_rate_max": 0.5,
+    "slow_rate_max": None,
+    "shadow": False,
+    "backoff.base_s": 1.0,
+    "backoff.longest_s": 30.0,
+}
+
+
+def policies(**figures: Value) -> dict[str, dict[str, Value]]:
+    """Return what a relay's breakers go by as packaged, with figures laid over (`backoff__base_s`)."""
+    changed = {name.replace("__", "."): value for name, value in figures.items()}
+    return {breaker(name): PACKAGED | changed for name in NAMES}
