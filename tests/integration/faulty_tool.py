@@ -9,6 +9,7 @@ off again and again: where a kill falls then is left to chance.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import threading
@@ -21,6 +22,7 @@ import msgspec
 
 from sprint.core.chaos.faults import Fault
 from sprint.core.chaos.journal import Injected, Line, Planned, Undone
+from sprint.core.errors import SprintError
 from sprint.tools.chaos.faults import FaultKeeper
 from sprint.tools.chaos.journal_file import JournalFile
 
@@ -37,6 +39,15 @@ def main(words: list[str]) -> None:
     fault: Any = msgspec.json.decode(told, type=Fault)
     if moment == "any":
         _say(moment, keeper)
+    # What was killed once is another process afterwards: the second time it is refused.
+    with contextlib.suppress(SprintError):
+        _put_on_again_and_again(keeper, fault, moment, arrive)
+    threading.Event().wait()
+
+
+def _put_on_again_and_again(
+    keeper: FaultKeeper, fault: Fault, moment: str, arrive: Callable[[], None]
+) -> None:
     while True:
         number = keeper.inject(fault, "fault", "target", "for the test", ttl_s=TTL_S)
         if moment == "injected":
