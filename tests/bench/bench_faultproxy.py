@@ -3,9 +3,10 @@
     python -m tests.bench.bench_faultproxy [--rounds N] [--trips N] [--megabytes N]
 
 The proxy is a process of its own, as is the echo server, a bare protocol on uvloop. The client is this
-process, with plain blocking sockets. Direct and proxied take turns, and the difference or the ratio is taken
-within the round. Three processes that are busy want three cores: where there are fewer, bulk shows what the
-cores give and not what the proxy costs, so the CPU that the proxy takes for it stands beside.
+process, with plain blocking sockets. Direct, proxied and, where they are installed, haproxy and socat take
+turns, and the difference or the ratio is taken within the round. Three processes that are busy want three
+cores: where there are fewer, bulk shows what the cores give and not what the proxy costs, so the CPU that
+each of the three takes for it stands beside.
 """
 
 from __future__ import annotations
@@ -18,14 +19,16 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
+import msgspec
 import psutil
 
 from sprint.tools import runtime
 from tests.bench.figures import environment, median, percentile
 from tests.bench.rows import tell
+from tests.bench.tcp_peers import peers
 
 HOST = "127.0.0.1"
 MESSAGE_SIZE = 64
@@ -126,65 +129,83 @@ def main() -> None:
         runtime.run(serve())
         return
     print(environment())
-    with process("tests.bench.bench_faultproxy", "--serve") as (line, _):
+    with ExitStack() as stack:
+        line, server = stack.enter_context(process("tests.bench.bench_faultproxy", "--serve"))
         direct = int(line)
-        with process("sprint.tools.faultproxy", "--proxy", f"echo={HOST}:{direct}") as (told, pid):
-            proxied = int(json.loads(told)["proxies"]["echo"].rpartition(":")[2])
-            compare({"direct": direct, "proxied": proxied}, pid, options)
+        words = ("sprint.tools.faultproxy", "--proxy", f"echo={HOST}:{direct}")
+        told, pid = stack.enter_context(process(*words))
+        proxied = int(json.loads(told)["proxies"]["echo"].rpartition(":")[2])
+        ways = [Way("direct", direct, server), Way("proxied", proxied, server, pid)]
+        others = stack.enter_context(peers(direct))
+        ways += [Way(name, port, server, other) for name, (port, other) in others.items()]
+        compare(ways, options)
 
 
-class Found:
-    """What the rounds gave, by the way that was taken."""
+class Way(msgspec.Struct):
+    """A way to the echo server, and what the rounds gave of it. `pid` is of what stands between.
 
-    def __init__(self) -> None:
-        self.p50_s: dict[str, list[float]] = {"direct": [], "proxied": []}
-        self.p99_s: dict[str, list[float]] = {"direct": [], "proxied": []}
-        self.bulk: dict[str, list[float]] = {"direct": [], "proxied": []}
-        self.paced: dict[str, list[float]] = {"direct": [], "proxied": []}
+    It is None where nothing does, or where its CPU is not known.
+    """
+
+    name: str
+    port: int
+    server_pid: int
+    pid: int | None = None
+    p50_s: list[float] = []
+    p99_s: list[float] = []
+    bulk: list[float] = []
+    paced: list[float] = []
+    cpu_s: list[list[float]] = []
+
+    def cpu_so_far_s(self) -> list[float]:
+        """CPU of the client, of what stands between, and of the server."""
+        between = 0.0 if self.pid is None else cpu_s(self.pid)
+        return [time.process_time(), between, cpu_s(self.server_pid)]
 
 
-def compare(ports: Mapping[str, int], pid: int, options: argparse.Namespace) -> None:
-    found, rng, cpu = Found(), random.Random(options.rounds), 0.0
-    for port in ports.values():
-        trips_s(port, 200)
+def compare(ways: list[Way], options: argparse.Namespace) -> None:
+    rng = random.Random(options.rounds)
+    for way in ways:
+        trips_s(way.port, 200)
     for _ in range(options.rounds):
-        order = rng.sample(list(ports), 2)
-        for name in order:
-            taken = trips_s(ports[name], options.trips)
-            found.p50_s[name].append(median(taken))
-            found.p99_s[name].append(percentile(taken, 0.99))
-        before = cpu_s(pid)
-        for name in order:
-            found.bulk[name].append(bulk_per_s(ports[name], options.megabytes))
-        cpu += cpu_s(pid) - before
-        for name in order:
-            found.paced[name].append(bulk_per_s(ports[name], PACED_MB_PER_S, PACED_MB_PER_S))
-    report(found, cpu / (options.rounds * options.megabytes / 1000))
+        order = rng.sample(ways, len(ways))
+        for way in order:
+            taken = trips_s(way.port, options.trips)
+            way.p50_s.append(median(taken))
+            way.p99_s.append(percentile(taken, 0.99))
+        for way in order:
+            before = way.cpu_so_far_s()
+            way.bulk.append(bulk_per_s(way.port, options.megabytes))
+            way.cpu_s.append([now - then for now, then in zip(way.cpu_so_far_s(), before, strict=True)])
+        for way in order:
+            if way.name in {"direct", "proxied"}:
+                way.paced.append(bulk_per_s(way.port, PACED_MB_PER_S, PACED_MB_PER_S))
+    report(ways, options.megabytes / 1000)
 
 
-def report(found: Found, cpu_s_per_gigabyte: float) -> None:
-    for name in found.bulk:
-        p50_us, p99_us = (1e6 * median(values[name]) for values in (found.p50_s, found.p99_s))
-        print(
-            f"{name:8} round trip p50 {p50_us:6.1f} µs, p99 {p99_us:6.1f} µs;"
-            f" bulk {median(found.bulk[name]):.0f} MB/s; of {PACED_MB_PER_S} {median(found.paced[name]):5.1f}"
-        )
-    print(f"the proxy took {cpu_s_per_gigabyte:.2f} s of CPU a gigabyte of bulk")
-    added = [1e6 * (one - other) for one, other in pairs(found.p50_s)]
-    own, peer = (f"{1e6 * median(found.p50_s[name]):.0f} µs" for name in ("proxied", "direct"))
+def report(ways: list[Way], gigabytes: float) -> None:
+    direct, proxied, *_ = ways
+    print(f"{'':14}  round trip, µs   bulk, MB/s         CPU of a gigabyte, s")
+    print(f"{'':14}     p50     p99          / direct  client between  server     all")
+    for way in ways:
+        p50_us, p99_us = 1e6 * median(way.p50_s), 1e6 * median(way.p99_s)
+        cpu = [sum(parts) / len(parts) / gigabytes for parts in zip(*way.cpu_s, strict=True)]
+        share = median([one / other for one, other in zip(way.bulk, direct.bulk, strict=True)])
+        known = way.pid is not None or way is direct
+        figures = "".join(f"{part:8.3f}" for part in (*cpu, sum(cpu))) if known else f"{'not known':>32}"
+        print(f"{way.name:14}{p50_us:8.1f}{p99_us:8.1f}{median(way.bulk):8.0f}{share:10.2f}{figures}")
+    added = [1e6 * (one - other) for one, other in zip(proxied.p50_s, direct.p50_s, strict=True)]
+    own, peer = (f"{1e6 * median(way.p50_s):.0f} µs" for way in (proxied, direct))
     tell("idle fault proxy, added to a round trip", median(added), ours=own, peer=f"{peer}, direct")
-    for target, rates in (
-        (f"idle fault proxy, {PACED_MB_PER_S} MB/s / direct", found.paced),
-        ("idle fault proxy, bulk / direct", found.bulk),
-    ):
-        own, peer = (f"{median(rates[name]):,.0f} MB/s" for name in ("proxied", "direct"))
-        shares = [one / other for one, other in pairs(rates)]
-        tell(target, median(shares), ours=own, peer=f"{peer}, direct")
+    tell_share(f"idle fault proxy, {PACED_MB_PER_S} MB/s / direct", proxied.paced, direct.paced)
+    tell_share("idle fault proxy, bulk / direct", proxied.bulk, direct.bulk)
 
 
-def pairs(values: Mapping[str, list[float]]) -> Iterator[tuple[float, float]]:
-    """The values of each round: through the proxy, and without it."""
-    return zip(values["proxied"], values["direct"], strict=True)
+def tell_share(target: str, proxied: list[float], direct: list[float]) -> None:
+    """Tell the share of the direct rate, of each round."""
+    own, peer = (f"{median(rates):,.0f} MB/s" for rates in (proxied, direct))
+    shares = [one / other for one, other in zip(proxied, direct, strict=True)]
+    tell(target, median(shares), ours=own, peer=f"{peer}, direct")
 
 
 if __name__ == "__main__":
