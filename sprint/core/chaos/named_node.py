@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from sprint.core.chaos.document_parts import Plan, action, experiment_of, round_trip, ttl_s
 from sprint.core.chaos.experiment import Activity, Experiment
 from sprint.core.chaos.targets import one_of_each_chain
 from sprint.core.chaos.topology import MappedSource
-from sprint.core.chaos.wiring import NotPossible, Request, key_of
+from sprint.core.chaos.wiring import NotPossible, Request, StartAgain, key_of
 
 DEVNET_STALL_S_MAX = 600
 # What a hog takes, its resource in the fault, the figure that says how much, and the unit as told.
@@ -80,7 +78,7 @@ def process_kill(request: Request) -> Experiment:
         "kill the relay",
         "kill_process",
         pid=wiring.relay_pid,
-        again=None if again is None else msgspec.to_builtins(again),
+        again=None if again is None else _document_of(again),
         ttl_s=ttl_s(request),
         target="relay",
     )
@@ -218,6 +216,10 @@ def _hogs(request: Request, which: Sequence[str]) -> Experiment:
 
 def _names(sources: Sequence[MappedSource]) -> str:
     return ", ".join(key_of(each) for each in sources)
+
+
+def _document_of(again: StartAgain) -> dict[str, Any]:
+    return {"command": list(again.command), "folder": again.folder, "address": again.address}
 
 
 def _breakers(sources: Sequence[MappedSource]) -> list[str]:

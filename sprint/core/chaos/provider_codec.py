@@ -73,9 +73,9 @@ def read_provider(value: Any, path: str) -> Provider:
 def document_of_provider(provider: Provider) -> dict[str, Any]:
     """Return a provider as it stands in a document."""
     document: dict[str, Any] = msgspec.to_builtins(provider)
-    if isinstance(provider, HttpProvider | ProcessProvider):
-        document = {key: value for key, value in document.items() if value not in (None, {})}
-    return document
+    if isinstance(provider, HttpProvider) and not provider.headers:
+        del document["headers"]
+    return {key: value for key, value in document.items() if value is not None}
 
 
 def _python(place: Place) -> PythonProvider:

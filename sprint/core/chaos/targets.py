@@ -87,7 +87,10 @@ def _reason(chain: str, sources: list[MappedSource], lack: Lack) -> str:
     if len(sources) < 2:
         least = "of two that an experiment needs to leave one; name sources to hit the last one all the same"
         return f"{chain} has {len(sources)} usable source{'' if len(sources) == 1 else 's'} {least}"
-    return "; ".join(f"{key_of(each)} {lack(each)}" for each in sources if lack(each))
+    by_lack: dict[str, list[str]] = {}
+    for each in sources:
+        by_lack.setdefault(lack(each), []).append(key_of(each))
+    return "; ".join(f"{', '.join(keys)} {reason}" for reason, keys in by_lack.items() if reason)
 
 
 def _some(request: Request, chosen: list[MappedSource], reasons: list[str]) -> tuple[MappedSource, ...]:
