@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from sprint.core.chaos.observation import Observed, Sample, SourceSeen, TransitionSeen
+from sprint.core.chaos.observation import BreakerSeen, Observed, Sample, SourceSeen, TransitionSeen
 from sprint.core.chaos.topology import BlastRadius
 
 # A transition is told a moment after the fault is off; one that late is still of the fault.
@@ -124,7 +124,7 @@ def _sources_hit(samples: Sequence[Sample], aside: set[str]) -> tuple[Hit, ...]:
         for each in sample.sources:
             name = f"{each.chain}:{each.name}"
             if name in aside and each.state not in USABLE_STATES:
-                hits.setdefault(name, Hit(sample.at_s, name, f"{each.state}: {each.reason}"))
+                hits.setdefault(name, Hit(sample.at_s, name, _text(each)))
     return tuple(hits.values())
 
 
@@ -133,8 +133,12 @@ def _breakers_hit(samples: Sequence[Sample], closed: set[str]) -> tuple[Hit, ...
     for sample in samples:
         for each in sample.breakers:
             if each.name in closed and each.state != "closed":
-                hits.setdefault(each.name, Hit(sample.at_s, each.name, f"{each.state}: {each.reason}"))
+                hits.setdefault(each.name, Hit(sample.at_s, each.name, _text(each)))
     return tuple(hits.values())
+
+
+def _text(seen: SourceSeen | BreakerSeen) -> str:
+    return f"{seen.state}: {seen.reason}" if seen.reason else seen.state
 
 
 def _chains_stopped(observed: Observed, windows: Sequence[Window], chains: set[str]) -> tuple[Hit, ...]:

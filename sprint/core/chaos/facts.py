@@ -205,7 +205,8 @@ def _last_before(samples: Sequence[Sample], at_s: float) -> Sample | None:
 def _sign(sample: Sample, before: Sample | None, fault: FaultSpan) -> str:
     """Return what a sample shows of a fault, or nothing."""
     if not sample.answered:
-        return "no answer"
+        # A relay that is silent shows nothing of its sources; it does where it is the target itself.
+        return "" if fault.sources else "no answer"
     was = {} if before is None else {f"{each.chain}:{each.name}": each for each in before.sources}
     for each in sample.sources:
         name = f"{each.chain}:{each.name}"

@@ -150,7 +150,7 @@ def _said_beside(beside: Contained) -> tuple[str, ...]:
     )
     said = [
         f"{len(hit)} of {count} {name} beside the fault were hit"
-        + "".join(f"; {each.name}: {each.text}" for each in hit)
+        + "".join(f"; {each.name} at {each.at_s:.1f} s, {each.text}" for each in hit)
         for name, count, hit in rows
     ]
     said.append(f"the subscriber lost its connection {len(beside.subscriber_losses)} times")

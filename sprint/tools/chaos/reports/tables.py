@@ -1,0 +1,189 @@
+"""What a result says, as tables that the console and the page both show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sprint.core.chaos.facts import Facts
+from sprint.core.chaos.result import Result
+from sprint.core.chaos.topology import BlastRadius
+from sprint.tools.chaos.reports.figures import NOTHING, seconds_text
+
+ROWS_MAX = 60
+
+MET, NOT_MET = "met", "NOT MET"
+
+
+class Table(NamedTuple):
+    """A title, column names and rows; `note` stands under the title."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str = ""
+
+
+def tables_of(result: Result) -> list[Table]:
+    """Return the tables that have rows, in the order to read them in."""
+    tables = [
+        _probes(result),
+        _faults(result),
+        _radius(result),
+        *(_of_facts(result.facts) if result.facts is not None else ()),
+        _score(result),
+        _advice(result),
+        _transitions(result),
+        _left(result),
+    ]
+    return [_cut(table) for table in tables if table.rows]
+
+
+def headline(result: Result) -> tuple[str, bool]:
+    """Return the verdict in words, and whether it is good."""
+    words = {
+        "met": "met: the relay stood it",
+        "not_met": "NOT MET",
+        "aborted": "ABORTED",
+        "could_not_run": "COULD NOT RUN",
+    }
+    return f"{words[result.verdict]}: {result.reason}", result.verdict == "met"
+
+
+def points_text(result: Result) -> str:
+    """Return the score as `87 of 100`, or nothing where there is none."""
+    if result.score is None or result.score.points is None:
+        return NOTHING
+    return f"{result.score.points:.0f} of 100"
+
+
+def _probes(result: Result) -> Table:
+    rows = [
+        (
+            each.phase,
+            each.name,
+            each.error or str(each.output),
+            NOTHING if each.tolerated is None else MET if each.tolerated else NOT_MET,
+        )
+        for each in result.activities
+    ]
+    return Table("Probes and actions", ("when", "what", "gave", ""), rows)
+
+
+def _faults(result: Result) -> Table:
+    found = {each.fault: each for each in result.facts.faults} if result.facts is not None else {}
+    gone = {each.fault: each for each in result.gone}
+    rows = []
+    for each in result.faults:
+        seen, off = found.get(each.fault), gone.get(each.fault)
+        lasted = None if each.removed_s is None else each.removed_s - each.injected_s
+        rows.append(
+            (
+                each.kind,
+                each.target,
+                seconds_text(each.injected_s),
+                seconds_text(lasted),
+                NOTHING if seen is None else seconds_text(seen.seen_after_s),
+                NOTHING if off is None else "gone" if off.gone else "STILL ON",
+            )
+        )
+    note = "Gone: asked of what it was on, not of who took it off."
+    return Table("Faults", ("kind", "target", "on at", "lasted", "seen after", "now"), rows, note)
+
+
+def _radius(result: Result) -> Table:
+    if result.predicted is None or result.observed is None:
+        return Table("Blast radius", (), ())
+    predicted, observed = _radius_cells(result.predicted), _radius_cells(result.observed)
+    rows = [
+        (name, predicted[name], observed[name], "equal" if predicted[name] == observed[name] else "DIFFERS")
+        for name in predicted
+    ]
+    note = f"Allowed at most: {result.radius_allowed}." if result.radius_allowed else ""
+    return Table("Blast radius", ("", "predicted", "observed", ""), rows, note)
+
+
+def _radius_cells(radius: BlastRadius) -> dict[str, str]:
+    return {
+        "sources": ", ".join(sorted(radius.sources)) or NOTHING,
+        "breakers": ", ".join(sorted(radius.breakers)) or NOTHING,
+        "chains with fewer sources": ", ".join(sorted(radius.chains_weakened)) or NOTHING,
+        "chains without one": ", ".join(sorted(radius.chains_cut)) or NOTHING,
+        "tiers": ", ".join(sorted(radius.tiers)) or NOTHING,
+        "subscribers": str(radius.subscribers),
+    }
+
+
+def _of_facts(facts: Facts) -> list[Table]:
+    breakers = [
+        (
+            each.breaker,
+            seconds_text(each.opened_after_s),
+            NOTHING if each.due_within_s is None else f"within {seconds_text(each.due_within_s)}",
+            each.evidence or each.withheld or each.why,
+            seconds_text(each.closed_after_s),
+        )
+        for each in facts.breakers
+    ]
+    back, stream = facts.recovery, facts.stream
+    rows = [
+        ("steady state held again", seconds_text(back.steady_after_s), f"{back.sla_s:g} s allowed"),
+        ("breakers closed", seconds_text(back.breakers_closed_after_s), ", ".join(back.not_closed)),
+        ("blocks given", f"{stream.blocks:,}", f"{stream.reorgs} reorgs, {stream.late} late"),
+        ("lost", str(stream.lost + stream.missing), f"{stream.compared:,} compared with the node's own"),
+        ("twice", str(stream.twice), ""),
+        ("out of order", str(stream.out_of_order), ""),
+        ("passed over", str(stream.passed_over), ""),
+    ]
+    rows += [("finding", "", f"{each.chain}: {each.text}") for each in stream.findings[:5]]
+    rows += [("note", "", each) for each in stream.notes]
+    return [
+        Table("Breakers of the targets", ("breaker", "opened after", "due", "why", "closed after"), breakers),
+        Table("Recovery and stream", ("", "", ""), rows, "Recovery counts from the end of the last fault."),
+    ]
+
+
+def _score(result: Result) -> Table:
+    if result.score is None:
+        return Table("Score", (), ())
+    rows = [
+        (
+            part.name.replace("_", " "),
+            NOTHING if part.value is None else f"{part.weight * part.value:.0f} of {part.weight:.0f}",
+            "; ".join(part.rests_on),
+        )
+        for part in result.score.parts
+    ]
+    note = "What does not apply to these faults is left out, and the others count for more."
+    return Table(f"Score: {points_text(result)}", ("part", "points", "rests on"), rows, note)
+
+
+def _advice(result: Result) -> Table:
+    rows = [
+        (each.setting, f"{each.now} -> {each.proposed}", f"{each.raises.replace('_', ' ')}: {each.evidence}")
+        for each in result.advice
+    ]
+    return Table("Recommendations", ("setting", "change", "raises, as"), rows)
+
+
+def _transitions(result: Result) -> Table:
+    rows = [
+        (seconds_text(each.at_s), each.breaker, f"{each.before} -> {each.after}", each.evidence)
+        for each in result.transitions
+    ]
+    return Table("Breakers", ("at", "breaker", "change", "evidence"), rows)
+
+
+def _left(result: Result) -> Table:
+    rows = [("left behind", each) for each in result.left_behind]
+    rows += [(f"beyond the limit: {name}", f"{count:,}") for name, count in sorted(result.left_out.items())]
+    rows += [("note", each) for each in result.notes]
+    return Table("Notes", ("", ""), rows)
+
+
+def _cut(table: Table) -> Table:
+    more = len(table.rows) - ROWS_MAX
+    if more <= 0:
+        return table
+    note = f"{table.note} {more:,} further rows are in the JSON alone.".strip()
+    return table._replace(rows=table.rows[:ROWS_MAX], note=note)

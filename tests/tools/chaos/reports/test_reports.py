@@ -1,0 +1,166 @@
+"""The forms of a result: all made of one record, harmless whatever a relay says, readable at 80 columns."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from sprint.core.chaos.result import Result, decode_result
+from sprint.core.chaos.timeline import Lane, Span, Timeline
+from sprint.core.errors import ConfigError
+from sprint.tools.chaos.reports import FORMATS, file_of
+from sprint.tools.chaos.reports.console import SIGNS, lane_text, print_result, text_of
+from sprint.tools.chaos.reports.tables import ROWS_MAX
+from tests.core.chaos.results import result
+from tests.core.chaos.run_stories import Story
+
+WORST = Story(
+    closes_s=None, steady_s=None, false_opens=2, bystanders_lost=2, blocks_lost=1, subscriber_losses=2
+)
+HOSTILE = "<script>alert(1)</script>\x1b[31m\u202e"
+
+
+class Tags(HTMLParser):
+    """What a page is made of: tags that must be closed, and attributes that could load something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.names: set[str] = set()
+        self.loading: list[tuple[str, str | None]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.add(tag)
+        self.loading += [(name, value) for name, value in attrs if name in {"src", "href", "style", "action"}]
+        self.loading += [(name, value) for name, value in attrs if name.startswith("on")]
+        if tag not in {"meta", "br"}:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def parsed(page: str) -> Tags:
+    tags = Tags()
+    tags.feed(page)
+    tags.close()
+    return tags
+
+
+def hostile() -> Result:
+    made = result()
+    return msgspec.structs.replace(
+        made,
+        title=HOSTILE,
+        reason=HOSTILE,
+        notes=(HOSTILE,),
+        transitions=tuple(msgspec.structs.replace(each, evidence=HOSTILE) for each in made.transitions),
+        timeline=Timeline(to_s=5.0, lanes=(Lane("source", HOSTILE, (Span(0.0, 5.0, HOSTILE, HOSTILE),)),)),
+    )
+
+
+@pytest.mark.parametrize(
+    "made", [result(), result(WORST), hostile(), result(timeline=Timeline(), facts=None)]
+)
+def test_the_page_is_whole_and_neither_runs_nor_loads_anything(made: Result) -> None:
+    page = file_of("html", made).decode()
+    tags = parsed(page)
+    assert tags.open == []
+    assert not {"script", "link", "img", "iframe", "object", "form"} & tags.names
+    assert tags.loading == []
+    assert "default-src 'none'" in page
+    assert "\x1b" not in page
+    assert "\u202e" not in page
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+@pytest.mark.parametrize("made", [result(), result(WORST), hostile()])
+def test_no_line_on_the_console_is_wider_than_the_console(made: Result, width: int) -> None:
+    text = text_of(made, width=width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "\x1b" not in text
+
+
+def test_what_the_tool_itself_says_on_the_console_is_ascii() -> None:
+    assert text_of(result(WORST)).isascii()
+    assert text_of(result()).isascii()
+
+
+def test_no_colour_is_given_where_none_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    console = Console(width=80, force_terminal=True)
+    with console.capture() as captured:
+        print_result(result(WORST), console)
+    # Bold is no colour: what stands are styles without 3x and 9x.
+    assert not any(f"\x1b[{code}" in captured.get() for code in ("31", "32", "33", "1;31"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "88 of 100",
+        "freeze",
+        "source:litecoin-regtest:alice",
+        "1.00 s",
+        "15.0 s",
+        "backoff.longest_s",
+        "30 -> 3.333",
+    ],
+)
+def test_verdict_score_facts_and_advice_stand_on_the_page(words: str) -> None:
+    made = result(Story(closes_s=55.0, false_opens=1, bystanders_lost=1))
+    page = file_of("html", made).decode().replace("&gt;", ">")
+    assert words in page
+
+
+def test_a_bad_end_is_told_in_words_on_console_and_page() -> None:
+    made = result(WORST)
+    assert made.verdict == "not_met"
+    for text in (text_of(made), file_of("html", made).decode()):
+        assert "NOT MET" in text
+        assert "did not come back" in text
+
+
+def test_what_is_left_behind_is_told() -> None:
+    text = text_of(result(left_behind=("toxic alice-7 at http://127.0.0.1:8474: connection refused",)))
+    assert "left behind" in text
+    assert "alice-7" in text
+
+
+def test_a_lane_shows_what_is_not_well_be_it_ever_so_short() -> None:
+    lane = Lane("breaker", "b", (Span(0, 50, "closed"), Span(50, 50.1, "open"), Span(50.1, 100, "closed")))
+    line = Timeline(from_s=0.0, to_s=100.0, lanes=(lane,))
+    assert lane_text(lane, line, 10) == ".....O...."
+
+
+def test_every_state_has_a_sign_of_one_letter() -> None:
+    assert all(len(sign) == 1 and sign.isascii() for sign in SIGNS.values())
+
+
+def test_of_a_long_table_the_rest_is_said_to_be_in_the_json() -> None:
+    made = result()
+    many = made.transitions * ROWS_MAX
+    assert f"{len(many) - ROWS_MAX} further rows" in text_of(msgspec.structs.replace(made, transitions=many))
+
+
+def test_the_json_is_the_record() -> None:
+    assert decode_result(file_of("json", result())) == result()
+
+
+def test_the_toolkits_journal_has_its_words() -> None:
+    journal = msgspec.json.decode(file_of("chaostoolkit", result(WORST)))
+    assert journal["status"] == "completed"
+    assert journal["deviated"] is False
+    assert [each["activity"]["name"] for each in journal["run"]] == ["freeze alice"]
+    assert journal["steady_states"]["before"]["steady_state_met"] is True
+    assert journal["start"] == "2026-11-22T01:02:03"
+    assert journal["duration"] == 60.0
+
+
+@pytest.mark.parametrize("form", ["console", "pdf"])
+def test_a_form_that_is_none_of_a_file_is_refused(form: str) -> None:
+    with pytest.raises(ConfigError, match=", ".join(FORMATS)):
+        file_of(form, result())
