@@ -91,7 +91,7 @@ class ChaosScene:
         sources = (f"alice@{self._devnet.source_url}", f"bob@{self._devnet.url_of('rpc', 'rpc_port')}")
         words = [word for source in sources for word in ("--source", source)]
         self._relay = enter(RelayProcess(self._folder, *words, "--data-dir", str(self._folder / "data")))
-        self._admin_url = str(self._relay.serving.admin)
+        self.admin_url = str(self._relay.serving.admin)
         self._sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
         self._ends.callback(self._sleeper.wait, WAIT_S)
         self._ends.callback(self._sleeper.kill)
@@ -105,9 +105,9 @@ class ChaosScene:
         detour = f"p2p://{HOST}:{self._proxy.port}"
         makers: dict[str, Callable[[], Fault]] = {
             "toxic": lambda: Toxic(self._proxy.control_url, NAME, {"kind": "stall"}),
-            "breaker": lambda: BreakerOrder(self._admin_url, f"source:{CHAIN}:alice", "force_open"),
-            "pause": lambda: SourcePause(self._admin_url, CHAIN, "alice"),
-            "detour": lambda: SourceDetour(self._admin_url, CHAIN, "alice", "alice-chaos", detour),
+            "breaker": lambda: BreakerOrder(self.admin_url, f"source:{CHAIN}:alice", "force_open"),
+            "pause": lambda: SourcePause(self.admin_url, CHAIN, "alice"),
+            "detour": lambda: SourceDetour(self.admin_url, CHAIN, "alice", "alice-chaos", detour),
             "freeze": lambda: Freeze(name_of(self._sleeper.pid)),
             "kill": self._kill,
             "devnet": lambda: DevnetFault(self._devnet_url, CHAIN, "stall", 1),
@@ -119,11 +119,25 @@ class ChaosScene:
         }
         return makers[kind]()
 
+    @property
+    def control_url(self) -> str:
+        """Where the fault proxy is told."""
+        return self._proxy.control_url
+
+    def breaker_state(self, breaker: str) -> str:
+        """Return a breaker's state as the relay tells it."""
+        rows = (self._asked(self.admin_url, "/api/breakers") or {})["breakers"]
+        return next(str(row["state"]) for row in rows if row["name"] == breaker)
+
+    def source_state(self, source: str) -> str | None:
+        """Return a source's state as the relay tells it; None where there is none of that name."""
+        return next((str(row["state"]) for row in self._sources() if row["name"] == source), None)
+
     def _sources_are_ready(self) -> bool:
         return all(row["state"] == "ready" for row in self._sources())
 
     def _sources(self) -> list[dict[str, Any]]:
-        return list((self._asked(self._admin_url, "/api/sources") or {})["sources"][CHAIN])
+        return list((self._asked(self.admin_url, "/api/sources") or {})["sources"][CHAIN])
 
     def _kill(self) -> Fault:
         """A process that listens, started anew where none does."""
@@ -156,7 +170,7 @@ class ChaosScene:
         sources = self._sources()
         found = [f"source {row['name']} is there" for row in sources if row["name"] not in ("alice", "bob")]
         found += [f"source {row['name']}: {row['reason']}" for row in sources if row["state"] == "paused"]
-        rows = (self._asked(self._admin_url, "/api/breakers") or {})["breakers"]
+        rows = (self._asked(self.admin_url, "/api/breakers") or {})["breakers"]
         return found + [f"{row['name']}: {row['reason']}" for row in rows if row["state"].startswith("force")]
 
     def _listening(self) -> str:

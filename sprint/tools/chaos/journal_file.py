@@ -89,7 +89,7 @@ class JournalFile:
         return self.path.with_suffix(HALT_END)
 
     def close(self) -> None:
-        """Close the file; twice does no harm."""
+        """Close the file; it can still be read. Twice does no harm."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
@@ -157,6 +157,8 @@ class JournalFile:
                 return True
 
     def _content(self) -> bytes:
+        if self._descriptor < 0:
+            return self.path.read_bytes()
         size = os.fstat(self._descriptor).st_size
         if size > SIZE_MAX:
             raise ConfigError(f"journal {self.path}: {size:,} bytes, limit {SIZE_MAX:,}; it is none of ours")

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from sprint.core.chaos.faults import Freeze, Hog, Kill, Toxic
-from sprint.core.chaos.journal import read_journal
 from sprint.core.chaos.undo import StartProcess
 from sprint.core.errors import ConfigError, FaultError
 from sprint.tools.chaos import processes, undoing
@@ -62,7 +61,7 @@ def test_a_toxic_is_on_from_inject_to_undo_and_the_journal_tells_it(
     lines = faults.journal.path.read_bytes().splitlines()
     assert [line.split(b'"')[3] for line in lines] == [b"run", b"planned", b"injected", b"undone"]
     faults.close()
-    known = read_journal(faults.journal.path.read_bytes())
+    known = faults.journal.read()
     assert (known.ended, known.undone[number].by, known.undone[number].says) == (True, "tool", "")
 
 
