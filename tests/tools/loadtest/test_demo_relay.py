@@ -36,7 +36,7 @@ def test_a_relay_is_asked_a_mix_and_ends_with_the_run() -> None:
 
 def test_deliveries_of_a_relay_are_counted_and_its_answers_are_not() -> None:
     async def main() -> None:
-        asked = options(target="demo", connections=5, duration="4s")
+        asked = options(target="demo", connections=5, duration="2s")
         report = await LoadTest(asked, silent).run()
         assert report.totals.successes > 0
         assert report.totals.successes % 5 == 0

@@ -120,7 +120,7 @@ def test_one_that_is_not_opened_is_counted_by_its_kind(behaviour: Behaviour, kin
     async def main() -> None:
         async with SmallServer(behaviour) as server:
             url = server.url.replace("http", "ws")
-            report = await LoadTest(options(target=url, connections=3, timeout="300ms"), silent).run()
+            report = await LoadTest(options(target=url, connections=3, timeout="100ms"), silent).run()
             assert [(row.kind, row.count) for row in report.errors] == [(kind, 3)]
 
     runtime.run(main())

@@ -77,7 +77,7 @@ def test_a_stop_amid_a_run_reports_what_was_done_and_nothing_as_lost() -> None:
 def test_a_generator_that_is_killed_is_told_of_and_its_part_counts_as_never_sent() -> None:
     async def main() -> None:
         async with SmallServer(ok) as server:
-            test = LoadTest(options(target=server.url, processes=2, duration="3s"), silent)
+            test = LoadTest(options(target=server.url, processes=2, rps=300, duration="2s"), silent)
             running = asyncio.create_task(test.run())
             await come_true(lambda: len(server.requests) >= 100)
             children = psutil.Process().children()
@@ -142,10 +142,11 @@ def test_thresholds_decide_what_is_met() -> None:
     runtime.run(main())
 
 
-@pytest.fixture
-def certificate(tmp_path: Path) -> tuple[Path, Path]:
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A certificate of 127.0.0.1 that signs itself, and its key."""
-    key, made = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    folder = tmp_path_factory.mktemp("tls")
+    key, made = folder / "key.pem", folder / "certificate.pem"
     command = [
         "openssl",
         "req",
@@ -286,7 +287,7 @@ def test_a_relay_profile_wants_a_relay() -> None:
 
 def test_how_a_run_is_can_be_seen_while_it_goes_on() -> None:
     async def main() -> None:
-        test = LoadTest(options(duration="2s"), silent)
+        test = LoadTest(options(duration="1s"), silent)
         before = test.live
         assert before is None
         running = asyncio.create_task(test.run())

@@ -30,7 +30,7 @@ class Stalls(NamedTuple):
     duration_s: int
 
 
-SHORT = Stalls(1.0, 0.25, 3)
+SHORT = Stalls(1.0, 0.25, 2)
 LONG = Stalls(10.0, 1.0, 60)
 RATE_PER_S = 400
 
