@@ -20,6 +20,7 @@ from sprint.tools.faultproxy.control import BODY_SIZE_MAX, ProxyEndpoints
 from sprint.tools.faultproxy.link import CLOSE_TIMEOUT_S, WRITE_SIZE_HIGH
 from sprint.tools.faultproxy.proxies import PROXIES_MAX, FaultProxies
 from sprint.tools.faultproxy.proxy import CONNECT_TIMEOUT_S, WATCH_INTERVAL_S, FaultProxy
+from sprint.tools.faultproxy.reading import BULK_READ_SIZE_MAX, READ_SIZE_MAX
 from sprint.tools.web.router import Router
 from tests.test_documentation import REFERENCE
 
@@ -108,6 +109,8 @@ def test_the_limits_are_those_of_the_code() -> None:
         f"| {HELD_SIZE_MAX // 2**20} MiB, and one read |",
         f"| {HELD_PIECES_MAX:,} |",
         f"| {WRITE_SIZE_HIGH // 1024} KiB, and one read |",
+        f"| {BULK_READ_SIZE_MAX >> 20} MiB; {READ_SIZE_MAX >> 10} KiB |",
+        f"reads up to {BULK_READ_SIZE_MAX >> 20} MiB at a time",
         f"| {TOXICS_PER_PROXY_MAX}, {PROXIES_MAX} |",
         f"| {CONNECT_TIMEOUT_S:g} s |",
         f"| reset after {CLOSE_TIMEOUT_S:g} s |",
