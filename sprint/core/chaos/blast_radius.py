@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from sprint.core.chaos.observation import Sample
+from sprint.core.chaos.observation import Observed, Sample
 from sprint.core.chaos.topology import BlastRadius, DependencyMap, MappedSource
 from sprint.core.chaos.wiring import key_of
 from sprint.core.errors import ConfigError
@@ -76,6 +76,16 @@ def observed(relay: DependencyMap, samples: Iterable[Sample], before: Sample | N
         cut |= {source.chain for source in relay.sources if source.usable} - _chains_of(sample)
         breakers |= {each.name for each in sample.breakers if each.state != "closed"}
     return _radius(relay, hit, breakers=breakers - not_closed, cut=cut)
+
+
+def observed_radius(relay: DependencyMap, seen: Observed) -> BlastRadius:
+    """Return whom a run's faults were seen to reach, from the first one on until the last was off."""
+    begin_s, end_s = seen.phases.injected_s, seen.phases.removed_s
+    if begin_s is None:
+        return BlastRadius()
+    during = [each for each in seen.samples if begin_s <= each.at_s and (end_s is None or each.at_s <= end_s)]
+    before = [each for each in seen.samples if each.answered and each.at_s < begin_s]
+    return observed(relay, during, before[-1] if before else None)
 
 
 def whole(relay: DependencyMap) -> BlastRadius:
