@@ -125,7 +125,7 @@ def names_of(run: str, number: int, fault: Fault, hog: ProcessName | None = None
         toxic=f"chaos-{own}",
         table=TABLE_NAME_START + own.replace("-", "_"),
         file=f"{folder}/{FILE_NAME_START}{own}",
-        mark=f"cb-chaos {own}",
+        mark=f"cb-chaos {own}.",
         hog=hog,
     )
 
