@@ -46,6 +46,11 @@ def for_half_a_second(rate_per_s: int) -> tuple[Segment, ...]:
     return (Segment(SECOND_NS // 2, rate_per_s, rate_per_s),)
 
 
+def for_a_tenth_of_a_second(rate_per_s: int) -> tuple[Segment, ...]:
+    """Where only what becomes of a request matters, not when."""
+    return (Segment(SECOND_NS // 10, rate_per_s, rate_per_s),)
+
+
 def http(
     url: str,
     *forms: RequestForm,

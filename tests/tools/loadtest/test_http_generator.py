@@ -11,7 +11,7 @@ from sprint.core.loadtest.plan import SECOND_NS, Segment
 from sprint.tools import runtime
 from sprint.tools.loadtest.http_generator import HttpGenerator
 from sprint.tools.loadtest.request_template import RequestForm
-from tests.tools.loadtest.one_run import OneRun, for_half_a_second, http, kinds
+from tests.tools.loadtest.one_run import OneRun, for_a_tenth_of_a_second, for_half_a_second, http, kinds
 from tests.tools.loadtest.small_server import (
     OK,
     Behaviour,
@@ -111,7 +111,9 @@ def test_a_failure_is_counted_by_its_kind(behaviour: Behaviour, kind: str) -> No
     async def main() -> None:
         async with SmallServer(behaviour) as server:
             recording = await OneRun(
-                for_half_a_second(40), http(server.url, timeout_ns=SECOND_NS // 5), timeout_ns=SECOND_NS // 5
+                for_a_tenth_of_a_second(200),
+                http(server.url, timeout_ns=SECOND_NS // 5),
+                timeout_ns=SECOND_NS // 5,
             ).run()
             totals = recording.totals(SECOND_NS // 2)
             assert totals.failures == 20
@@ -125,7 +127,7 @@ def test_nobody_listening_is_refused_for_every_request() -> None:
     async def main() -> None:
         async with SmallServer(ok) as server:
             url = server.url
-        recording = await OneRun(for_half_a_second(60), http(url)).run()
+        recording = await OneRun(for_a_tenth_of_a_second(300), http(url)).run()
         assert kinds(recording) == {"refused": 30}
 
     runtime.run(main())
@@ -144,7 +146,7 @@ def test_a_429_is_its_own_kind_and_names_the_limit(headers: bytes, limit: str) -
 
     async def main() -> None:
         async with SmallServer(answering(answer)) as server:
-            recording = await OneRun(for_half_a_second(20), http(server.url)).run()
+            recording = await OneRun(for_a_tenth_of_a_second(100), http(server.url)).run()
             totals = recording.totals(SECOND_NS // 2)
             assert (totals.limited, totals.failures) == (10, 0)
             assert recording.limits == {limit: 10}
@@ -164,7 +166,7 @@ ANSWERS = {
 def test_answers_of_every_form_are_read_to_their_end(answer: bytes) -> None:
     async def main() -> None:
         async with SmallServer(answering(answer)) as server:
-            recording = await OneRun(for_half_a_second(40), http(server.url)).run()
+            recording = await OneRun(for_a_tenth_of_a_second(200), http(server.url)).run()
             assert recording.totals(SECOND_NS // 2).successes == 20
 
     runtime.run(main())
@@ -178,7 +180,7 @@ def test_an_answer_in_single_bytes_is_one_answer() -> None:
 
     async def main() -> None:
         async with SmallServer(drips) as server:
-            recording = await OneRun(for_half_a_second(20), http(server.url)).run()
+            recording = await OneRun(for_a_tenth_of_a_second(100), http(server.url)).run()
             assert recording.totals(SECOND_NS // 2).successes == 10
 
     runtime.run(main())
@@ -194,10 +196,10 @@ def test_an_answer_that_ends_with_its_connection_is_whole_one_cut_short_is_not()
 
     async def main() -> None:
         async with SmallServer(ends(b"HTTP/1.1 200 OK\r\n\r\nok")) as server:
-            recording = await OneRun(for_half_a_second(20), http(server.url)).run()
+            recording = await OneRun(for_a_tenth_of_a_second(100), http(server.url)).run()
             assert recording.totals(SECOND_NS // 2).successes == 10
         async with SmallServer(ends(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok")) as server:
-            recording = await OneRun(for_half_a_second(20), http(server.url)).run()
+            recording = await OneRun(for_a_tenth_of_a_second(100), http(server.url)).run()
             assert kinds(recording) == {"closed": 10}
 
     runtime.run(main())
@@ -209,7 +211,7 @@ def test_head_asks_for_no_body_and_waits_for_none() -> None:
     async def main() -> None:
         async with SmallServer(answering(head)) as server:
             recording = await OneRun(
-                for_half_a_second(40), http(server.url, RequestForm(method="HEAD"))
+                for_a_tenth_of_a_second(200), http(server.url, RequestForm(method="HEAD"))
             ).run()
             assert recording.totals(SECOND_NS // 2).successes == 20
             assert server.requests[0].startswith(b"HEAD / HTTP/1.1\r\n")
