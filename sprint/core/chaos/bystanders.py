@@ -57,8 +57,13 @@ class Contained(msgspec.Struct, frozen=True, kw_only=True):
     answered_share: float = 1.0
 
 
-def contained(observed: Observed, windows: Sequence[Window], predicted: BlastRadius) -> Contained:
-    """Say which bystanders there were, and which of them were hit while a fault was on."""
+def contained(
+    observed: Observed, windows: Sequence[Window], predicted: BlastRadius, *, relay_aimed_at: bool = False
+) -> Contained:
+    """Say which bystanders there were, and which of them were hit while a fault was on.
+
+    Where the relay itself is aimed at, that it gives no answer and drops its subscribers is the fault.
+    """
     on = [each for each in observed.samples if _within(each.at_s, windows)]
     before = next(
         (each for each in reversed(observed.samples) if each.answered and _before(each, windows)), None
@@ -79,10 +84,10 @@ def contained(observed: Observed, windows: Sequence[Window], predicted: BlastRad
         subscriber_losses=tuple(
             Hit(each.at_s, "subscriber", each.reason)
             for each in observed.subscriber_losses
-            if _within(each.at_s, windows)
+            if _within(each.at_s, windows) and not relay_aimed_at
         ),
         samples=len(on),
-        answered_share=len(answered) / len(on) if on else 1.0,
+        answered_share=len(answered) / len(on) if on and not relay_aimed_at else 1.0,
     )
 
 

@@ -36,34 +36,59 @@ _SLOW = Expectation(None, None, "who is only slow is asked last, not cut off")
 _SHUT_OUT = Expectation(STALL_OPENS_WITHIN_S, None, "who lies is shut out by what it did, not by a breaker")
 _ORDERED = Expectation(ORDER_OPENS_WITHIN_S, ORDER_OPENS_WITHIN_S, "an order holds at once")
 _MACHINE = Expectation(None, None, "it is the machine that is short, no source fails by it alone")
+_RIGHTFUL = Expectation(None, None, "a node may do so, and nothing is to be cut off for it")
+_LOSSY = Expectation(None, None, "what is lost is sent again, or the connection made again")
+_RELAY = Expectation(None, None, "the relay itself was the target: what counts is how it comes back")
 _UNKNOWN = Expectation(None, None, "nothing is known of what a fault of this kind should bring about")
+RELAY = "relay"
 
 EXPECTED: dict[str, Expectation] = {
+    # On the way to a source, by a fault proxy or nft.
     "down": _REFUSED,
     "reset": _REFUSED,
-    "kill": _REFUSED,
     "black_hole": _STALLED,
     "stall": _STALLED,
     "timeout": _STALLED,
-    "freeze": _STALLED,
     "latency": _SLOW,
     "bandwidth": _SLOW,
     "slicer": _SLOW,
     "slow_close": _SLOW,
     "limit_data": Expectation(None, None, "connections end after so many bytes, which may be none at all"),
-    "loss_of_connection": Expectation(None, None, "a share of the connections is lost, and others stand"),
-    "packet_loss": Expectation(None, None, "TCP sends again what is lost"),
+    "loss_of_connection": _LOSSY,
+    "packet_loss": _LOSSY,
+    "source_detour": Expectation(None, None, "the way round is made for other faults, and is none itself"),
+    # On a source's process, and on the machine.
+    "kill": _REFUSED,
+    "freeze": _STALLED,
+    "hog_cpu": _MACHINE,
+    "hog_memory": _MACHINE,
+    "hog_descriptors": _MACHINE,
+    "hog_disk": _MACHINE,
+    # By the admin API.
     "force_open": _ORDERED,
     "force_close": Expectation(ORDER_OPENS_WITHIN_S, None, "an order holds at once, and opens nothing"),
-    "source_pause": Expectation(ORDER_OPENS_WITHIN_S, None, "who is paused is in no breaker's group"),
-    "source_detour": Expectation(None, None, "the way round is made for other faults, and is none itself"),
-    "devnet_fault": _SHUT_OUT,
-    "lie": _SHUT_OUT,
-    "clock_skew": Expectation(None, None, "a clock that is off within the rules is no fault"),
-    "hog": _MACHINE,
+    "pause_source": Expectation(ORDER_OPENS_WITHIN_S, None, "who is paused is in no breaker's group"),
+    # By a devnet node itself.
+    "bad_merkle": _SHUT_OUT,
+    "bad_proof": _SHUT_OUT,
+    "lying_json": Expectation(None, None, "it lies over JSON-RPC alone, which nobody may have asked"),
+    "drip": _SLOW,
+    "delay": _SLOW,
+    "disconnect": _LOSSY,
+    "lose": _LOSSY,
+    "duplicate": _RIGHTFUL,
+    "reorder": _RIGHTFUL,
+    "replay": _RIGHTFUL,
+    "fork": _RIGHTFUL,
+    "short_fork": _RIGHTFUL,
+    "wrong_parent": _RIGHTFUL,
+    "clock_ahead": Expectation(None, None, "a clock that is off within the rules is no fault"),
+    "clock_behind": Expectation(None, None, "a clock that is off within the rules is no fault"),
 }
 
 
-def expectation_of(kind: str) -> Expectation:
-    """Return what is due for a kind of fault; of one that isn't known nothing is."""
+def expectation_of(kind: str, target: str) -> Expectation:
+    """Return what is due for a fault; of a kind not known, or at the relay itself, nothing is."""
+    if target == RELAY:
+        return _RELAY
     return EXPECTED.get(kind.replace("-", "_"), _UNKNOWN)

@@ -10,13 +10,15 @@ from collections.abc import Sequence
 import msgspec
 
 from sprint.core.chaos.bystanders import Contained, FalseOpen, contained, false_opens
-from sprint.core.chaos.expectation import expectation_of
+from sprint.core.chaos.expectation import RELAY, expectation_of
 from sprint.core.chaos.observation import BreakerSeen, Observed, Sample, TransitionSeen
 from sprint.core.chaos.stream_check import StreamVerdict
 from sprint.core.chaos.topology import BlastRadius
 
 OPEN_STATES = frozenset({"open", "force_open"})
 CLOSED_STATES = frozenset({"closed", "force_close"})
+# One breaker over time.
+States = list[tuple[float, BreakerSeen]]
 
 
 class FaultSpan(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,13 +106,18 @@ def facts_of(
     sla_s: float,
 ) -> Facts:
     """Read the facts of a run. `predicted`: whom the faults should reach, `sla_s`: what recovery may take."""
+    states = _states_by_breaker(observed.samples)
     breakers = tuple(
-        _breaker_facts(observed, fault, breaker, predicted) for fault in faults for breaker in fault.breakers
+        _breaker_facts(observed, states.get(breaker, []), fault, breaker, predicted)
+        for fault in faults
+        for breaker in fault.breakers
     )
+    windows = [(fault.injected_s, fault.removed_s) for fault in faults]
+    at_relay = any(fault.target == RELAY for fault in faults)
     return Facts(
         faults=tuple(_fault_facts(observed, fault) for fault in faults),
         breakers=breakers,
-        contained=contained(observed, [(fault.injected_s, fault.removed_s) for fault in faults], predicted),
+        contained=contained(observed, windows, predicted, relay_aimed_at=at_relay),
         recovery=_recovery(observed, breakers, sla_s),
         false_opens=false_opens(
             observed.transitions,
@@ -125,7 +132,7 @@ def facts_of(
 
 
 def _fault_facts(observed: Observed, fault: FaultSpan) -> FaultFacts:
-    expected = expectation_of(fault.kind)
+    expected = expectation_of(fault.kind, fault.target)
     lasted_s = None if fault.removed_s is None else fault.removed_s - fault.injected_s
     due_s = _due_s(expected.seen_within_s, lasted_s)
     seen = _first_sign(observed, fault)
@@ -142,19 +149,19 @@ def _fault_facts(observed: Observed, fault: FaultSpan) -> FaultFacts:
 
 
 def _breaker_facts(
-    observed: Observed, fault: FaultSpan, breaker: str, predicted: BlastRadius
+    observed: Observed, states: States, fault: FaultSpan, breaker: str, predicted: BlastRadius
 ) -> BreakerFacts:
-    expected = expectation_of(fault.kind)
+    expected = expectation_of(fault.kind, fault.target)
     lasted_s = None if fault.removed_s is None else fault.removed_s - fault.injected_s
     due_s, why = _due_s(expected.opens_within_s, lasted_s), expected.why
     if due_s is None:
         why = _why(why, expected.opens_within_s, due_s, lasted_s)
     elif fault.kind != "force_open" and any(breaker.startswith(f"source:{c}:") for c in predicted.chains_cut):
         due_s, why = None, "no source of its chain is left, and the last of them is not cut off"
-    opened = _opening(observed, breaker, fault)
+    opened = _opening(observed, states, breaker, fault)
     closed_s = None
     if opened is not None and fault.removed_s is not None:
-        closed_s = _closing_s(observed, breaker, fault.removed_s)
+        closed_s = _closing_s(states, fault.removed_s)
     return BreakerFacts(
         breaker=breaker,
         fault=fault.fault,
@@ -163,8 +170,8 @@ def _breaker_facts(
         opened_after_s=None if opened is None else max(opened.at_s - fault.injected_s, 0.0),
         opened_by="" if opened is None else opened.detector,
         evidence="" if opened is None else opened.evidence,
-        withheld=_withheld(observed, breaker, fault),
-        shadow=any(seen.shadow for _, seen in _states(observed.samples, breaker)),
+        withheld=_withheld(states, fault),
+        shadow=any(seen.shadow for _, seen in states),
         closed_after_s=None
         if closed_s is None or fault.removed_s is None
         else max(closed_s - fault.removed_s, 0.0),
@@ -224,23 +231,23 @@ def _sign(sample: Sample, before: Sample | None, fault: FaultSpan) -> str:
     return ""
 
 
-def _opening(observed: Observed, breaker: str, fault: FaultSpan) -> TransitionSeen | None:
+def _opening(observed: Observed, states: States, breaker: str, fault: FaultSpan) -> TransitionSeen | None:
     """Return how a breaker opened while a fault was on, by a sample where no transition was told."""
     end_s = float("inf") if fault.removed_s is None else fault.removed_s
     for each in observed.transitions:
         cuts_off = each.after in OPEN_STATES and not each.shadow
         if each.breaker == breaker and cuts_off and fault.injected_s <= each.at_s <= end_s:
             return each
-    for at_s, seen in _states(observed.samples, breaker):
+    for at_s, seen in states:
         if seen.state in OPEN_STATES and not seen.shadow and fault.injected_s <= at_s <= end_s:
             return TransitionSeen(at_s, breaker, "", seen.state, seen.reason)
     return None
 
 
-def _closing_s(observed: Observed, breaker: str, from_s: float) -> float | None:
+def _closing_s(states: States, from_s: float) -> float | None:
     """Return from when on a breaker was closed and stayed so until the end; None where it wasn't."""
     closed_s: float | None = None
-    for at_s, seen in _states(observed.samples, breaker):
+    for at_s, seen in states:
         if seen.state not in CLOSED_STATES:
             closed_s = None
         elif closed_s is None:
@@ -248,20 +255,20 @@ def _closing_s(observed: Observed, breaker: str, from_s: float) -> float | None:
     return None if closed_s is None else max(closed_s, from_s)
 
 
-def _withheld(observed: Observed, breaker: str, fault: FaultSpan) -> str:
+def _withheld(states: States, fault: FaultSpan) -> str:
     end_s = float("inf") if fault.removed_s is None else fault.removed_s
     return next(
-        (
-            seen.withheld
-            for at_s, seen in _states(observed.samples, breaker)
-            if seen.withheld and fault.injected_s <= at_s <= end_s
-        ),
+        (seen.withheld for at_s, seen in states if seen.withheld and fault.injected_s <= at_s <= end_s),
         "",
     )
 
 
-def _states(samples: Sequence[Sample], breaker: str) -> list[tuple[float, BreakerSeen]]:
-    return [(each.at_s, seen) for each in samples for seen in each.breakers if seen.name == breaker]
+def _states_by_breaker(samples: Sequence[Sample]) -> dict[str, States]:
+    found: dict[str, States] = {}
+    for sample in samples:
+        for seen in sample.breakers:
+            found.setdefault(seen.name, []).append((sample.at_s, seen))
+    return found
 
 
 def _recovery(observed: Observed, breakers: Sequence[BreakerFacts], sla_s: float) -> Recovery:

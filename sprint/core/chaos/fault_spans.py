@@ -7,19 +7,19 @@ from sprint.core.chaos.journal import Journal
 from sprint.core.chaos.topology import BlastRadius
 
 SOURCE_PREFIX = "source:"
+BREAKER_PREFIX = "breaker:"
 
 
 def fault_spans(journal: Journal, began_unix_s: float, predicted: BlastRadius) -> tuple[FaultSpan, ...]:
     """Return the faults that were put on, in seconds since `began_unix_s`, in their order.
 
-    One whose target is a source's breaker is aimed at that source; of any other the predicted radius says
-    whom it reaches.
+    One whose target is `source:CHAIN:NAME` or `breaker:NAME` is aimed at that; of any other the predicted
+    radius says whom it reaches.
     """
     spans = []
     for number, injected in sorted(journal.injected.items()):
         planned, undone = journal.planned[number], journal.undone.get(number)
-        one = planned.target.startswith(SOURCE_PREFIX)
-        source = planned.target.removeprefix(SOURCE_PREFIX)
+        sources, breakers = _aimed(planned.target, predicted)
         spans.append(
             FaultSpan(
                 fault=number,
@@ -30,8 +30,18 @@ def fault_spans(journal: Journal, began_unix_s: float, predicted: BlastRadius) -
                 injected_s=injected.at - began_unix_s,
                 removed_s=None if undone is None else undone.at - began_unix_s,
                 removed_by="" if undone is None else undone.by,
-                sources=(source,) if one else predicted.sources,
-                breakers=(planned.target,) if one else predicted.breakers,
+                sources=sources,
+                breakers=breakers,
             )
         )
     return tuple(spans)
+
+
+def _aimed(target: str, predicted: BlastRadius) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the sources and the breakers at which a fault is aimed."""
+    breaker = target.removeprefix(BREAKER_PREFIX)
+    if breaker.startswith(SOURCE_PREFIX):
+        return (breaker.removeprefix(SOURCE_PREFIX),), (breaker,)
+    if breaker != target:
+        return (), (breaker,)
+    return predicted.sources, predicted.breakers

@@ -5,9 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from sprint.core.chaos.expectation import EXPECTED
 from sprint.core.chaos.facts import facts_of
 from sprint.core.chaos.fault_spans import fault_spans
 from sprint.core.chaos.journal import Injected, Journal, Planned, Undone
+from sprint.core.faultproxy.toxics import Kind
 from tests.core.chaos.run_stories import (
     CHAIN,
     INJECTED_S,
@@ -126,3 +128,49 @@ def test_a_journal_says_when_faults_were_on_and_one_that_never_was_is_left_out()
 def test_what_opens_before_the_fault_is_not_of_it() -> None:
     (one,) = facts(Story(opens_s=INJECTED_S - 1, shows_s=INJECTED_S - 1, closes_s=INJECTED_S - 0.5)).breakers
     assert one.opened_after_s is None
+
+
+KINDS_OF_ACTIONS = (
+    *("packet_loss", "force_open", "force_close", "pause_source", "freeze", "kill"),
+    *("hog_cpu", "hog_memory", "hog_descriptors", "hog_disk"),
+)
+
+
+@pytest.mark.parametrize("kind", [*map(str, Kind), *KINDS_OF_ACTIONS])
+def test_of_every_kind_of_fault_it_is_known_what_it_should_bring_about(kind: str) -> None:
+    assert kind in EXPECTED
+
+
+@pytest.mark.parametrize("kind", EXPECTED)
+def test_a_breaker_is_due_only_where_the_fault_is_to_be_seen(kind: str) -> None:
+    expected = EXPECTED[kind]
+    assert expected.why
+    assert expected.opens_within_s is None or expected.seen_within_s == expected.opens_within_s
+
+
+def test_a_relay_that_is_the_target_itself_owes_no_answer_and_no_breaker() -> None:
+    story = Story(kind="kill", unanswered=9, subscriber_losses=1)
+    aimed = msgspec.structs.replace(fault(story), target="relay")
+    found = facts_of(observed(story), [aimed], PREDICTED, stream_of(events(story)), sla_s=5.0)
+    assert (found.contained.subscriber_losses, found.contained.answered_share) == ((), 1.0)
+    assert found.faults[0].seen_due_within_s is None
+    assert all(each.due_within_s is None for each in found.breakers)
+
+
+def test_a_silent_relay_shows_nothing_of_its_sources() -> None:
+    (one,) = facts(Story(unanswered=3, shows_s=20.0)).faults
+    assert one.seen_after_s == pytest.approx(10.0)
+
+
+@pytest.mark.parametrize(
+    ("target", "aimed"),
+    [
+        ("breaker:store", ((), ("store",))),
+        (f"breaker:{breaker('bob')}", ((f"{CHAIN}:bob",), (breaker("bob"),))),
+        ("machine", (PREDICTED.sources, PREDICTED.breakers)),
+    ],
+)
+def test_a_fault_at_a_breaker_is_aimed_at_that_alone(target: str, aimed: object) -> None:
+    journal = Journal([Planned(1, "force_open", target, "", 0.0, 1.0, ()), Injected(1, 0.0)])
+    (one,) = fault_spans(journal, 0.0, PREDICTED)
+    assert (one.sources, one.breakers) == aimed
