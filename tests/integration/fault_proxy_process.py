@@ -52,6 +52,10 @@ class FaultProxyProcess:
             if pipe is not None:
                 pipe.close()
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def add(self, **fields: Any) -> dict[str, Any]:
         """Put a toxic on; its row."""
         return self._asked("POST", f"/api/proxies/{NAME}/toxics", fields)["toxic"]  # type: ignore[no-any-return]

@@ -143,6 +143,22 @@ def test_one_fault_is_taken_off_once_by_two_who_both_want_to(journal: JournalFil
     assert journal.path.read_bytes().count(b'"undone"') == 1
 
 
+def test_what_arrives_after_its_undo_as_its_sender_was_killed_comes_off_too(journal: JournalFile) -> None:
+    on: set[str] = set()
+    on_its_way = ["1"]
+
+    def undoer(one: Undo) -> str:
+        said = taking(on)(one)
+        on.update(on_its_way)
+        on_its_way.clear()
+        return said
+
+    journal.add(planned(1))
+    take_off(journal, 1, "keeper", undoer)
+    assert on == set()
+    assert journal.read().undone[1].by == "keeper"
+
+
 def test_a_fault_comes_off_even_while_a_stopped_process_holds_the_journal(
     journal: JournalFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sprint.core.chaos.faults import Freeze
+from sprint.core.chaos.faults import Freeze, Toxic
 from sprint.core.chaos.journal import Ended, Injected, Planned, Run, read_journal
 from sprint.core.chaos.undo import ProcessName, RemoveToxic, Undo
 from sprint.core.errors import FaultError, UndoFailed
@@ -25,6 +26,7 @@ from sprint.tools.chaos.journal_file import JournalFile
 from sprint.tools.chaos.keeper import UNDO_TRIES_MAX, Keeper, retry_s
 from sprint.tools.chaos.processes import name_of, state_of
 from sprint.tools.chaos.rollback import halt_all, rollback
+from tests.integration.fault_proxy_process import NAME, FaultProxyProcess
 from tests.integration.real_servers import wait_until
 
 GONE = ProcessName(2**22 + 1, 1)
@@ -142,7 +144,7 @@ def test_no_wait_between_two_tries_is_longer_than_its_limit(tries: int) -> None:
 TOOL = """
 import sys, threading
 from pathlib import Path
-from sprint.core.chaos.faults import Freeze
+from sprint.core.chaos.faults import Freeze, Toxic
 from sprint.tools.chaos.faults import FaultKeeper
 from sprint.tools.chaos.processes import name_of
 faults = FaultKeeper(Path(sys.argv[1]))
@@ -216,6 +218,28 @@ def test_a_rollback_with_halt_takes_off_what_a_living_tool_does_not(
     assert state_of(sleeper) == "S"
     os.kill(faults.keeper_pid, signal.SIGCONT)
     assert faults.close() == []
+
+
+def test_what_a_tool_could_not_take_off_its_keeper_does_after_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sprint.tools.chaos.undoing.HTTP_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("sprint.tools.chaos.taking_off.PASS_PAUSE_S", 0.0)
+    with socket.create_server(("127.0.0.1", 0)) as node, FaultProxyProcess(node.getsockname()[1]) as proxy:
+        faults = FaultKeeper(tmp_path)
+        faults.inject(
+            Toxic(proxy.control_url, NAME, {"kind": "stall"}), "stall", "node", "still", ttl_s=1_000
+        )
+        keeper = name_of(faults.keeper_pid)
+        os.kill(proxy.pid, signal.SIGSTOP)
+        (remaining,) = faults.close()
+        assert (remaining.number, remaining.kind) == (1, "stall")
+        assert "ReadTimeout" in remaining.says
+        os.kill(proxy.pid, signal.SIGCONT)
+        wait_until(lambda: faults.journal.read().ended, "the keeper took it off")
+        assert faults.journal.read().undone[1].by == "keeper"
+        assert proxy.view()["toxics"] == []
+        wait_until(lambda: not processes.lives(keeper), "the keeper has ended")
 
 
 def test_nothing_is_put_on_without_a_keeper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
