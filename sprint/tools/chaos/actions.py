@@ -46,6 +46,8 @@ class _Acting:
         self.keeper: FaultKeeper | None = None
         self.on: dict[int, Fault] = {}
         self.stopping = threading.Event()
+        # Set by `undo_all` for what lasts and began before it.
+        self.undone = threading.Event()
         self.lock = threading.Lock()
 
 
@@ -109,8 +111,8 @@ def lose_in_bursts(
     silent_s = max(share * period_s, BURST_TTL_LEAST_S)
     where = target or f"proxy:{proxy}"
     fields: dict[str, str | float] = {"kind": "stall", "direction": "both"}
-    stopping, made = _acting.stopping, 0
-    while made < bursts and not stopping.is_set():
+    stopping, undone, made = _acting.stopping, _acting.undone, 0
+    while made < bursts and not stopping.is_set() and not undone.is_set():
         says = f"burst {made + 1} of {bursts} on proxy {proxy}"
         told = _put_on(Toxic(control_url, proxy, fields), "packet_loss", where, says, ttl_s)
         made += 1
@@ -214,7 +216,8 @@ def drop_packets(port: int, share: float, ttl_s: float = TTL_S, target: str = ""
 
 def undo_all() -> Told:
     """Take off all faults. Raises where one remains, so that nobody takes it for done."""
-    _acting.stopping.set()
+    _acting.undone.set()
+    _acting.undone = threading.Event()
     remaining = _keeper().undo_all()
     with _acting.lock:
         count = len(_acting.on)
