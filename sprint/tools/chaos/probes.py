@@ -22,7 +22,7 @@ REQUEST_TIMEOUT_S = 5.0
 ANSWER_SIZE_MAX = 4 * 1024 * 1024
 LOOK_EVERY_S = 0.1
 WITHIN_S_MAX = 600.0
-# An HTTP server answers it. A peer-to-peer one hangs up, as it has the 24 bytes of a message's header and they
+# An HTTP server answers it. A peer-to-peer one hangs up: the first 24 bytes should be a message's header, and
 # are none. Either is a round trip.
 GREETING = b"GET / HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
