@@ -11,9 +11,11 @@ from sprint.core.loadtest.cell import StateChange
 from sprint.core.loadtest.plan import SECOND_NS
 from sprint.core.loadtest.recorder import Recorder
 from sprint.core.loadtest.recording import Recording
+from sprint.tools import runtime
+from sprint.tools.loadtest import display
 from sprint.tools.loadtest.display import picture
-from sprint.tools.loadtest.load_test import Live
-from tests.tools.loadtest.options_for_tests import options
+from sprint.tools.loadtest.load_test import Live, LoadTest
+from tests.tools.loadtest.options_for_tests import options, silent
 
 PLAN = options(rps=100_000, duration="24h").plan
 
@@ -82,3 +84,17 @@ def test_the_histogram_accounts_for_all() -> None:
 
 def test_without_colour_there_are_no_escape_codes() -> None:
     assert "\x1b" not in "\n".join(drawn(live(kinds=1, breakers=1), no_color=True, force_terminal=False))
+
+
+def test_before_there_is_anything_to_draw_it_says_that_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal stayed empty for the two seconds that an embedded relay takes to come."""
+    text = io.StringIO()
+    console = Console(file=text, force_terminal=True, width=80, legacy_windows=False)
+    monkeypatch.setattr(display, "Console", lambda **_: console)
+
+    async def main() -> str:
+        test = LoadTest(options(), silent)
+        async with display.shown_live(test, PLAN):
+            return text.getvalue()
+
+    assert "starting" in runtime.run(main())

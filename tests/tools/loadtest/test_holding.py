@@ -15,6 +15,7 @@ from sprint.tools import runtime
 from sprint.tools.loadtest.descriptors import RESERVED, TooFewDescriptors, need_sockets, sockets_for
 from sprint.tools.loadtest.load_test import LoadTest
 from sprint.tools.loadtest.options import LoadOptions
+from sprint.tools.loadtest.reports.console import text_of
 from tests.tools.loadtest.options_for_tests import come_true, options, silent
 from tests.tools.loadtest.small_server import Behaviour, SmallServer, answering, never
 
@@ -77,6 +78,11 @@ def test_every_message_is_counted_for_every_connection() -> None:
             assert report.totals.response is not None
             assert report.totals.response.ms_min == 0
             assert any("50 of 50 WebSockets were opened" in note for note in report.notes)
+            assert report.latency_from == "first_connection"
+            told = text_of(report)
+            assert "WebSockets held for 1 min" in told
+            assert "from when the first of a generator's connections had the same" in told
+            assert "scheduled" not in told
 
     runtime.run(main())
 

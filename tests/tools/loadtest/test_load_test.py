@@ -77,7 +77,7 @@ def test_a_stop_amid_a_run_reports_what_was_done_and_nothing_as_lost() -> None:
 def test_a_generator_that_is_killed_is_told_of_and_its_part_counts_as_never_sent() -> None:
     async def main() -> None:
         async with SmallServer(ok) as server:
-            test = LoadTest(options(target=server.url, processes=2, rps=300, duration="2s"), silent)
+            test = LoadTest(options(target=server.url, processes=2, rps=600, duration="1s"), silent)
             running = asyncio.create_task(test.run())
             await come_true(lambda: len(server.requests) >= 100)
             children = psutil.Process().children()

@@ -65,6 +65,8 @@ def asked_text(report: Report) -> str:
         shape = ", ".join(
             f"{stage.rate_per_s:,}/s for {seconds_text(stage.duration_s)}" for stage in asked.stages
         )
+    elif report.latency_from == "first_connection":
+        shape = f"WebSockets held for {seconds_text(asked.duration_s)}"
     else:
         shape = f"{asked.rate_per_s:,} requests/s for {seconds_text(asked.duration_s)}, {asked.pattern}"
     options = "".join(f", {name} {value}" for name, value in asked.options.items())
