@@ -1,0 +1,171 @@
+"""Experiments one after another, against one relay: a user's, or one of the tool's own for all of them.
+
+What one of them leaves the next ones begin with: each asks first whether all is well. One that the relay and
+what stands around it don't allow is a result too, which says what is missing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import msgspec
+
+from sprint.core.chaos.abort import AbortLimits
+from sprint.core.chaos.aim import aim_of
+from sprint.core.chaos.blast_radius import predicted
+from sprint.core.chaos.experiment import Experiment
+from sprint.core.chaos.library import LIBRARY, names_of
+from sprint.core.chaos.named import build
+from sprint.core.chaos.radius_limit import RadiusLimit, exceeds, limit_of
+from sprint.core.chaos.result import Result
+from sprint.core.chaos.substitution import resolved
+from sprint.core.chaos.topology import BlastRadius, DependencyMap
+from sprint.core.chaos.wiring import NotPossible, Wishes
+from sprint.core.errors import ConfigError
+from sprint.tools.chaos.admin import RelayAdmin
+from sprint.tools.chaos.experiment_file import load_experiment
+from sprint.tools.chaos.experiment_run import ExperimentRun, RunOptions
+from sprint.tools.chaos.given import ChaosOptions
+from sprint.tools.chaos.judging import not_possible
+from sprint.tools.chaos.opening import opened_subject
+from sprint.tools.chaos.subject import Subject
+
+FILE_SUFFIXES = (".json", ".yaml", ".yml")
+# An experiment that ends the relay is not stopped because the relay is away.
+RELAY_ENDS = AbortLimits(
+    failing_s_max=None, unanswered_s_max=60.0, subscriber_losses_max=None, stream_broken=True
+)
+_ENDS_THE_RELAY = frozenset({"process-kill"})
+
+Tell = Callable[[str, str], None]
+
+
+class Planned(msgspec.Struct, frozen=True):
+    """An experiment against a relay, before anything is put on: the document, and whom it will reach."""
+
+    name: str
+    document: Experiment
+    relay: DependencyMap
+    predicted: BlastRadius
+    unknown: tuple[str, ...]
+    exceeded: str
+
+
+class Campaign:
+    """Runs once. `tell` is given a phase and a sentence as it goes on; `results` grows."""
+
+    def __init__(self, options: ChaosOptions, tell: Tell) -> None:
+        self._options = options
+        self._tell = tell
+        self._limit: RadiusLimit = limit_of(options.max_blast_radius)
+        self._names = expanded(options.experiments, options.seed)
+        self._why_stopped = ""
+        self._running: ExperimentRun | None = None
+        self.results: list[Result] = []
+
+    def __repr__(self) -> str:
+        return f"Campaign({', '.join(self._names)}; {len(self.results)} done)"
+
+    def stop(self, reason: str) -> None:
+        """Have it end early: what is on comes off first."""
+        self._why_stopped = self._why_stopped or reason
+        if self._running is not None:
+            self._running.stop(reason)
+
+    async def run(self) -> Sequence[Result]:
+        """Run all of them; what was put on has come off when it returns."""
+        async with AsyncExitStack() as stack:
+            self._tell("opening", self._options.target or "starting a relay on the devnet")
+            subject = await opened_subject(self._options, stack)
+            for name in self._names:
+                if self._why_stopped:
+                    break
+                self._tell("experiment", name)
+                self.results.append(await self._one(name, subject))
+        return self.results
+
+    async def _one(self, name: str, subject: Callable[[], Subject]) -> Result:
+        now = subject()
+        options = self._run_options(name)
+        try:
+            planned = await asyncio.to_thread(plan_one, name, now, self._options, self._limit)
+        except NotPossible as error:
+            self._tell("skipped", str(error))
+            return not_possible(now, options, str(error))
+        if planned.unknown:
+            self._tell("note", f"whom these reach is not known: {', '.join(planned.unknown)}")
+        self._running = ExperimentRun(now, planned.document, options, self._tell)
+        if self._why_stopped:
+            self._running.stop(self._why_stopped)
+        try:
+            return await self._running.run(planned.relay, planned.predicted, planned.exceeded)
+        finally:
+            self._running = None
+
+    def _run_options(self, name: str) -> RunOptions:
+        folder = self._options.journal_folder
+        return RunOptions(
+            experiment=name,
+            recovery_s_max=self._options.recovery_s_max,
+            recovery_judged=self._options.recovery_judged,
+            radius_allowed=self._options.max_blast_radius,
+            limit=self._limit,
+            limits=RELAY_ENDS if name in _ENDS_THE_RELAY else AbortLimits(),
+            journal_folder=Path(folder) if folder else None,
+        )
+
+
+def plan_one(name: str, subject: Subject, options: ChaosOptions, limit: RadiusLimit) -> Planned:
+    """Look at the relay, make the document, and say whom it will reach. Blocking.
+
+    NotPossible says what is missing; ConfigError what is wrong in a file or an option.
+    """
+    with RelayAdmin(subject.admin_url, allowed=subject.allowed) as admin:
+        relay = admin.map()
+    if is_file(name):
+        document = resolved(load_experiment(Path(name)), os.environ)
+    else:
+        document = build(name, relay, subject.wiring, _wishes(options))
+    targets, unknown = aim_of(document, relay, subject.wiring)
+    radius = predicted(relay, targets)
+    return Planned(name, document, relay, radius, unknown, exceeds(radius, limit, relay))
+
+
+def expanded(asked: Sequence[str], seed: int) -> tuple[str, ...]:
+    """Return the experiments that names, sets of names and files stand for, in their order."""
+    names: list[str] = []
+    for each in asked:
+        names += [each] if is_file(each) else names_of(each, seed)
+    return tuple(names)
+
+
+def is_file(name: str) -> bool:
+    """Tell whether an experiment is given as a file and not by its name."""
+    return name.endswith(FILE_SUFFIXES) or "/" in name
+
+
+def exit_code_of(results: Sequence[Result], asked: Sequence[str]) -> int:
+    """Return 1 where one was not met, else 3 where one that was asked for by name could not run, else 0.
+
+    Of a set those that the relay doesn't allow are left out, as long as some could run.
+    """
+    codes = [result.exit_code for result in results]
+    if 1 in codes:
+        return 1
+    by_name = {name for name in asked if name not in LIBRARY}
+    could_not = any(result.exit_code and result.experiment in by_name for result in results)
+    return 3 if could_not or not codes or all(codes) else 0
+
+
+def _wishes(options: ChaosOptions) -> Wishes:
+    figures = {}
+    for key, text in options.figures.items():
+        try:
+            figures[key] = float(text)
+        except ValueError:
+            raise ConfigError(f"--figure {key}={text}: no number") from None
+    return Wishes(duration_s=options.duration_s, figures=figures, sources=options.sources, seed=options.seed)

@@ -1,0 +1,201 @@
+"""One experiment against one relay, phase by phase.
+
+    map > blast radius > steady before > method > rollback, always > steady after > judged
+
+Nothing is put on where the blast radius is above what is allowed, or where the steady state doesn't hold
+before. What was put on comes off in any case: here, by the keeper where this process dies, by its time at
+the latest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from sprint.core.chaos.abort import AbortLimits, Moment, reason_to_abort
+from sprint.core.chaos.experiment import Experiment
+from sprint.core.chaos.radius_limit import RadiusLimit
+from sprint.core.chaos.result import GoneCheck, Result
+from sprint.core.chaos.topology import BlastRadius, DependencyMap
+from sprint.core.errors import FaultError
+from sprint.tools.chaos.actions import use_keeper
+from sprint.tools.chaos.activity import Running, run_activities
+from sprint.tools.chaos.faults import FaultKeeper, new_run
+from sprint.tools.chaos.gone import check_gone
+from sprint.tools.chaos.judging import Known, judged_result
+from sprint.tools.chaos.observer import Observer
+from sprint.tools.chaos.policies import policies_of
+from sprint.tools.chaos.steady import ask, ask_until_it_holds, holds
+from sprint.tools.chaos.subject import Subject
+from sprint.tools.chaos.truth import truths_of
+
+LOOK_EVERY_S = 0.2
+# Longer than recovery may take, so that a late one is measured and not only missed.
+RECOVERY_WATCHED_S_MIN = 60.0
+CLOSING_WATCHED_S_MAX = 45.0
+CAUGHT_UP_S_MAX = 20.0
+SAMPLES_LOOKED_AT = 200
+
+Tell = Callable[[str, str], None]
+
+
+class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How it is run. `experiment` is its name or file; `limit` and `limits` what it may go through."""
+
+    experiment: str
+    recovery_s_max: float
+    recovery_judged: bool
+    radius_allowed: str = ""
+    limit: RadiusLimit = RadiusLimit()
+    limits: AbortLimits = AbortLimits()
+    journal_folder: Path | None = None
+
+
+class ExperimentRun:
+    """Runs once. `tell` is called with a phase and a sentence as it goes on."""
+
+    def __init__(self, subject: Subject, document: Experiment, options: RunOptions, tell: Tell) -> None:
+        self._subject = subject
+        self._document = document
+        self._options = options
+        self._tell = tell
+        self._stopping = threading.Event()
+        self._running = Running(
+            allowed=subject.allowed, configuration=document.configuration, stopping=self._stopping
+        )
+        self._known = Known(new_run(), subject, document, options)
+        self._why_stopped = ""
+
+    def stop(self, reason: str) -> None:
+        """Have it end early: what is on comes off, and what was seen is judged. From any thread."""
+        self._why_stopped = self._why_stopped or reason
+        self._stopping.set()
+
+    async def run(self, relay: DependencyMap, predicted: BlastRadius, exceeded: str) -> Result:
+        """Run it; `exceeded` says which limit of the blast radius it would pass, or nothing."""
+        known = self._known
+        known.relay, known.predicted = relay, predicted
+        if exceeded:
+            known.could_not = f"nothing was put on: {exceeded}"
+            return judged_result(known, None)
+        async with Observer(self._subject.admin_url, self._subject.api_url) as observer:
+            await observer.ready()
+            known.began_unix_s = time.time() - observer.now_s
+            known.began_monotonic_s = time.monotonic() - observer.now_s
+            known.policies = await asyncio.to_thread(policies_of, self._subject.admin_url, relay.breakers)
+            self._tell("steady", "asking whether all is well before")
+            before = await ask(self._document.hypothesis, self._running)
+            known.take("before", self._document.hypothesis.probes, before)
+            if holds(before) and not self._stopping.is_set():
+                await self._with_faults(observer)
+            return judged_result(known, observer)
+
+    async def _with_faults(self, observer: Observer) -> None:
+        """Put the faults on, watch, take them off, and watch again."""
+        known = self._known
+        keeper = await asyncio.to_thread(
+            FaultKeeper, self._options.journal_folder, run=known.run, allowed=self._subject.allowed
+        )
+        try:
+            with use_keeper(keeper, self._stopping):
+                try:
+                    await self._method(observer, keeper)
+                finally:
+                    await self._roll_back(keeper)
+            known.removed_s = observer.now_s
+            await self._after(observer)
+            known.gone = await asyncio.to_thread(_gone_checks, keeper)
+        finally:
+            left = await asyncio.to_thread(keeper.close)
+            known.journal = keeper.journal.read()
+            known.left_behind = tuple(f"{one.kind} on {one.target}: {one.says}" for one in left)
+
+    async def _method(self, observer: Observer, keeper: FaultKeeper) -> None:
+        known, method = self._known, self._document.method
+        self._tell("method", f"{len(method)} steps; what is put on is in {keeper.journal.path}")
+        known.injected_s = observer.now_s
+        acting = asyncio.create_task(asyncio.to_thread(run_activities, method, self._running))
+        while not acting.done():
+            await asyncio.wait((acting,), timeout=LOOK_EVERY_S)
+            reason = self._reason_to_stop(observer, keeper)
+            if reason and not self._why_stopped:
+                self._tell("aborting", reason)
+                known.aborted = reason
+                self.stop(reason)
+        known.take("method", method, acting.result())
+        if self._why_stopped and not known.aborted:
+            known.aborted = self._why_stopped
+
+    def _reason_to_stop(self, observer: Observer, keeper: FaultKeeper) -> str | None:
+        error = ""
+        try:
+            keeper.check()
+        except FaultError as failed:
+            error = str(failed)
+        if keeper.halted:
+            return "all runs were told to halt"
+        moment = Moment(
+            samples=observer.samples[-SAMPLES_LOOKED_AT:],
+            finding=observer.stream.broken,
+            losses=observer.losses,
+            radius_exceeded=self._known.radius_exceeded(observer),
+            tool_error=error,
+        )
+        return reason_to_abort(self._options.limits, moment)
+
+    async def _roll_back(self, keeper: FaultKeeper) -> None:
+        """Do the document's rollbacks, and take off what they left: whatever happened before."""
+        self._tell("rollback", "taking all faults off")
+        rollbacks = self._document.rollbacks
+        calm = Running(allowed=self._subject.allowed, configuration=self._document.configuration)
+        done = await asyncio.to_thread(run_activities, rollbacks, calm, to_the_last=True)
+        self._known.take("rollback", rollbacks, done)
+        await asyncio.to_thread(keeper.undo_all)
+
+    async def _after(self, observer: Observer) -> None:
+        """Ask until the steady state holds again, let breakers close, and the subscriber catch up."""
+        known = self._known
+        self._tell("recovery", "asking whether all is well again")
+        calm = Running(allowed=self._subject.allowed, configuration=self._document.configuration)
+        runs, held_s = await ask_until_it_holds(
+            self._document.hypothesis,
+            calm,
+            within_s=max(RECOVERY_WATCHED_S_MIN, 2 * self._options.recovery_s_max),
+            now_s=lambda: observer.now_s,
+        )
+        known.take("after", self._document.hypothesis.probes, runs)
+        known.steady_s = held_s
+        await self._until_closed(observer)
+        await self._caught_up(observer)
+        known.ended_s = observer.now_s
+
+    async def _until_closed(self, observer: Observer) -> None:
+        """Wait for the breakers that opened, so that it is known how long they took."""
+        deadline_s = observer.now_s + CLOSING_WATCHED_S_MAX
+        while observer.now_s < deadline_s and not self._why_stopped:
+            states = {} if observer.newest is None else {b.name: b.state for b in observer.newest.breakers}
+            if not any(states.get(name) in {"open", "half_open"} for name in self._known.opened(observer)):
+                return
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _caught_up(self, observer: Observer) -> None:
+        """Have the subscriber be given what the relay has, before it is said what was lost."""
+        heights = {} if observer.newest is None else dict(observer.newest.heights)
+        if not await observer.caught_up(heights, CAUGHT_UP_S_MAX):
+            self._known.notes.append(f"the subscriber is not up to {heights} after {CAUGHT_UP_S_MAX:g} s")
+        stream = observer.stream
+        truths, notes = await asyncio.to_thread(
+            truths_of, self._subject.nodes, stream.first_heights(), stream.heads()
+        )
+        self._known.truths = truths
+        self._known.notes += notes
+
+
+def _gone_checks(keeper: FaultKeeper) -> tuple[GoneCheck, ...]:
+    planned = keeper.journal.read().planned
+    return tuple(check_gone(planned[number]) for number in sorted(planned))

@@ -1,0 +1,87 @@
+"""Opens the relay that experiments are made with: the user's as it is named, or one of the tool's own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+
+from sprint.core.chaos.topology import DependencyMap
+from sprint.core.chaos.wiring import ProxyInTheWay, Wiring, key_of
+from sprint.core.errors import ConfigError
+from sprint.tools.chaos.admin import RelayAdmin, checked_url
+from sprint.tools.chaos.embedded import HOST, EmbeddedOptions, EmbeddedStack
+from sprint.tools.chaos.given import ChaosOptions
+from sprint.tools.chaos.subject import Subject
+
+
+async def opened_subject(options: ChaosOptions, stack: AsyncExitStack) -> Callable[[], Subject]:
+    """Return what gives the subject as it is at that time: a killed relay has another process after it.
+
+    What was started for it ends with `stack`.
+    """
+    if options.target:
+        subject = await asyncio.to_thread(_users, options)
+        return lambda: subject
+    embedded = await asyncio.to_thread(EmbeddedStack, embedded_options(options))
+    stack.push_async_callback(asyncio.to_thread, embedded.close)
+    return lambda: _embedded(embedded, options)
+
+
+def embedded_options(options: ChaosOptions) -> EmbeddedOptions:
+    return EmbeddedOptions(tier=options.tier, shadow=options.breakers == "shadow", seed=str(options.seed))
+
+
+def _embedded(stack: EmbeddedStack, options: ChaosOptions) -> Subject:
+    return Subject(
+        admin_url=stack.admin_url,
+        api_url=stack.api_url,
+        wiring=stack.wiring(),
+        embedded=True,
+        nodes={chain: _rpc_url(stack, chain) for chain in stack.devnets},
+        options={"tier": options.tier, "breakers": options.breakers, "seed": str(options.seed)},
+    )
+
+
+def _rpc_url(stack: EmbeddedStack, chain: str) -> str:
+    """Return where a chain's first node answers JSON-RPC itself, without a proxy in the way."""
+    return f"http://{HOST}:{stack.devnets[chain].first_line['nodes'][0]['rpc_port']}"
+
+
+def _users(options: ChaosOptions) -> Subject:
+    with RelayAdmin(options.target, allowed=options.allowed) as admin:
+        relay = admin.map()
+    api_url = options.stream or next((tier.url for tier in relay.tiers), "")
+    if not api_url:
+        raise ConfigError(f"--target {options.target}: it tells of no tier; name one by --stream URL")
+    return Subject(
+        admin_url=options.target,
+        api_url=checked_url(api_url, options.allowed),
+        wiring=_wiring(options, relay, api_url),
+        allowed=options.allowed,
+        options={"seed": str(options.seed)},
+    )
+
+
+def _wiring(options: ChaosOptions, relay: DependencyMap, api_url: str) -> Wiring:
+    keys = {key_of(each) for each in relay.sources}
+    for option, named in (("--proxy", options.proxies), ("--upstream-pid", options.upstream_pids)):
+        for key in named:
+            if key not in keys:
+                raise ConfigError(f"{option} {key}: the relay has {', '.join(sorted(keys)) or 'no source'}")
+    return Wiring(
+        proxies={key: _proxy(text) for key, text in options.proxies.items()},
+        devnets=options.devnets,
+        relay_pid=options.relay_pid or None,
+        # Who names the relay's process has somebody who starts it again: we can't.
+        relay_supervised=bool(options.relay_pid),
+        upstream_pids=options.upstream_pids,
+        api_url=api_url,
+    )
+
+
+def _proxy(text: str) -> ProxyInTheWay:
+    control_url, slash, name = text.rpartition("/")
+    if not slash or not control_url.startswith("http"):
+        raise ConfigError(f"--proxy {text!r}: write it as SOURCE=http://127.0.0.1:40515/NAME")
+    return ProxyInTheWay(control_url, name)
