@@ -8,8 +8,8 @@ from __future__ import annotations
 
 # Of a connection that a toxic works on: a latency draws its jitter for each read, and a channel holds it.
 READ_SIZE_MAX = 262_144
-# Of one that passes what comes at once: fewer, larger reads and writes cost less of each gigabyte.
-BULK_READ_SIZE_MAX = 2_097_152
+# Of one that passes what comes at once: fewer and larger reads cost less. Beyond this they gain little more.
+BULK_READ_SIZE_MAX = 524_288
 
 
 class ReadBuffer:
