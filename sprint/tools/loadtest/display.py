@@ -38,7 +38,6 @@ async def shown_live(test: LoadTest, plan: Plan) -> AsyncIterator[None]:
     with RichLive(
         Text("starting"), console=console, auto_refresh=False, transient=True, redirect_stdout=False
     ) as drawn:
-        drawn.refresh()  # an embedded relay takes a second or two to come
 
         async def draw() -> None:
             while True:

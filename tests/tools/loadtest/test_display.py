@@ -87,7 +87,7 @@ def test_without_colour_there_are_no_escape_codes() -> None:
 
 
 def test_before_there_is_anything_to_draw_it_says_that_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A terminal stayed empty for the two seconds that an embedded relay takes to come."""
+    """An embedded relay takes a second or two to come."""
     text = io.StringIO()
     console = Console(file=text, force_terminal=True, width=80, legacy_windows=False)
     monkeypatch.setattr(display, "Console", lambda **_: console)
