@@ -9,7 +9,7 @@ from rich.text import Text
 from sprint.core.chaos.result import Result
 from sprint.core.chaos.timeline import Lane, Timeline
 from sprint.tools.chaos.reports.figures import harmless, lane_name, seconds_text
-from sprint.tools.chaos.reports.tables import Table, headline, points_text, tables_of
+from sprint.tools.chaos.reports.tables import Table, headline, points_text, tables_of, title_text
 
 WIDTH_OF_FILES = 80
 LANES_SHOWN_MAX = 24
@@ -34,7 +34,7 @@ _OTHER = "?"
 
 def print_result(result: Result, console: Console) -> None:
     """Print a result. Colours, width and NO_COLOR are the console's."""
-    _print(console, f"cb-chaos {result.experiment}: {result.title}", "bold")
+    _print(console, f"cb-chaos {title_text(result)}", "bold")
     where = "an embedded relay" if result.target.embedded else result.target.admin_url
     _print(console, f"on {where}, run {result.run}", _DIM)
     console.print()

@@ -11,7 +11,7 @@ from sprint.core.chaos.result import Result
 from sprint.tools.chaos.reports.figures import marked_up, seconds_text
 from sprint.tools.chaos.reports.html_style import STYLE
 from sprint.tools.chaos.reports.html_timeline import timeline_html
-from sprint.tools.chaos.reports.tables import Table, headline, points_text, tables_of
+from sprint.tools.chaos.reports.tables import Table, headline, points_text, tables_of, title_text
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _STYLE_OF_CELL = {
@@ -40,7 +40,7 @@ def html_of(result: Result) -> str:
         "</head>",
         "<body>",
         f"<h1>{marked_up(title)}</h1>",
-        f"<p>{marked_up(result.title)}</p>",
+        f"<p>{marked_up(title_text(result))}</p>",
         f'<p class="dim">{marked_up(_where(result))}</p>',
         f'<div class="told{"" if good else " bad"}">{marked_up(text)}</div>',
         _tiles(result),

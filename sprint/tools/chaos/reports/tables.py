@@ -39,6 +39,12 @@ def tables_of(result: Result) -> list[Table]:
     return [_cut(table) for table in tables if table.rows]
 
 
+def title_text(result: Result) -> str:
+    """Return what was tried: titles of named experiments begin with their name."""
+    named = result.title.startswith(f"{result.experiment}:") or not result.experiment
+    return result.title if named else f"{result.experiment}: {result.title}"
+
+
 def headline(result: Result) -> tuple[str, bool]:
     """Return the verdict in words, and whether it is good."""
     words = {
