@@ -21,6 +21,7 @@ from sprint.core.chaos.undo import (
     RemoveSource,
     RemoveTable,
     RemoveToxic,
+    RestoreDescriptorLimit,
     ResumeSource,
     StartProcess,
     Undo,
@@ -85,6 +86,17 @@ class Hog(msgspec.Struct, frozen=True, tag="hog"):
     folder: str = ""
 
 
+class DescriptorLimit(msgspec.Struct, frozen=True, tag="descriptor_limit"):
+    """A process's soft limit of open descriptors, lowered to `limit`; it keeps what it has open.
+
+    `before` is the limit that it had. Source: prlimit(2), RLIMIT_NOFILE.
+    """
+
+    process: ProcessName
+    limit: int
+    before: int
+
+
 class DevnetFault(msgspec.Struct, frozen=True, tag="devnet_fault"):
     """A fault that a devnet node shows by itself and ends by itself."""
 
@@ -101,7 +113,18 @@ class PacketLoss(msgspec.Struct, frozen=True, tag="packet_loss"):
     share: float
 
 
-Fault = Toxic | BreakerOrder | SourcePause | SourceDetour | Freeze | Kill | Hog | DevnetFault | PacketLoss
+Fault = (
+    Toxic
+    | BreakerOrder
+    | SourcePause
+    | SourceDetour
+    | Freeze
+    | Kill
+    | Hog
+    | DescriptorLimit
+    | DevnetFault
+    | PacketLoss
+)
 
 
 class Names(msgspec.Struct, frozen=True):
@@ -144,7 +167,7 @@ def urls_of(fault: Fault) -> tuple[str, ...]:
             return (fault.control_url,)
         case BreakerOrder() | SourcePause() | SourceDetour():
             return (fault.admin_url,)
-        case Freeze() | Kill() | Hog() | PacketLoss():
+        case Freeze() | Kill() | Hog() | DescriptorLimit() | PacketLoss():
             return ()
 
 
@@ -167,6 +190,8 @@ def undo_of(fault: Fault, names: Names) -> tuple[Undo, ...]:
         case Hog():
             ends = () if names.hog is None else (EndProcess(names.hog),)
             return (*ends, RemoveFile(names.file)) if fault.resource == "disk" else ends
+        case DescriptorLimit():
+            return (RestoreDescriptorLimit(fault.process, fault.limit, fault.before),)
         case DevnetFault():
             return ()
         case PacketLoss():

@@ -69,6 +69,14 @@ class EndProcess(msgspec.Struct, frozen=True, tag="end_process"):
     process: ProcessName
 
 
+class RestoreDescriptorLimit(msgspec.Struct, frozen=True, tag="restore_descriptor_limit"):
+    """Give a process back its soft limit of open descriptors, unless it has another one than ours by now."""
+
+    process: ProcessName
+    limit: int
+    before: int
+
+
 class RemoveFile(msgspec.Struct, frozen=True, tag="remove_file"):
     """Remove a file that was made for the fault; its name begins with FILE_NAME_START."""
 
@@ -96,6 +104,7 @@ Undo = (
     | RemoveSource
     | ContinueProcess
     | EndProcess
+    | RestoreDescriptorLimit
     | RemoveFile
     | RemoveTable
     | StartProcess

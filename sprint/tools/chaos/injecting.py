@@ -15,6 +15,7 @@ import httpx
 
 from sprint.core.chaos.faults import (
     BreakerOrder,
+    DescriptorLimit,
     DevnetFault,
     Fault,
     Freeze,
@@ -30,7 +31,14 @@ from sprint.core.chaos.faults import (
 from sprint.core.chaos.undo import ProcessName
 from sprint.core.errors import ConfigError, FaultError
 from sprint.core.faultproxy.targets import is_loopback
-from sprint.tools.chaos.processes import STOPPED, end, send_signal, state_of
+from sprint.tools.chaos.processes import (
+    STOPPED,
+    descriptor_limit,
+    end,
+    send_signal,
+    set_descriptor_limit,
+    state_of,
+)
 from sprint.tools.chaos.undoing import (
     COMMAND_TIMEOUT_S,
     FORCED,
@@ -70,6 +78,8 @@ def refuse(fault: Fault, allowed: Collection[str]) -> None:
                 )
         case Freeze() | Kill():
             _refuse_process(fault.process, freezes=isinstance(fault, Freeze))
+        case DescriptorLimit():
+            _refuse_descriptor_limit(fault)
         case PacketLoss():
             _refuse_packet_loss(fault)
         case _:
@@ -104,6 +114,9 @@ def _inject(fault: Fault, names: Names, ttl_s: float) -> None:
                 raise FaultError(f"process {fault.process.pid} had ended before it was killed")
         case Hog():
             pass
+        case DescriptorLimit():
+            if not set_descriptor_limit(fault.process, fault.limit):
+                raise FaultError(f"process {fault.process.pid} had ended before it was limited")
         case DevnetFault():
             amount = {} if fault.amount is None else {"amount": fault.amount}
             path = f"/api/devnet/{encoded(fault.chain)}/fault"
@@ -163,6 +176,17 @@ def _refuse_process(process: ProcessName, *, freezes: bool) -> None:
         raise ConfigError(f"process {process.pid} is gone")
     if freezes and state == STOPPED:
         raise ConfigError(f"process {process.pid} is stopped already: continue it first")
+
+
+def _refuse_descriptor_limit(fault: DescriptorLimit) -> None:
+    _refuse_process(fault.process, freezes=False)
+    now = descriptor_limit(fault.process)
+    if now != fault.before:
+        raise ConfigError(
+            f"before: {fault.before}; process {fault.process.pid} has a limit of {now} descriptors"
+        )
+    if not 0 <= fault.limit < fault.before:
+        raise ConfigError(f"limit: {fault.limit}; want 0 to {fault.before - 1}, less than it has")
 
 
 def _pause(fault: SourcePause | SourceDetour, names: Names) -> None:

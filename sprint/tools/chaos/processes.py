@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import select
 import signal
 from collections.abc import Iterator
@@ -67,6 +68,28 @@ def end(process: ProcessName, wait_s: float = GONE_WAIT_S) -> bool:
         if not ready:
             raise TimeoutError(f"process {process.pid} is there {wait_s:g} s after SIGKILL")
         return True
+
+
+def descriptor_limit(process: ProcessName) -> int | None:
+    """Return a process's soft limit of open descriptors; None where it is gone."""
+    found = _limits(process)
+    return None if found is None else found[0]
+
+
+def set_descriptor_limit(process: ProcessName, limit: int) -> bool:
+    """Set a process's soft limit, the hard one stays; False where it is gone."""
+    found = _limits(process)
+    if found is None:
+        return False
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (limit, found[1]))
+    return True
+
+
+def _limits(process: ProcessName) -> tuple[int, int] | None:
+    try:
+        return resource.prlimit(process.pid, resource.RLIMIT_NOFILE) if lives(process) else None
+    except ProcessLookupError:
+        return None
 
 
 @contextlib.contextmanager

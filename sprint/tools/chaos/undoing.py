@@ -28,12 +28,13 @@ from sprint.core.chaos.undo import (
     RemoveSource,
     RemoveTable,
     RemoveToxic,
+    RestoreDescriptorLimit,
     ResumeSource,
     StartProcess,
     Undo,
 )
 from sprint.core.errors import UndoFailed
-from sprint.tools.chaos.processes import end, send_signal
+from sprint.tools.chaos.processes import descriptor_limit, end, send_signal, set_descriptor_limit
 
 HTTP_TIMEOUT_S = 5.0
 COMMAND_TIMEOUT_S = 10.0
@@ -157,6 +158,16 @@ def _end_process(one: EndProcess) -> str:
     return DONE if end(one.process) else f"process {one.process.pid} is gone"
 
 
+def _restore_descriptor_limit(one: RestoreDescriptorLimit) -> str:
+    now = descriptor_limit(one.process)
+    if now is None:
+        return f"process {one.process.pid} is gone"
+    if now != one.limit:
+        return f"process {one.process.pid} has a limit of {now} descriptors by now"
+    set_descriptor_limit(one.process, one.before)
+    return DONE
+
+
 def _remove_file(one: RemoveFile) -> str:
     path = Path(one.path)
     if not path.name.startswith(FILE_NAME_START):
@@ -224,6 +235,7 @@ _ACTS: dict[type[Any], Callable[[Any], str]] = {
     RemoveSource: _remove_source,
     ContinueProcess: _continue_process,
     EndProcess: _end_process,
+    RestoreDescriptorLimit: _restore_descriptor_limit,
     RemoveFile: _remove_file,
     RemoveTable: _remove_table,
     StartProcess: _start_process,

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sprint.core.chaos.faults import (
     TTL_S_MAX,
     BreakerOrder,
+    DescriptorLimit,
     DevnetFault,
     Fault,
     Freeze,
@@ -57,6 +58,7 @@ FAULTS: tuple[Fault, ...] = (
     Hog("disk", 1.0, "/srv"),
     DevnetFault("http://127.0.0.1:1", "litecoin-regtest", "stall"),
     PacketLoss(8080, 0.1),
+    DescriptorLimit(TOOL, 16, 1024),
 )
 
 

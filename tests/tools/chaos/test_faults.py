@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import socket
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sprint.core.chaos.faults import Freeze, Hog, Kill, Toxic
+from sprint.core.chaos.faults import DescriptorLimit, Freeze, Hog, Kill, Toxic
 from sprint.core.chaos.undo import StartProcess
 from sprint.core.errors import ConfigError, FaultError
 from sprint.tools.chaos import processes, undoing
@@ -21,6 +22,15 @@ from tests.integration.fault_proxy_process import NAME, FaultProxyProcess
 from tests.integration.real_servers import wait_until
 
 WAIT_S = 10.0
+OPENER = """
+import sys
+for line in sys.stdin:
+    try:
+        open("/dev/null").close()
+        print("ok", flush=True)
+    except OSError as error:
+        print(error.errno, flush=True)
+"""
 
 
 @pytest.fixture
@@ -121,6 +131,36 @@ def test_a_process_that_was_killed_is_started_again_where_that_was_asked(
     second = undoing._started[-1]
     second.kill()
     second.wait(WAIT_S)
+
+
+def test_a_process_opens_no_more_than_its_limit_until_it_has_its_own_again(faults: FaultKeeper) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", OPENER], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as opener:
+        assert opened(opener) == "ok\n"
+        name = name_of(opener.pid)
+        before = processes.descriptor_limit(name)
+        assert before is not None
+        with pytest.raises(ConfigError, match="want 0 to"):
+            faults.inject(DescriptorLimit(name, before, before), "fds", "it", "as many")
+        number = faults.inject(DescriptorLimit(name, 3, before), "fds", "it", "none more")
+        assert opened(opener) == f"{errno.EMFILE}\n"
+        faults.undo(number)
+        assert (opened(opener), processes.descriptor_limit(name)) == ("ok\n", before)
+        faults.inject(DescriptorLimit(name, 3, before), "fds", "it", "none more")
+        processes.set_descriptor_limit(name, 100)
+        faults.undo(number + 1)
+        assert processes.descriptor_limit(name) == 100
+        opener.kill()
+
+
+def opened(opener: subprocess.Popen[bytes]) -> str:
+    """Have a process open a file; what it says."""
+    assert opener.stdin is not None
+    assert opener.stdout is not None
+    opener.stdin.write(b"\n")
+    opener.stdin.flush()
+    return opener.stdout.readline().decode()
 
 
 def listening(port: int) -> bool:

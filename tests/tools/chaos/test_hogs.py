@@ -26,7 +26,7 @@ from tests.integration.real_servers import wait_until
 
 Resource = Literal["cpu", "memory", "descriptors", "disk"]
 MIB = 1024 * 1024
-TTL_S = 20.0
+TTL_S = 120.0
 
 
 @pytest.fixture
