@@ -38,6 +38,7 @@ _REFUSED = {
     "dry": "`dry` is not read here, and without it the faults are real; take it out and use --dry-run",
     "ref": "a reference is not followed here; write the activity out",
 }
+REFUSED_KEYS = frozenset(_REFUSED)
 _ALWAYS = {"rollbacks": {"strategy": "always"}}
 Item = TypeVar("Item")
 

@@ -24,6 +24,7 @@ _UNSUPPORTED = {
     "verify_tls": "certificates are always checked here",
     "max_retries": "a request is sent once here; repeat it by the probe's own means",
 }
+REFUSED_KEYS = frozenset(_UNSUPPORTED)
 
 
 class Place(msgspec.Struct, frozen=True):
