@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -26,6 +27,7 @@ import httpx
 
 from sprint.core.chaos.faults import (
     BreakerOrder,
+    DescriptorLimit,
     DevnetFault,
     Fault,
     Freeze,
@@ -58,7 +60,7 @@ def has_nft() -> bool:
 
 KINDS = (
     *("toxic", "breaker", "pause", "detour", "freeze", "kill", "devnet"),
-    *("cpu", "memory", "descriptors", "disk"),
+    *("cpu", "memory", "descriptors", "disk", "limit"),
     *(("packets",) if has_nft() else ()),
 )
 
@@ -93,6 +95,7 @@ class ChaosScene:
         self._relay = enter(RelayProcess(self._folder, *words, "--data-dir", str(self._folder / "data")))
         self.admin_url = str(self._relay.serving.admin)
         self._sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
+        self._descriptors = resource.prlimit(self._sleeper.pid, resource.RLIMIT_NOFILE)[0]
         self._ends.callback(self._sleeper.wait, WAIT_S)
         self._ends.callback(self._sleeper.kill)
         (self._port,) = free_ports(1)
@@ -110,6 +113,7 @@ class ChaosScene:
             "detour": lambda: SourceDetour(self.admin_url, CHAIN, "alice", "alice-chaos", detour),
             "freeze": lambda: Freeze(name_of(self._sleeper.pid)),
             "kill": self._kill,
+            "limit": lambda: DescriptorLimit(name_of(self._sleeper.pid), 8, self._descriptors),
             "devnet": lambda: DevnetFault(self._devnet_url, CHAIN, "stall", 1),
             "cpu": lambda: Hog("cpu", 0.1),
             "memory": lambda: Hog("memory", 4.0),
@@ -156,6 +160,8 @@ class ChaosScene:
         found += self._left_on_relay()
         state = (PROC / str(self._sleeper.pid) / "stat").read_text().rpartition(")")[2].split()[0]
         found += [f"the sleeper's state is {state}"] if state == "T" else []
+        limit = resource.prlimit(self._sleeper.pid, resource.RLIMIT_NOFILE)[0]
+        found += [f"the sleeper may open {limit}"] if limit != self._descriptors else []
         found += [self._listening()] if kind == "kill" else []
         node = self._asked(self._devnet_url, f"/api/devnet/{CHAIN}") or {}
         found += [f"devnet: {each}" for each in node["faults"]]

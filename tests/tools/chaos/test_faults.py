@@ -17,6 +17,7 @@ from sprint.core.chaos.undo import StartProcess
 from sprint.core.errors import ConfigError, FaultError
 from sprint.tools.chaos import processes, undoing
 from sprint.tools.chaos.faults import FaultKeeper
+from sprint.tools.chaos.journal_file import JournalFile
 from sprint.tools.chaos.processes import lives, name_of, state_of
 from tests.integration.fault_proxy_process import NAME, FaultProxyProcess
 from tests.integration.real_servers import wait_until
@@ -177,3 +178,24 @@ def test_a_hog_holds_what_it_is_for_until_it_is_ended(
     assert lives(hog)
     faults.undo(number)
     assert not lives(hog)
+
+
+LOOSE = """
+import sys
+from sprint.core.chaos.faults import Hog
+from sprint.tools.chaos.faults import keeper_of_this_process
+keeper_of_this_process().inject(Hog("memory", 1.0), "memory", "here", "1 MiB")
+assert keeper_of_this_process() is keeper_of_this_process()
+sys.exit(3)
+"""
+
+
+def test_what_somebody_elses_runner_left_on_comes_off_as_its_process_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPRINT_CHAOS_JOURNAL", str(tmp_path))
+    assert subprocess.run([sys.executable, "-c", LOOSE], check=False, timeout=60).returncode == 3
+    (path,) = tmp_path.iterdir()
+    with JournalFile(path) as journal:
+        known = journal.read()
+    assert (known.ended, known.undone[1].by) == (True, "tool")
