@@ -29,7 +29,10 @@ def test_the_map_and_a_sample_of_a_relay_are_what_it_is(tmp_path: Path) -> None:
     with DevnetProcess(CHAIN, beside=True) as devnet:
         sources = (f"alice@{devnet.source_url}?provider=rack", f"bob@{devnet.url_of('rpc', 'rpc_port')}")
         arguments = [part for source in sources for part in ("--source", source)]
-        with RelayProcess(tmp_path, *arguments) as relay, RelayAdmin(str(relay.serving.admin)) as admin:
+        with (
+            RelayProcess(tmp_path, *arguments, "--data-dir", str(tmp_path / "data")) as relay,
+            RelayAdmin(str(relay.serving.admin)) as admin,
+        ):
             wait_until(lambda: all(each.usable for each in admin.map().sources), "both are usable")
             with Listener(relay.url):
                 wait_until(lambda: admin.map().tiers[0].subscribers == 1, "one follows")
@@ -52,7 +55,8 @@ def test_the_map_and_a_sample_of_a_relay_are_what_it_is(tmp_path: Path) -> None:
                 RelayAdmin(relay.url).map()
             with pytest.raises(AdminFailed, match=r"has no /api/health, so it is the metrics' port"):
                 RelayAdmin(str(relay.serving.metrics)).map()
-        assert not admin.sample(3.0).answered
+        with RelayAdmin(admin.url) as after:
+            assert not after.sample(3.0).answered
 
 
 def test_a_place_where_nobody_listens_is_told_as_that() -> None:
