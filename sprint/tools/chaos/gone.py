@@ -20,11 +20,12 @@ from sprint.core.chaos.undo import (
     RemoveSource,
     RemoveTable,
     RemoveToxic,
+    RestoreDescriptorLimit,
     ResumeSource,
     StartProcess,
     Undo,
 )
-from sprint.tools.chaos.processes import STOPPED, lives, state_of
+from sprint.tools.chaos.processes import STOPPED, descriptor_limit, lives, state_of
 from sprint.tools.chaos.undoing import COMMAND_TIMEOUT_S, FORCED, NOT_FOUND, asked, encoded, listens
 
 # What was found: whether the fault is off, and in words.
@@ -94,6 +95,11 @@ def _ended(one: EndProcess) -> Found:
     return not there, f"process {one.process.pid} {'runs still' if there else 'is gone'}"
 
 
+def _limit(one: RestoreDescriptorLimit) -> Found:
+    now = descriptor_limit(one.process)
+    return now != one.limit, f"process {one.process.pid} {'is gone' if now is None else f'may open {now}'}"
+
+
 def _file(one: RemoveFile) -> Found:
     there = Path(one.path).exists()
     return not there, f"file {one.path} is {'there still' if there else 'gone'}"
@@ -122,6 +128,7 @@ _LOOKS: dict[type[Any], Callable[[Any], Found]] = {
     RemoveSource: _added_source,
     ContinueProcess: _stopped,
     EndProcess: _ended,
+    RestoreDescriptorLimit: _limit,
     RemoveFile: _file,
     RemoveTable: _table,
     StartProcess: _started,
