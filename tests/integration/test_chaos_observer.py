@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from sprint.core.chaos.observation import Observed, Phases
-from sprint.core.chaos.stream_check import Truth
+from sprint.core.chaos.stream_check import StreamVerdict, Truth
 from sprint.core.errors import ConfigError
 from sprint.tools.chaos import observer as observer_module
 from sprint.tools.chaos.observer import Observer
@@ -122,6 +122,23 @@ def test_the_subscriber_comes_back_by_its_cursor_when_the_relay_was_killed(
     assert caught_up == [True, True]
     assert len(seen.subscriber_losses) == 1
     assert not seen.subscriber_losses[0].final
+
+
+def test_a_quiet_chain_is_caught_up_and_what_the_relay_has_and_did_not_give_is_lost(
+    tmp_path: Path, devnet: DevnetProcess
+) -> None:
+    async def watched() -> StreamVerdict:
+        with relay_on(tmp_path, devnet) as relay:
+            async with Observer(str(relay.serving.admin), relay.url) as observer:
+                await observer.ready()
+                assert await observer.caught_up({CHAIN: devnet.height}, SOON_S)
+                assert observer.stream.verdict().whole
+                assert not await observer.caught_up({CHAIN: devnet.height + 2}, 0.1)
+                return observer.stream.verdict()
+
+    verdict = run(watched)
+    assert (verdict.lost, verdict.whole) == (2, False)
+    assert "did not come, though the relay has them" in verdict.findings[0].text
 
 
 def test_what_is_no_relay_is_told_by_what_did_not_begin() -> None:

@@ -90,6 +90,13 @@ class StreamCheck:
             if len(self.findings) < FINDINGS_MAX:
                 self.findings.append(Finding(event.at_s, event.chain, kind, text))
 
+    def fell_behind(self, at_s: float, chain: str, given: int, height: int) -> None:
+        """Take down that blocks up to `height` should have come, and those above `given` did not."""
+        self._counts["lost"] += height - given
+        if len(self.findings) < FINDINGS_MAX:
+            text = f"heights {given + 1} to {height} did not come, though the relay has them"
+            self.findings.append(Finding(at_s, chain, "lost", text))
+
     def heads(self) -> dict[str, int]:
         """Return the height of each chain's newest block; a chain without one is left out."""
         return {

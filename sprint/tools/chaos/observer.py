@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Self, TypeVar
@@ -116,7 +116,8 @@ class Observer:
         self._sampled = asyncio.Event()
         self._watching = asyncio.Event()
         self._moved = asyncio.Event()
-        self._lost = False
+        self._lost = self._placed = False
+        self._begin_heights: dict[str, int] = {}
         self._stream: AsyncEventStream | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._http = httpx.AsyncClient(timeout=ANSWER_TIMEOUT_S, trust_env=False)
@@ -156,14 +157,29 @@ class Observer:
             ) from error
 
     async def caught_up(self, heights: dict[str, int], timeout_s: float) -> bool:
-        """Wait until the subscriber has been given blocks up to these heights; False where it was not."""
+        """Wait until the subscriber has been given blocks up to these heights.
+
+        False where it was not: then the stream's check has what is behind as lost.
+        """
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                while any(self.stream.heads().get(chain, -1) < height for chain, height in heights.items()):
+                while self._behind(heights):
                     self._moved.clear()
                     await self._moved.wait()
                 return True
+        for chain, (given, height) in self._behind(heights).items():
+            self.stream.fell_behind(self.now_s, chain, given, height)
         return False
+
+    def _behind(self, heights: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+        """Return of each chain that is behind the height given and the one that should be."""
+        # A chain that was quiet since the subscription stands where it stood then.
+        given = self._begin_heights | self.stream.heads()
+        return {
+            chain: (given[chain], height)
+            for chain, height in heights.items()
+            if chain in given and given[chain] < height
+        }
 
     def observed(self, phases: Phases) -> Observed:
         """Return all that was seen so far."""
@@ -184,10 +200,18 @@ class Observer:
             self._keep(sample)
             if sample.answered:
                 self._sampled.set()
-            if self._stream is not None and self._stream.log_id is not None:
-                self._subscribed.set()
+                self._note_subscribed(sample)
             due = max(due + 1 / SAMPLES_PER_S, self._clock())
             await asyncio.sleep(due - self._clock())
+
+    def _note_subscribed(self, sample: Sample) -> None:
+        """Say that the subscriber has begun, and where: by the first sample that was begun after it had."""
+        if self._stream is None or self._stream.log_id is None or self._subscribed.is_set():
+            return
+        if self._placed:
+            self._begin_heights = dict(sample.heights)
+            self._subscribed.set()
+        self._placed = True
 
     async def _one_sample(self) -> Sample:
         at_s = self.now_s
