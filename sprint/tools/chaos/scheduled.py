@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from sprint.core.chaos.schedule import Draw, Schedule
+from sprint.tools.chaos.local_zone import local_now
 
 # A clock that is set while we wait is noticed within this time.
 LOOK_EVERY_S = 30.0
@@ -21,7 +22,7 @@ Tell = Callable[[str, str], None]
 class Chance(NamedTuple):
     """What a schedule stands on: the time, in the zone that cron expressions mean, and a draw."""
 
-    now: Callable[[], datetime] = lambda: datetime.now().astimezone()
+    now: Callable[[], datetime] = local_now
     draw: Draw = random.random
 
 
