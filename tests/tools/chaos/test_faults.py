@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from sprint.core.chaos.faults import DescriptorLimit, Freeze, Hog, Kill, Toxic
-from sprint.core.chaos.undo import StartProcess
+from sprint.core.chaos.journal import read_journal
+from sprint.core.chaos.undo import RemoveToxic, StartProcess
 from sprint.core.errors import ConfigError, FaultError
 from sprint.tools.chaos import processes, undoing
 from sprint.tools.chaos.faults import FaultKeeper
 from sprint.tools.chaos.journal_file import JournalFile
 from sprint.tools.chaos.processes import lives, name_of, state_of
+from sprint.tools.chaos.rollback import rollback
 from tests.integration.fault_proxy_process import NAME, FaultProxyProcess
 from tests.integration.real_servers import wait_until
 
 WAIT_S = 10.0
+FAULTS_AT_ONCE = 12
 OPENER = """
 import sys
 for line in sys.stdin:
@@ -74,6 +79,45 @@ def test_a_toxic_is_on_from_inject_to_undo_and_the_journal_tells_it(
     faults.close()
     known = faults.journal.read()
     assert (known.ended, known.undone[number].by, known.undone[number].says) == (True, "tool", "")
+
+
+def test_what_takes_a_fault_off_is_on_the_disk_before_it_is_on(
+    faults: FaultKeeper, proxy: FaultProxyProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_disk: list[bytes] = []
+    on: list[list[str]] = []
+
+    def injecting(*_: object) -> None:
+        on_disk.append(faults.journal.path.read_bytes())
+        on.append(toxics(proxy))
+        raise FaultError("not put on")
+
+    monkeypatch.setattr("sprint.tools.chaos.faults.inject", injecting)
+    with pytest.raises(FaultError, match="not put on"):
+        faults.inject(latency(proxy), "latency", "node", "200 ms")
+    (planned,) = read_journal(on_disk[0]).open()
+    assert planned.undo == (RemoveToxic(proxy.control_url, NAME, f"chaos-{faults.run}-1"),)
+    assert on == [[]]
+    assert faults.on() == []
+
+
+def test_three_who_take_all_off_at_once_do_each_once(
+    tmp_path: Path, proxy: FaultProxyProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sprint.tools.chaos.rollback.HALT_WAIT_S_MAX", 0.0)
+    faults = FaultKeeper(tmp_path)
+    for _ in range(FAULTS_AT_ONCE):
+        faults.inject(latency(proxy), "latency", "node", "200 ms")
+    with ThreadPoolExecutor(2) as pool:
+        rolled_back = pool.submit(rollback, tmp_path, halt=True)
+        os.kill(faults.keeper_pid, signal.SIGTERM)
+        assert pool.submit(faults.undo_all).result(WAIT_S) == []
+        assert rolled_back.result(WAIT_S)[0].remains == ()
+    assert toxics(proxy) == []
+    assert faults.close() == []
+    content = faults.journal.path.read_bytes()
+    assert content.count(b'"type":"undone"') == FAULTS_AT_ONCE
+    assert content.count(b'"type":"ended"') == 1
 
 
 def test_the_keeper_takes_a_fault_off_when_its_time_is_over(
