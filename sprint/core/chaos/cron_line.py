@@ -37,7 +37,9 @@ def next_match(expression: str, now: datetime) -> datetime:
     """
     check_cron(expression)
     for match in _reader(expression, now):
-        return match
+        # In the second of the two hours that a clock shows, a time of the first one is found, and has passed.
+        if match.timestamp() > now.timestamp():
+            return match
     raise ConfigError(f"cron {expression!r}: matches no minute in fifty years")
 
 

@@ -3,14 +3,15 @@
     due = schedule.next(now, last=due, draw=rng.random)
 
 Times are planned ones: where a run took longer than its period, the times that it ran over are left out and
-not made up for, so that runs never overlap nor pile up.
+not made up for, so that runs never overlap nor pile up. All are reckoned in UTC, as two times of one zone
+that sets its clocks are not as far apart as they look, and given in the zone of `now`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -45,10 +46,12 @@ class Periodic(msgspec.Struct, frozen=True, tag="periodic"):
         del draw
         if last is None:
             return now
-        passed = max(math.floor((now - last).total_seconds() / self.every_s), 0)
-        due = last + timedelta(seconds=self.every_s * (passed + 1))
+        passed = max(math.floor((now.timestamp() - last.timestamp()) / self.every_s), 0)
+        due = last.astimezone(UTC) + timedelta(seconds=self.every_s * (passed + 1))
         # The division may round up to what has just passed.
-        return due if due > now else due + timedelta(seconds=self.every_s)
+        if due <= now.astimezone(UTC):
+            due += timedelta(seconds=self.every_s)
+        return due.astimezone(now.tzinfo)
 
 
 class Random(msgspec.Struct, frozen=True, tag="random"):
@@ -62,8 +65,9 @@ class Random(msgspec.Struct, frozen=True, tag="random"):
     def next(self, now: datetime, last: datetime | None, draw: Draw) -> datetime | None:
         """Return when the next run is due: after `last`, or after `now` where that has passed."""
         wait_s = min(-math.log(1.0 - draw()), RANDOM_FACTOR_MAX) * self.mean_s
-        due = (last or now) + timedelta(seconds=max(wait_s, PERIOD_S_MIN))
-        return due if due > now else now + timedelta(seconds=max(wait_s, PERIOD_S_MIN))
+        wait = timedelta(seconds=max(wait_s, PERIOD_S_MIN))
+        begin, due = now.astimezone(UTC), (last or now).astimezone(UTC) + wait
+        return (due if due > begin else begin + wait).astimezone(now.tzinfo)
 
 
 class Cron(msgspec.Struct, frozen=True, tag="cron"):
@@ -74,7 +78,9 @@ class Cron(msgspec.Struct, frozen=True, tag="cron"):
     def next(self, now: datetime, last: datetime | None, draw: Draw) -> datetime | None:
         """Return the next minute that matches: after `now` and after `last`."""
         del draw
-        return next_match(self.expression, now if last is None else max(now, last))
+        if last is None or last.timestamp() <= now.timestamp():
+            return next_match(self.expression, now)
+        return next_match(self.expression, last.astimezone(now.tzinfo))
 
 
 Schedule = Immediate | Periodic | Random | Cron

@@ -57,7 +57,7 @@ class Scheduled:
             due = self._schedule.next(self._now(), last, self._draw)
             if due is None:
                 return
-            if due > self._now():
+            if due.timestamp() > self._now().timestamp():
                 self._tell("waiting", f"the next run is due at {due.isoformat(timespec='seconds')}")
             await self._until(due)
             if self._stopped.is_set():
@@ -68,7 +68,8 @@ class Scheduled:
 
     async def _until(self, due: datetime) -> None:
         while not self._stopped.is_set():
-            left_s = (due - self._now()).total_seconds()
+            # Not their difference: two times of a zone that sets its clocks are not as far apart as they look.
+            left_s = due.timestamp() - self._now().timestamp()
             if left_s <= 0:
                 return
             with suppress(TimeoutError):

@@ -125,6 +125,11 @@ def test_an_hour_that_comes_twice_runs_a_fixed_hour_once_and_every_hour_twice() 
     ]  # fmt: skip
 
 
+def test_a_fixed_hour_that_has_run_does_not_run_again_in_the_second_of_the_two_hours() -> None:
+    second = datetime(2026, 10, 25, 2, 10, tzinfo=BERLIN, fold=1)
+    assert next_match("30 2 * * *", second) == datetime(2026, 10, 26, 2, 30, tzinfo=BERLIN)
+
+
 @pytest.mark.parametrize(
     ("expression", "error"),
     [

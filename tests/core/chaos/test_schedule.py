@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import random
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from sprint.core.chaos.schedule import Cron, Immediate, Periodic, Random, Schedule, checked
 from sprint.core.errors import ConfigError
 
+BERLIN = ZoneInfo("Europe/Berlin")
 BEGIN = datetime(2026, 3, 1, 11, 59, 30, tzinfo=UTC)
 moments = st.integers(0, 10**15).map(lambda micros: BEGIN + timedelta(microseconds=micros))
 
@@ -78,6 +81,31 @@ def test_cron_runs_each_matching_minute_once_and_leaves_out_what_a_run_took() ->
     ]
     dues = run_through(Cron("*/20 * * * *"), BEGIN, 2, run_s=1_300)
     assert [(each.hour, each.minute) for each in dues] == [(12, 0), (12, 40), (13, 20)]
+
+
+@pytest.mark.parametrize(
+    "night", [datetime(2026, 3, 29, tzinfo=BERLIN), datetime(2026, 10, 25, tzinfo=BERLIN)]
+)
+def test_what_runs_every_ten_minutes_does_so_while_clocks_are_set(night: datetime) -> None:
+    due = last = night
+    for number in range(1, 40):
+        found = Periodic(600).next(due, last, random.Random(0).random)
+        assert found is not None
+        due = last = found
+        assert due.timestamp() == night.timestamp() + 600 * number
+        assert due.tzinfo is BERLIN
+
+
+@pytest.mark.parametrize(
+    "night", [datetime(2026, 3, 29, tzinfo=BERLIN), datetime(2026, 10, 25, tzinfo=BERLIN)]
+)
+def test_what_runs_at_random_waits_as_long_while_clocks_are_set(night: datetime) -> None:
+    due = night
+    for number in range(1, 40):
+        found = Random(600.0).next(due, due, lambda: 0.5)
+        assert found is not None
+        due = found
+        assert due.timestamp() == pytest.approx(night.timestamp() + 600 * math.log(2) * number, abs=0.001)
 
 
 @pytest.mark.parametrize(
