@@ -14,6 +14,9 @@ from sprint.core.chaos.wiring import Wiring, key_of
 # Actions that put nothing on.
 _TAKING_OFF = frozenset({"remove_toxics", "release_breaker", "resume_source", "continue_process", "undo_all"})
 
+# Faults of a devnet node itself, which all see that are connected to it, over whatever protocol.
+_OF_THE_NODE = frozenset({"bad_merkle", "bad_proof", "clock_ahead", "clock_behind"})
+
 
 def aim_of(
     document: Experiment, relay: DependencyMap, wiring: Wiring
@@ -50,6 +53,8 @@ def _targets(activity: Activity, relay: DependencyMap, wiring: Wiring) -> Iterat
     named = str(arguments.get("target", ""))
     if named.removeprefix("source:") in keys:
         yield Target("source", named.removeprefix("source:"))
+        if arguments.get("fault") in _OF_THE_NODE:
+            yield from _by_arguments(arguments, relay, wiring)
     elif named == "relay":
         yield Target("relay")
     elif provider.func == "hog":

@@ -17,7 +17,7 @@ def fault_spans(journal: Journal, began_unix_s: float, predicted: BlastRadius) -
     radius says whom it reaches.
     """
     spans = []
-    for number, injected in sorted(journal.injected.items()):
+    for number in sorted(journal.injected):
         planned, undone = journal.planned[number], journal.undone.get(number)
         sources, breakers = _aimed(planned.target, predicted)
         spans.append(
@@ -27,7 +27,8 @@ def fault_spans(journal: Journal, began_unix_s: float, predicted: BlastRadius) -
                 target=planned.target,
                 says=planned.says,
                 ttl_s=planned.ttl_s,
-                injected_s=injected.at - began_unix_s,
+                # What it does begins before its journal says that it is on: an order opens a breaker at once.
+                injected_s=planned.at - began_unix_s,
                 removed_s=None if undone is None else undone.at - began_unix_s,
                 removed_by="" if undone is None else undone.by,
                 sources=sources,

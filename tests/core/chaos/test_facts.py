@@ -102,6 +102,13 @@ def test_an_opening_without_a_fault_is_false_and_one_upon_a_target_is_not() -> N
     assert facts(Story()).false_opens == ()
 
 
+def test_what_a_breaker_in_shadow_says_is_no_false_opening() -> None:
+    seen = observed(Story(false_opens=2))
+    said = tuple(msgspec.structs.replace(each, shadow=True) for each in seen.transitions)
+    quiet = msgspec.structs.replace(seen, transitions=said)
+    assert facts_of(quiet, [], PREDICTED, stream_of([]), sla_s=5.0).false_opens == ()
+
+
 def test_the_relay_that_gave_no_answer_is_counted() -> None:
     beside = facts(Story(unanswered=6)).contained
     assert beside.answered_share == pytest.approx(0.8, abs=0.01)
@@ -114,15 +121,16 @@ def test_recovery_counts_from_the_end_of_the_fault() -> None:
 
 
 def test_a_journal_says_when_faults_were_on_and_one_that_never_was_is_left_out() -> None:
+    """From when it was planned: an order had opened its breaker before the journal said that it was on."""
     planned = [
-        Planned(n, "freeze", breaker("alice") if n == 1 else "process:7", "it is frozen", 100.0, 30.0, ())
+        Planned(n, "freeze", breaker("alice") if n == 1 else "process:7", "it is frozen", 100.5 + n, 30.0, ())
         for n in (1, 2, 3)
     ]
-    journal = Journal([*planned, Injected(1, 101.0), Injected(2, 102.0), Undone(1, 111.0, "keeper")])
+    journal = Journal([*planned, Injected(1, 101.9), Injected(2, 102.9), Undone(1, 111.0, "keeper")])
     one, two = fault_spans(journal, 100.0, PREDICTED)
-    assert (one.injected_s, one.removed_s, one.removed_by) == (1.0, 11.0, "keeper")
+    assert (one.injected_s, one.removed_s, one.removed_by) == (1.5, 11.0, "keeper")
     assert (one.sources, one.breakers) == ((f"{CHAIN}:alice",), (breaker("alice"),))
-    assert (two.injected_s, two.removed_s, two.sources) == (2.0, None, PREDICTED.sources)
+    assert (two.injected_s, two.removed_s, two.sources) == (2.5, None, PREDICTED.sources)
 
 
 def test_what_opens_before_the_fault_is_not_of_it() -> None:
