@@ -214,3 +214,28 @@ def test_what_is_remembered_is_bounded_and_what_was_forgotten_is_said() -> None:
     verdict = check.verdict([Truth(CHAIN, 1, tuple(f"{n + 1:06x}" for n in range(limit + 2)))])
     assert (verdict.blocks, verdict.missing, verdict.compared) == (limit + 2, 0, limit)
     assert "2 older blocks were forgotten" in verdict.notes[0]
+
+
+def test_a_block_on_another_than_the_one_before_is_found_though_its_height_follows() -> None:
+    verdict = checked([BlockSeen(0.0, CHAIN, 1, "01", "00", 1), BlockSeen(0.0, CHAIN, 2, "02", "ff", 2)])
+    assert (verdict.lost, verdict.findings[0].text) == (
+        1,
+        "the parent of block 02 at height 2 did not come",
+    )
+
+
+def test_more_heights_than_a_gap_told_of_are_found() -> None:
+    events: list[EventSeen] = [
+        BlockSeen(0.0, CHAIN, 1, "01", "00", 1),
+        GapSeen(0.0, CHAIN, 2, 2, 3, "no body"),
+        BlockSeen(0.0, CHAIN, 3, "06", "05", 6),
+    ]
+    assert checked(events).findings[0].text == "after height 3 came 6, with no gap told"
+
+
+def test_a_stream_that_fell_behind_the_relay_has_lost_what_is_between() -> None:
+    check = StreamCheck()
+    check.add(BlockSeen(0.0, CHAIN, 1, "01", "00", 1))
+    check.fell_behind(9.0, CHAIN, 1, 4)
+    verdict = check.verdict()
+    assert (verdict.lost, verdict.whole, verdict.findings[0].at_s) == (3, False, 9.0)
