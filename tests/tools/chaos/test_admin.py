@@ -49,12 +49,13 @@ def test_the_map_and_a_sample_of_a_relay_are_what_it_is(tmp_path: Path) -> None:
             sample = admin.sample(2.5)
             assert (sample.at_s, sample.answered, sample.health) == (2.5, True, "ok")
             assert {each.name: each.state for each in sample.sources} == {"alice": "ready", "bob": "ready"}
-            with pytest.raises(
-                AdminFailed, match=r"has no /api/health, so it is the port of a tier; name the"
-            ):
-                RelayAdmin(relay.url).map()
-            with pytest.raises(AdminFailed, match=r"has no /api/health, so it is the metrics' port"):
-                RelayAdmin(str(relay.serving.metrics)).map()
+            places = (
+                (relay.url, "so it is the port of a tier"),
+                (str(relay.serving.metrics), "so it is the metrics' port"),
+            )
+            for url, said in places:
+                with RelayAdmin(url) as other, pytest.raises(AdminFailed, match=f"no /api/health, {said}"):
+                    other.map()
         with RelayAdmin(admin.url) as after:
             assert not after.sample(3.0).answered
 
