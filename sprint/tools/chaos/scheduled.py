@@ -68,7 +68,7 @@ class Scheduled:
 
     async def _until(self, due: datetime) -> None:
         while not self._stopped.is_set():
-            # Not their difference: two times of a zone that sets its clocks are not as far apart as they look.
+            # Not their difference: two times of a zone that sets its clocks aren't as far apart as they look.
             left_s = due.timestamp() - self._now().timestamp()
             if left_s <= 0:
                 return
