@@ -18,6 +18,7 @@ import sys
 from typing import Any
 
 from sprint.tools.loadtest.descriptors import RESERVED
+from sprint.tools.loadtest.working import SOCKETS_OF_A_RELAY
 from tests.bench.figures import environment
 from tests.bench.rows import skip, tell
 
@@ -35,7 +36,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=90)
     options = parser.parse_args()
     print(environment())
-    missing = raise_limit(options.connections + RESERVED)
+    missing = raise_limit(options.connections + RESERVED + SOCKETS_OF_A_RELAY)
     if missing:
         print(missing)
         for name in ROWS:

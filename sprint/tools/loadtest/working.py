@@ -12,10 +12,13 @@ from sprint.core.faultproxy.toxics import ActiveToxic
 from sprint.tools.loadtest.assignment import HttpWork, ServiceWork, StreamWork
 from sprint.tools.loadtest.chaos_proxy import proxied
 from sprint.tools.loadtest.demo_relay import demo_relay
+from sprint.tools.loadtest.descriptors import sockets_for
 from sprint.tools.loadtest.options import DEMO, LoadOptions
 from sprint.tools.loadtest.reaching import reach
 from sprint.tools.loadtest.relay_profile import ANSWERS, SUBSCRIBE, relay_forms, relay_stream
 from sprint.tools.loadtest.target_url import TargetUrl, parse_url
+
+SOCKETS_OF_A_RELAY = 512  # for its store, its sources and its own ports
 
 Said = Callable[[str], None]
 Work = HttpWork | ServiceWork | StreamWork
@@ -37,6 +40,9 @@ async def prepared(options: LoadOptions, said: Said) -> AsyncIterator[Prepared]:
         return
     async with contextlib.AsyncExitStack() as stack:
         is_demo = options.plan.target == DEMO
+        if is_demo:
+            # The relay has our limit of open files, and keeps some of them for itself.
+            sockets_for((options.connections or options.plan.workers) + SOCKETS_OF_A_RELAY)
         url = parse_url(await stack.enter_async_context(demo_relay()) if is_demo else options.plan.target)
         if is_demo:
             said(f"target: an embedded relay on its devnet, {url.text}; it ends with the run")

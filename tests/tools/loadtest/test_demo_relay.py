@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -79,3 +80,30 @@ def test_a_relay_does_not_outlive_a_load_tester_that_was_killed(tmp_path: Path) 
         os.kill(tester.pid, signal.SIGKILL)
         _, alive = psutil.wait_procs(below, WAIT_S)
         assert alive == []
+
+
+def test_an_embedded_relay_takes_as_many_subscribers_as_are_asked_for(tmp_path: Path) -> None:
+    """It had refused them beyond a thousand, where that was the soft limit of open files."""
+    folder = str(Path(sprint.__file__).parents[1])
+    command = [sys.executable, "-m", "sprint.cli.main", "cb-loadtest", "--target", "demo", "--json"]
+    done = subprocess.run(
+        [
+            "/bin/sh",
+            "-c",
+            'ulimit -Sn 256; exec "$@"',
+            "sh",
+            *command,
+            "--connections",
+            "400",
+            "--duration",
+            "2s",
+        ],
+        capture_output=True,
+        check=True,
+        timeout=2 * WAIT_S,
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PYTHONPATH": folder},
+    )
+    report = json.loads(done.stdout)
+    assert report["errors"] == []
+    assert any("400 of 400 WebSockets were opened" in note for note in report["notes"])
