@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from sprint.tools.loadtest.moments import NS_PER_S
 
-EVENTS_MAX = 16  # at a time: what is due meanwhile is not to wait for more answers than that
+EVENTS_MAX = 8  # at a time: what is due meanwhile is not to wait for more answers than that
 SELECT_DESCRIPTOR_LIMIT = 1_024  # select(2) knows no others
 BLIND_WAIT_S = 0.00005  # where the set can't be waited for by select(2)
 
