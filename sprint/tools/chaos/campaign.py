@@ -31,6 +31,7 @@ from sprint.tools.chaos.experiment_file import load_experiment
 from sprint.tools.chaos.experiment_run import ExperimentRun, RunOptions
 from sprint.tools.chaos.given import ChaosOptions
 from sprint.tools.chaos.judging import not_possible
+from sprint.tools.chaos.led_round import detoured
 from sprint.tools.chaos.opening import opened_subject
 from sprint.tools.chaos.subject import Subject
 
@@ -80,7 +81,7 @@ class Campaign:
         """Run all of them; what was put on has come off when it returns."""
         async with AsyncExitStack() as stack:
             self._tell("opening", self._options.target or "starting a relay on the devnet")
-            subject = await opened_subject(self._options, stack)
+            subject = await opened_subject(self._options, stack, self._names, self._tell)
             for name in self._names:
                 if self._why_stopped:
                     break
@@ -129,7 +130,7 @@ def plan_one(name: str, subject: Subject, options: ChaosOptions, limit: RadiusLi
     if is_file(name):
         document = resolved(load_experiment(Path(name)), os.environ)
     else:
-        document = build(name, relay, subject.wiring, _wishes(options))
+        document = build(name, relay, subject.wiring, _wishes(options, subject))
     targets, unknown = aim_of(document, relay, subject.wiring)
     radius = predicted(relay, targets)
     return Planned(name, document, relay, radius, unknown, exceeds(radius, limit, relay))
@@ -161,11 +162,16 @@ def exit_code_of(results: Sequence[Result], asked: Sequence[str]) -> int:
     return 3 if could_not or not codes or all(codes) else 0
 
 
-def _wishes(options: ChaosOptions) -> Wishes:
+def _wishes(options: ChaosOptions, subject: Subject) -> Wishes:
     figures = {}
     for key, text in options.figures.items():
         try:
             figures[key] = float(text)
         except ValueError:
             raise ConfigError(f"--figure {key}={text}: no number") from None
-    return Wishes(duration_s=options.duration_s, figures=figures, sources=options.sources, seed=options.seed)
+    return Wishes(
+        duration_s=options.duration_s,
+        figures=figures,
+        sources=tuple(detoured(key, subject) for key in options.sources),
+        seed=options.seed,
+    )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 from sprint.core.chaos.topology import DependencyMap
 from sprint.core.chaos.wiring import ProxyInTheWay, Wiring, key_of
@@ -12,16 +13,22 @@ from sprint.core.errors import ConfigError
 from sprint.tools.chaos.admin import RelayAdmin, checked_url
 from sprint.tools.chaos.embedded import HOST, EmbeddedOptions, EmbeddedStack
 from sprint.tools.chaos.given import ChaosOptions
+from sprint.tools.chaos.led_round import AROUND_S, led_round, wanted_detours
 from sprint.tools.chaos.subject import Subject
 
+Tell = Callable[[str, str], None]
 
-async def opened_subject(options: ChaosOptions, stack: AsyncExitStack) -> Callable[[], Subject]:
+
+async def opened_subject(
+    options: ChaosOptions, stack: AsyncExitStack, names: Sequence[str] = (), tell: Tell | None = None
+) -> Callable[[], Subject]:
     """Return what gives the subject as it is at that time: a killed relay has another process after it.
 
-    What was started for it ends with `stack`.
+    Sources are led through fault proxies where the experiments of these names want that. What was started
+    and changed for it ends with `stack`.
     """
     if options.target:
-        subject = await asyncio.to_thread(_users, options)
+        subject = await _users_led_round(options, stack, names, tell or (lambda _phase, _text: None))
         return lambda: subject
     embedded = await asyncio.to_thread(EmbeddedStack, embedded_options(options))
     stack.push_async_callback(asyncio.to_thread, embedded.close)
@@ -48,9 +55,28 @@ def _rpc_url(stack: EmbeddedStack, chain: str) -> str:
     return f"http://{HOST}:{stack.devnets[chain].first_line['nodes'][0]['rpc_port']}"
 
 
-def _users(options: ChaosOptions) -> Subject:
+async def _users_led_round(
+    options: ChaosOptions, stack: AsyncExitStack, names: Sequence[str], tell: Tell
+) -> Subject:
+    relay = await asyncio.to_thread(_map, options)
+    subject = _users(options, relay)
+    keys, lacks = wanted_detours(names, relay, subject, options.sources)
+    for lack in lacks:
+        tell("note", f"no detour for {lack}")
+    if not keys:
+        return subject
+    tell("detour", f"leading {', '.join(keys)} through fault proxies, until the end")
+    folder = Path(options.journal_folder) if options.journal_folder else None
+    lasts_s = len(names) * (options.duration_s + AROUND_S)
+    return await led_round(subject, keys, lasts_s, folder, stack)
+
+
+def _map(options: ChaosOptions) -> DependencyMap:
     with RelayAdmin(options.target, allowed=options.allowed) as admin:
-        relay = admin.map()
+        return admin.map()
+
+
+def _users(options: ChaosOptions, relay: DependencyMap) -> Subject:
     api_url = options.stream or next((tier.url for tier in relay.tiers), "")
     if not api_url:
         raise ConfigError(f"--target {options.target}: it tells of no tier; name one by --stream URL")
