@@ -7,7 +7,9 @@ They put nothing on and change nothing. `api_url` is a tier's port (8080), `admi
 from __future__ import annotations
 
 import contextlib
+import functools
 import socket
+import ssl
 import threading
 import time
 from typing import Any
@@ -119,11 +121,17 @@ def _head(api_url: str, chain: str) -> Any:
 
 def _get(url: str, path: str) -> httpx.Response:
     try:
-        with httpx.Client(timeout=REQUEST_TIMEOUT_S, trust_env=False) as client:
+        with httpx.Client(timeout=REQUEST_TIMEOUT_S, trust_env=False, verify=_certificates()) as client:
             return client.get(url.rstrip("/") + path)
     except httpx.HTTPError as error:
         where = urlsplit(url).netloc or url
         raise UpstreamError(f"{where} gives no answer to {path}: {type(error).__name__}: {error}") from error
+
+
+@functools.cache
+def _certificates() -> ssl.SSLContext:
+    """Return what servers are known by, read once: it takes longer than the request, and some ask often."""
+    return ssl.create_default_context()
 
 
 def _answer(url: str, path: str) -> dict[str, Any]:
