@@ -10,6 +10,7 @@ from typing import TypeVar
 import httpx
 import pytest
 
+from sprint.core.chaos.advice import _MILDER, BACKOFF_BASE_S, FAILURES_TO_OPEN, flattened
 from sprint.core.chaos.observation import Observed, Phases
 from sprint.core.chaos.stream_check import StreamVerdict, Truth
 from sprint.core.errors import ConfigError
@@ -88,6 +89,16 @@ def test_what_is_done_to_a_relay_is_seen_with_the_relays_own_evidence(
     states = {each.state for sample in seen.samples for each in sample.breakers if each.name == BREAKER}
     assert {"closed", "force_open"} <= states
     assert (seen.subscriber_losses, seen.left_out) == ((), {})
+
+
+def test_a_relays_own_figures_are_named_as_advice_names_them(tmp_path: Path, devnet: DevnetProcess) -> None:
+    with relay_on(tmp_path, devnet) as relay:
+        answer = httpx.get(f"{relay.serving.admin}/api/breakers/{BREAKER}/config").raise_for_status()
+    figures = flattened(answer.json()["config"])
+    assert figures["failures_to_open"] == FAILURES_TO_OPEN
+    assert figures["backoff.base_s"] == BACKOFF_BASE_S
+    assert figures["shadow"] is False
+    assert {name for name, _ in _MILDER.values()} <= set(figures)
 
 
 def test_the_subscriber_comes_back_by_its_cursor_when_the_relay_was_killed(

@@ -21,7 +21,7 @@ _STYLE_OF_CELL = {
     "equal": _GOOD,
     "NOT MET": _BAD,
     "STILL ON": _BAD,
-    "DIFFERS": "yellow",
+    "MORE": _BAD,
 }
 # A state as one sign; ASCII, as a terminal may have nothing else.
 SIGNS = {

@@ -20,7 +20,7 @@ _STYLE_OF_CELL = {
     "equal": "good",
     "NOT MET": "bad",
     "STILL ON": "bad",
-    "DIFFERS": "half",
+    "MORE": "bad",
 }
 
 

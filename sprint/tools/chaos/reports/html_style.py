@@ -19,7 +19,6 @@ p { margin: 4px 0; overflow-wrap: anywhere; }
   overflow-wrap: anywhere; }
 .told.bad { border-left-color: var(--bad); }
 td.good { color: var(--good); font-weight: 600; } td.bad { color: var(--bad); font-weight: 600; }
-td.half { color: var(--half); font-weight: 600; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(140px, 1fr)); gap: 10px;
   margin: 18px 0; }
 .tile { background: var(--panel); border-radius: 6px; padding: 10px 14px; }

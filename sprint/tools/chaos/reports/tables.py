@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from sprint.core.chaos.facts import Facts
 from sprint.core.chaos.result import Result
-from sprint.core.chaos.topology import BlastRadius
 from sprint.tools.chaos.reports.figures import NOTHING, seconds_text
 
 ROWS_MAX = 60
@@ -100,24 +99,32 @@ def _faults(result: Result) -> Table:
 def _radius(result: Result) -> Table:
     if result.predicted is None or result.observed is None:
         return Table("Blast radius", (), ())
-    predicted, observed = _radius_cells(result.predicted), _radius_cells(result.observed)
-    rows = [
-        (name, predicted[name], observed[name], "equal" if predicted[name] == observed[name] else "DIFFERS")
-        for name in predicted
-    ]
-    note = f"Allowed at most: {result.radius_allowed}." if result.radius_allowed else ""
+    said, seen = result.predicted, result.observed
+    pairs = (
+        ("sources", said.sources, seen.sources),
+        ("breakers", said.breakers, seen.breakers),
+        ("chains with fewer sources", said.chains_weakened, seen.chains_weakened),
+        ("chains without one", said.chains_cut, seen.chains_cut),
+        ("tiers", said.tiers, seen.tiers),
+    )
+    rows = [(name, _names(one), _names(other), _beside(one, other)) for name, one, other in pairs]
+    # As many names as there are subscribers: they have none of their own.
+    counts = tuple(map(str, range(said.subscribers))), tuple(map(str, range(seen.subscribers)))
+    rows.append(("subscribers", str(said.subscribers), str(seen.subscribers), _beside(*counts)))
+    limit = f" Allowed at most: {result.radius_allowed}." if result.radius_allowed else ""
+    note = f"What a fault reaches need not show it, so less may be seen.{limit}"
     return Table("Blast radius", ("", "predicted", "observed", ""), rows, note)
 
 
-def _radius_cells(radius: BlastRadius) -> dict[str, str]:
-    return {
-        "sources": ", ".join(sorted(radius.sources)) or NOTHING,
-        "breakers": ", ".join(sorted(radius.breakers)) or NOTHING,
-        "chains with fewer sources": ", ".join(sorted(radius.chains_weakened)) or NOTHING,
-        "chains without one": ", ".join(sorted(radius.chains_cut)) or NOTHING,
-        "tiers": ", ".join(sorted(radius.tiers)) or NOTHING,
-        "subscribers": str(radius.subscribers),
-    }
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(sorted(names)) or NOTHING
+
+
+def _beside(said: Sequence[str], seen: Sequence[str]) -> str:
+    """Tell whether what was seen is what was said, less of it, or more than that."""
+    if set(said) == set(seen):
+        return "equal"
+    return "less" if set(seen) < set(said) else "MORE"
 
 
 def _of_facts(facts: Facts) -> list[Table]:

@@ -13,9 +13,9 @@ from sprint.core.chaos.timeline import Lane, Span, Timeline
 from sprint.core.errors import ConfigError
 from sprint.tools.chaos.reports import FORMATS, file_of
 from sprint.tools.chaos.reports.console import SIGNS, lane_text, print_result, text_of
-from sprint.tools.chaos.reports.tables import ROWS_MAX
+from sprint.tools.chaos.reports.tables import ROWS_MAX, tables_of
 from tests.core.chaos.results import result
-from tests.core.chaos.run_stories import Story
+from tests.core.chaos.run_stories import PREDICTED, Story
 
 WORST = Story(
     closes_s=None, steady_s=None, false_opens=2, bystanders_lost=2, blocks_lost=1, subscriber_losses=2
@@ -128,6 +128,15 @@ def test_what_is_left_behind_is_told() -> None:
     text = text_of(result(left_behind=("toxic alice-7 at http://127.0.0.1:8474: connection refused",)))
     assert "left behind" in text
     assert "alice-7" in text
+
+
+@pytest.mark.parametrize(
+    ("sources", "word"), [(PREDICTED.sources, "equal"), ((), "less"), ((*PREDICTED.sources, "x:y"), "MORE")]
+)
+def test_a_blast_radius_is_told_beside_what_was_said_of_it(sources: tuple[str, ...], word: str) -> None:
+    seen = msgspec.structs.replace(PREDICTED, sources=sources)
+    (table,) = (each for each in tables_of(result(observed=seen)) if each.title == "Blast radius")
+    assert next(row[-1] for row in table.rows if row[0] == "sources") == word
 
 
 def test_a_lane_shows_what_is_not_well_be_it_ever_so_short() -> None:
