@@ -109,14 +109,18 @@ class EmbeddedStack:
         nodes = self.devnets[chain].first_line["nodes"]
         return [f"http://{HOST}:{node['control_port']}" for node in nodes]
 
+    def node_names(self, chain: str) -> list[str]:
+        """Return the names of a chain's sources over P2P; a name is once in a relay, whatever the chain."""
+        return [self._prefix(chain) + name for name in NODE_NAMES]
+
     def wiring(self) -> Wiring:
         """Return what faults can be put on."""
         controls = {
             f"{chain}:{name}": url
             for chain in self.options.chains
-            for name, url in zip(NODE_NAMES, self.node_controls(chain), strict=True)
+            for name, url in zip(self.node_names(chain), self.node_controls(chain), strict=True)
         }
-        first = {f"{chain}:{OVER_RPC}": self.node_controls(chain)[0] for chain in self.options.chains}
+        first = {self._over_rpc(chain): self.node_controls(chain)[0] for chain in self.options.chains}
         return Wiring(
             proxies={key: ProxyInTheWay(self.control_url, _proxy_name(key)) for key in self._targets},
             devnets=controls | first,
@@ -148,13 +152,20 @@ class EmbeddedStack:
         command += ["--rpc-port", "0", "--control-port", "0"]
         return Child(f"the devnet of {chain}", command, folder=self._folder)
 
+    def _prefix(self, chain: str) -> str:
+        return "" if chain == self.options.chains[0] else f"{chain.partition('-')[0]}-"
+
+    def _over_rpc(self, chain: str) -> str:
+        return f"{chain}:{self._prefix(chain)}{OVER_RPC}"
+
     def _sources(self) -> list[tuple[str, str]]:
         """Return `CHAIN:NAME` and the address of each source's node."""
         found = []
         for chain, devnet in self.devnets.items():
             nodes = devnet.first_line["nodes"]
-            found += [(f"{chain}:{name}", node["port"]) for name, node in zip(NODE_NAMES, nodes, strict=True)]
-            found.append((f"{chain}:{OVER_RPC}", nodes[0]["rpc_port"]))
+            names = self.node_names(chain)
+            found += [(f"{chain}:{name}", node["port"]) for name, node in zip(names, nodes, strict=True)]
+            found.append((self._over_rpc(chain), nodes[0]["rpc_port"]))
         return [(key, f"{HOST}:{port}") for key, port in found]
 
     def _proxy(self) -> Child:
@@ -188,7 +199,8 @@ class EmbeddedStack:
     def _source(self, key: str) -> str:
         """Return what `--source` takes: the proxy's address, and the node as the provider."""
         chain, _, name = key.partition(":")
-        scheme, provider = ("rpc", NODE_NAMES[0]) if name == OVER_RPC else ("p2p", name)
+        over_rpc = key == self._over_rpc(chain)
+        scheme, provider = ("rpc", self.node_names(chain)[0]) if over_rpc else ("p2p", name)
         address = self.proxy.first_line["proxies"][_proxy_name(key)]
         label, _, network = chain.partition("-")
         return f"{name}@{label}:{network}={scheme}://{address}?provider={provider}-node"
