@@ -40,6 +40,8 @@ LATENESS_AT_PER_S = 10_000
 RATE_MAX_PER_S = 100_000  # what may be asked of cb-loadtest
 SHARES_OF_WRK = (0.4, 0.6, 0.75, 0.85, 0.95, 1.05)
 WITHOUT_WRK_PER_S = 80_000
+RISE = 1.1  # from a highest rate that was kept up to the next one
+RUNS_MAX = 12
 ROUNDED_TO_PER_S = 1_000
 LONG_S = 60
 HIGHEST = "load generator, one process, highest rate / wrk"
@@ -116,7 +118,8 @@ def show_ours(found: Ours) -> None:
     show(f"ours {found.asked_per_s:>9,}", found.run)
     print(
         f"{'':14} late p50 {p50_ms:.3f} ms, p99 {p99_ms:.3f} ms; response p50 {response['ms_p50']:.3f} ms, "
-        f"p99 {response['ms_p99']:.3f} ms; recorded by {found.kernels} histograms",
+        f"p99 {response['ms_p99']:.3f} ms; {found.totals['failures']:,} failed, "
+        f"{found.totals['never_sent']:,} never sent; {found.kernels} histograms",
         flush=True,
     )
 
@@ -134,6 +137,12 @@ def measure(url: str, options: argparse.Namespace, beside: list[Peer]) -> None:
     found = []
     for rate_per_s in options.rates or rates_beside(wrk_per_s):
         found.append(ours(url, rate_per_s, options.seconds, options.connections))
+        show_ours(found[-1])
+    while not options.rates and len(found) < RUNS_MAX and found[-1].kept_up:
+        more_per_s = round(found[-1].asked_per_s * RISE / ROUNDED_TO_PER_S) * ROUNDED_TO_PER_S
+        if found[-1].asked_per_s >= RATE_MAX_PER_S:
+            break
+        found.append(ours(url, min(more_per_s, RATE_MAX_PER_S), options.seconds, options.connections))
         show_ours(found[-1])
     held = hold(url, found, options)
     again = run_peer(wrk_peer, options.seconds)
