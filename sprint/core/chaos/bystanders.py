@@ -55,6 +55,7 @@ class Contained(msgspec.Struct, frozen=True, kw_only=True):
     subscriber_losses: tuple[Hit, ...] = ()
     samples: int = 0
     answered_share: float = 1.0
+    relay_aimed_at: bool = False
 
 
 def contained(
@@ -62,7 +63,7 @@ def contained(
 ) -> Contained:
     """Say which bystanders there were, and which of them were hit while a fault was on.
 
-    Where the relay itself is aimed at, that it gives no answer and drops its subscribers is the fault.
+    `relay_aimed_at`: that it gives no answer then, and drops its subscribers, is the fault itself.
     """
     on = [each for each in observed.samples if _within(each.at_s, windows)]
     before = next(
@@ -84,10 +85,11 @@ def contained(
         subscriber_losses=tuple(
             Hit(each.at_s, "subscriber", each.reason)
             for each in observed.subscriber_losses
-            if _within(each.at_s, windows) and not relay_aimed_at
+            if _within(each.at_s, windows)
         ),
         samples=len(on),
-        answered_share=len(answered) / len(on) if on and not relay_aimed_at else 1.0,
+        answered_share=len(answered) / len(on) if on else 1.0,
+        relay_aimed_at=relay_aimed_at,
     )
 
 

@@ -226,7 +226,9 @@ def _sign(sample: Sample, before: Sample | None, fault: FaultSpan) -> str:
             return f"breaker {breaker.name}: {breaker.state}"
         if breaker.name in fault.breakers and breaker.withheld:
             return f"breaker {breaker.name}: withheld"
-    if before is not None and sample.health != before.health and before.health == "ok":
+    # Health is the relay's as a whole: of one fault among several it would say nothing.
+    whole = not fault.sources and not fault.breakers
+    if whole and before is not None and sample.health != before.health and before.health == "ok":
         return f"health: {sample.health}"
     return ""
 

@@ -107,9 +107,11 @@ def _contained(facts: Facts) -> Judged:
         return None, ("no fault was put on",)
     beside, stream = facts.contained, facts.stream
     kept = [_kept(beside.sources, len(beside.sources_hit)), _kept(beside.chains, len(beside.chains_stopped))]
-    kept += [_kept(beside.breakers, len(beside.breakers_hit)), 1 / (1 + len(beside.subscriber_losses))]
-    # A relay that answers late under load loses some of this part; one that never does, all but the rest.
-    value = _mean([*kept, beside.answered_share]) if stream.whole else 0.0
+    kept.append(_kept(beside.breakers, len(beside.breakers_hit)))
+    # A relay that is ended answers nobody for a while: that is the fault, and what it lost is the stream's.
+    if not beside.relay_aimed_at:
+        kept += [1 / (1 + len(beside.subscriber_losses)), beside.answered_share]
+    value = _mean(kept) if stream.whole else 0.0
     return value, (*_said_beside(beside), _said_stream(facts))
 
 
@@ -155,6 +157,8 @@ def _said_beside(beside: Contained) -> tuple[str, ...]:
     ]
     said.append(f"the subscriber lost its connection {len(beside.subscriber_losses)} times")
     said.append(f"{beside.answered_share:.0%} of {beside.samples} samples were answered")
+    if beside.relay_aimed_at:
+        said.append("the relay was the target itself, so neither of these two counts")
     return tuple(said)
 
 

@@ -9,6 +9,7 @@ from sprint.core.chaos.expectation import EXPECTED
 from sprint.core.chaos.facts import facts_of
 from sprint.core.chaos.fault_spans import fault_spans
 from sprint.core.chaos.journal import Injected, Journal, Planned, Undone
+from sprint.core.chaos.score import score_of
 from sprint.core.faultproxy.toxics import Kind
 from tests.core.chaos.run_stories import (
     CHAIN,
@@ -160,7 +161,15 @@ def test_a_relay_that_is_the_target_itself_owes_no_answer_and_no_breaker() -> No
     story = Story(kind="kill", unanswered=9, subscriber_losses=1)
     aimed = msgspec.structs.replace(fault(story), target="relay")
     found = facts_of(observed(story), [aimed], PREDICTED, stream_of(events(story)), sla_s=5.0)
-    assert (found.contained.subscriber_losses, found.contained.answered_share) == ((), 1.0)
+    beside = found.contained
+    assert (beside.relay_aimed_at, len(beside.subscriber_losses), beside.answered_share < 1) == (
+        True,
+        1,
+        True,
+    )
+    contained = next(part for part in score_of(found).parts if part.name == "contained")
+    assert contained.value == 1.0
+    assert "neither of these two counts" in "; ".join(contained.rests_on)
     assert found.faults[0].seen_due_within_s is None
     assert all(each.due_within_s is None for each in found.breakers)
 
@@ -182,3 +191,15 @@ def test_a_fault_at_a_breaker_is_aimed_at_that_alone(target: str, aimed: object)
     journal = Journal([Planned(1, "force_open", target, "", 0.0, 1.0, ()), Injected(1, 0.0)])
     (one,) = fault_spans(journal, 0.0, PREDICTED)
     assert (one.sources, one.breakers) == aimed
+
+
+def test_health_that_fell_for_another_fault_is_no_sign_of_this_one() -> None:
+    story = Story(shows_s=None, opens_s=None, closes_s=None)
+    seen = observed(story)
+    fallen = tuple(
+        msgspec.structs.replace(each, health="degraded" if each.at_s > 12 else "ok") for each in seen.samples
+    )
+    seen = msgspec.structs.replace(seen, samples=fallen)
+    at_machine = msgspec.structs.replace(fault(story), target="machine", sources=(), breakers=())
+    found = facts_of(seen, [fault(story), at_machine], PREDICTED, stream_of([]), sla_s=5.0)
+    assert [each.seen_by for each in found.faults] == ["", "health: degraded"]
