@@ -8,6 +8,8 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
+from statistics import median
 from typing import Any
 
 import httpx
@@ -119,9 +121,13 @@ def test_a_clock_that_is_wrong_is_seen_in_its_blocks_times_alone(fault: Fault, s
 
 def test_nodes_mine_in_turn_at_the_pace_of_one() -> None:
     async def story() -> None:
+        came: list[float] = []
         async with running(interval_s=0.05) as network:
-            await until(lambda: network.nodes[0].ledger(CHAIN).height() >= 12)
+            now = asyncio.get_running_loop().time
+            network.nodes[0].watch_tip(CHAIN, lambda *_: came.append(now()))
+            await until(lambda: len(came) >= 12)
             assert len(set(tips(network))) == 1
+            assert median(later - sooner for sooner, later in pairwise(came)) > 0.02, "not all at once"
             assert {round(node.state(CHAIN).block_interval_ms) for node in network.nodes} == {150}
 
     asyncio.run(story())
