@@ -254,8 +254,9 @@ async def _run_by(schedule: Times, options: ChaosOptions, asked: dict[str, Any])
     import asyncio
     import signal
 
+    from sprint.core.chaos.schedule import seeded_draw
     from sprint.tools.chaos.campaign import Campaign, exit_code_of
-    from sprint.tools.chaos.scheduled import Scheduled
+    from sprint.tools.chaos.scheduled import Chance, Scheduled
 
     codes: list[int] = []
     going_on: list[Campaign] = []
@@ -271,7 +272,8 @@ async def _run_by(schedule: Times, options: ChaosOptions, asked: dict[str, Any])
         _tell_results(results, asked)
         codes.append(exit_code_of(results, options.experiments))
 
-    scheduled = Scheduled(schedule, once, tell, runs_max=asked["runs"])
+    chance = Chance(draw=seeded_draw(options.seed))
+    scheduled = Scheduled(schedule, once, tell, runs_max=asked["runs"], chance=chance)
 
     def stop() -> None:
         tell("stopping", "what is on comes off")

@@ -12,6 +12,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from itertools import count
 
 import msgspec
 
@@ -81,6 +83,17 @@ class Cron(msgspec.Struct, frozen=True, tag="cron"):
         if last is None or last.timestamp() <= now.timestamp():
             return next_match(self.expression, now)
         return next_match(self.expression, last.astimezone(now.tzinfo))
+
+
+def seeded_draw(seed: int) -> Draw:
+    """Return draws that look random, evenly distributed, and are the same for one seed in each process."""
+    numbers = count()
+
+    def draw() -> float:
+        digest = blake2b(f"{seed}:{next(numbers)}".encode(), digest_size=8).digest()
+        return (int.from_bytes(digest, "big") >> 11) / (1 << 53)
+
+    return draw
 
 
 Schedule = Immediate | Periodic | Random | Cron

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sprint.core.chaos.schedule import Cron, Immediate, Periodic, Random, Schedule, checked
+from sprint.core.chaos.schedule import Cron, Immediate, Periodic, Random, Schedule, checked, seeded_draw
 from sprint.core.errors import ConfigError
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -24,7 +24,7 @@ def run_through(
     schedule: Schedule, begin: datetime, hours: float, run_s: float = 0.0, seed: int = 0
 ) -> list[datetime]:
     """Run a schedule on a clock that jumps from one due time to the next, each run taking `run_s`."""
-    draw = random.Random(seed).random
+    draw = seeded_draw(seed)
     now = begin
     last: datetime | None = None
     dues: list[datetime] = []
@@ -66,6 +66,17 @@ def test_random_is_by_its_mean_and_by_its_seed() -> None:
     assert sum(wait < 60.0 for wait in waits) / len(waits) == pytest.approx(0.632, abs=0.02)
     assert dues == run_through(Random(60.0), BEGIN, hours=200, seed=5)
     assert dues != run_through(Random(60.0), BEGIN, hours=200, seed=6)
+
+
+def test_draws_are_even_and_follow_from_the_seed() -> None:
+    draw, again = seeded_draw(3), seeded_draw(3)
+    drawn = [draw() for _ in range(10_000)]
+    assert drawn == [again() for _ in range(10_000)]
+    assert min(drawn) >= 0.0
+    assert max(drawn) < 1.0
+    tenths = [sum(tenth <= 10 * each < tenth + 1 for each in drawn) for tenth in range(10)]
+    # 1,000 are due in each; 150 is five standard deviations.
+    assert all(850 < tenth < 1_150 for tenth in tenths)
 
 
 @given(seed=st.integers(0, 1_000), mean_s=st.floats(1, 1_000), run_s=st.floats(0, 2_000))
