@@ -208,7 +208,7 @@ def main() -> None:
     # A variable of ours that the commands we start don't know would be refused by them.
     long_seconds = int(os.environ.pop("SPRINT_BENCH_S", LONG_S))
     parser = argparse.ArgumentParser(description="Benchmark of the load generator")
-    parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--seconds", type=int, default=8)
     parser.add_argument("--long-seconds", type=int, default=long_seconds)
     parser.add_argument("--rates", type=int, nargs="+", default=[])
     parser.add_argument("--connections", type=int, default=64)
