@@ -5,7 +5,8 @@ are later. A source that stays behind the others is *demoted*: it is asked for n
 until it has kept up again for some heads. It is never shut out for that, so where all are bad all are used.
 
 Lag is measured against the second-highest head where there are three or more sources, so that one which runs
-ahead alone, by mistake or by lying, makes no honest one look late.
+ahead alone, by mistake or by lying, makes no honest one look late. Whom to ask goes by the highest: of
+several that hang at once the second-highest would be one that hangs itself.
 """
 
 from __future__ import annotations
@@ -49,12 +50,14 @@ class _Row:
     __slots__ = (
         "answers",
         "answers_total",
-        "asked_behind",
+        "asked_lacking",
         "behind_since",
         "confirmations",
         "demoted",
         "height",
         "judged_at",
+        "lacks_height",
+        "lacks_since",
         "lag_s",
         "presumed_height",
         "timeouts",
@@ -72,7 +75,9 @@ class _Row:
         self.answers_total = 0
         self.timeouts = 0
         self.behind_since: float | None = None
-        self.asked_behind = False  # whether it was asked since
+        self.lacks_since: float | None = None  # when it did not name a block of
+        self.lacks_height = 0  # this height, which another had named
+        self.asked_lacking = False  # whether it was asked since
         self.judged_at: float | None = None  # when it is next to be seen whether it is too late
         self.demoted = ""
         self.trial_heads = 0
@@ -104,7 +109,7 @@ class SourceBoard:
         row = self._rows.setdefault(source, _Row())
         row.height, row.behind_since, row.judged_at = None, None, None
         row.presumed_height = head_height
-        row.asked_behind = False
+        row.lacks_since = None
         self._ready.add(source)
 
     def lost(self, source: str) -> None:
@@ -159,17 +164,20 @@ class SourceBoard:
         return taken[min(len(taken) - 1, int(len(taken) * _SLOW_PERCENTILE))]
 
     def to_ask(self, now: float) -> list[str]:
-        """Return who has been behind for a while and was not asked since, once each.
+        """Return who has lacked a block for a while that another has, and was not asked since, once each.
 
         It may have missed an announcement, or hang: nobody waits for anything of it, so only asking tells.
         """
+        highest = self._highest()
         asked = []
         for source in sorted(self._ready):
             row = self._rows[source]
-            if row.behind_since is None:
-                row.asked_behind = False
-            elif not row.asked_behind and now >= row.behind_since + BEHIND_BLOCKS_GRACE_S:
-                row.asked_behind = True
+            if highest is None or row.known_height >= highest:
+                row.lacks_since = None
+            elif row.lacks_since is None or row.known_height >= row.lacks_height:
+                row.lacks_since, row.lacks_height, row.asked_lacking = now, highest, False
+            elif not row.asked_lacking and now >= row.lacks_since + BEHIND_BLOCKS_GRACE_S:
+                row.asked_lacking = True
                 asked.append(source)
         return asked
 
@@ -204,9 +212,15 @@ class SourceBoard:
         return told
 
     def next_timer(self) -> float | None:
-        """Return when a source that is behind would be demoted at the earliest; None if none is."""
-        rows = (self._rows[source] for source in self._ready)
-        return min((row.judged_at for row in rows if row.judged_at is not None), default=None)
+        """Return when a source that is behind is to be asked or demoted at the earliest; None if none is."""
+        rows = [self._rows[source] for source in self._ready]
+        due = [row.judged_at for row in rows if row.judged_at is not None]
+        due += [
+            row.lacks_since + BEHIND_BLOCKS_GRACE_S
+            for row in rows
+            if row.lacks_since is not None and not row.asked_lacking
+        ]
+        return min(due, default=None)
 
     def standing(self, source: str) -> Standing | None:
         row = self._rows.get(source)
@@ -245,11 +259,16 @@ class SourceBoard:
             return f"behind the other sources for {for_s:.0f} s, limit {lag_s_max:g} s"
         return ""
 
+    def _highest(self) -> int | None:
+        """Return the highest head of all; None where there is nothing to compare."""
+        heights = [self._rows[source].known_height for source in self._ready]
+        return max(heights) or None if len(heights) >= 2 else None
+
     def _reference(self) -> int | None:
         """Return the head that sources are held against; None where there is nothing to compare."""
-        heights = sorted((self._rows[s].known_height for s in self._ready), reverse=True)
-        if len(heights) < 2 or not heights[0]:
+        if self._highest() is None:
             return None
+        heights = sorted((self._rows[source].known_height for source in self._ready), reverse=True)
         return heights[1] if len(heights) >= _SECOND_HIGHEST_FROM else heights[0]
 
 

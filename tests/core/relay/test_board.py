@@ -177,21 +177,55 @@ def test_a_source_that_is_back_on_a_quiet_chain_is_not_demoted_for_having_nothin
     assert driver.told("source_status") == []
 
 
-def test_one_that_is_behind_for_a_while_is_to_be_asked_once_and_again_when_it_falls_behind_anew() -> None:
+def test_one_that_lacks_a_block_for_a_while_is_to_be_asked_once_and_again_when_it_lacks_another() -> None:
     board = board_of("a", "b")
     board.won("a", 10)
     board.confirmed("b", 10, 0.1)
     board.won("a", 11)
-    board.check(100.0)
+    assert board.to_ask(100.0) == []
+    assert board.next_timer() == 103.0
     assert board.to_ask(102.9) == []
     assert board.to_ask(103.0) == ["b"]
+    assert board.next_timer() is None
     assert board.to_ask(120.0) == []
     board.confirmed("b", 11, 0.1)
-    board.check(121.0)
     assert board.to_ask(121.0) == []
     board.won("a", 12)
-    board.check(122.0)
+    assert board.to_ask(122.0) == []
     assert board.to_ask(125.0) == ["b"]
+
+
+def test_all_of_several_sources_that_hang_at_once_are_asked_though_the_second_highest_hangs_itself() -> None:
+    blocks = Blocks()
+    driver = begun(blocks, None, "alice", "bob", "carol", "dave")
+    (first,) = blocks.mine(1)
+    driver.follow("bob", [first])
+    asked = driver.timer(BEHIND_BLOCKS_GRACE_S).requests
+    assert [request.source for request in asked if request.locator] == ["alice", "carol", "dave"]
+    assert driver.timer(1.0).requests == []
+
+
+def test_who_is_always_one_block_behind_is_asked_only_when_it_stops() -> None:
+    board = board_of("a", "b")
+    for second in range(20):
+        board.won("a", second + 11)
+        board.confirmed("b", second + 10, 0.9)
+        assert board.to_ask(float(second)) == []
+    board.won("a", 31)
+    asked_at = [second for second in range(20, 60) if board.to_ask(float(second)) == ["b"]]
+    assert asked_at == [22]
+
+
+def test_who_runs_ahead_alone_has_the_others_asked_once_and_none_of_them_demoted() -> None:
+    board = board_of("liar", "bob", "carol")
+    for each in ("liar", "bob", "carol"):
+        board.reached(each, 10)
+    board.won("liar", 500)
+    asked = []
+    for second in range(100, 200):
+        assert board.check(float(second)) == []
+        asked += board.to_ask(float(second))
+    assert asked == ["bob", "carol"]
 
 
 def test_a_source_that_says_nothing_while_others_go_on_is_asked_for_headers() -> None:
