@@ -18,10 +18,11 @@ from sprint.tools.loadtest.ready_set import WRITABLE, ReadySet
 # At a time: what is asked for is allocated each time. A record of TLS has no more (RFC 8446, 5.1), so that
 # nothing is left within TLS, of which the system wouldn't tell again.
 READ_SIZE = 16 * 1024
-HEAD_SIZE_MAX = 64 * 1024
+HEAD_SIZE_MAX = 64 * 1024  # of an answer, with those that came before it to say that it will come
 KNOWN_MAX = 64
 _HEAD_END = b"\r\n\r\n"
 _ERROR_FROM = 400
+_STATUS_AT = len(b"HTTP/1.1 ")
 _FINAL = 200  # statuses below it come before the answer itself
 _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
@@ -65,9 +66,9 @@ class HttpConnection:
     """
 
     __slots__ = (
-        "_answers", "_complete", "_error", "_headers_done", "_is_head", "_keeps", "_known", "_learn",
-        "_owner", "_parser", "_receive", "_socket", "_status", "_unsent", "_write", "busy",
-        "closed", "head", "received", "scheduled_ns", "sent_ns",
+        "_answers", "_complete", "_error", "_has_more", "_head_size", "_headers_done", "_is_head",
+        "_keeps", "_known", "_learn", "_owner", "_parser", "_receive", "_socket", "_status", "_unsent",
+        "_write", "busy", "closed", "head", "received", "scheduled_ns", "sent_ns",
     )  # fmt: skip
 
     def __init__(
@@ -88,12 +89,12 @@ class HttpConnection:
         self._known = known.by_size
         self._learn = known.learn
         self._is_head = is_head
-        self._complete = self._headers_done = self._keeps = False
-        self._status = 0
+        self._complete = self._headers_done = self._keeps = self._has_more = False
+        self._status = self._head_size = 0
         self._unsent = b""
         self._error: OSError | None = None
         self.busy = self.closed = False
-        self.head = b""  # what the answer begins with
+        self.head = b""  # of the answer, once its headers are whole; before that what has come of it
         self.received = 0
         self.scheduled_ns = self.sent_ns = 0
         answers.add(opened.fileno(), self._ready)
@@ -187,27 +188,49 @@ class HttpConnection:
 
     def _parse(self, owner: ConnectionOwner, data: bytes, done_ns: int) -> None:
         if not self.received:
-            self._complete = self._headers_done = False
+            self._complete = self._headers_done = self._has_more = False
+            self._head_size = 0
             self.head = b""
         self.received += len(data)
         if not self._headers_done:
             self.head = self.head + data if self.head else data
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            # What follows an answer that is whole doesn't make it less so; nobody asked for another protocol.
+            self._has_more = True
+            if not self._complete:
+                self._end("bad_answer")
+                return
+        if not self._is_head_fit():
             self._end("bad_answer")
-            return
-        if self._complete:
-            is_plain = self._keeps and self._status < _ERROR_FROM and not self._is_head
-            if is_plain and len(data) == self.received:
+        elif self._complete:
+            keeps = self._keeps = self._keeps and not self._has_more
+            if keeps and self._status < _ERROR_FROM and not self._is_head and len(data) == self.received:
                 self._learn(data, self._status)
             self._finish(owner, done_ns)
-        elif not self._headers_done and len(self.head) > HEAD_SIZE_MAX:
-            self._end("bad_answer")
+
+    def _is_head_fit(self) -> bool:
+        """Cut what has come to the answer's own head, once that is whole; False where it is too large."""
+        if not self._headers_done:
+            return len(self.head) <= HEAD_SIZE_MAX
+        if not self._head_size:
+            start, size = head_within(self.head)
+            # Of HEAD all that follows is no answer to it.
+            self._has_more = self._has_more or (self._is_head and self.received > size)
+            self.head, self._head_size = self.head[start:size], size
+        return self._head_size <= HEAD_SIZE_MAX
+
+    def on_message_begin(self) -> None:
+        # Nobody has asked for a second answer: what comes on the connection from here on can't be trusted.
+        self._has_more = self._has_more or self._complete
 
     def on_headers_complete(self) -> None:
+        if self._complete:
+            return
         status = self._parser.get_status_code()
         self._headers_done = status >= _FINAL
+        self._status = status
         if self._is_head and self._headers_done:
             self._end_of(self._parser)
 
@@ -216,6 +239,8 @@ class HttpConnection:
         self._end_of(self._parser)
 
     def _end_of(self, parser: httptools.HttpResponseParser) -> None:
+        if self._complete:
+            return
         self._status = parser.get_status_code()
         self._keeps = parser.should_keep_alive()
         self._complete = self._status >= _FINAL
@@ -224,12 +249,11 @@ class HttpConnection:
         owner = self._owner
         if owner is None:
             return
-        begun = self.received > 0 and self._headers_done
-        ends_by_closing = begun and b"content-length:" not in self.head.lower()
-        if self.busy and error is None and ends_by_closing and b"chunked" not in self.head.lower():
+        has_begun = self.received > 0 and self._headers_done
+        if self.busy and error is None and has_begun and ends_by_closing(self.head):
             # The answer ends where the connection does (RFC 9112, 6.3).
             self.abort()
-            owner.answered(self, self._parser.get_status_code(), clock_ns())
+            owner.answered(self, self._status, clock_ns())
             owner.gone(self)
             return
         self._end("reset" if isinstance(error, ConnectionError) else "closed")
@@ -254,3 +278,24 @@ class HttpConnection:
         if was_busy:
             owner.broken(self, kind)
         owner.gone(self)
+
+
+def head_within(data: bytes) -> tuple[int, int]:
+    """Return where the head of an answer begins and ends, those before it that are not final left out.
+
+    `data` begins with an answer and has all of its head (RFC 9110, 15.2: those below 200 have no body).
+    """
+    start, end = 0, data.find(_HEAD_END)
+    while end >= 0 and data[start + _STATUS_AT : start + _STATUS_AT + 1] == b"1":
+        start = end + len(_HEAD_END)
+        end = data.find(_HEAD_END, start)
+    return start, len(data) if end < 0 else end + len(_HEAD_END)
+
+
+def ends_by_closing(head: bytes) -> bool:
+    """Whether an answer with this head ends where its connection does (RFC 9112, 6.3)."""
+    fields = [line.lower().partition(b":") for line in head.split(b"\r\n")[1:]]
+    return not any(
+        name == b"content-length" or (name == b"transfer-encoding" and b"chunked" in value)
+        for name, _, value in fields
+    )
