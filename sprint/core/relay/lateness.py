@@ -41,9 +41,12 @@ class Lateness:
         return f"Lateness(look_at={self._look_at})"
 
     def asked(self, now: float) -> None:
-        """Note that something was asked; what is looked at already is looked at when that is due."""
-        if self._look_at is None:
-            self._look_at = now + LATE_AFTER_S
+        """Note that something was asked: it is looked at once it may be late, whatever else is owed.
+
+        A call that waits for a block is late only after its wait; another, made meanwhile, is so before it.
+        """
+        look_at = now + LATE_AFTER_S
+        self._look_at = look_at if self._look_at is None else min(self._look_at, look_at)
 
     def next_timer(self) -> float | None:
         """Return when `check` has something to do; None while nothing is owed."""

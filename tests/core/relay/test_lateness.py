@@ -45,6 +45,17 @@ def test_of_several_the_one_that_is_owed_longest_is_told() -> None:
     assert told(lateness, {"ping": 2.0, "getheaders": 0.0}, 4.0) == [Late("getheaders", 4.0)]
 
 
+def test_what_is_asked_beside_a_call_that_may_wait_is_late_in_its_own_time() -> None:
+    lateness = Lateness()
+    lateness.asked(0.0)
+    owed = {"waitforblockheight": 10.0}
+    assert told(lateness, owed, 4.0) == []
+    lateness.asked(4.5)
+    owed["getbestblockhash"] = 4.5
+    found = told(lateness, owed, 16.5)
+    assert [late.why for late in found] == [f"no answer to getbestblockhash for {s} s" for s in (4, 8, 12)]
+
+
 def test_an_answer_that_is_coming_is_not_late_however_slow_it_is() -> None:
     lateness = Lateness()
     lateness.asked(0.0)
