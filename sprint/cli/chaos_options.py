@@ -41,6 +41,13 @@ Devnet = Annotated[
 ]
 RelayPid = Annotated[int | None, typer.Option(metavar="PID", help="The relay's process, for process-kill.")]
 UpstreamPid = Annotated[list[str] | None, typer.Option(metavar="SOURCE=PID", help="A source's process.")]
+DataDir = Annotated[str | None, typer.Option(metavar="DIR", help="Where the relay keeps its log.")]
+Packets = Annotated[
+    bool | None, typer.Option("--packets", help="Drop packets to its sources by nft; wants root.")
+]
+Chain = Annotated[
+    list[str] | None, typer.Option(metavar="CHAIN", help="Of the embedded relay; may be repeated.")
+]
 Tier = Annotated[str | None, typer.Option(help="Of the embedded relay, in any case (turbo).")]
 Breakers = Annotated[str | None, typer.Option(help="Of the embedded relay: on or shadow (on).")]
 Seed = Annotated[int | None, typer.Option(help="Of what is chosen and drawn (0).")]

@@ -57,7 +57,7 @@ def _targets(activity: Activity, relay: DependencyMap, wiring: Wiring) -> Iterat
             yield from _by_arguments(arguments, relay, wiring)
     elif named == "relay":
         yield Target("relay")
-    elif provider.func == "hog":
+    elif named == "machine" or provider.func == "hog":
         yield Target("machine")
     else:
         yield from _by_arguments(arguments, relay, wiring)

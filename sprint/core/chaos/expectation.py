@@ -64,6 +64,7 @@ EXPECTED: dict[str, Expectation] = {
     "hog_memory": _MACHINE,
     "hog_descriptors": _MACHINE,
     "hog_disk": _MACHINE,
+    "limit_descriptors": Expectation(None, None, "what is open stays open, and what is new is refused"),
     # By the admin API.
     "force_open": _ORDERED,
     "force_close": Expectation(ORDER_OPENS_WITHIN_S, None, "an order holds at once, and opens nothing"),

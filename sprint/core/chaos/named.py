@@ -21,7 +21,7 @@ from sprint.core.errors import ConfigError
 
 __all__ = (
     "NAMED", "Figure", "Named", "NotPossible", "ProxyInTheWay", "StartAgain", "Wiring", "Wishes",
-    "build", "near",
+    "build", "checked_figure", "near",
 )  # fmt: skip
 
 PROXY = "a fault proxy in front of the source (a detour is one)"
@@ -48,7 +48,12 @@ class Named(msgspec.Struct, frozen=True):
 
 _CORES = {"cores": Figure("processes that do nothing but compute", 1, 0.1, 256)}
 _MEMORY = {"memory_mib": Figure("MiB that a process takes and touches", 256, 1, 1_048_576)}
-_DESCRIPTORS = {"descriptors": Figure("descriptors that a process holds", 512, 1, 1_048_576)}
+_DESCRIPTORS = {
+    "descriptors": Figure("descriptors that a process holds", 512, 1, 1_048_576),
+    "spare": Figure(
+        "descriptors that the relay may open beyond those it has, where its pid is known", 8, 0, 1e6
+    ),
+}
 _DISK = {"disk_mib": Figure("MiB of a file on the disk of the relay's data", 64, 1, 1_048_576)}
 
 NAMED: dict[str, Named] = {
@@ -145,7 +150,7 @@ def build(name: str, relay: DependencyMap, wiring: Wiring, wishes: Wishes) -> Ex
         raise ConfigError(f"experiment {name!r}: no such name; near it: {near(name, NAMED)}")
     figures = {key: each.default for key, each in named.figures.items()}
     for key, value in wishes.figures.items():
-        figures[key] = _checked(name, named, key, value)
+        figures[key] = checked_figure(name, key, value)
     return named.build(Request(name, named.says, relay, wiring, wishes, figures))
 
 
@@ -154,10 +159,15 @@ def near(name: str, known: dict[str, Named]) -> str:
     return ", ".join(get_close_matches(name, known, n=3) or known)
 
 
-def _checked(name: str, named: Named, key: str, value: float) -> float:
-    figure = named.figures.get(key)
+def checked_figure(name: str, key: str, value: float) -> float:
+    """Return a figure of a named experiment; ConfigError where it has none such, or it can't be that."""
+    figures = NAMED[name].figures
+    figure = figures.get(key)
     if figure is None:
-        raise ConfigError(f"{name}: no figure {key!r}; it has {', '.join(named.figures) or 'none'}")
-    if not figure.least <= value <= figure.most or (key == "skew_s" and int(value) == 0):
-        raise ConfigError(f"{name}: {key} {value:g}; want {figure.least:g} to {figure.most:g}, and not 0")
+        raise ConfigError(f"{name}: no figure {key!r}; it has {', '.join(figures) or 'none'}")
+    # A clock that is not wrong is no fault.
+    is_none = key == "skew_s" and int(value) == 0
+    if is_none or not figure.least <= value <= figure.most:
+        but = ", and not 0" if figure.least < 0 else ""
+        raise ConfigError(f"{name}: {key} {value:g}; want {figure.least:g} to {figure.most:g}{but}")
     return value

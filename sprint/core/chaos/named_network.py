@@ -13,6 +13,7 @@ from sprint.core.chaos.experiment import Activity, Experiment
 from sprint.core.chaos.targets import all_but_one_of_each_chain, one_of_each_chain, proxy_lack
 from sprint.core.chaos.topology import MappedSource
 from sprint.core.chaos.wiring import Request, key_of
+from sprint.core.faultproxy.targets import is_loopback
 
 JITTER_SHARE = 0.2
 
@@ -99,7 +100,7 @@ def cascade(request: Request) -> Experiment:
 
 def _packets_dropped(request: Request) -> Experiment:
     share = request.figures["share"]
-    sources = one_of_each_chain(request, lambda each: "" if each.address else "has no address of its own")
+    sources = one_of_each_chain(request, _lack_of_a_port)
     made = [
         action(
             f"drop packets to {key_of(each)}",
@@ -113,6 +114,12 @@ def _packets_dropped(request: Request) -> Experiment:
     ]
     told = f"{share:.0%} of the packets to {_names(sources)} are dropped by nft on loopback."
     return experiment_of(request, _plan(told, made, sources))
+
+
+def _lack_of_a_port(source: MappedSource) -> str:
+    host, _, port = source.address.rpartition(":")
+    here = is_loopback(host.strip("[]")) and port.isdigit()
+    return "" if here else f"is at {source.address or 'no fixed address'}, and nft drops on loopback alone"
 
 
 def _on_one_each(request: Request, toxic: dict[str, Any], told: str) -> Experiment:

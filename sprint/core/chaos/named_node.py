@@ -102,7 +102,7 @@ def resource_exhaustion_memory(request: Request) -> Experiment:
 
 
 def resource_exhaustion_fds(request: Request) -> Experiment:
-    """Another process takes descriptors."""
+    """Another process takes descriptors, and the relay's own limit is lowered where its process is known."""
     return _hogs(request, ("fds",))
 
 
@@ -211,7 +211,23 @@ def _hogs(request: Request, which: Sequence[str]) -> Experiment:
             )
         )
     says = f"Taken from the machine that the relay shares: {', '.join(told)}."
+    if "fds" in which and request.wiring.relay_pid is not None:
+        # Another process's descriptors take none of the relay's: the machine has many more than both.
+        made.append(_limited(request, request.wiring.relay_pid))
+        says += f" The relay opens {int(request.figures['spare'])} descriptors more at most."
     return experiment_of(request, Plan(says=says, injections=made))
+
+
+def _limited(request: Request, pid: int) -> Activity:
+    spare = int(request.figures["spare"])
+    return action(
+        f"leave the relay {spare} descriptors",
+        "limit_descriptors",
+        pid=pid,
+        spare=spare,
+        ttl_s=ttl_s(request),
+        target="machine",
+    )
 
 
 def _names(sources: Sequence[MappedSource]) -> str:

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from sprint.core.chaos.faults import (
     BreakerOrder,
+    DescriptorLimit,
     DevnetFault,
     Fault,
     Freeze,
@@ -30,7 +31,7 @@ from sprint.core.chaos.faults import (
 from sprint.core.chaos.undo import StartProcess
 from sprint.core.errors import ConfigError
 from sprint.tools.chaos.faults import FaultKeeper, keeper_of_this_process
-from sprint.tools.chaos.processes import name_of
+from sprint.tools.chaos.processes import descriptor_limit, descriptor_limit_leaving, name_of
 
 TTL_S = 60.0
 BURSTS_MAX = 60
@@ -193,6 +194,19 @@ def hog(
         raise ConfigError(f"resource {resource!r}; want cpu, memory, descriptors or disk")
     fault = Hog(resource, amount, folder)
     return _put_on(fault, f"hog_{resource}", target, f"{amount:g} of {resource} taken", ttl_s)
+
+
+def limit_descriptors(pid: int, spare: int = 0, ttl_s: float = TTL_S, target: str = "") -> Told:
+    """Lower a process's limit of descriptors to what it has open and `spare` more."""
+    process = name_of(pid)
+    before, limit = descriptor_limit(process), descriptor_limit_leaving(process, spare)
+    if before is None or limit is None:
+        raise ConfigError(f"process {pid} is gone")
+    if limit >= before:
+        raise ConfigError(f"spare: {spare}; process {pid} has a limit of {before}, which leaves it no more")
+    fault = DescriptorLimit(process, limit, before)
+    says = f"process {pid} opens {spare} descriptors more at most"
+    return _put_on(fault, "limit_descriptors", target or f"process:{pid}", says, ttl_s)
 
 
 def show_devnet_fault(

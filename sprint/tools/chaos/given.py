@@ -32,6 +32,9 @@ class Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     devnet: tuple[str, ...] = ()
     relay_pid: int = 0
     upstream_pid: tuple[str, ...] = ()
+    data_dir: str = ""
+    packets: bool = False
+    chain: tuple[str, ...] = ()
     tier: str = "turbo"
     breakers: str = "on"
     seed: int = 0
@@ -51,7 +54,8 @@ class ChaosOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     `figures` override those of the experiment by name; `proxies`, `devnets` and `pids` say what is already
     between the relay and its upstreams: by source `CHAIN:NAME` the proxy's control URL and name, by chain the
-    control URL, by source the process. `recovery_s_max` None: recovery is measured and not judged.
+    control URL, by source the process; `data_folder` is where the relay keeps its log. `packets`: nft may be
+    used on a user's relay. `chains` are the embedded relay's; none: its own choice.
     """
 
     experiments: tuple[str, ...]
@@ -64,6 +68,9 @@ class ChaosOptions(msgspec.Struct, frozen=True, kw_only=True):
     devnets: dict[str, str]
     relay_pid: int
     upstream_pids: dict[str, int]
+    data_folder: str
+    packets: bool
+    chains: tuple[str, ...]
     tier: str
     breakers: Breakers
     seed: int
@@ -81,6 +88,7 @@ def options_of(given: Given) -> ChaosOptions:
         raise ConfigError(f"--experiment: {len(given.experiment)} of them, limit {EXPERIMENTS_MAX}")
     if not 0 <= given.seed < SEED_LIMIT:
         raise ConfigError(f"--seed {given.seed}: a whole number from 0 to 2^62 - 1")
+    _refuse_what_is_told_of_another(given)
     return ChaosOptions(
         experiments=given.experiment or (EXPERIMENT_DEFAULT,),
         target=_url(given.target, "--target"),
@@ -97,6 +105,9 @@ def options_of(given: Given) -> ChaosOptions:
             source: _pid(text, "--upstream-pid")
             for source, text in _pairs(given.upstream_pid, "--upstream-pid", "bitcoin:alice=4711").items()
         },
+        data_folder=given.data_dir,
+        packets=given.packets,
+        chains=tuple(dict.fromkeys(given.chain)),
         tier=given.tier,
         breakers=_breakers(given.breakers),
         seed=given.seed,
@@ -138,6 +149,17 @@ def _pid(text: str | int, option: str) -> int:
     if pid <= 1:
         raise ConfigError(f"{option} {text}: no process that may be ended; want a pid above 1")
     return pid
+
+
+def _refuse_what_is_told_of_another(given: Given) -> None:
+    """Refuse what is known of the embedded relay, and what is chosen for it where another one is named."""
+    for option, value in (("--data-dir", given.data_dir), ("--packets", given.packets)):
+        if value and not given.target:
+            raise ConfigError(
+                f"{option}: the embedded relay has its own; it is told of one that --target names"
+            )
+    if given.chain and given.target:
+        raise ConfigError("--chain: the relay that --target names has its own; it chooses the embedded one's")
 
 
 def _breakers(text: str) -> Breakers:

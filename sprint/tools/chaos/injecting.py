@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -31,6 +30,7 @@ from sprint.core.chaos.faults import (
 from sprint.core.chaos.undo import ProcessName
 from sprint.core.errors import ConfigError, FaultError
 from sprint.core.faultproxy.targets import is_loopback
+from sprint.tools.chaos.packets import drop_packets, refuse_packet_loss
 from sprint.tools.chaos.processes import (
     STOPPED,
     descriptor_limit,
@@ -40,7 +40,6 @@ from sprint.tools.chaos.processes import (
     state_of,
 )
 from sprint.tools.chaos.undoing import (
-    COMMAND_TIMEOUT_S,
     FORCED,
     Answer,
     asked,
@@ -55,7 +54,6 @@ STOP_WAIT_S_MAX = 5.0
 DETOUR_READY_S_MAX = 15.0
 LOOK_S = 0.05
 ANSWER_SHOWN_MAX = 300
-PORT_MAX = 65_535
 
 
 def refuse(fault: Fault, allowed: Collection[str]) -> None:
@@ -81,7 +79,7 @@ def refuse(fault: Fault, allowed: Collection[str]) -> None:
         case DescriptorLimit():
             _refuse_descriptor_limit(fault)
         case PacketLoss():
-            _refuse_packet_loss(fault)
+            refuse_packet_loss(fault)
         case _:
             pass
 
@@ -122,7 +120,7 @@ def _inject(fault: Fault, names: Names, ttl_s: float) -> None:
             path = f"/api/devnet/{encoded(fault.chain)}/fault"
             _told("POST", fault.control_url, path, {"fault": fault.fault, **amount})
         case PacketLoss():
-            _drop_packets(fault, names.table)
+            drop_packets(fault, names.table)
 
 
 def _told(method: str, url: str, path: str, fields: dict[str, Any]) -> dict[str, Any]:
@@ -221,33 +219,3 @@ def _freeze(process: ProcessName) -> None:
         if state is None or time.monotonic() > deadline:
             raise FaultError(f"process {process.pid} is not stopped {STOP_WAIT_S_MAX:g} s after SIGSTOP")
         time.sleep(LOOK_S)
-
-
-def _refuse_packet_loss(fault: PacketLoss) -> None:
-    if not 0.0 < fault.share <= 1.0:
-        raise ConfigError(f"share: {fault.share:g}; want more than 0 and at most 1")
-    if not 0 < fault.port <= PORT_MAX:
-        raise ConfigError(f"port: {fault.port}; want 1 to {PORT_MAX}")
-    program = shutil.which("nft")
-    if os.geteuid() != 0 or program is None:
-        missing = "root" if program is not None else "the program nft (package nftables) and root"
-        raise ConfigError(f"dropping packets wants {missing}; use loss bursts through a fault proxy instead")
-    if refused := _nft(program, "list", "tables"):
-        raise ConfigError(f"nft is refused here: {refused}; use loss bursts through a fault proxy")
-
-
-def _drop_packets(fault: PacketLoss, table: str) -> None:
-    program = shutil.which("nft") or "nft"
-    share = round(fault.share * 10_000)
-    rule = f'iif "lo" tcp dport {fault.port} numgen random mod 10000 < {share} counter drop'
-    chain = f"chain input {{ type filter hook input priority 0; {rule}; }}"
-    if refused := _nft(program, f"table inet {table} {{ {chain}; }}"):
-        raise FaultError(f"table {table}: {refused}")
-
-
-def _nft(program: str, *words: str) -> str:
-    """Run nft; return what it refused, nothing where it did as told."""
-    done = subprocess.run(
-        [program, *words], capture_output=True, text=True, timeout=COMMAND_TIMEOUT_S, check=False
-    )
-    return done.stderr.strip()[:ANSWER_SHOWN_MAX] or "refused" if done.returncode else ""

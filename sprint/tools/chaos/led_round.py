@@ -48,13 +48,19 @@ def wanted_detours(
 
     `sources` are those that the user chose, else all that can be led are.
     """
-    if not any(name in NAMED and PROXY in NAMED[name].needs for name in names):
+    if not any(_needs_a_proxy(name, subject) for name in names):
         return (), ()
     there = [each for each in relay.sources if key_of(each) not in subject.wiring.proxies]
     meant = [each for each in there if not sources or key_of(each) in sources]
     lacks = {key_of(each): lack_of(each, relay) for each in meant}
     able = tuple(key for key, lack in lacks.items() if not lack)
     return able, tuple(f"{key}: {lack}" for key, lack in lacks.items() if lack)
+
+
+def _needs_a_proxy(name: str, subject: Subject) -> bool:
+    if name == "packet-loss" and subject.wiring.packets:
+        return False
+    return name in NAMED and PROXY in NAMED[name].needs
 
 
 def detoured(key: str, subject: Subject) -> str:

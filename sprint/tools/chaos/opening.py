@@ -7,13 +7,16 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import msgspec
+
 from sprint.core.chaos.topology import DependencyMap
 from sprint.core.chaos.wiring import ProxyInTheWay, Wiring, key_of
 from sprint.core.errors import ConfigError
 from sprint.tools.chaos.admin import RelayAdmin, checked_url
-from sprint.tools.chaos.embedded import HOST, EmbeddedOptions, EmbeddedStack
+from sprint.tools.chaos.embedded import CHAINS, HOST, EmbeddedOptions, EmbeddedStack
 from sprint.tools.chaos.given import ChaosOptions
 from sprint.tools.chaos.led_round import AROUND_S, led_round, wanted_detours
+from sprint.tools.chaos.packets import lack_of_nft
 from sprint.tools.chaos.subject import Subject
 
 Tell = Callable[[str, str], None]
@@ -32,18 +35,25 @@ async def opened_subject(
         return lambda: subject
     embedded = await asyncio.to_thread(EmbeddedStack, embedded_options(options))
     stack.push_async_callback(asyncio.to_thread, embedded.close)
-    return lambda: _embedded(embedded, options)
+    # Its sources are ports of loopback that nobody else uses, so that packets to them may be dropped.
+    packets = not await asyncio.to_thread(lack_of_nft)
+    return lambda: _embedded(embedded, options, packets=packets)
 
 
 def embedded_options(options: ChaosOptions) -> EmbeddedOptions:
-    return EmbeddedOptions(tier=options.tier, shadow=options.breakers == "shadow", seed=str(options.seed))
+    return EmbeddedOptions(
+        chains=options.chains or CHAINS[:1],
+        tier=options.tier,
+        shadow=options.breakers == "shadow",
+        seed=str(options.seed),
+    )
 
 
-def _embedded(stack: EmbeddedStack, options: ChaosOptions) -> Subject:
+def _embedded(stack: EmbeddedStack, options: ChaosOptions, *, packets: bool) -> Subject:
     return Subject(
         admin_url=stack.admin_url,
         api_url=stack.api_url,
-        wiring=stack.wiring(),
+        wiring=msgspec.structs.replace(stack.wiring(), packets=packets),
         embedded=True,
         nodes={chain: _rpc_url(stack, chain) for chain in stack.devnets},
         options={"tier": options.tier, "breakers": options.breakers, "seed": str(options.seed)},
@@ -58,6 +68,8 @@ def _rpc_url(stack: EmbeddedStack, chain: str) -> str:
 async def _users_led_round(
     options: ChaosOptions, stack: AsyncExitStack, names: Sequence[str], tell: Tell
 ) -> Subject:
+    if options.packets and (lack := await asyncio.to_thread(lack_of_nft)):
+        raise ConfigError(f"--packets: {lack}")
     relay = await asyncio.to_thread(_map, options)
     subject = _users(options, relay)
     keys, lacks = wanted_detours(names, relay, subject, options.sources)
@@ -102,8 +114,18 @@ def _wiring(options: ChaosOptions, relay: DependencyMap, api_url: str) -> Wiring
         # Who names the relay's process has somebody who starts it again: we can't.
         relay_supervised=bool(options.relay_pid),
         upstream_pids=options.upstream_pids,
+        packets=options.packets,
+        data_folder=_data_folder(options.data_folder),
         api_url=api_url,
     )
+
+
+def _data_folder(text: str) -> str:
+    """Return the folder's whole path. ConfigError where there is none: it would fill another disk."""
+    folder = Path(text).absolute()
+    if text and not folder.is_dir():
+        raise ConfigError(f"--data-dir {text}: there is no such folder; name the one that the relay has")
+    return str(folder) if text else ""
 
 
 def _proxy(text: str) -> ProxyInTheWay:

@@ -6,6 +6,7 @@ Stands on /proc of Linux; elsewhere the faults that act on processes are refused
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import resource
 import select
@@ -74,6 +75,22 @@ def descriptor_limit(process: ProcessName) -> int | None:
     """Return a process's soft limit of open descriptors; None where it is gone."""
     found = _limits(process)
     return None if found is None else found[0]
+
+
+def descriptor_limit_leaving(process: ProcessName, spare: int) -> int | None:
+    """Return the limit at which a process can open `spare` descriptors more; None where it is gone.
+
+    A limit is on their numbers, and the lowest that is free is given out: those that were closed amid others
+    count as spare. PermissionError where it is not ours.
+    """
+    if not lives(process):
+        return None
+    try:
+        taken = {int(each.name) for each in Path(f"/proc/{process.pid}/fd").iterdir()}
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    free = (number for number in itertools.count() if number not in taken)
+    return next(itertools.islice(free, spare, None))
 
 
 def set_descriptor_limit(process: ProcessName, limit: int) -> bool:

@@ -75,6 +75,9 @@ def test_an_action_of_anothers_making_is_named_and_a_probe_reaches_nobody() -> N
         (action("freeze_process", pid=1, target=f"source:{ONE}"), ("source", ONE)),
         (action("drop_packets", port=4000, share=0.1), ("address", "127.0.0.1:4000")),
         (action("hog", resource="cpu", amount=1), ("machine", "")),
+        (action("limit_descriptors", pid=4711, target="machine"), ("machine", "")),
+        (action("limit_descriptors", pid=4711), ("relay", "")),
+        (action("limit_descriptors", pid=5000), ("source", ONE)),
     ],
 )
 def test_each_action_says_by_its_arguments_what_it_acts_on(told: Activity, target: tuple[str, str]) -> None:

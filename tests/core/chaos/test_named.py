@@ -80,6 +80,22 @@ def test_packets_are_dropped_by_nft_only_where_that_can_be_done() -> None:
     assert "silence" in built("packet-loss").description
 
 
+def test_packets_to_another_machine_are_not_dropped_as_nft_acts_on_loopback_alone() -> None:
+    relay = a_relay()
+    far = tuple(msgspec.structs.replace(each, address="192.0.2.7:9333") for each in relay.sources)
+    wiring = msgspec.structs.replace(all_wired(relay), packets=True)
+    with pytest.raises(NotPossible, match=r"is at 192\.0\.2\.7:9333, and nft drops on loopback alone"):
+        build("packet-loss", msgspec.structs.replace(relay, sources=far), wiring, Wishes())
+
+
+def test_a_relay_whose_process_is_known_is_short_of_descriptors_itself() -> None:
+    hog, limit = injections(built("resource-exhaustion-fds", Wishes(figures={"spare": 3})))
+    assert (arguments_of(hog)["resource"], arguments_of(limit)["pid"]) == ("descriptors", 4711)
+    assert (arguments_of(limit)["spare"], arguments_of(limit)["target"]) == (3, "machine")
+    assert len(injections(built("resource-exhaustion-fds", relay_pid=None))) == 1
+    assert len(injections(built("resource-exhaustion"))) == 4
+
+
 @given(
     seed=st.integers(0, 2**61), name=st.sampled_from(["latency", "errors", "force-open", "upstream-stall"])
 )

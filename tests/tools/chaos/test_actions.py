@@ -143,6 +143,7 @@ def test_undo_all_ends_bursts_that_are_under_way(keeper: StandIn) -> None:
         (lambda: actions.lose_in_bursts(PROXY, "a", share=1.0), "share 1 of"),
         (lambda: actions.kill_process(os.getpid(), {"command": []}), "want command, folder, address"),
         (lambda: actions.freeze_process(1), "never touched"),
+        (lambda: actions.limit_descriptors(os.getpid(), 1 << 30), "which leaves it no more"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_put_on(keeper: StandIn, call: Any, error: str) -> None:
