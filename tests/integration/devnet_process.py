@@ -33,7 +33,7 @@ class DevnetProcess:
         blocks_at_start: int = 3,
         seed: str = "0",
         beside: bool = False,
-        behind_s: float = 0.0,
+        behind_s: int = 0,
         control: bool = False,
     ) -> None:
         self.chain = chain

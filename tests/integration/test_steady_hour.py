@@ -34,7 +34,7 @@ SUBSCRIBERS = 1_000 if SOAK else 100
 BLOCK_INTERVAL_MS = 50.0
 # A chain's time moves by a second in six blocks at least, so at this rate it gains 2.3 s each second on the
 # clock; once two hours ahead no node may mine faster than six a second, which was after 51 minutes.
-CLOCK_BEHIND_S = 86_400.0
+CLOCK_BEHIND_S = 86_400
 READING_INTERVAL_S = 10.0 if SOAK else 2.5
 # What is not of the steady state: the ring of recent events fills, connections get their buffers.
 SETTLE_S = 60.0 if SOAK else 5.0

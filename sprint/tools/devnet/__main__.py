@@ -77,6 +77,7 @@ def _options(arguments: argparse.Namespace, index: int) -> DevnetOptions:
         faults=_seed_of(arguments.seed, index) if arguments.faults else None,
         zmq_ports=ports.get("zmq", {}),
         rpc_ports=ports.get("rpc", {}),
+        clock_behind_s=arguments.behind_s,
     )
 
 
@@ -117,8 +118,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--blocks-at-start", type=int, default=3)
     parser.add_argument(
         "--behind-s",
-        type=float,
-        default=0.0,
+        type=int,
+        default=0,
         help="the node's clock is so late: its chain may be mined fast for longer",
     )
     parser.add_argument("--seed", default="0", help="of blocks and faults")

@@ -32,7 +32,8 @@ class DevnetOptions(msgspec.Struct, frozen=True, kw_only=True):
     clock the first block comes `phase_s` late. `transactions` are made up for each block beside its coinbase.
     `ports` by chain id; a missing one or 0 takes a free port.
     `faults` is a seed: every node then shows faults by itself, by a schedule of its own. A chain id in
-    `zmq_ports` or `rpc_ports` gives its node a ZMQ publisher or a JSON-RPC listener there.
+    `zmq_ports` or `rpc_ports` gives its node a ZMQ publisher or a JSON-RPC listener there. `clock_behind_s`
+    says by how much the wall clock that it is given is late.
     """
 
     block_interval_s: float | None = None
@@ -43,6 +44,7 @@ class DevnetOptions(msgspec.Struct, frozen=True, kw_only=True):
     faults: str | None = None
     zmq_ports: dict[str, int] = {}
     rpc_ports: dict[str, int] = {}
+    clock_behind_s: int = 0
 
 
 class DevnetAddress(NamedTuple):
@@ -243,4 +245,5 @@ def _node_options(chain_id: str, row: _Chain, options: DevnetOptions) -> NodeOpt
         port=options.ports.get(chain_id, 0),
         zmq_port=options.zmq_ports.get(chain_id),
         rpc_port=options.rpc_ports.get(chain_id),
+        clock_behind_s=options.clock_behind_s,
     )

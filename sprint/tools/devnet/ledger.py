@@ -69,12 +69,16 @@ class _Entry(msgspec.Struct, frozen=True, gc=False):
 
 
 class RegtestLedger:
-    """The tree of one network. Hashes are in wire order, raw headers as they stand on the wire."""
+    """The tree of one network. Hashes are in wire order, raw headers as they stand on the wire.
+
+    `ahead_s_max`: so far ahead of the clock that it is given a block's time may be.
+    """
 
     def __init__(self, parameters: NetworkParameters, processor: Processor, rng: RandomBits) -> None:
         if parameters.fixed_bits is None:
             raise ConfigError(f"{parameters.chain_id} has no fixed difficulty; the devnet mines regtest only")
         self.parameters = parameters
+        self.ahead_s_max = AHEAD_S_MAX
         self._processor = processor
         self._rng = rng
         self._bits = parameters.fixed_bits
@@ -134,16 +138,16 @@ class RegtestLedger:
 
         Its time is `timestamp`, or one second over the median of the eleven blocks before it where that is
         later, as a node's own miner does it. `lie` makes a false block of it, which this ledger takes for
-        valid. ConfigError if the tree is full, the parent unknown, that time over AHEAD_S_MAX ahead, or the
-        lie cannot be told here.
+        valid. ConfigError if the tree is full, the parent unknown, that time over `ahead_s_max` ahead, or
+        the lie cannot be told here.
         """
         if len(self._entries) >= BLOCKS_MAX:
             raise ConfigError(f"the devnet holds {len(self._entries)} blocks, limit {BLOCKS_MAX}; restart it")
         below = self._known(self.tip if parent is None else parent)
         time = max(timestamp, self._median_time(below) + 1)
-        if time - timestamp > AHEAD_S_MAX:
+        if time - timestamp > self.ahead_s_max:
             raise ConfigError(
-                f"the next block is {time - timestamp} s ahead of the clock, limit {AHEAD_S_MAX}"
+                f"the next block is {time - timestamp} s ahead of the clock, limit {self.ahead_s_max}"
             )
         recipe = Recipe(
             below.height + 1,

@@ -29,7 +29,7 @@ from sprint.tools.devnet.faults import (
     PlannedFault,
     schedule,
 )
-from sprint.tools.devnet.ledger import AHEAD_S_MAX, RandomBits, RegtestLedger
+from sprint.tools.devnet.ledger import RandomBits, RegtestLedger
 from sprint.tools.devnet.line import LineConditions
 from sprint.tools.devnet.merged_mining import Lie
 from sprint.tools.devnet.node import DevnetNode
@@ -51,7 +51,8 @@ class NodeOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How one node runs.
 
     `block_interval_s` 0 mines only when told; `transactions` are made up for each block. A `port` of 0 takes
-    a free one; a `zmq_port` or `rpc_port` of None opens no such listener.
+    a free one; a `zmq_port` or `rpc_port` of None opens no such listener. `clock_behind_s`: how
+    late its wall clock is, by which blocks may be further ahead of it.
     """
 
     block_interval_s: float
@@ -59,6 +60,7 @@ class NodeOptions(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     zmq_port: int | None
     rpc_port: int | None
+    clock_behind_s: int = 0
 
 
 class ListeningNode:
@@ -90,6 +92,7 @@ class ListeningNode:
         self._stopping = False
         processor = chain.processor(parameters.name)
         self.core = DevnetNode(RegtestLedger(parameters, processor, rng_of(chain_id)), parameters)
+        self.core.ledger.ahead_s_max += options.clock_behind_s
 
     def __repr__(self) -> str:
         return f"ListeningNode({self.core!r}, {len(self.connections)} connections)"
@@ -261,7 +264,7 @@ class ListeningNode:
             while True:
                 due = max(due + interval_s, self._now())
                 await asyncio.sleep(due - self._now())
-                if self.core.ledger.time_ahead_s(self._timestamp()) <= AHEAD_S_MAX:
+                if self.core.ledger.time_ahead_s(self._timestamp()) <= self.core.ledger.ahead_s_max:
                     self.mine(1)
         except SprintError as error:
             chain_id = self.core.parameters.chain_id
