@@ -7,29 +7,25 @@ last stays while it cannot be reached, and is marked as such: a breaker that nob
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any, Literal
 
 import msgspec
 
 from sprint.core.monitor.codec import Delta, Message, Metrics, Snapshot, TransitionTold, row_fields
-from sprint.core.monitor.history import MetricsHistory, TransitionHistory
+from sprint.core.monitor.happened import RECENT_MAX, Happened, Happenings, Key
+from sprint.core.monitor.history import MetricsHistory
 from sprint.core.monitor.rows import BreakerRow, MetricsPoint, TransitionRow
+
+__all__ = ["RECENT_MAX", "Board", "Connection", "Happened", "Key", "RelaySeen"]
 
 RELAYS_MAX = 64
 BREAKERS_MAX = 20_000
-RECENT_MAX = 1_000
 # Between relay and breaker in the key of a history: no name has it.
 _BETWEEN = "\x1f"
 
 Connection = Literal["connecting", "live", "lost"]
-
-
-class Key(NamedTuple):
-    """A breaker of a relay."""
-
-    relay: str
-    breaker: str
 
 
 class RelaySeen(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,13 +40,6 @@ class RelaySeen(msgspec.Struct, frozen=True, kw_only=True):
     sources: dict[str, list[dict[str, Any]]] = {}
 
 
-class Happened(msgspec.Struct, frozen=True):
-    """A transition and whose."""
-
-    relay: str
-    transition: TransitionRow
-
-
 class Board:
     """All of it. `version` rises with each change, so that who draws knows whether there is anything new."""
 
@@ -58,21 +47,29 @@ class Board:
         self.version = 0
         self.relays: dict[str, RelaySeen] = {}
         self.rows: dict[Key, BreakerRow] = {}
-        self.recent: deque[Happened] = deque(maxlen=RECENT_MAX)
         self.left_out = 0
         self._points = MetricsHistory()
-        self._transitions: dict[str, TransitionHistory] = {}
+        self._happenings = Happenings()
 
     def __repr__(self) -> str:
         return f"Board({len(self.relays)} relays, {len(self.rows)} breakers)"
 
+    @property
+    def recent(self) -> deque[Happened]:
+        """The newest transitions of all, the newest last; to be read only."""
+        return self._happenings.recent
+
     def connected(self, relay: RelaySeen) -> None:
         """Take down how a relay is reached; what it said before stays."""
-        self.relays[relay.name] = relay
-        self.version += 1
+        if self.relays.get(relay.name) != relay:
+            self.relays[relay.name] = relay
+            self.version += 1
 
     def told(self, relay: str, message: Message, unix_s: float) -> None:
-        """Take in what a relay says. Rows beyond BREAKERS_MAX are counted in `left_out` and not kept."""
+        """Take in what a relay says, at `unix_s`. Rows beyond BREAKERS_MAX are counted in `left_out`.
+
+        msgspec.ValidationError where a delta makes no whole row.
+        """
         match message:
             case Snapshot():
                 self._only(relay, {row.name for row in message.breakers})
@@ -84,21 +81,29 @@ class Board:
                 self.happened(relay, transition)
             case Metrics(points=points):
                 for name, point in points.items():
-                    self._points.add(_joined(Key(relay, name)), unix_s, point)
+                    if Key(relay, name) in self.rows:
+                        self._points.add(_joined(Key(relay, name)), _unix_s(point.at, unix_s), point)
         self.version += 1
 
-    def happened(self, relay: str, transition: TransitionRow) -> None:
-        """Keep a transition, also one that was read from a history after a connection was lost."""
-        history = self._transitions.setdefault(relay, TransitionHistory())
-        if transition.number > history.number:
-            history.add(transition)
-            self.recent.append(Happened(relay, transition))
-            self.version += 1
+    def happened(self, relay: str, transition: TransitionRow) -> bool:
+        """Keep a transition, also one that was read from a history after a loss. False: it is known."""
+        new = self._happenings.add(relay, transition)
+        self.version += new
+        return new
+
+    def measured(self, key: Key, points: Sequence[MetricsPoint]) -> None:
+        """Put figures that were read from a relay's history among those that are known."""
+        if key not in self.rows:
+            return
+        whole = {point.at: point for point in (*points, *self.points(key))}
+        self._points.forget(_joined(key))
+        for at in sorted(whole):
+            self._points.add(_joined(key), _unix_s(at, 0.0), whole[at])
+        self.version += 1
 
     def transitions(self, key: Key, limit: int = RECENT_MAX) -> list[TransitionRow]:
         """Return a breaker's newest transitions, oldest first."""
-        history = self._transitions.get(key.relay)
-        return [] if history is None else history.rows(key.breaker, limit=limit)
+        return self._happenings.rows(key, limit)
 
     def points(self, key: Key, limit: int = 720) -> list[MetricsPoint]:
         """Return a breaker's newest figures, oldest first."""
@@ -108,7 +113,7 @@ class Board:
         """Forget a relay and all that it said."""
         self._only(relay, set())
         self.relays.pop(relay, None)
-        self._transitions.pop(relay, None)
+        self._happenings.forget(relay)
         self.version += 1
 
     def find(self, breaker: str, relay: str = "") -> list[Key]:
@@ -127,18 +132,32 @@ class Board:
 
     def _lay_over(self, relay: str, delta: Delta) -> None:
         for fields in delta.changed:
-            key = Key(relay, str(fields["name"]))
+            if not isinstance(fields.get("name"), str):
+                raise msgspec.ValidationError("a row of a delta has no name")
+            key = Key(relay, fields["name"])
             known = self.rows.get(key)
             whole = fields if known is None else {**row_fields(known), **fields}
             self._put(key, msgspec.convert(whole, BreakerRow))
         for name in delta.removed:
             self.rows.pop(Key(relay, name), None)
+            self._points.forget(_joined(Key(relay, name)))
+        if delta.removed:
+            self._happenings.forget_gone(iter(self.rows), relay)
 
     def _only(self, relay: str, names: set[str]) -> None:
-        """Forget the breakers of a relay that are not among these, and their figures."""
+        """Forget the breakers of a relay that are not among these, with all that was theirs."""
         self.rows = {key: row for key, row in self.rows.items() if key.relay != relay or key.breaker in names}
-        self._points.keep_only({_joined(key) for key in self.rows} | {_joined(Key(relay, n)) for n in names})
+        self._points.keep_only({_joined(key) for key in self.rows})
+        self._happenings.forget_gone(iter(self.rows), relay)
 
 
 def _joined(key: Key) -> str:
     return f"{key.relay}{_BETWEEN}{key.breaker}"
+
+
+def _unix_s(at: str, otherwise: float) -> float:
+    """Return the seconds since 1970 of what a relay says is a time."""
+    try:
+        return datetime.fromisoformat(at).timestamp()
+    except ValueError:
+        return otherwise

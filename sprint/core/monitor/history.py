@@ -63,6 +63,10 @@ class MetricsHistory:
         first = max(0, len(points) - limit * _WIDTH)
         return [_point(points[at : at + _WIDTH]) for at in range(first, len(points), _WIDTH)]
 
+    def forget(self, breaker: str) -> None:
+        """Forget all of a breaker."""
+        self._points.pop(breaker, None)
+
     def keep_only(self, breakers: Collection[str]) -> None:
         """Forget all that is not of these breakers."""
         self._points = {name: points for name, points in self._points.items() if name in breakers}
