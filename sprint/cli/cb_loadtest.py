@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -29,7 +29,6 @@ from sprint.cli.loadtest_options import (
     Processes,
     Profile,
     Quiet,
-    ReportFormat,
     Rps,
     Scenario,
     Seed,
@@ -45,10 +44,12 @@ from sprint.cli.loadtest_options import (
     WantsReport,
     Workers,
 )
+from sprint.cli.loadtest_reporting import Reporting
 from sprint.cli.loadtest_signals import StopSignals
 from sprint.cli.options import ConfigFile
 
 if TYPE_CHECKING:
+    from sprint.core.loadtest.compare import Comparison
     from sprint.core.loadtest.report import Report
     from sprint.tools.loadtest.options import LoadOptions
 
@@ -123,62 +124,44 @@ def cb_loadtest(
 _OF_THE_REPORT = ("config", "report", "form", "output", "compare", "json_output", "quiet")
 
 
-class Reporting:
-    """Where the report goes and in which form."""
-
-    def __init__(
-        self,
-        form: ReportFormat | None,
-        output: Path | None,
-        compare: Path | None,
-        *,
-        json_output: bool,
-        quiet: bool,
-    ) -> None:
-        self.output = output
-        self.compare = compare
-        self.quiet = quiet
-        by_suffix = output.suffix.lower().lstrip(".") if output is not None else ""
-        known = {each.value for each in ReportFormat}
-        default = by_suffix if by_suffix in known else ReportFormat.CONSOLE.value
-        self.form = form.value if form is not None else default
-        if json_output and output is None:
-            self.form = ReportFormat.JSON.value
-        self.json_too = json_output and output is not None
-        self.said: list[str] = []  # on stderr, while it ran
-
-    def told_already(self, note: str) -> bool:
-        """Whether who reads stdout has read a note on stderr: both lead to one terminal, pipe or file."""
-        return note in self.said and _is_one_file(sys.stdout, sys.stderr)
-
-
 def _run(flags: dict[str, Any], config: Path | None, reporting: Reporting) -> int:
+    with StopSignals() as signals:
+        options = _options(flags, config)
+        earlier = _earlier(reporting.compare)
+        reporting.check()
+        made = _load(options, reporting, signals)
+        return reporting.tell(made, _compared(earlier, made))
+
+
+def _earlier(file: Path | None) -> Report | None:
     from sprint.core.errors import ConfigError
     from sprint.core.loadtest.report import decode_report
-    from sprint.tools.loadtest.given import given_of
 
-    options = _options(given_of(config, flags))
-    earlier = None
-    if reporting.compare is not None:
-        try:
-            earlier = decode_report(reporting.compare.read_bytes(), str(reporting.compare))
-        except OSError as error:
-            raise ConfigError(f"--compare {reporting.compare}: {error.strerror or error}") from error
-    if reporting.output is not None and not reporting.output.parent.is_dir():
-        raise ConfigError(f"--output {reporting.output}: there is no folder {reporting.output.parent}")
-    with StopSignals() as signals:
-        made = _load(options, reporting, signals)
-        return _tell(made, earlier, reporting)
+    if file is None:
+        return None
+    try:
+        return decode_report(file.read_bytes(), str(file))
+    except OSError as error:
+        raise ConfigError(f"--compare {file}: {error.strerror or error}") from error
 
 
-def _options(given: Any) -> LoadOptions:
+def _compared(earlier: Report | None, made: Report) -> Comparison | None:
+    from sprint.core.loadtest.compare import compare
+
+    return None if earlier is None else compare(earlier, made)
+
+
+def _options(flags: dict[str, Any], config: Path | None) -> LoadOptions:
     from sprint.core.relay.tiers import find_tier, parse_tiers
     from sprint.tools.breaker import packaged_policies
-    from sprint.tools.loadtest.given import options_of
+    from sprint.tools.command_file import given_of
+    from sprint.tools.loadtest.given import SECTION, Given, options_of
+    from sprint.tools.loadtest.processors import usable_processors
     from sprint.tools.relay.config_file import packaged_tiers_text
 
+    given = given_of(Given, SECTION, config, flags)
     tier = find_tier(parse_tiers(packaged_tiers_text()), given.tier).name
-    return options_of(given, tier, packaged_policies()[tier], cpus=os.cpu_count() or 1)
+    return options_of(given, tier, packaged_policies()[tier], cpus=usable_processors())
 
 
 def _load(options: LoadOptions, reporting: Reporting, signals: StopSignals) -> Report:
@@ -191,13 +174,8 @@ def _load(options: LoadOptions, reporting: Reporting, signals: StopSignals) -> R
     # What goes wrong is told in the report; parts that log otherwise would write into the live display.
     set_up_logging("text", "error")
 
-    def said(line: str) -> None:
-        if not reporting.quiet:
-            print(line, file=sys.stderr, flush=True)
-            reporting.said.append(line)
-
     async def main() -> Report:
-        test = LoadTest(options, said)
+        test = LoadTest(options, reporting.say)
         loop = asyncio.get_running_loop()
         signals.hand_to(lambda: loop.call_soon_threadsafe(test.stop))
         try:
@@ -212,53 +190,6 @@ def _load(options: LoadOptions, reporting: Reporting, signals: StopSignals) -> R
             signals.shield_the_report()
 
     return run(main())
-
-
-def _tell(made: Report, earlier: Report | None, reporting: Reporting) -> int:
-    from msgspec import structs
-    from rich.console import Console
-
-    from sprint.core.loadtest.compare import compare
-    from sprint.core.loadtest.report import encode_report
-    from sprint.tools.loadtest.reports import CONSOLE, file_of
-    from sprint.tools.loadtest.reports.console import print_report, text_of
-
-    comparison = None if earlier is None else compare(earlier, made)
-    if reporting.output is not None:
-        is_text = reporting.form == CONSOLE
-        _write(
-            reporting.output,
-            text_of(made, comparison).encode() if is_text else file_of(reporting.form, made, comparison),
-        )
-    elif reporting.form != CONSOLE:
-        sys.stdout.buffer.write(file_of(reporting.form, made, comparison))
-    if reporting.json_too:
-        sys.stdout.buffer.write(encode_report(made))
-    elif not reporting.quiet and (reporting.form == CONSOLE or reporting.output is not None):
-        notes = tuple(note for note in made.notes if not reporting.told_already(note))
-        print_report(structs.replace(made, notes=notes), Console(), comparison)
-    return made.exit_code
-
-
-def _write(file: Path, data: bytes) -> None:
-    """Write a file whole or not at all: what stood there stays until the new one is complete."""
-    if file.exists() and not file.is_file():
-        file.write_bytes(data)  # as /dev/stdout, which nothing can take the place of
-        return
-    target = file.resolve()
-    part = target.with_name(f".{target.name}.part-{os.getpid()}")
-    try:
-        part.write_bytes(data)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _is_one_file(one: IO[str], other: IO[str]) -> bool:
-    try:
-        return os.path.sameopenfile(one.fileno(), other.fileno())
-    except (OSError, ValueError):
-        return False  # one of them is no file
 
 
 def run() -> None:

@@ -16,6 +16,8 @@ NOT_MET = 1
 USAGE = 2
 COULD_NOT_RUN = 3
 INTERRUPTED = 130
+# By their descriptors, with how each is opened.
+_STREAMS = {"stdin": "r", "stdout": "w", "stderr": "w"}
 
 
 @contextlib.contextmanager
@@ -47,9 +49,15 @@ def _give_up_stdout() -> None:
 
 
 def open_standard_streams() -> None:
-    """Open what was closed of descriptors 0 to 2, so that no socket and no database takes their place."""
-    for descriptor in range(3):
+    """Open what was closed of descriptors 0 to 2, so that no socket and no database takes their place.
+
+    Python has no stream for one that was closed, where all that prints or asks for a terminal wants one.
+    """
+    for descriptor in range(len(_STREAMS)):
         try:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
+    for descriptor, (name, mode) in enumerate(_STREAMS.items()):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8", closefd=False))

@@ -19,14 +19,16 @@ NUMBERS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopSignals:
-    """While within, a signal is a KeyboardInterrupt until there is a run, and then ends that.
+    """While within, a signal ends the run; one that comes before there is a run is kept for it.
 
-    When the report is being written the first signal is told what it would cost, and the next one is a
+    The one after that is a KeyboardInterrupt: what comes before a run may wait for what never comes. While
+    the report is being written the first signal is told what it would cost, and the next one is a
     KeyboardInterrupt again: whoever reads stdout may have stopped to read.
     """
 
     def __init__(self) -> None:
-        self._take_one: Callable[[], object] = _interrupt
+        self._take_one: Callable[[], object] = self._keep
+        self._has_kept = False
         self._before = [signal.getsignal(number) for number in NUMBERS]
 
     def __enter__(self) -> Self:
@@ -43,6 +45,8 @@ class StopSignals:
     def hand_to(self, stop: Callable[[], object]) -> None:
         """Have signals call this from now on. It is called between two instructions of the main thread."""
         self._take_one = stop
+        if self._has_kept:
+            stop()
 
     def shield_the_report(self) -> None:
         """From now on one signal is only told; the one after it ends the command."""
@@ -50,6 +54,10 @@ class StopSignals:
 
     def _take(self, _number: int, _frame: FrameType | None) -> None:
         self._take_one()
+
+    def _keep(self) -> None:
+        self._has_kept = True
+        self._take_one = _interrupt
 
     def _warn(self) -> None:
         self._take_one = _interrupt

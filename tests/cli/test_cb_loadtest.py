@@ -181,6 +181,48 @@ def test_a_file_gives_options_and_flags_go_over_it(tmp_path: Path) -> None:
     assert report["asked"]["options"]["latency"] == "1-2ms"
 
 
+def test_a_number_in_a_file_is_a_duration_as_a_flag_is(tmp_path: Path) -> None:
+    """`duration = 1` was refused, where `--duration 1` is a second."""
+    (tmp_path / "load.toml").write_text("[loadtest]\nrps = 30\nduration = 1\ntimeout = 0.5\n")
+    done = run("--config", "load.toml", "--json", cwd=tmp_path)
+    asked = json.loads(done.stdout)["asked"]
+    assert (asked["duration_s"], asked["options"]["timeout"]) == (1, "0.5s")
+
+
+def test_a_report_that_cannot_be_written_in_the_end_is_printed(tmp_path: Path) -> None:
+    """It was lost with the run that it was of."""
+    done = run("--duration", "1s", "--rps", "20", "-q", "--output", "/dev/full", cwd=tmp_path)
+    assert done.returncode == 3
+    assert "error: --output /dev/full: " in done.stderr
+    assert "No space left on device" in done.stderr
+    assert "successes" in done.stdout
+
+
+def test_a_report_in_a_form_that_nobody_asked_for_is_told(tmp_path: Path) -> None:
+    """`--output r.htm` was text without a word."""
+    options = ("--duration", "1s", "--rps", "20", "--output")
+    page, other = run(*options, "r.htm", cwd=tmp_path), run(*options, "r.pdf", cwd=tmp_path)
+    assert (tmp_path / "r.htm").read_bytes().startswith(b"<!doctype html>")
+    assert "--output" not in page.stderr
+    assert "--output r.pdf: nothing is known of .pdf, it is written as text; --format says" in other.stderr
+    assert (tmp_path / "r.pdf").read_text().startswith("Load test")
+
+
+def test_the_processors_of_a_report_are_those_that_may_be_used(tmp_path: Path) -> None:
+    """They were all of the machine, where `taskset` had left one."""
+    one = min(os.sched_getaffinity(0))
+    command = ["taskset", "-c", str(one), *COMMAND, "--duration", "1s", "--rps", "20", "--json", "-q"]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        timeout=TIMEOUT_S,
+        check=True,
+        cwd=tmp_path,
+        env=_environment(tmp_path),
+    )
+    assert json.loads(done.stdout)["environment"]["cpus"] == 1
+
+
 def test_an_earlier_report_stands_beside_the_new_one(tmp_path: Path) -> None:
     options = ("--duration", "1s", "--rps", "20")
     run(*options, "-q", "--output", "before.json", cwd=tmp_path)
@@ -226,6 +268,23 @@ WRONG = [
     (("--compare", "absent.json"), "--compare absent.json: No such file"),
     (("--config", "absent.toml"), "--config absent.toml: No such file"),
     (("--output", "absent/r.json"), "there is no folder absent"),
+    (("--output", "."), "--output .: it is a folder; name a file in it"),
+    (("--output", ""), "it is a folder"),
+    (("--output", "/proc/r.json"), "no file can be written in /proc"),
+    (("--stage", "1s:0"), "--stage: each is a pause"),
+    (("--stage", "1s:7", "--rps", "900"), "--rps 900 with --stage: stages have theirs"),
+    (("--stage", "1s:7", "--duration", "9s"), "--duration 9s with --stage: stages have theirs"),
+    (("--stage", "1s:7", "--scenario", "spike"), "--scenario spike with --stage: both are a pattern"),
+    (("--method", "POST"), "--method POST needs a target"),
+    (("--header", "a: b"), "--header a: b needs a target"),
+    (("--data", "x"), "--data x needs a target"),
+    (("--tls-insecure",), "--tls-insecure needs a target"),
+    (("--latency-max", "5", "--target", "http://h"), "--latency-max 5.0 with a --target: it is of the simul"),
+    (("--scenario", "recovery", "--target", "http://h"), "--scenario recovery with a --target: it is how"),
+    (("--scenario", "gradual-failure", "--chaos", "--target", "http://h"), "with a --target: it is how"),
+    (("--failure-rate", "0.1", "--target", "http://h"), "does nothing by itself: --chaos resets that share"),
+    (("--connections", "2", "--target", "ws://h", "--method", "POST"), "--method POST is of requests"),
+    (("--target", "ws://h", "--rps", "5"), "--rps 5 is of requests, and WebSockets are held here"),
 ]
 
 
@@ -244,6 +303,9 @@ def test_wrong_use_exits_with_2_and_says_what_would_be_right(
 
 CONFIGS = [
     ("[loadtest]\nrsp = 3\n", "unknown key loadtest.rsp; did you mean rps?"),
+    ("rps = 3\n", "rps stands outside of [loadtest]; write it under that line"),
+    ("rps = 3\n[loadtest]\nduration = '1s'\n", "rps stands outside of [loadtest]"),
+    ("[relay]\nport = 3\n", "there is no [loadtest] in it; write the options under that line"),
     ("[loadtest]\nrps = 'x'\n", "loadtest: Expected `int`, got `str` - at `$.rps`"),
     ("loadtest = 3\n", "loadtest is not a table"),
     ("[loadtest\n", "not valid TOML"),

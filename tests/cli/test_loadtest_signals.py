@@ -11,18 +11,33 @@ from pathlib import Path
 
 import pytest
 
-from sprint.cli.cb_loadtest import _write
+from sprint.cli.loadtest_reporting import write_whole
 from sprint.cli.loadtest_signals import NUMBERS, StopSignals
+from sprint.core.loadtest.report import encode_report
 from tests.cli.test_cb_loadtest import COMMAND, TIMEOUT_S, _environment
+from tests.core.loadtest.runs import report_of
 
 ASKS_MAX = 100
 ASK_S = 0.2
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-def test_before_there_is_a_run_a_signal_ends_the_command(number: signal.Signals) -> None:
-    with pytest.raises(KeyboardInterrupt), StopSignals():
+def test_a_signal_before_there_is_a_run_ends_it_when_it_comes(number: signal.Signals) -> None:
+    """The first second of a command had ended without a report, and without the file of --output."""
+    stops: list[int] = []
+    with StopSignals() as signals:
         signal.raise_signal(number)
+        signals.hand_to(lambda: stops.append(1))
+    assert len(stops) == 1
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_second_signal_before_there_is_a_run_ends_the_command(number: signal.Signals) -> None:
+    """As one is wanted where what the run begins with never comes, as a file that is a pipe."""
+    with StopSignals():
+        signal.raise_signal(number)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(number)
 
 
 @pytest.mark.parametrize("number", NUMBERS)
@@ -77,12 +92,31 @@ def test_ctrl_c_twice_does_not_cost_the_report_that_is_being_written(tmp_path: P
     assert report["totals"]["duration_s"] < 30
 
 
+def test_ctrl_c_before_the_run_leaves_a_report_of_nothing(tmp_path: Path) -> None:
+    pipe = tmp_path / "earlier.json"
+    os.mkfifo(pipe)  # which holds the command up before its run
+    with subprocess.Popen(
+        [*COMMAND, "--duration", "1h", "--compare", str(pipe), "--output", "report.json", "-q"],
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        env=_environment(tmp_path),
+    ) as process:
+        with pipe.open("wb") as earlier:  # which is when the command has come to it
+            process.send_signal(signal.SIGINT)
+            earlier.write(encode_report(report_of()))
+        _, said = process.communicate(timeout=TIMEOUT_S)
+    assert (process.returncode, said) == (0, b"")
+    report = json.loads((tmp_path / "report.json").read_bytes())
+    assert report["interrupted"]
+    assert report["totals"]["asked"] == 0
+
+
 def test_a_report_that_is_cut_short_leaves_the_one_before_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A signal amid the writing left half a report in the place of a whole one."""
     file = tmp_path / "report.json"
-    _write(file, b"earlier")
+    write_whole(file, b"earlier")
     whole = Path.write_bytes
 
     def half(path: Path, data: bytes) -> int:
@@ -91,7 +125,7 @@ def test_a_report_that_is_cut_short_leaves_the_one_before_it(
 
     monkeypatch.setattr(Path, "write_bytes", half)
     with pytest.raises(KeyboardInterrupt):
-        _write(file, b"later")
+        write_whole(file, b"later")
     assert file.read_bytes() == b"earlier"
     assert list(tmp_path.iterdir()) == [file]
 
@@ -99,6 +133,6 @@ def test_a_report_that_is_cut_short_leaves_the_one_before_it(
 def test_a_report_goes_where_a_link_leads(tmp_path: Path) -> None:
     file, link = tmp_path / "report.json", tmp_path / "newest.json"
     link.symlink_to(file)
-    _write(link, b"one")
+    write_whole(link, b"one")
     assert link.is_symlink()
     assert file.read_bytes() == b"one"

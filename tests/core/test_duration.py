@@ -14,7 +14,16 @@ SECOND_NS = 1_000_000_000
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("300s", 300), ("5m", 300), ("1h30m", 5_400), ("1.5s", 1.5), ("200ms", 0.2), ("7", 7), (" 2s ", 2)],
+    [
+        ("300s", 300),
+        ("5m", 300),
+        ("1h30m", 5_400),
+        ("1.5s", 1.5),
+        ("200ms", 0.2),
+        ("7", 7),
+        (" 2s ", 2),
+        ("1h1s", 3_601),
+    ],
 )
 def test_each_way_of_writing_it_is_read(text: str, seconds: float) -> None:
     assert parse_duration_ns(text) == round(seconds * SECOND_NS)

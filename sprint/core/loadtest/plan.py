@@ -12,6 +12,7 @@ from typing import Literal, get_args
 
 import msgspec
 
+from sprint.core.duration import NUMBER_DIGITS_MAX, SECOND_NS, duration_text, parse_duration_ns
 from sprint.core.errors import ConfigError
 
 Pattern = Literal["sustained", "ramp", "spike", "step"]
@@ -19,16 +20,15 @@ Scenario = Literal["standard", "spike", "gradual-failure", "recovery"]
 PATTERNS: tuple[str, ...] = get_args(Pattern)
 SCENARIOS: tuple[str, ...] = get_args(Scenario)
 
-SECOND_NS = 1_000_000_000
 RATE_PER_S_MIN = 1
 RATE_PER_S_MAX = 100_000
 DURATION_NS_MIN = SECOND_NS
 DURATION_NS_MAX = 24 * 3_600 * SECOND_NS
+RATE_PER_S_DEFAULT = 1_000
 DURATION_DEFAULT_NS = 30 * SECOND_NS
 WORKERS_MAX = 10_000
 PROCESSES_MAX = 64
 STAGES_MAX = 100
-NUMBER_DIGITS_MAX = 12
 
 # Parts of a pattern: share of the duration, and the rate at its beginning and end as a share of the highest.
 _PATTERN_PARTS: dict[str, tuple[tuple[Fraction, Fraction, Fraction], ...]] = {
@@ -41,15 +41,6 @@ _PATTERN_PARTS: dict[str, tuple[tuple[Fraction, Fraction, Fraction], ...]] = {
     ),
     "step": tuple((Fraction(1, 5), Fraction(n, 5), Fraction(n, 5)) for n in range(1, 6)),
 }
-_UNITS_NS = {
-    "h": 3_600 * SECOND_NS,
-    "m": 60 * SECOND_NS,
-    "s": SECOND_NS,
-    "ms": SECOND_NS // 1_000,
-}
-_NUMBER = rf"[0-9]{{1,{NUMBER_DIGITS_MAX}}}(?:\.[0-9]{{1,{NUMBER_DIGITS_MAX}}})?"
-_PART = re.compile(rf"({_NUMBER})(h|ms|m|s)")
-_PLAIN = re.compile(_NUMBER)
 
 
 class Stage(msgspec.Struct, frozen=True):
@@ -74,7 +65,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     target: str = ""
-    rate_per_s: int = 1_000
+    rate_per_s: int = RATE_PER_S_DEFAULT
     duration_ns: int = DURATION_DEFAULT_NS
     pattern: str | None = None
     scenario: str = "standard"
@@ -137,35 +128,12 @@ def make_plan(asked: Asked) -> Plan:
     )
 
 
-def parse_duration_ns(text: str, *, option: str = "--duration") -> int:
-    """Return `300s`, `5m`, `1h30m`, `1.5s`, `200ms` or a plain number of seconds in nanoseconds."""
-    stripped = text.strip()
-    if _PLAIN.fullmatch(stripped):
-        return int(Fraction(stripped) * SECOND_NS)
-    parts = _PART.findall(stripped)
-    units = [unit for _, unit in parts]
-    rising = [unit for unit in _UNITS_NS if unit in units]
-    if not parts or "".join(number + unit for number, unit in parts) != stripped or units != rising:
-        raise ConfigError(f"{option} {text!r}: no duration; write it as 300s, 5m, 1h30m or 200ms")
-    return sum(int(Fraction(number) * _UNITS_NS[unit]) for number, unit in parts)
-
-
 def parse_stage(text: str) -> Stage:
     """Return the stage of `30s:100`: duration and requests a second."""
     duration, colon, rate = text.partition(":")
     if not colon or not re.fullmatch(rf"[0-9]{{1,{NUMBER_DIGITS_MAX}}}", rate.strip()):
         raise ConfigError(f"--stage {text!r}: no stage; write it as DURATION:RPS, for example 30s:100")
     return Stage(parse_duration_ns(duration, option="--stage"), int(rate))
-
-
-def duration_text(duration_ns: int) -> str:
-    """Return a duration as `parse_duration_ns` reads it, to the millisecond."""
-    left, parts = duration_ns, []
-    for unit, unit_ns in _UNITS_NS.items():
-        count, left = divmod(left, unit_ns)
-        if count:
-            parts.append(f"{count}{unit}")
-    return "".join(parts) or "0s"
 
 
 def _pattern(pattern: str | None, scenario: Scenario) -> Pattern:
@@ -196,6 +164,8 @@ def _check_stages(asked: Asked) -> None:
         raise ConfigError(f"--pattern {asked.pattern} with --stage: stages are a pattern, leave one out")
     if len(asked.stages) > STAGES_MAX:
         raise ConfigError(f"{len(asked.stages)} stages, the limit is {STAGES_MAX}")
+    if not any(stage.rate_per_s for stage in asked.stages):
+        raise ConfigError("--stage: each is a pause; at least one has to ask for 1 request a second or more")
     for stage in asked.stages:
         if stage.duration_ns <= 0:
             raise ConfigError(f"--stage of {stage.rate_per_s} requests a second: it has no duration")

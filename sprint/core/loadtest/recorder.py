@@ -17,6 +17,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Collection
 
+from sprint.core.duration import SECOND_NS
 from sprint.core.kernels import in_use
 from sprint.core.kernels.binding import NewHistogram
 from sprint.core.kernels.histogram import PlainHistogram
@@ -35,7 +36,6 @@ from sprint.core.loadtest.cell import (
     encode_cell,
     encode_counted,
 )
-from sprint.core.loadtest.plan import SECOND_NS
 
 KINDS_MAX = 64
 LIMITS_MAX = 16

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from sprint.core.duration import SECOND_NS
 from sprint.core.errors import WireError
 from sprint.core.kernels import in_use
 from sprint.core.kernels.binding import NewHistogram
@@ -29,7 +30,7 @@ from sprint.core.loadtest.cell import (
     decode_cell,
     decode_counted,
 )
-from sprint.core.loadtest.plan import SECOND_NS, Segment
+from sprint.core.loadtest.plan import Segment
 from sprint.core.loadtest.recorder import KINDS_MAX, LIMITS_MAX, OTHER
 from sprint.core.loadtest.schedule import Schedule
 from sprint.core.loadtest.series import Point, Series

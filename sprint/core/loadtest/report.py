@@ -11,10 +11,11 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from sprint.core.duration import SECOND_NS
 from sprint.core.errors import ConfigError
 from sprint.core.loadtest.cell import RESPONSE, SERVICE
 from sprint.core.loadtest.faults import FaultDone
-from sprint.core.loadtest.plan import SECOND_NS, Pattern, Plan, Scenario
+from sprint.core.loadtest.plan import Pattern, Plan, Scenario
 from sprint.core.loadtest.recording import ErrorKind, Recording, Totals
 from sprint.core.loadtest.series import Point
 from sprint.core.loadtest.verdict import (

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from itertools import accumulate
 from math import isqrt
 
-from sprint.core.loadtest.plan import SECOND_NS, Segment
+from sprint.core.duration import SECOND_NS
+from sprint.core.loadtest.plan import Segment
 
 _REQUEST = 2 * SECOND_NS  # one request, in the unit of (rate from + rate to) * nanoseconds
 TAKE_MAX = 100_000

@@ -13,9 +13,9 @@ from typing import Any
 
 import msgspec
 
+from sprint.core.duration import SECOND_NS
 from sprint.core.kernels.histogram import HistogramCounts, PlainHistogram
 from sprint.core.loadtest.cell import RESPONSE, SERVICE, Cell, Counts, decode_counted
-from sprint.core.loadtest.plan import SECOND_NS
 
 # 24 hours, and the time that the last answers of such a run may take; even, as points are joined by twos.
 POINTS_MAX = 24 * 3_600 + 120

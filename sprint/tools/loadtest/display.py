@@ -15,7 +15,8 @@ from rich.live import Live as RichLive
 from rich.table import Table
 from rich.text import Text
 
-from sprint.core.loadtest.plan import Plan, duration_text
+from sprint.core.duration import duration_text
+from sprint.core.loadtest.plan import Plan
 from sprint.core.loadtest.recording import Latency
 from sprint.tools import runtime
 from sprint.tools.loadtest.load_test import Live, LoadTest

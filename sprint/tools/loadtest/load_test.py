@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import platform
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Callable
@@ -27,6 +26,7 @@ from sprint.tools.loadtest.assignment import Assignment
 from sprint.tools.loadtest.fleet import Fleet
 from sprint.tools.loadtest.moments import NS_PER_S, clock_ns
 from sprint.tools.loadtest.options import LoadOptions
+from sprint.tools.loadtest.processors import usable_processors
 from sprint.tools.loadtest.working import Prepared, Work, prepared
 from sprint.tools.runtime import wall_clock
 
@@ -190,6 +190,6 @@ def _environment(started_at: float, kernels: str) -> Environment:
         sprint_version=sprint.__version__,
         python_version=platform.python_version(),
         platform=platform.platform(),
-        cpus=os.cpu_count() or 1,
+        cpus=usable_processors(),
         kernels=kernels or REFERENCE,
     )

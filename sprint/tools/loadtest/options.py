@@ -7,10 +7,11 @@ from typing import Literal
 import msgspec
 
 from sprint.core.breaker.policy import Policy
+from sprint.core.duration import SECOND_NS
 from sprint.core.errors import ConfigError
 from sprint.core.faultproxy.toxics import Toxic
 from sprint.core.loadtest.faults import fields_of
-from sprint.core.loadtest.plan import SECOND_NS, Plan
+from sprint.core.loadtest.plan import Plan
 from sprint.core.loadtest.verdict import Threshold
 from sprint.tools.loadtest.assignment import Trust
 from sprint.tools.loadtest.request_template import RequestForm
@@ -21,6 +22,9 @@ TIMEOUT_NS_MIN = SECOND_NS // 100
 TIMEOUT_NS_MAX = 300 * SECOND_NS
 CONNECTIONS_MAX = 10_000
 LATENCY_MS_MAX = 300_000.0
+LATENCY_MS_MIN_DEFAULT = 1.0  # of the simulated service
+LATENCY_MS_MAX_DEFAULT = 20.0
+WEBSOCKET_SCHEMES = ("ws://", "wss://")
 FAILURE_RATE_OF_FAILING = 0.5
 FAILING_SCENARIOS = ("gradual-failure", "recovery")
 
@@ -40,8 +44,8 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
     profile: Profile = ""
     connections: int = 0
     failure_rate: float = 0.0
-    latency_ms_min: float = 1.0
-    latency_ms_max: float = 20.0
+    latency_ms_min: float = LATENCY_MS_MIN_DEFAULT
+    latency_ms_max: float = LATENCY_MS_MAX_DEFAULT
     timeout_ns: int = TIMEOUT_DEFAULT_NS
     chaos: bool = False
     faults: tuple[Toxic, ...] = ()
@@ -52,7 +56,7 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def holds(self) -> bool:
         """Whether WebSockets are held, in the place of requests being sent."""
-        return self.connections > 0 or self.plan.target.startswith(("ws://", "wss://"))
+        return self.connections > 0 or self.plan.target.startswith(WEBSOCKET_SCHEMES)
 
     @property
     def has_one_request_each(self) -> bool:

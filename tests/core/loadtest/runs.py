@@ -6,8 +6,9 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from sprint.core.duration import SECOND_NS
 from sprint.core.loadtest.cell import decode_cell
-from sprint.core.loadtest.plan import SECOND_NS, Asked, Plan, make_plan
+from sprint.core.loadtest.plan import Asked, Plan, make_plan
 from sprint.core.loadtest.recorder import Recorder
 from sprint.core.loadtest.recording import Recording
 from sprint.core.loadtest.report import Environment, Report, Run, make_report

@@ -6,49 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sprint.core.duration import SECOND_NS
 from sprint.core.errors import ConfigError
 from sprint.core.loadtest.plan import (
     DURATION_NS_MAX,
     PATTERNS,
     SCENARIOS,
-    SECOND_NS,
     STAGES_MAX,
     Asked,
     Segment,
     Stage,
-    duration_text,
     make_plan,
-    parse_duration_ns,
     parse_stage,
 )
 from sprint.core.loadtest.scenario import failure_rate_at
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("300s", 300),
-        ("5m", 300),
-        ("1h30m", 5_400),
-        ("1.5s", 1.5),
-        ("200ms", 0.2),
-        ("30", 30),
-        ("1h1s", 3_601),
-    ],
-)
-def test_a_duration_is_read_with_its_units(text: str, seconds: float) -> None:
-    assert parse_duration_ns(text) == seconds * SECOND_NS
-
-
-@pytest.mark.parametrize("text", ["", "5x", "m", "5m3h", "5s5s", "-5s", "1e3s", "5 0s", "9" * 40, "٣s"])
-def test_what_is_no_duration_is_refused_with_the_option(text: str) -> None:
-    with pytest.raises(ConfigError, match=r"--duration .*300s"):
-        parse_duration_ns(text)
-
-
-@given(st.integers(0, 3 * DURATION_NS_MAX // 1_000_000))
-def test_a_duration_that_was_written_is_read_as_it_was(duration_ms: int) -> None:
-    assert parse_duration_ns(duration_text(duration_ms * 1_000_000)) == duration_ms * 1_000_000
 
 
 def test_a_stage_is_a_duration_and_a_rate() -> None:
@@ -72,9 +43,9 @@ def test_a_stage_is_a_duration_and_a_rate() -> None:
         ({"scenario": "bad"}, ("--scenario 'bad'", "standard, spike, gradual-failure, recovery")),
         ({"pattern": "ramp", "stages": (Stage(SECOND_NS, 1),)}, ("--pattern ramp", "leave one out")),
         ({"stages": (Stage(SECOND_NS, 1),) * (STAGES_MAX + 1)}, ("101 stages", "the limit is 100")),
+        ({"stages": (Stage(SECOND_NS, 0), Stage(SECOND_NS, 0))}, ("--stage", "each is a pause")),
         ({"stages": (Stage(SECOND_NS, 100_001),)}, ("--stage rate 100,001",)),
         ({"stages": (Stage(0, 1), Stage(SECOND_NS, 1))}, ("no duration",)),
-        ({"stages": (Stage(SECOND_NS, 0),)}, ("--rps 0",)),
     ],
     ids=repr,
 )

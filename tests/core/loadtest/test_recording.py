@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sprint.core.duration import SECOND_NS
 from sprint.core.loadtest.cell import RESPONSE, SERVICE, StateChange, decode_cell
-from sprint.core.loadtest.plan import SECOND_NS
 from sprint.core.loadtest.recorder import (
     CELLS_WAITING_MAX,
     CHANGES_MAX,

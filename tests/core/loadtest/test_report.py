@@ -9,9 +9,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from sprint.core.duration import SECOND_NS
 from sprint.core.errors import ConfigError
 from sprint.core.loadtest.cell import StateChange
-from sprint.core.loadtest.plan import SECOND_NS, Asked, Stage, make_plan
+from sprint.core.loadtest.plan import Asked, Stage, make_plan
 from sprint.core.loadtest.recorder import Recorder
 from sprint.core.loadtest.recording import Recording
 from sprint.core.loadtest.report import (

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sprint.core.loadtest.plan import DURATION_NS_MAX, RATE_PER_S_MAX, SECOND_NS, Asked, Segment, make_plan
+from sprint.core.duration import SECOND_NS
+from sprint.core.loadtest.plan import DURATION_NS_MAX, RATE_PER_S_MAX, Asked, Segment, make_plan
 from sprint.core.loadtest.schedule import Schedule
 
 RATES = st.integers(0, RATE_PER_S_MAX)

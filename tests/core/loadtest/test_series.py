@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from sprint.core.duration import SECOND_NS
 from sprint.core.kernels.histogram import PlainHistogram
 from sprint.core.loadtest.cell import Cell, decode_cell
-from sprint.core.loadtest.plan import DURATION_NS_MAX, SECOND_NS
+from sprint.core.loadtest.plan import DURATION_NS_MAX
 from sprint.core.loadtest.recorder import Recorder
 from sprint.core.loadtest.series import OPEN_S, OPEN_S_OF_KNOWN, POINTS_MAX, Series
 from tests.core.loadtest.runs import MS_NS

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sprint.core.loadtest.plan import SECOND_NS
+from sprint.core.duration import SECOND_NS
 from sprint.core.loadtest.schedule import Schedule
 from tests.core.loadtest.runs import MS_NS, Request, plan_of, recording_of
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable
 
-from sprint.core.loadtest.plan import SECOND_NS, Segment
+from sprint.core.duration import SECOND_NS
+from sprint.core.loadtest.plan import Segment
 from sprint.core.loadtest.recorder import Recorder
 from sprint.core.loadtest.recording import Recording
 from sprint.core.loadtest.schedule import Schedule

@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 
 from sprint.core.breaker.policy import Policy
-from sprint.core.loadtest.plan import SECOND_NS, Plan
+from sprint.core.duration import SECOND_NS
+from sprint.core.loadtest.plan import Plan
 from sprint.tools.loadtest.given import Given, options_of
-from sprint.tools.loadtest.options import LoadOptions
+from sprint.tools.loadtest.options import WEBSOCKET_SCHEMES, LoadOptions
 
 POLL_S = 0.01
 POLLS_MAX = 3_000
@@ -19,11 +20,15 @@ QUICKENED = 4  # times; a user's run lasts for a second at least
 
 
 def options(**given: Any) -> LoadOptions:
-    """Return options: 200 requests where nothing else is said.
+    """Return options: 200 requests where nothing else is said, of stages and of held WebSockets either.
 
     Where no duration is said, what is due in a second is due in a quarter of it.
     """
-    asked: dict[str, Any] = {"rps": 200, "duration": "1s", "timeout": "2s"} | given
+    asked: dict[str, Any] = {"timeout": "2s"} | given
+    if not given.get("stage"):
+        asked = {"duration": "1s"} | asked
+        if not given.get("connections") and not str(given.get("target")).startswith(WEBSOCKET_SCHEMES):
+            asked = {"rps": 200} | asked
     made = options_of(Given(**asked), "business", Policy(), cpus=2)
     return made if "duration" in given else msgspec.structs.replace(made, plan=_quickened(made.plan))
 

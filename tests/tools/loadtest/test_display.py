@@ -7,8 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
+from sprint.core.duration import SECOND_NS
 from sprint.core.loadtest.cell import StateChange
-from sprint.core.loadtest.plan import SECOND_NS
 from sprint.core.loadtest.recorder import Recorder
 from sprint.core.loadtest.recording import Recording
 from sprint.tools import runtime

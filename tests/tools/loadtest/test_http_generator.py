@@ -7,7 +7,8 @@ import itertools
 
 import pytest
 
-from sprint.core.loadtest.plan import SECOND_NS, Segment
+from sprint.core.duration import SECOND_NS
+from sprint.core.loadtest.plan import Segment
 from sprint.tools import runtime
 from sprint.tools.loadtest.http_generator import HttpGenerator
 from sprint.tools.loadtest.request_template import RequestForm

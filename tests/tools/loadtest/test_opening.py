@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sprint.core.loadtest.plan import SECOND_NS
+from sprint.core.duration import SECOND_NS
 from sprint.tools import runtime
 from sprint.tools.loadtest.opening import Place, open_socket
 from sprint.tools.loadtest.request_template import RequestForm

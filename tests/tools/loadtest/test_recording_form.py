@@ -6,9 +6,9 @@ import random
 
 import pytest
 
+from sprint.core.duration import SECOND_NS
 from sprint.core.kernels.histogram import PlainHistogram
 from sprint.core.kernels.tiers import REFERENCE
-from sprint.core.loadtest.plan import SECOND_NS
 from sprint.core.loadtest.recorder import BATCH_MAX, Recorder
 from sprint.core.loadtest.recording import Recording
 from sprint.tools.loadtest import recording_form as forms

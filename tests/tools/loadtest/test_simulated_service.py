@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from sprint.core.breaker.policy import Policy
-from sprint.core.loadtest.plan import SECOND_NS
+from sprint.core.duration import SECOND_NS
 from sprint.tools import runtime
 from sprint.tools.breaker import CircuitBreaker
 from sprint.tools.loadtest.outcomes import Outcomes

@@ -1,0 +1,149 @@
+"""Where the report of `sprint cb-loadtest` goes and in which form: checked before the run, done after it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from sprint.cli import exits
+from sprint.cli.loadtest_options import ReportFormat
+from sprint.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from sprint.core.loadtest.compare import Comparison
+    from sprint.core.loadtest.report import Report
+
+_FORM_OF_SUFFIX = {
+    ".json": ReportFormat.JSON,
+    ".html": ReportFormat.HTML,
+    ".htm": ReportFormat.HTML,
+    ".csv": ReportFormat.CSV,
+}
+_SUFFIXES_OF_TEXT = ("", ".txt", ".text", ".log")
+
+
+class Reporting:
+    """Where the report goes and in which form. `said` is what stood on stderr while it ran."""
+
+    def __init__(
+        self,
+        form: ReportFormat | None,
+        output: Path | None,
+        compare: Path | None,
+        *,
+        json_output: bool,
+        quiet: bool,
+    ) -> None:
+        self.output = output
+        self.compare = compare
+        self.quiet = quiet
+        self._suffix = output.suffix.lower() if output is not None else ""
+        self._form = form or _FORM_OF_SUFFIX.get(self._suffix, ReportFormat.CONSOLE)
+        self._suffix_is_unknown = form is None and self._suffix not in {*_FORM_OF_SUFFIX, *_SUFFIXES_OF_TEXT}
+        if json_output and output is None:
+            self._form = ReportFormat.JSON
+        self._json_too = json_output and output is not None
+        self.said: list[str] = []
+
+    def check(self) -> None:
+        """Refuse a place where no report can be written: found after the run, it would cost the report."""
+        if self.output is None:
+            return
+        why = _why_not_written(self.output)
+        if why:
+            raise ConfigError(f"--output {self.output}: {why}")
+        if self._suffix_is_unknown:
+            self.say(
+                f"--output {self.output}: nothing is known of {self._suffix}, it is written as text; "
+                "--format says another form"
+            )
+
+    def say(self, line: str) -> None:
+        """Tell a person something on stderr, unless they want none of it."""
+        if not self.quiet:
+            print(line, file=sys.stderr, flush=True)
+            self.said.append(line)
+
+    def tell(self, made: Report, comparison: Comparison | None) -> int:
+        """Write the report where it goes; return the exit code. What can't be written there is printed."""
+        code = made.exit_code
+        is_printed = not self.quiet if self.output is not None else self._form is ReportFormat.CONSOLE
+        if self.output is not None:
+            try:
+                write_whole(self.output, _encoded(self._form, made, comparison))
+            except OSError as error:
+                print(f"error: --output {self.output}: {error}; the report is on stdout", file=sys.stderr)
+                code, is_printed = exits.COULD_NOT_RUN, True
+        elif self._form is not ReportFormat.CONSOLE:
+            sys.stdout.buffer.write(_encoded(self._form, made, comparison))
+        if self._json_too:
+            sys.stdout.buffer.write(_encoded(ReportFormat.JSON, made, None))
+        elif is_printed and not (self.quiet and self.output is None):
+            self._print(made, comparison)
+        return code
+
+    def _print(self, made: Report, comparison: Comparison | None) -> None:
+        from msgspec import structs
+        from rich.console import Console
+
+        from sprint.tools.loadtest.reports.console import print_report
+
+        notes = tuple(note for note in made.notes if not self._was_told(note))
+        print_report(structs.replace(made, notes=notes), Console(), comparison)
+
+    def _was_told(self, note: str) -> bool:
+        """Whether who reads stdout has read a note on stderr: both lead to one terminal, pipe or file."""
+        return note in self.said and _is_one_file(sys.stdout, sys.stderr)
+
+
+def write_whole(file: Path, data: bytes) -> None:
+    """Write a file whole or not at all: what stood there stays until the new one is complete."""
+    if file.exists() and not file.is_file():
+        file.write_bytes(data)  # as /dev/stdout, which nothing can take the place of
+        return
+    target = file.resolve()
+    part = _part_of(target)
+    try:
+        part.write_bytes(data)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _encoded(form: ReportFormat, made: Report, comparison: Comparison | None) -> bytes:
+    from sprint.tools.loadtest.reports import file_of
+    from sprint.tools.loadtest.reports.console import text_of
+
+    if form is ReportFormat.CONSOLE:
+        return text_of(made, comparison).encode()
+    return file_of(form.value, made, comparison)
+
+
+def _why_not_written(file: Path) -> str:
+    """Return why a report cannot be written there, as far as that can be known; empty where it can be."""
+    if file.is_dir():
+        return "it is a folder; name a file in it"
+    if not file.parent.is_dir():
+        return f"there is no folder {file.parent}"
+    if file.exists() and not file.is_file():
+        return "" if os.access(file, os.W_OK) else "it cannot be written; see its permissions"
+    part = _part_of(file.resolve())
+    try:
+        part.touch()
+        part.unlink()
+    except OSError as error:
+        return f"no file can be written in {file.parent}: {error.strerror or error}"
+    return ""
+
+
+def _part_of(target: Path) -> Path:
+    return target.with_name(f".{target.name}.part-{os.getpid()}")
+
+
+def _is_one_file(one: IO[str], other: IO[str]) -> bool:
+    try:
+        return os.path.sameopenfile(one.fileno(), other.fileno())
+    except (OSError, ValueError):
+        return False  # one of them is no file
