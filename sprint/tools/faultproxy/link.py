@@ -8,6 +8,7 @@ limit, and a transport's, is held. A half-close is passed on as one, a reset as 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import socket
 import struct
@@ -25,6 +26,8 @@ from sprint.tools.runtime import clock
 WRITE_SIZE_HIGH = 262_144
 # A closed end that doesn't read is let go after so long.
 CLOSE_TIMEOUT_S = 10.0
+# What has come and is not read any more, before its end is closed: more than a socket's buffer has.
+UNREAD_SIZE_MAX = 16 * 1024 * 1024
 
 
 class LinkEnd(asyncio.BufferedProtocol):
@@ -40,6 +43,7 @@ class LinkEnd(asyncio.BufferedProtocol):
         self.is_read = True
         self.has_sent_all = False  # its end of stream was read, so there is nothing more to read
         self.has_ended = False  # it was told the end of the stream
+        self.is_closing = False  # what still comes is thrown away
         self.received_size = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -54,6 +58,8 @@ class LinkEnd(asyncio.BufferedProtocol):
         return self._link.reading.room(BULK_READ_SIZE_MAX if is_bulk else READ_SIZE_MAX)
 
     def buffer_updated(self, nbytes: int) -> None:
+        if self.is_closing:
+            return
         self.received_size += nbytes
         transport, reading = self.other.transport, self._link.reading
         if transport is None or not self.channel.is_clear:
@@ -77,7 +83,10 @@ class LinkEnd(asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         self.is_paused = False
-        self._link.flush()
+        if self.is_closing:
+            self._close_in_order()
+        else:
+            self._link.flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
@@ -117,8 +126,22 @@ class LinkEnd(asyncio.BufferedProtocol):
             self.transport.abort()
 
     def close(self) -> None:
-        """End it once all that was written is taken."""
+        """End it once all that was written is taken; what it sends meanwhile is read and thrown away."""
+        if self.transport is None or self.is_closing:
+            return
+        self.is_closing = True
+        if not self.transport.get_write_buffer_size():
+            self._close_in_order()
+            return
+        if not self.is_read and not self.has_sent_all:
+            self.transport.resume_reading()
+        self.transport.set_write_buffer_limits(high=0)  # so that it is told when all is taken
+
+    def _close_in_order(self) -> None:
         if self.transport is not None:
+            bound = self.transport.get_extra_info("socket")
+            if not self.has_sent_all and bound is not None and bound.fileno() >= 0:
+                read_unread(bound)
             self.transport.close()
 
     def end_stream(self) -> None:
@@ -301,6 +324,17 @@ class Link:
 def reset_when_closed(bound: socket.socket, *, on: bool) -> None:
     """Have the peer of a socket see a reset, not an end, once it is closed."""
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", on, 0))
+
+
+def read_unread(bound: socket.socket) -> None:
+    """Tell a peer the end, and read what it has sent: it would see a reset otherwise (RFC 1122, 4.2.2.13)."""
+    # A transport's own socket, of uvloop at least, can't be read.
+    with socket.fromfd(bound.fileno(), bound.family, bound.type) as same, contextlib.suppress(OSError):
+        same.settimeout(0)
+        same.shutdown(socket.SHUT_WR)
+        for _ in range(UNREAD_SIZE_MAX // READ_SIZE_MAX):
+            if not same.recv(READ_SIZE_MAX):
+                return
 
 
 def timer_s(wait_s: float) -> float:
