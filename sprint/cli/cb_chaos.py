@@ -15,7 +15,9 @@ from sprint.cli.chaos_options import (
     Allow,
     Beside,
     Breakers,
+    Chain,
     Cron,
+    DataDir,
     Devnet,
     DryRun,
     Duration,
@@ -31,6 +33,7 @@ from sprint.cli.chaos_options import (
     Map,
     MaxBlastRadius,
     Output,
+    Packets,
     Port,
     Proxy,
     Quiet,
@@ -55,10 +58,6 @@ from sprint.cli.options import ConfigFile
 from sprint.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from sprint.core.chaos.result import Result
-    from sprint.core.chaos.schedule import Schedule as Times
     from sprint.tools.chaos.given import ChaosOptions, Given
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
@@ -94,7 +93,7 @@ class OptionalValues(TyperCommand):
         for place, word in enumerate(args):
             full.append(word)
             following = args[place + 1] if place + 1 < len(args) else None
-            if word in _WITHOUT_VALUE and (following is None or following.startswith("--")):
+            if word in _WITHOUT_VALUE and (following is None or following.startswith("-")):
                 full.append(_WITHOUT_VALUE[word])
         return super().parse_args(ctx, full)
 
@@ -111,6 +110,9 @@ def cb_chaos(
     devnet: Devnet = None,
     relay_pid: RelayPid = None,
     upstream_pid: UpstreamPid = None,
+    data_dir: DataDir = None,
+    packets: Packets = None,
+    chain: Chain = None,
     tier: Tier = None,
     breakers: Breakers = None,
     seed: Seed = None,
@@ -151,11 +153,13 @@ def cb_chaos(
 
 def _do(asked: dict[str, Any]) -> int:
     """Do the one thing that the options ask for; return the exit code."""
+    from sprint.cli.chaos_contradictions import check_together
     from sprint.tools.chaos.given import Given
     from sprint.tools.command_file import given_of
 
     if asked["experiment"] and "" in asked["experiment"]:
         return _list(asked)
+    check_together(asked)
     flags = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in asked.items()
@@ -198,41 +202,65 @@ def _take_off(given: Given, *, halts: bool) -> int:
 
 def _plan_or_run(given: Given, asked: dict[str, Any]) -> int:
     """Say what would be done, or do it: once, by a schedule, or when told over HTTP."""
-    from sprint.core.chaos.schedule_words import schedule_of
     from sprint.tools.chaos.given import options_of
-    from sprint.tools.runtime import run, set_up_logging
+    from sprint.tools.runtime import set_up_logging
 
     # What happens is told as it goes on; parts that log otherwise would write between.
     set_up_logging("text", "error")
-    options = options_of(given)
-    if asked["map_form"] or asked["export"] or asked["dry_run"]:
-        return _plan(options, asked)
+    options = _with_known_tier(options_of(given))
     if asked["serve"]:
         return _serve(given, asked)
-    output = asked["output"]
-    if output is not None and not output.parent.is_dir():
-        raise ConfigError(f"--output {output}: there is no folder {output.parent}")
-    schedule = schedule_of(asked["schedule"], asked["cron"], asked["every"])
-    return run(_run_by(schedule, options, asked))
+    if asked["map_form"] or asked["export"] or asked["dry_run"]:
+        return _plan(options, asked)
+    return _run(options, asked)
+
+
+def _with_known_tier(options: ChaosOptions) -> ChaosOptions:
+    """Have the embedded relay's tier be one that there is, by its own name."""
+    import msgspec
+
+    from sprint.core.relay.tiers import find_tier, parse_tiers
+    from sprint.tools.relay.config_file import packaged_tiers_text
+
+    try:
+        tier = find_tier(parse_tiers(packaged_tiers_text()), options.tier)
+    except ConfigError as error:
+        raise ConfigError(f"--tier: {error}") from error
+    return msgspec.structs.replace(options, tier=tier.name)
+
+
+def _say_target(options: ChaosOptions, *, quiet: bool) -> None:
+    """Say, first of all, whom all that follows is about."""
+    if not quiet:
+        whom = options.target or "an embedded relay on a devnet of its own, as no --target is given"
+        print(f"target     {whom}", file=sys.stderr, flush=True)
 
 
 def _plan(options: ChaosOptions, asked: dict[str, Any]) -> int:
     """Print the map or what would be done, or write the document for `chaos run`."""
-    from sprint.tools.chaos.planning import document_text, dry_run, dry_run_text, map_in_form, relay_map
+    from sprint.cli.whole_file import check_writable, write_whole
+    from sprint.tools.chaos import planning
+    from sprint.tools.chaos.campaign import checked_names
     from sprint.tools.runtime import run
 
     if asked["map_form"]:
-        print(map_in_form(run(relay_map(options)), asked["map_form"].value))
+        _say_target(options, quiet=asked["quiet"])
+        form = "json" if asked["json_output"] else asked["map_form"].value
+        print(planning.map_in_form(run(planning.relay_map(options)), form))
         return exits.DONE
+    names = checked_names(options)
     if asked["export"]:
-        if len(options.experiments) != 1:
-            raise ConfigError(f"--export: {len(options.experiments)} experiments; a file has one")
-        text = document_text(run(dry_run(options)))
-        asked["export"].write_text(text, encoding="utf-8")
+        check_writable(asked["export"], "--export")
+        if len(names) != 1:
+            raise ConfigError(f"--export: {len(names)} experiments; a file has one, name it by --experiment")
+    _say_target(options, quiet=asked["quiet"])
+    planned = run(planning.dry_run(options))
+    if asked["export"]:
+        write_whole(asked["export"], planning.document_text(planned).encode())
         print(f"written; run it with: chaos run {asked['export']}", file=sys.stderr)
         return exits.DONE
-    print(dry_run_text(run(dry_run(options))))
-    return exits.DONE
+    print(planning.dry_run_json(planned) if asked["json_output"] else planning.dry_run_text(planned))
+    return exits.DONE if planning.any_can_run(planned) else exits.COULD_NOT_RUN
 
 
 def _serve(given: Given, asked: dict[str, Any]) -> int:
@@ -249,80 +277,19 @@ def _serve(given: Given, asked: dict[str, Any]) -> int:
     return run(serve_until_stopped(given, bound, os.environ.get("SPRINT_CHAOS_KEY", ""), say))
 
 
-async def _run_by(schedule: Times, options: ChaosOptions, asked: dict[str, Any]) -> int:
-    """Run campaigns by a schedule, and tell of each; return the gravest exit code."""
-    import asyncio
-    import signal
+def _run(options: ChaosOptions, asked: dict[str, Any]) -> int:
+    from sprint.cli.chaos_output import Output
+    from sprint.cli.chaos_running import Running
+    from sprint.core.chaos.schedule import Immediate
+    from sprint.core.chaos.schedule_words import schedule_of
+    from sprint.tools.chaos.campaign import checked_names
+    from sprint.tools.runtime import run
 
-    from sprint.core.chaos.schedule import seeded_draw
-    from sprint.tools.chaos.campaign import Campaign, exit_code_of
-    from sprint.tools.chaos.scheduled import Chance, Scheduled
-
-    codes: list[int] = []
-    going_on: list[Campaign] = []
-
-    def tell(phase: str, text: str) -> None:
-        if not asked["quiet"]:
-            print(f"{phase:<10} {text}", file=sys.stderr, flush=True)
-
-    async def once() -> None:
-        campaign = Campaign(options, tell)
-        going_on[:] = [campaign]
-        results = await campaign.run()
-        _tell_results(results, asked)
-        codes.append(exit_code_of(results, options.experiments))
-
-    chance = Chance(draw=seeded_draw(options.seed))
-    scheduled = Scheduled(schedule, once, tell, runs_max=asked["runs"], chance=chance)
-
-    def stop() -> None:
-        tell("stopping", "what is on comes off")
-        scheduled.stop()
-        for campaign in going_on:
-            campaign.stop("interrupted")
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop)
-    await scheduled.run()
-    return _gravest(codes)
-
-
-def _gravest(codes: list[int]) -> int:
-    """Return 1 where a run was not met, else what else went wrong."""
-    return exits.NOT_MET if exits.NOT_MET in codes else max(codes, default=exits.DONE)
-
-
-def _tell_results(results: Sequence[Result], asked: dict[str, Any]) -> None:
-    """Print the results, or write them where they are wanted."""
-    from rich.console import Console
-
-    from sprint.tools.chaos.reports import CONSOLE
-    from sprint.tools.chaos.reports.console import print_result
-    from sprint.tools.chaos.result_files import files_of
-
-    output, form = asked["output"], _form(asked)
-    if output is not None:
-        for path, content in files_of(form, results, output):
-            path.write_bytes(content)
-    elif form != CONSOLE:
-        sys.stdout.buffer.write(b"".join(content for _, content in files_of(form, results, Path("-"))))
-        sys.stdout.buffer.flush()
-    if form == CONSOLE or (output is not None and not asked["quiet"]):
-        console = Console()
-        for result in results:
-            print_result(result, console)
-            console.print()
-
-
-def _form(asked: dict[str, Any]) -> str:
-    """Return the form that was asked for, by --format, --json, or the end of the file's name."""
-    if asked["form"] is not None:
-        return str(asked["form"].value)
-    by_suffix = "" if asked["output"] is None else asked["output"].suffix.lower().lstrip(".")
-    if asked["json_output"] or by_suffix == "json":
-        return "json"
-    return "html" if by_suffix in {"html", "htm"} else "console"
+    schedule = schedule_of(asked["schedule"], asked["cron"], asked["every"])
+    comes_again = not isinstance(schedule, Immediate)
+    output = Output(asked, several=len(checked_names(options)) > 1, comes_again=comes_again)
+    _say_target(options, quiet=asked["quiet"])
+    return run(Running(options, output, quiet=asked["quiet"]).run(schedule, asked["runs"]))
 
 
 def run() -> None:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from sprint.core.chaos.schedule import Cron, Immediate, Periodic, Random, Schedule, checked
+from sprint.core.chaos.schedule import (
+    PERIOD_S_MAX,
+    PERIOD_S_MIN,
+    Cron,
+    Immediate,
+    Periodic,
+    Random,
+    Schedule,
+    checked,
+)
 from sprint.core.duration import SECOND_NS, parse_duration_ns
 from sprint.core.errors import ConfigError
 
+DAY_S = 86_400
 KINDS = ("immediate", "periodic", "random", "cron")
 
 
@@ -46,4 +56,7 @@ def _wants(kind: str) -> str:
 
 
 def _seconds(every: str) -> float:
-    return parse_duration_ns(every, option="--every") / SECOND_NS
+    seconds = parse_duration_ns(every, option="--every") / SECOND_NS
+    if not PERIOD_S_MIN <= seconds <= PERIOD_S_MAX:
+        raise ConfigError(f"--every {every}: want {PERIOD_S_MIN:g} s to {PERIOD_S_MAX / DAY_S:.0f} days")
+    return seconds

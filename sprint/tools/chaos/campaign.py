@@ -16,6 +16,7 @@ import msgspec
 
 from sprint.core.chaos.abort import AbortLimits
 from sprint.core.chaos.aim import aim_of
+from sprint.core.chaos.asked_figures import asked_figures, figures_of
 from sprint.core.chaos.blast_radius import predicted
 from sprint.core.chaos.experiment import Experiment
 from sprint.core.chaos.library import LIBRARY, names_of
@@ -25,7 +26,6 @@ from sprint.core.chaos.result import Result
 from sprint.core.chaos.substitution import resolved
 from sprint.core.chaos.topology import BlastRadius, DependencyMap
 from sprint.core.chaos.wiring import NotPossible, Wishes
-from sprint.core.errors import ConfigError
 from sprint.tools.chaos.admin import RelayAdmin
 from sprint.tools.chaos.experiment_file import load_experiment
 from sprint.tools.chaos.experiment_run import ExperimentRun, RunOptions
@@ -63,13 +63,22 @@ class Campaign:
         self._options = options
         self._tell = tell
         self._limit: RadiusLimit = limit_of(options.max_blast_radius)
-        self._names = expanded(options.experiments, options.seed)
+        self._names = checked_names(options)
         self._why_stopped = ""
         self._running: ExperimentRun | None = None
+        self._told = ("", "")
         self.results: list[Result] = []
 
     def __repr__(self) -> str:
         return f"Campaign({', '.join(self._names)}; {len(self.results)} done)"
+
+    def status_text(self) -> str:
+        """Say in a line how it gets on: which experiment, how far, and how the relay is."""
+        phase, text = self._told
+        number = min(len(self.results) + 1, len(self._names))
+        told = [f"{number}/{len(self._names)} {self._names[number - 1]}", phase]
+        told += [text] if self._running is None else self._running.status()
+        return " | ".join(each for each in told if each)
 
     def stop(self, reason: str) -> None:
         """Have it end early: what is on comes off first."""
@@ -80,14 +89,18 @@ class Campaign:
     async def run(self) -> Sequence[Result]:
         """Run all of them; what was put on has come off when it returns."""
         async with AsyncExitStack() as stack:
-            self._tell("opening", self._options.target or "starting a relay on the devnet")
-            subject = await opened_subject(self._options, stack, self._names, self._tell)
+            self._say("opening", self._options.target or "starting a relay on the devnet")
+            subject = await opened_subject(self._options, stack, self._names, self._say)
             for name in self._names:
                 if self._why_stopped:
                     break
-                self._tell("experiment", name)
+                self._say("experiment", name)
                 self.results.append(await self._one(name, subject))
         return self.results
+
+    def _say(self, phase: str, text: str) -> None:
+        self._told = (phase, text)
+        self._tell(phase, text)
 
     async def _one(self, name: str, subject: Callable[[], Subject]) -> Result:
         now = subject()
@@ -95,11 +108,11 @@ class Campaign:
         try:
             planned = await asyncio.to_thread(plan_one, name, now, self._options, self._limit)
         except NotPossible as error:
-            self._tell("skipped", str(error))
+            self._say("skipped", str(error))
             return not_possible(now, options, str(error))
         if planned.unknown:
-            self._tell("note", f"whom these reach is not known: {', '.join(planned.unknown)}")
-        self._running = ExperimentRun(now, planned.document, options, self._tell)
+            self._say("note", f"whom these reach is not known: {', '.join(planned.unknown)}")
+        self._running = ExperimentRun(now, planned.document, options, self._say)
         if self._why_stopped:
             self._running.stop(self._why_stopped)
         try:
@@ -130,7 +143,7 @@ def plan_one(name: str, subject: Subject, options: ChaosOptions, limit: RadiusLi
     if is_file(name):
         document = resolved(load_experiment(Path(name)), os.environ)
     else:
-        document = build(name, relay, subject.wiring, _wishes(options, subject))
+        document = build(name, relay, subject.wiring, _wishes(name, options, subject))
     targets, unknown = aim_of(document, relay, subject.wiring)
     radius = predicted(relay, targets)
     return Planned(name, document, relay, radius, unknown, exceeds(radius, limit, relay))
@@ -142,6 +155,19 @@ def expanded(asked: Sequence[str], seed: int) -> tuple[str, ...]:
     for each in asked:
         names += [each] if is_file(each) else names_of(each, seed)
     return tuple(names)
+
+
+def checked_names(options: ChaosOptions) -> tuple[str, ...]:
+    """Return the experiments that are asked for, looked at before a relay is started or asked.
+
+    ConfigError for a name that there isn't, a file that can't be read, a figure that none of them has.
+    """
+    names = expanded(options.experiments, options.seed)
+    for name in names:
+        if is_file(name):
+            load_experiment(Path(name))
+    asked_figures(options.figures, names)
+    return names
 
 
 def is_file(name: str) -> bool:
@@ -162,16 +188,11 @@ def exit_code_of(results: Sequence[Result], asked: Sequence[str]) -> int:
     return 3 if could_not or not codes or all(codes) else 0
 
 
-def _wishes(options: ChaosOptions, subject: Subject) -> Wishes:
-    figures = {}
-    for key, text in options.figures.items():
-        try:
-            figures[key] = float(text)
-        except ValueError:
-            raise ConfigError(f"--figure {key}={text}: no number") from None
+def _wishes(name: str, options: ChaosOptions, subject: Subject) -> Wishes:
+    figures = asked_figures(options.figures, expanded(options.experiments, options.seed))
     return Wishes(
         duration_s=options.duration_s,
-        figures=figures,
+        figures=figures_of(name, figures),
         sources=tuple(detoured(key, subject) for key in options.sources),
         seed=options.seed,
     )

@@ -21,6 +21,7 @@ from sprint.core.chaos.abort import AbortLimits, Moment, reason_to_abort
 from sprint.core.chaos.experiment import Experiment
 from sprint.core.chaos.radius_limit import RadiusLimit
 from sprint.core.chaos.result import GoneCheck, Result
+from sprint.core.chaos.status_text import status_parts
 from sprint.core.chaos.topology import BlastRadius, DependencyMap
 from sprint.core.errors import FaultError
 from sprint.tools.chaos.actions import use_keeper
@@ -70,6 +71,16 @@ class ExperimentRun:
         )
         self._known = Known(new_run(), subject, document, options)
         self._why_stopped = ""
+        self._observer: Observer | None = None
+
+    def status(self) -> list[str]:
+        """Return how it gets on, in parts of a line."""
+        observer, known = self._observer, self._known
+        if observer is None:
+            return []
+        is_on = known.injected_s is not None and known.removed_s is None
+        faulty_s = observer.now_s - known.injected_s if is_on and known.injected_s is not None else None
+        return status_parts(observer.newest, faulty_s, len(observer.blocks))
 
     def stop(self, reason: str) -> None:
         """Have it end early: what is on comes off, and what was seen is judged. From any thread."""
@@ -84,6 +95,7 @@ class ExperimentRun:
             known.could_not = f"nothing was put on: {exceeded}"
             return judged_result(known, None)
         async with Observer(self._subject.admin_url, self._subject.api_url) as observer:
+            self._observer = observer
             await observer.ready()
             known.began_unix_s = time.time() - observer.now_s
             known.began_monotonic_s = time.monotonic() - observer.now_s

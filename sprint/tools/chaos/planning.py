@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from typing import Any
 
 import msgspec
 
 from sprint.core.chaos.experiment import Activity, PythonProvider
+from sprint.core.chaos.experiment_codec import document_of
 from sprint.core.chaos.radius_limit import limit_of
 from sprint.core.chaos.topology import DependencyMap
 from sprint.core.chaos.topology_text import map_dot, map_text, radius_text
 from sprint.core.chaos.wiring import NotPossible
 from sprint.tools.chaos.admin import RelayAdmin
-from sprint.tools.chaos.campaign import Planned, expanded, plan_one
+from sprint.tools.chaos.campaign import Planned, checked_names, plan_one
 from sprint.tools.chaos.experiment_file import experiment_text
 from sprint.tools.chaos.given import ChaosOptions
 from sprint.tools.chaos.opening import opened_subject
@@ -40,10 +42,10 @@ def map_in_form(relay: DependencyMap, form: str) -> str:
 async def dry_run(options: ChaosOptions) -> list[Planned | tuple[str, str]]:
     """Return each experiment as it would be run, or its name and why it can't be."""
     found: list[Planned | tuple[str, str]] = []
-    limit = limit_of(options.max_blast_radius)
+    limit, names = limit_of(options.max_blast_radius), checked_names(options)
     async with AsyncExitStack() as stack:
         subject = await opened_subject(options, stack)
-        for name in expanded(options.experiments, options.seed):
+        for name in names:
             try:
                 found.append(await asyncio.to_thread(plan_one, name, subject(), options, limit))
             except NotPossible as error:
@@ -56,12 +58,35 @@ def dry_run_text(planned: Sequence[Planned | tuple[str, str]]) -> str:
     return "\n\n".join(_text(each) for each in planned)
 
 
+def dry_run_json(planned: Sequence[Planned | tuple[str, str]]) -> str:
+    """Return the same as JSON: a list with the document of each, and whom it would reach."""
+    return msgspec.json.format(msgspec.json.encode([_row(each) for each in planned]), indent=2).decode()
+
+
+def any_can_run(planned: Sequence[Planned | tuple[str, str]]) -> bool:
+    """Tell whether one of them would be run."""
+    return any(isinstance(each, Planned) and not each.exceeded for each in planned)
+
+
 def document_text(planned: Sequence[Planned | tuple[str, str]]) -> str:
     """Return the document of one experiment for `chaos run`. NotPossible where it can't be run here."""
     (one,) = planned
     if isinstance(one, tuple):
         raise NotPossible(one[1])
     return experiment_text(one.document)
+
+
+def _row(planned: Planned | tuple[str, str]) -> dict[str, Any]:
+    if isinstance(planned, tuple):
+        return {"experiment": planned[0], "possible": False, "why_not": planned[1]}
+    return {
+        "experiment": planned.name,
+        "possible": not planned.exceeded,
+        "why_not": planned.exceeded,
+        "blast_radius": planned.predicted,
+        "not_known_of": planned.unknown,
+        "document": document_of(planned.document),
+    }
 
 
 def _text(planned: Planned | tuple[str, str]) -> str:

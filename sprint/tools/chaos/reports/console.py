@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -44,6 +46,15 @@ def print_result(result: Result, console: Console) -> None:
     text, good = headline(result)
     _print(console, f"score {points_text(result)}", "bold")
     _print(console, text, _GOOD if good else _BAD)
+
+
+def print_summary(results: Sequence[Result], console: Console) -> None:
+    """Print what came of several, a line each."""
+    rows = []
+    for result in results:
+        text, _ = headline(result)
+        rows.append((result.experiment, points_text(result), text))
+    _print_table(Table("All", ("experiment", "score", "verdict"), rows), console)
 
 
 def text_of(result: Result, *, width: int = WIDTH_OF_FILES) -> str:
