@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from sprint.core.chaos.advice import Advice
+from sprint.core.chaos.beside import Beside
 from sprint.core.chaos.facts import Facts, FaultSpan
 from sprint.core.chaos.observation import Phases, TransitionSeen
 from sprint.core.chaos.score import Score
@@ -95,6 +96,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     facts: Facts | None = None
     score: Score | None = None
     advice: tuple[Advice, ...] = ()
+    beside: Beside | None = None
     gone: tuple[GoneCheck, ...] = ()
     left_behind: tuple[str, ...] = ()
     timeline: Timeline = Timeline()

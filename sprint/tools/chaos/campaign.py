@@ -130,6 +130,7 @@ class Campaign:
             limit=self._limit,
             limits=RELAY_ENDS if name in _ENDS_THE_RELAY else AbortLimits(),
             journal_folder=Path(folder) if folder else None,
+            beside=self._options.beside,
         )
 
 

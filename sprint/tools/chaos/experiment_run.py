@@ -13,6 +13,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import msgspec
@@ -26,6 +27,7 @@ from sprint.core.chaos.topology import BlastRadius, DependencyMap
 from sprint.core.errors import FaultError
 from sprint.tools.chaos.actions import use_keeper
 from sprint.tools.chaos.activity import Running, run_activities
+from sprint.tools.chaos.beside import opened_control
 from sprint.tools.chaos.faults import FaultKeeper, new_run
 from sprint.tools.chaos.gone import check_gone
 from sprint.tools.chaos.judging import Known, judged_result
@@ -46,7 +48,10 @@ Tell = Callable[[str, str], None]
 
 
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How it is run. `experiment` is its name or file; `limit` and `limits` what it may go through."""
+    """How it is run. `experiment` is its name or file; `limit` and `limits` what it may go through.
+
+    `beside` is the admin URL of a second relay, which is only watched; empty for none.
+    """
 
     experiment: str
     recovery_s_max: float
@@ -55,6 +60,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     limit: RadiusLimit = RadiusLimit()
     limits: AbortLimits = AbortLimits()
     journal_folder: Path | None = None
+    beside: str = ""
 
 
 class ExperimentRun:
@@ -94,16 +100,21 @@ class ExperimentRun:
         if exceeded:
             known.could_not = f"nothing was put on: {exceeded}"
             return judged_result(known, None)
-        async with Observer(self._subject.admin_url, self._subject.api_url) as observer:
-            self._observer = observer
+        async with AsyncExitStack() as stack:
+            observer = Observer(self._subject.admin_url, self._subject.api_url)
+            self._observer = await stack.enter_async_context(observer)
             await observer.ready()
+            if self._options.beside:
+                known.control = await opened_control(self._options.beside, self._subject, observer, stack)
             known.began_unix_s = time.time() - observer.now_s
             known.began_monotonic_s = time.monotonic() - observer.now_s
             known.policies = await asyncio.to_thread(policies_of, self._subject.admin_url, relay.breakers)
             self._tell("steady", "asking whether all is well before")
             before = await ask(self._document.hypothesis, self._running)
             known.take("before", self._document.hypothesis.probes, before)
-            if holds(before) and not self._stopping.is_set():
+            if self._why_stopped:
+                known.aborted = f"{self._why_stopped}, before anything was put on"
+            elif holds(before):
                 await self._with_faults(observer)
             return judged_result(known, observer)
 

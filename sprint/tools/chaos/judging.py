@@ -23,6 +23,7 @@ from sprint.core.chaos.timeline import timeline_of
 from sprint.core.chaos.topology import BlastRadius, DependencyMap
 from sprint.core.chaos.verdict import Judged, verdict_of
 from sprint.tools.chaos.activity import ActivityRun
+from sprint.tools.chaos.beside import Control
 from sprint.tools.chaos.faults import new_run
 from sprint.tools.chaos.observer import Observer
 from sprint.tools.chaos.subject import Subject
@@ -57,6 +58,7 @@ class Known:
         self.gone: tuple[GoneCheck, ...] = ()
         self.left_behind: tuple[str, ...] = ()
         self.truths: tuple[Truth, ...] = ()
+        self.control: Control | None = None
         self.notes: list[str] = []
         self.could_not = ""
         self.aborted = ""
@@ -192,6 +194,7 @@ def _seen(known: Known, observer: Observer | None, facts: Facts | None) -> dict[
         "facts": facts,
         "score": None if facts is None else score_of(facts),
         "advice": advice,
+        "beside": None if known.control is None else known.control.held_beside(observer, known.phases()),
         "timeline": timeline_of(observed, faults),
         "left_out": observed.left_out,
     }

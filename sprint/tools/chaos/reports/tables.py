@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from sprint.core.chaos.beside import Beside
 from sprint.core.chaos.facts import Facts
 from sprint.core.chaos.result import Result
 from sprint.tools.chaos.reports.figures import NOTHING, seconds_text
@@ -32,6 +33,7 @@ def tables_of(result: Result) -> list[Table]:
         *(_of_facts(result.facts) if result.facts is not None else ()),
         _score(result),
         _advice(result),
+        _control(result.beside),
         _transitions(result),
         _left(result),
     ]
@@ -177,6 +179,20 @@ def _advice(result: Result) -> Table:
         for each in result.advice
     ]
     return Table("Recommendations", ("setting", "change", "raises, as"), rows)
+
+
+def _control(beside: Beside | None) -> Table:
+    """What a second relay showed for the same time, on which nothing was put."""
+    if beside is None:
+        return Table("Beside it", (), ())
+    rows = [("in both", each) for each in beside.in_both]
+    rows += [("differed", each) for each in beside.differed]
+    return Table(
+        f"Beside it: {beside.admin_url}",
+        ("", ""),
+        rows or [("in both", "nothing was amiss")],
+        "Nothing was put on that relay. What shows in both is not the fault's alone.",
+    )
 
 
 def _transitions(result: Result) -> Table:

@@ -1,0 +1,123 @@
+"""Experiments against an embedded relay of a given policy, and what its recommendations change at it.
+
+    with ScoredRelay(EmbeddedOptions(shadow=True)) as relay:
+        result = relay.run("errors", duration_s=6.0)
+        relay.apply(result.advice)
+        assert relay.run("errors", duration_s=6.0).score.points > result.score.points
+
+Each policy that is compared has a name in `POLICIES`, with what it is made of.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import tempfile
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+
+from sprint.core.chaos.advice import Advice
+from sprint.core.chaos.radius_limit import RadiusLimit
+from sprint.core.chaos.result import Result
+from sprint.tools.chaos.campaign import plan_one
+from sprint.tools.chaos.embedded import EmbeddedOptions, EmbeddedStack
+from sprint.tools.chaos.experiment_run import ExperimentRun, RunOptions
+from sprint.tools.chaos.given import Given, options_of
+from sprint.tools.chaos.subject import Subject
+from tests.integration.real_servers import HOST
+
+PACKAGED = Path(__file__).parents[2] / "sprint" / "core" / "breaker" / "policies.toml"
+# What is laid over a tier's figures for sources as packaged, and the default that a tier has without that.
+_WITHOUT_CALLEES: dict[str, Any] = {
+    "slow_rate_max": 0.7,
+    "adaptive": {"enabled": False},
+    "latency": {"enabled": False},
+    "health": {"opens_below": 0.5},
+    "recovery": {"enabled": False},
+    "half_open_calls": 1,
+}
+
+
+def tier_figures(tier: str) -> dict[str, Any]:
+    """Return a tier's own figures for sources, without those that sources have of their own.
+
+    Of several trials a source would never make the second, so there is one.
+    """
+    figures = tomllib.loads(PACKAGED.read_text(encoding="utf-8"))[tier]
+    laid = dict(_WITHOUT_CALLEES)
+    for name, value in figures.items():
+        known = laid.get(name)
+        laid[name] = {**known, **value} if isinstance(known, dict) and isinstance(value, dict) else value
+    return {**laid, "half_open_calls": 1}
+
+
+def policies() -> dict[str, EmbeddedOptions]:
+    """Return what is compared. `free` and `enterprise` as served, and with the tiers' bare figures."""
+    return {
+        "off": EmbeddedOptions(shadow=True),
+        "free, bare": EmbeddedOptions(tier="free", breakers=tier_figures("free")),
+        "enterprise, bare": EmbeddedOptions(tier="enterprise", breakers=tier_figures("enterprise")),
+        "free": EmbeddedOptions(tier="free"),
+        "enterprise": EmbeddedOptions(tier="enterprise"),
+    }
+
+
+class ScoredRelay:
+    """A stack of its own, with a journal folder of its own, until it is left."""
+
+    def __init__(self, options: EmbeddedOptions) -> None:
+        self._ends = contextlib.ExitStack()
+        self._folder = Path(self._ends.enter_context(tempfile.TemporaryDirectory()))
+        self.stack = self._ends.enter_context(EmbeddedStack(options))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ends.close()
+
+    def run(self, experiment: str, duration_s: float, seed: int = 0) -> Result:
+        """Run one experiment and return what came of it."""
+        given = Given(experiment=(experiment,), duration=f"{duration_s:g}s", seed=seed)
+        options = options_of(given)
+        subject = self._subject()
+        planned = plan_one(experiment, subject, options, RadiusLimit())
+        run_options = RunOptions(
+            experiment=experiment, recovery_s_max=5.0, recovery_judged=True, journal_folder=self._folder
+        )
+        run = ExperimentRun(subject, planned.document, run_options, lambda _phase, _text: None)
+        return asyncio.run(run.run(planned.relay, planned.predicted, planned.exceeded))
+
+    def _subject(self) -> Subject:
+        ports = {
+            chain: devnet.first_line["nodes"][0]["rpc_port"] for chain, devnet in self.stack.devnets.items()
+        }
+        return Subject(
+            admin_url=self.stack.admin_url,
+            api_url=self.stack.api_url,
+            wiring=self.stack.wiring(),
+            embedded=True,
+            nodes={chain: f"http://{HOST}:{port}" for chain, port in ports.items()},
+        )
+
+    def apply(self, advice: Sequence[Advice]) -> dict[str, Any]:
+        """Lay what is recommended for sources over each of their breakers, through the admin API."""
+        figures: dict[str, Any] = {}
+        for each in advice:
+            path = each.setting.split(".")
+            if path[:2] == ["breakers", "source"]:
+                place = figures
+                for name in path[2:-1]:
+                    place = place.setdefault(name, {})
+                place[path[-1]] = tomllib.loads(f"value = {each.proposed}")["value"]
+        rows = httpx.get(f"{self.stack.admin_url}/api/breakers", trust_env=False).json()["breakers"]
+        for row in rows:
+            if figures and row["name"].startswith("source:"):
+                url = f"{self.stack.admin_url}/api/breakers/{quote(row['name'], safe='')}/config"
+                httpx.put(url, json=figures, trust_env=False).raise_for_status()
+        return figures
