@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -20,7 +21,8 @@ import msgspec
 
 from sprint.core.chaos.wiring import ProxyInTheWay, Wiring
 from sprint.core.errors import ConfigError, SprintError
-from sprint.tools.embedded.child import Child
+from sprint.tools.chaos.admin import RelayAdmin
+from sprint.tools.embedded.child import Child, ChildFailed
 from sprint.tools.embedded.folder import OwnedFolder
 from sprint.tools.embedded.relay import RelayChild, RelayPorts
 
@@ -29,6 +31,8 @@ NODE_NAMES = ("alice", "bob", "carol")
 OVER_RPC = "dave"
 RESTARTS_MAX = 100
 RESTART_PAUSE_S = 0.5
+READY_S_MAX = 30.0
+READY_LOOK_S = 0.05
 HOST = "127.0.0.1"
 
 
@@ -48,7 +52,7 @@ class EmbeddedOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EmbeddedStack:
-    """Running from when it is made until `close`. ChildFailed where a part doesn't come to run."""
+    """Running, with all sources ready, from when it is made until `close`. ChildFailed where it can't be."""
 
     def __init__(self, options: EmbeddedOptions) -> None:
         self.options = options
@@ -69,6 +73,8 @@ class EmbeddedStack:
             stack.callback(self._end_relay)
             self._watch = threading.Thread(target=self._supervise, name="embedded relay", daemon=True)
             self._watch.start()
+            stack.callback(self._stop_supervising)
+            self._until_ready()
             self._stack = stack.pop_all()
 
     def __repr__(self) -> str:
@@ -139,11 +145,22 @@ class EmbeddedStack:
 
     def close(self) -> None:
         """End all of it and remove its data. May be called again."""
+        self._stack.close()
+        self._watch.join()
+
+    def _stop_supervising(self) -> None:
         with self._lock:
             self._closing = True
             self._closed.notify_all()
-        self._stack.close()
-        self._watch.join()
+
+    def _until_ready(self) -> None:
+        """Wait until all sources are: a relay serves before, and an experiment would find none to hit."""
+        deadline_s = time.monotonic() + READY_S_MAX
+        with RelayAdmin(self.admin_url) as admin:
+            while late := [f"{one.chain}:{one.name}" for one in admin.map().sources if not one.usable]:
+                if time.monotonic() > deadline_s:
+                    raise ChildFailed(f"{', '.join(late)}: not ready after {READY_S_MAX:g} s")
+                time.sleep(READY_LOOK_S)
 
     def _devnet(self, chain: str) -> Child:
         interval_ms, nodes = str(self.options.block_interval_ms), str(len(NODE_NAMES))

@@ -50,6 +50,11 @@ def all_ready(stack: EmbeddedStack) -> bool:
     return states(stack) == dict.fromkeys(("alice", "bob", "carol", "dave"), "ready")
 
 
+def test_all_sources_are_ready_as_soon_as_the_stack_is_there() -> None:
+    with EmbeddedStack(EmbeddedOptions()) as stack:
+        assert all_ready(stack)
+
+
 def test_a_relay_that_is_killed_is_back_on_its_ports_and_data_and_nothing_is_left_at_the_end() -> None:
     with EmbeddedStack(EmbeddedOptions(block_interval_ms=200)) as stack:
         wait_until(lambda: all_ready(stack), "all sources are ready")
