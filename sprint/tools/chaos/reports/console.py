@@ -10,7 +10,8 @@ from rich.text import Text
 
 from sprint.core.chaos.result import Result
 from sprint.core.chaos.timeline import Lane, Timeline
-from sprint.tools.chaos.reports.figures import harmless, lane_name, seconds_text
+from sprint.tools.chaos.reports.figures import NOTHING, harmless, lane_name, seconds_text
+from sprint.tools.chaos.reports.short_names import chains_text, short_names
 from sprint.tools.chaos.reports.tables import Table, headline, points_text, tables_of, title_text
 
 WIDTH_OF_FILES = 80
@@ -36,15 +37,29 @@ _OTHER = "?"
 
 def print_result(result: Result, console: Console) -> None:
     """Print a result. Colours, width and NO_COLOR are the console's."""
-    _print(console, f"cb-chaos {title_text(result)}", "bold")
-    where = "an embedded relay" if result.target.embedded else result.target.admin_url
-    _print(console, f"on {where}, run {result.run}", _DIM)
+    _print_verdict(result, console)
+    _print(console, title_text(result), "")
+    _print(console, where_text(result), _DIM)
     console.print()
-    _print_timeline(result.timeline, console)
+    _print_timeline(result, console)
     for table in tables_of(result):
         _print_table(table, console)
+    _print_verdict(result, console)
+
+
+def where_text(result: Result) -> str:
+    """Say whom the faults were put on: the relay, its chains and their sources."""
+    where = "an embedded relay" if result.target.embedded else result.target.admin_url
+    chains = chains_text(result)
+    return f"on {where}{f': {chains}' if chains else ''}; run {result.run}"
+
+
+def _print_verdict(result: Result, console: Console) -> None:
+    """Print what it comes to: first, for who reads on, and last, where a terminal has scrolled to."""
     text, good = headline(result)
-    _print(console, f"score {points_text(result)}", "bold")
+    points = points_text(result)
+    score = "" if points == NOTHING else f", score {points}"
+    _print(console, f"{result.experiment}{score}", "bold")
     _print(console, text, _GOOD if good else _BAD)
 
 
@@ -83,14 +98,15 @@ def lane_text(lane: Lane, timeline: Timeline, columns: int) -> str:
     return "".join(signs)
 
 
-def _print_timeline(timeline: Timeline, console: Console) -> None:
+def _print_timeline(result: Result, console: Console) -> None:
+    timeline, short = result.timeline, short_names(result)
     if timeline.to_s <= timeline.from_s:
         return
     columns = max(console.width - _NAME_WIDTH - 2, 10)
     changed = [lane for lane in timeline.lanes if len(lane.spans) > 1 or lane.kind in {"fault", "health"}]
     for lane in changed[:LANES_SHOWN_MAX]:
         style = "red" if lane.kind == "fault" else ""
-        text = Text(f"{_fitting(harmless(lane_name(lane))):{_NAME_WIDTH}} ", style=_DIM)
+        text = Text(f"{_fitting(harmless(short(lane_name(lane)))):{_NAME_WIDTH}} ", style=_DIM)
         text.append(lane_text(lane, timeline, columns), style=style)
         console.print(text, no_wrap=True, overflow="crop")
     seen = {span.state for lane in changed for span in lane.spans}

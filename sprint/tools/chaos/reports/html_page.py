@@ -11,6 +11,7 @@ from sprint.core.chaos.result import Result
 from sprint.tools.chaos.reports.figures import marked_up, seconds_text
 from sprint.tools.chaos.reports.html_style import STYLE
 from sprint.tools.chaos.reports.html_timeline import timeline_html
+from sprint.tools.chaos.reports.short_names import chains_text, short_names
 from sprint.tools.chaos.reports.tables import Table, headline, points_text, tables_of, title_text
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -44,7 +45,7 @@ def html_of(result: Result) -> str:
         f'<p class="dim">{marked_up(_where(result))}</p>',
         f'<div class="told{"" if good else " bad"}">{marked_up(text)}</div>',
         _tiles(result),
-        timeline_html(result.timeline),
+        timeline_html(result.timeline, short_names(result)),
         *map(_table, tables_of(result)),
         "</body>",
         "</html>",
@@ -55,6 +56,8 @@ def html_of(result: Result) -> str:
 def _where(result: Result) -> str:
     where = result.environment
     target = "an embedded relay" if result.target.embedded else result.target.admin_url
+    chains = chains_text(result)
+    target += f": {chains}" if chains else ""
     return (
         f"{where.started_at} · {target} · run {result.run} · sprint {where.sprint_version} · "
         f"Python {where.python_version} · {where.platform}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from sprint.core.chaos.timeline import Delivered, Lane, Timeline
@@ -36,12 +36,12 @@ class _Bar(NamedTuple):
     height: float = _HEIGHT
 
 
-def timeline_html(timeline: Timeline) -> str:
-    """Return the figure; nothing where there is no time to show."""
+def timeline_html(timeline: Timeline, short: Callable[[str], str]) -> str:
+    """Return the figure, names as `short` makes them; nothing where there is no time to show."""
     if timeline.to_s <= timeline.from_s:
         return ""
     legend = "".join(f'<span><i class="{style}"></i>{text}</span>' for style, text in _LEGEND)
-    rows = [_lane(lane, timeline) for lane in timeline.lanes]
+    rows = [_lane(lane, timeline, short(lane_name(lane))) for lane in timeline.lanes]
     rows += [_blocks(each, timeline) for each in timeline.delivered]
     ends = f"<span>0 s</span><span>{seconds_text(timeline.to_s - timeline.from_s)}</span>"
     axis = f'<div class="lane dim"><span></span><div class="axis">{ends}</div></div>'
@@ -51,7 +51,7 @@ def timeline_html(timeline: Timeline) -> str:
     return f"<figure><figcaption>Over time{legend}</figcaption>{''.join(rows)}{axis}{left}</figure>"
 
 
-def _lane(lane: Lane, timeline: Timeline) -> str:
+def _lane(lane: Lane, timeline: Timeline, name: str) -> str:
     bars = [
         _Bar(
             span.from_s,
@@ -63,7 +63,7 @@ def _lane(lane: Lane, timeline: Timeline) -> str:
         for span in lane.spans
     ]
     around = [] if lane.kind == "fault" else _faults(timeline, _HEIGHT)
-    return _row(lane_name(lane), _drawn(timeline, [*bars, *around], _HEIGHT), "", _HEIGHT)
+    return _row(name, _drawn(timeline, [*bars, *around], _HEIGHT), "", _HEIGHT)
 
 
 def _blocks(delivered: Delivered, timeline: Timeline) -> str:

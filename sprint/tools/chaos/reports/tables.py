@@ -2,42 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from sprint.core.chaos.beside import Beside
 from sprint.core.chaos.facts import Facts
 from sprint.core.chaos.result import Result
 from sprint.tools.chaos.reports.figures import NOTHING, seconds_text
+from sprint.tools.chaos.reports.short_names import short_names
 
 ROWS_MAX = 60
+# Of a part of the score: all that there is of one that doesn't go by each breaker.
+RESTS_ON_SHOWN_MAX = 6
 
 MET, NOT_MET = "met", "NOT MET"
 
 
 class Table(NamedTuple):
-    """A title, column names and rows; `note` stands under the title."""
+    """A title, column names and rows; `note` stands under the title. `verbatim`: names stand in full."""
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     note: str = ""
+    verbatim: bool = False
 
 
 def tables_of(result: Result) -> list[Table]:
     """Return the tables that have rows, in the order to read them in."""
     tables = [
-        _probes(result),
-        _faults(result),
-        _radius(result),
-        *(_of_facts(result.facts) if result.facts is not None else ()),
         _score(result),
         _advice(result),
         _control(result.beside),
+        _faults(result),
+        *(_of_facts(result.facts) if result.facts is not None else ()),
+        _radius(result),
         _transitions(result),
+        _probes(result),
         _left(result),
     ]
-    return [_cut(table) for table in tables if table.rows]
+    short = short_names(result)
+    return [_cut(_shortened(table, short)) for table in tables if table.rows]
+
+
+def _shortened(table: Table, short: Callable[[str], str]) -> Table:
+    if table.verbatim:
+        return table
+    return table._replace(rows=[[short(cell) for cell in row] for row in table.rows])
 
 
 def title_text(result: Result) -> str:
@@ -69,12 +80,21 @@ def _probes(result: Result) -> Table:
         (
             each.phase,
             each.name,
-            each.error or str(each.output),
+            each.error or _gave(each.output),
             NOTHING if each.tolerated is None else MET if each.tolerated else NOT_MET,
         )
         for each in result.activities
     ]
     return Table("Probes and actions", ("when", "what", "gave", ""), rows)
+
+
+def _gave(output: Any) -> str:
+    """Return what a probe or an action gave, as a person says it; actions say it themselves."""
+    if isinstance(output, bool):
+        return "yes" if output else "no"
+    if isinstance(output, dict) and isinstance(output.get("says"), str):
+        return str(output["says"])
+    return NOTHING if output is None else str(output)
 
 
 def _faults(result: Result) -> Table:
@@ -113,6 +133,8 @@ def _radius(result: Result) -> Table:
     # As many names as there are subscribers: they have none of their own.
     counts = tuple(map(str, range(said.subscribers))), tuple(map(str, range(seen.subscribers)))
     rows.append(("subscribers", str(said.subscribers), str(seen.subscribers), _beside(*counts)))
+    # Rows in which there is nothing on either side say nothing; where that is all, it is said.
+    rows = [row for row in rows if row[1:3] not in {(NOTHING, NOTHING), ("0", "0")}] or rows[:1]
     limit = f" Allowed at most: {result.radius_allowed}." if result.radius_allowed else ""
     note = f"What a fault reaches need not show it, so less may be seen.{limit}"
     return Table("Blast radius", ("", "predicted", "observed", ""), rows, note)
@@ -146,9 +168,11 @@ def _of_facts(facts: Facts) -> list[Table]:
         ("breakers closed", seconds_text(back.breakers_closed_after_s), ", ".join(back.not_closed)),
         ("blocks given", f"{stream.blocks:,}", f"{stream.reorgs} reorgs, {stream.late} late"),
         ("lost", str(stream.lost + stream.missing), f"{stream.compared:,} compared with the node's own"),
-        ("twice", str(stream.twice), ""),
-        ("out of order", str(stream.out_of_order), ""),
-        ("passed over", str(stream.passed_over), ""),
+        (
+            "twice, out of order",
+            f"{stream.twice}, {stream.out_of_order}",
+            f"{stream.passed_over} passed over",
+        ),
     ]
     rows += [("finding", "", f"{each.chain}: {each.text}") for each in stream.findings[:5]]
     rows += [("note", "", each) for each in stream.notes]
@@ -165,7 +189,7 @@ def _score(result: Result) -> Table:
         (
             part.name.replace("_", " "),
             NOTHING if part.value is None else f"{part.weight * part.value:.0f} of {part.weight:.0f}",
-            "; ".join(part.rests_on),
+            _first_of(part.rests_on, RESTS_ON_SHOWN_MAX if part.value is not None else 1),
         )
         for part in result.score.parts
     ]
@@ -173,12 +197,18 @@ def _score(result: Result) -> Table:
     return Table(f"Score: {points_text(result)}", ("part", "points", "rests on"), rows, note)
 
 
+def _first_of(texts: Sequence[str], most: int) -> str:
+    """Return the first of some texts: of what does not apply one reason is enough."""
+    more = len(texts) - most
+    return "; ".join(texts[:most]) + (f"; {more} more" if more > 0 else "")
+
+
 def _advice(result: Result) -> Table:
     rows = [
         (each.setting, f"{each.now} -> {each.proposed}", f"{each.raises.replace('_', ' ')}: {each.evidence}")
         for each in result.advice
     ]
-    return Table("Recommendations", ("setting", "change", "raises, as"), rows)
+    return Table("Recommendations", ("setting", "change", "raises, as"), rows, verbatim=True)
 
 
 def _control(beside: Beside | None) -> Table:

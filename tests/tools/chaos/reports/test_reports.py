@@ -13,9 +13,10 @@ from sprint.core.chaos.timeline import Lane, Span, Timeline
 from sprint.core.errors import ConfigError
 from sprint.tools.chaos.reports import FORMATS, file_of
 from sprint.tools.chaos.reports.console import SIGNS, lane_text, print_result, text_of
+from sprint.tools.chaos.reports.short_names import short_names
 from sprint.tools.chaos.reports.tables import ROWS_MAX, tables_of
 from tests.core.chaos.results import result
-from tests.core.chaos.run_stories import PREDICTED, Story
+from tests.core.chaos.run_stories import PREDICTED, Story, dependencies
 
 WORST = Story(
     closes_s=None, steady_s=None, false_opens=2, bystanders_lost=2, blocks_lost=1, subscriber_losses=2
@@ -103,7 +104,7 @@ def test_no_colour_is_given_where_none_is_wanted(monkeypatch: pytest.MonkeyPatch
     [
         "88 of 100",
         "freeze",
-        "source:litecoin-regtest:alice",
+        "litecoin-regtest (alice, bob",
         "1.00 s",
         "15.0 s",
         "backoff.longest_s",
@@ -137,6 +138,36 @@ def test_a_blast_radius_is_told_beside_what_was_said_of_it(sources: tuple[str, .
     seen = msgspec.structs.replace(PREDICTED, sources=sources)
     (table,) = (each for each in tables_of(result(observed=seen)) if each.title == "Blast radius")
     assert next(row[-1] for row in table.rows if row[0] == "sources") == word
+
+
+def test_a_source_is_called_by_its_own_name_and_the_chain_is_named_once() -> None:
+    for text in (text_of(result()), file_of("html", result()).decode()):
+        assert "litecoin-regtest:alice" not in text
+        assert "alice" in text
+    assert text_of(result()).count("litecoin-regtest (alice") == 1
+
+
+def test_a_name_that_two_chains_have_stays_in_full() -> None:
+    known = dependencies()
+    twin = msgspec.structs.replace(known.sources[0], chain="bitcoin-regtest")
+    short = short_names(result(dependencies=msgspec.structs.replace(known, sources=(*known.sources, twin))))
+    name = known.sources[0].name
+    assert short(f"source:litecoin-regtest:{name}") == f"source:litecoin-regtest:{name}"
+
+
+def test_a_longer_name_is_not_cut_short() -> None:
+    short = short_names(result())
+    assert short("source:litecoin-regtest:alice is open; litecoin-regtest:alice-2 is not") == (
+        "alice is open; litecoin-regtest:alice-2 is not"
+    )
+    assert short("proxy litecoin-regtest.alice") == "proxy litecoin-regtest.alice"
+
+
+def test_the_verdict_is_the_first_and_the_last_that_the_console_says() -> None:
+    lines = text_of(result()).strip().splitlines()
+    assert lines[:3] == lines[-3:]
+    assert lines[0].startswith("upstream-stall, score ")
+    assert lines[1].startswith("met: ")
 
 
 def test_a_lane_shows_what_is_not_well_be_it_ever_so_short() -> None:
