@@ -149,6 +149,13 @@ class PlainHistogram:
             found.append(min(self._last_value(first + place), self._extremes[1]))
         return found
 
+    def counts_within(self, limits: Sequence[int]) -> list[int]:
+        """Return for each limit how many values do not exceed it; those of its own bucket all count."""
+        first, counts = self._span()
+        upto = [0, *accumulate(counts)]
+        places = (self._bucket(min(max(limit, 0), self.value_max)) - first + 1 for limit in limits)
+        return [upto[min(max(place, 0), len(counts))] for place in places]
+
     def _belong(self, other: HistogramCounts) -> bool:
         """Return whether buckets rise, as many as counts, from that of the least to the greatest's."""
         if not 0 < len(other.buckets) == len(other.counts) or not 0 <= other.least <= other.greatest:

@@ -152,7 +152,7 @@ class Recording:
 
     def finish(self, stopped_ns: int) -> None:
         """Close the record of a run that was stopped then, or over: what is missing is told as lost."""
-        self._series.finish()
+        self._series.finish(stopped_ns)
         counted = self._counts.answered + self.unanswered + sum(self.never_sent_by_reason.values())
         lost = self._asked_upto(stopped_ns) - counted
         if lost > 0:
@@ -194,6 +194,17 @@ class Recording:
         """Return the points of the seconds that are closed, oldest first."""
         return self._series.points()
 
+    def rates(self) -> tuple[float, float]:
+        """Return how many requests a second were asked for and answered, over the seconds that are closed.
+
+        What is recorded comes a second late: over the time so far a rate would be too low.
+        """
+        closed_ns = self._series.closed_ns
+        if not closed_ns:
+            return 0.0, 0.0
+        per_s = SECOND_NS / closed_ns
+        return self._asked_upto(closed_ns) * per_s, self._series.closed_answered * per_s
+
     def newest(self) -> Point | None:
         """Return the last point that is closed."""
         return self._series.newest()
@@ -215,6 +226,20 @@ class Recording:
         found = self._histograms[name].percentiles(DISTRIBUTION_SHARES)
         values = found or []
         return [(share, value / _MS) for share, value in zip(DISTRIBUTION_SHARES, values, strict=False)]
+
+    def buckets(self, count: int, name: str = RESPONSE) -> list[tuple[float, int]]:
+        """Return buckets that grow from the least latency to the greatest: up to how many ms, how many."""
+        histogram = self._histograms[name]
+        if histogram.least is None or histogram.greatest is None:
+            return []
+        least, greatest = max(histogram.least, 1), max(histogram.greatest, 1)
+        growth = (greatest / least) ** (1 / count)
+        edges = [*(int(least * growth**place) for place in range(1, count)), greatest]
+        upto = histogram.counts_within(edges)
+        return [
+            (edge / _MS, within - before)
+            for edge, within, before in zip(edges, upto, [0, *upto], strict=False)
+        ]
 
     def _asked_upto(self, now_ns: int) -> int:
         """Return how many requests were due before a moment."""

@@ -20,6 +20,7 @@ from sprint.core.loadtest.recording import ErrorKind, Recording, Totals
 from sprint.core.loadtest.series import Point
 from sprint.core.loadtest.verdict import (
     GeneratorCheck,
+    Hindrances,
     Threshold,
     ThresholdResult,
     check_generator,
@@ -96,7 +97,8 @@ class BreakerChange(msgspec.Struct, frozen=True, kw_only=True):
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is known of a run.
 
-    `met` says whether all thresholds were, true without any. `interrupted` is true of a run that was stopped
+    `met` says whether all thresholds were, true without any; under less than the load that was asked for
+    none is. `interrupted` is true of a run that was stopped
     before its end; all figures are then of what was done. `limits` are what answers 429 said of their limit,
     `faults` what was on the way to the target. `latency_from` says from where response time counts: from
     the moment that a request was scheduled, or from when the first of a generator's connections had the same
@@ -142,6 +144,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
     faults: tuple[FaultDone, ...] = ()
     latency_from: LatencyFrom = "schedule"
+    hindrances: Hindrances = Hindrances()
 
 
 def make_report(run: Run, recording: Recording, thresholds: Sequence[Threshold] = ()) -> Report:
@@ -150,6 +153,7 @@ def make_report(run: Run, recording: Recording, thresholds: Sequence[Threshold] 
     totals = recording.totals(run.ended_ns)
     results = judge(thresholds, totals)
     limits = _names(recording.limits)
+    generator = check_generator(totals, recording.never_sent_by_reason, run.hindrances)
     return Report(
         asked=_plan_asked(run.plan, run.options),
         environment=run.environment,
@@ -168,8 +172,8 @@ def make_report(run: Run, recording: Recording, thresholds: Sequence[Threshold] 
             for each in recording.changes()
         ),
         thresholds=results,
-        generator=check_generator(totals, recording.never_sent_by_reason),
-        met=all(result.met for result in results),
+        generator=generator,
+        met=not results or (generator.sent_the_load and all(result.met for result in results)),
         notes=(*run.notes, *([PAST_A_LIMIT] if limits else [])),
         faults=run.faults,
         latency_from=run.latency_from,

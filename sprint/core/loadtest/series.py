@@ -1,7 +1,7 @@
 """A run over time: a point a second, and coarser ones where the run is longer than 24 hours.
 
 A second stays open until all processes have handed in their cells, or had the time to; then its percentiles
-are worked out and only the figures are kept, 152 bytes a point.
+are worked out and only the figures are kept, 144 bytes a point.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ OPEN_S_OF_KNOWN = 15  # where it is known how many processes hand in cells, and 
 _SHARES = (0.5, 0.9, 0.95, 0.99, 0.999)
 _NO_FIGURES = (math.nan,) * (len(_SHARES) + 1)
 _MS = 1_000_000
-_COUNTS = ("asked", "begun", "successes", "failures", "limited", "rejected", "bytes_in", "in_flight")
+_COUNTS = ("begun", "successes", "failures", "limited", "rejected", "bytes_in", "in_flight")
 _FIGURES = (
     "response_ms_mean",
     "response_ms_p50",
@@ -68,6 +68,11 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     service_ms_p99: float | None = None
     service_ms_max: float | None = None
 
+    @property
+    def answered(self) -> int:
+        """How many requests came to an end in it, well or not."""
+        return self.successes + self.failures + self.limited + self.rejected
+
 
 _WIDTH = 1 + len(_COUNTS) + len(_FIGURES)
 
@@ -96,6 +101,8 @@ class Series:
         self._rows = array("d")
         self._width_s = 1
         self._gathered: list[array[float]] = []
+        self._ended_ns: int | None = None
+        self.closed_answered = 0
 
     def __repr__(self) -> str:
         return f"Series({len(self._rows) // _WIDTH} points of {self._width_s} s, {len(self._open)} open)"
@@ -111,23 +118,29 @@ class Series:
         self._handed_in[cell.process] = cell.second
         self._close(self._complete_upto())
 
-    def finish(self) -> None:
-        """Close all seconds."""
+    @property
+    def closed_ns(self) -> int:
+        """Up to which moment seconds are closed; `closed_answered` requests were answered in them."""
+        return self._next_second * SECOND_NS
+
+    def finish(self, ended_ns: int | None = None) -> None:
+        """Close all seconds; nothing was asked for from `ended_ns` on, where a run was stopped."""
+        self._ended_ns = ended_ns
         if self._open:
             self._close(max(self._open) + 1)
 
     def points(self) -> list[Point]:
         """Return the points of the seconds that are closed, oldest first."""
-        whole = [_point(row, self._width_s) for row in _rows(self._rows)]
+        whole = [self._point(row, self._width_s) for row in _rows(self._rows)]
         if not self._gathered:
             return whole
-        return [*whole, _point(_together(self._gathered), len(self._gathered))]
+        return [*whole, self._point(_together(self._gathered), len(self._gathered))]
 
     def newest(self) -> Point | None:
         """Return the last point that is closed."""
         if self._gathered:
-            return _point(self._gathered[-1], 1)
-        return _point(self._rows[-_WIDTH:], self._width_s) if self._rows else None
+            return self._point(self._gathered[-1], 1)
+        return self._point(self._rows[-_WIDTH:], self._width_s) if self._rows else None
 
     def _complete_upto(self) -> int:
         """Return the first second that somebody may still hand in."""
@@ -140,6 +153,7 @@ class Series:
     def _close(self, end: int) -> None:
         while self._next_second < end:
             opened = self._open.pop(self._next_second, None) or _OpenSecond()
+            self.closed_answered += opened.counts.answered
             self._gathered.append(self._row(self._next_second, opened))
             self._next_second += 1
             if len(self._rows) == self._points_max * _WIDTH:
@@ -159,16 +173,24 @@ class Series:
     def _row(self, second: int, opened: _OpenSecond) -> array[float]:
         """Return the figures of a second, NaN where there is none."""
         counts = opened.counts
-        start_ns = second * SECOND_NS
-        asked = self._asked_upto(start_ns + SECOND_NS) - self._asked_upto(start_ns)
-        told = (getattr(counts, name) for name in _COUNTS[1:-1])
+        told = (getattr(counts, name) for name in _COUNTS[:-1])
         response = self._percentiles(opened.response)
         service = self._percentiles(opened.service)
         mean = counts.response_ns_sum / counts.successes if counts.successes else math.nan
         figures = (mean, *response, service[0], service[3], service[5])
-        row = array("d", (second, asked, *told, sum(opened.in_flight.values())))
+        row = array("d", (second, *told, sum(opened.in_flight.values())))
         row.extend(figure / _MS for figure in figures)
         return row
+
+    def _point(self, row: Sequence[float], width_s: int) -> Point:
+        fields: dict[str, Any] = dict(zip(_COUNTS, map(int, row[1 : 1 + len(_COUNTS)]), strict=False))
+        for name, figure in zip(_FIGURES, row[1 + len(_COUNTS) :], strict=True):
+            fields[name] = None if math.isnan(figure) else figure
+        ends_ns = [(int(row[0]) + seconds) * SECOND_NS for seconds in (0, width_s)]
+        if self._ended_ns is not None:
+            ends_ns = [min(end_ns, self._ended_ns) for end_ns in ends_ns]
+        before, upto = map(self._asked_upto, ends_ns)
+        return Point(at_s=row[0], width_s=width_s, asked=upto - before, **fields)
 
     def _percentiles(self, parts: list[HistogramCounts]) -> Sequence[float]:
         if not parts:
@@ -211,10 +233,3 @@ def _together(rows: Sequence[array[float]]) -> array[float]:
 
 def _highest(values: Sequence[float]) -> float:
     return max((value for value in values if not math.isnan(value)), default=math.nan)
-
-
-def _point(row: Sequence[float], width_s: float) -> Point:
-    fields: dict[str, Any] = dict(zip(_COUNTS, map(int, row[1 : 1 + len(_COUNTS)]), strict=False))
-    for name, figure in zip(_FIGURES, row[1 + len(_COUNTS) :], strict=True):
-        fields[name] = None if math.isnan(figure) else figure
-    return Point(at_s=row[0], width_s=width_s, **fields)

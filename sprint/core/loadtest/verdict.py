@@ -106,7 +106,8 @@ class GeneratorCheck(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the generator kept up with its schedule; `reasons` say where it didn't.
 
     The schedule error is how long after its moment the generator came to a request. A request that then
-    waits for a worker waits for the target, unless there are too few: `workers_short`.
+    waits for a worker waits for the target, unless there are too few: `workers_short`. `sent_the_load` is
+    false where so much of the load was missing that nothing can be judged by what was measured.
     """
 
     limited: bool
@@ -115,6 +116,14 @@ class GeneratorCheck(msgspec.Struct, frozen=True, kw_only=True):
     schedule_error_ms_p99: float
     schedule_error_ms_max: float
     reasons: tuple[str, ...]
+    sent_the_load: bool = True
+
+
+class Hindrances(msgspec.Struct, frozen=True, kw_only=True):
+    """What the run itself knows of: generators that were `lost`, and what else held the load up."""
+
+    lost: tuple[str, ...] = ()
+    held_up: tuple[str, ...] = ()
 
 
 def parse_threshold(text: str) -> Threshold:
@@ -144,8 +153,11 @@ def judge(thresholds: Iterable[Threshold], totals: Totals) -> tuple[ThresholdRes
     return tuple(results)
 
 
-def check_generator(totals: Totals, never_sent: Mapping[str, int]) -> GeneratorCheck:
-    """Say whether the generator was the limit. Where nothing is scheduled it was not."""
+def check_generator(
+    totals: Totals, never_sent: Mapping[str, int], hindrances: Hindrances | None = None
+) -> GeneratorCheck:
+    """Say whether the generator was the limit. Where nothing is scheduled it was if it was lost."""
+    known = hindrances or Hindrances()
     begun_share = totals.begun / totals.asked if totals.asked else 1.0
     error, wait = totals.schedule_error, totals.worker_wait
     reasons = []
@@ -154,8 +166,9 @@ def check_generator(totals: Totals, never_sent: Mapping[str, int]) -> GeneratorC
             f"it came to {totals.begun:,} of {totals.asked:,} requests that were due "
             f"({begun_share:.1%}): more --processes, or a lower rate"
         )
-    if error is not None:
+    if error is not None and totals.response is not None:
         reasons += _lateness(error, totals.response)
+    reasons += [*known.lost, *known.held_up]
     limited = bool(reasons)
     workers_short = wait is not None and wait.count > WORKER_WAIT_SHARE_MAX * totals.begun
     if wait is not None and workers_short:
@@ -171,14 +184,16 @@ def check_generator(totals: Totals, never_sent: Mapping[str, int]) -> GeneratorC
         schedule_error_ms_p99=error.ms_p99 if error else 0.0,
         schedule_error_ms_max=error.ms_max if error else 0.0,
         reasons=tuple(reasons),
+        # Of a load that has a schedule a loss is in the share.
+        sent_the_load=begun_share >= BEGUN_SHARE_MIN and not (known.lost and not totals.asked),
     )
 
 
-def _lateness(error: Latency, response: Latency | None) -> list[str]:
+def _lateness(error: Latency, response: Latency) -> list[str]:
     """Say at which percentile, the highest of those, lateness is a good part of the response time."""
     for name in ("p99", "p95", "p90", "p50"):
         late = getattr(error, f"ms_{name}")
-        measured = getattr(response, f"ms_{name}") if response else 0.0
+        measured = getattr(response, f"ms_{name}")
         if late > max(SCHEDULE_ERROR_MS_MAX, SCHEDULE_ERROR_SHARE_MAX * measured):
             text = (
                 f"it came to its requests up to {late:.3g} ms late ({name}; {error.ms_max:.3g} ms at most), "

@@ -25,7 +25,6 @@ INTERVAL_S = 0.5
 WIDTH_MAX = 78
 ERRORS_SHOWN = 3
 STATES_SHOWN = 3
-BUCKETS = 7
 _BAR = "█"
 _PARTS = " ▏▎▍▌▋▊▉"
 _NOTHING = "-"
@@ -55,7 +54,7 @@ def picture(live: Live, plan: Plan, columns: int) -> Group:
     """Return what is drawn: at most 23 lines, in so many columns."""
     width = min(columns - 1, WIDTH_MAX)
     parts: list[Text | Table] = [_progress(live, plan, width), _rates(live)]
-    parts += [Text(), _percentiles(live), Text(), *_histogram(live.distribution, width)]
+    parts += [Text(), _percentiles(live), Text(), *_histogram(live.buckets, width)]
     if live.errors or live.states or live.connections:
         parts += [Text(), *_errors(live)]
     if live.states:
@@ -77,9 +76,9 @@ def _progress(live: Live, plan: Plan, width: int) -> Text:
 
 def _rates(live: Live) -> Text:
     totals, newest = live.totals, live.newest
-    now = "" if newest is None else f" ({(newest.successes + newest.failures) / newest.width_s:,.0f} now)"
+    now = "" if newest is None else f" ({newest.answered / newest.width_s:,.0f} now)"
     text = Text(
-        f"rate  asked {totals.rate_asked_per_s:,.0f}/s  answered {totals.rate_answered_per_s:,.0f}/s{now}"
+        f"rate  asked {live.asked_per_s:,.0f}/s  answered {live.answered_per_s:,.0f}/s{now}"
         f"  in flight {live.in_flight:,}\n"
         f"total {totals.answered:,}  ok {totals.successes:,}"
     )
@@ -115,32 +114,16 @@ def _cells(latency: Latency | None) -> list[str]:
     return [f"{figure:,.0f}" if figure >= 100 else f"{figure:.3g}" for figure in figures]
 
 
-def _histogram(distribution: Sequence[tuple[float, float]], width: int) -> list[Text]:
+def _histogram(buckets: Sequence[tuple[float, int]], width: int) -> list[Text]:
     """Return how many of a hundred responses took how long, in buckets that grow."""
-    if not distribution:
+    if not buckets:
         return [Text("no answers yet", style="dim")]
-    least, greatest = max(distribution[0][1], 1e-3), max(distribution[-1][1], 1e-3)
-    growth = max(greatest / least, 1.0) ** (1 / BUCKETS)
-    edges = [least * growth ** (place + 1) for place in range(BUCKETS - 1)] + [greatest]
-    shares = [_share_within(distribution, edge) for edge in edges]
-    parts = [upto - before for before, upto in zip([0.0, *shares], shares, strict=False)]
-    room, most = max(10, width - 26), max(*parts, 1e-9)
+    most, whole = max(count for _, count in buckets), sum(count for _, count in buckets)
+    room = max(10, width - 26)
     return [
-        Text.assemble((f"to {edge:>9.3g} ms {part:>6.1%} ", ""), (_bar(part / most * room), "cyan"))
-        for edge, part in zip(edges, parts, strict=True)
+        Text.assemble(f"to {edge_ms:>9.3g} ms {count / whole:>6.1%} ", (_bar(count / most * room), "cyan"))
+        for edge_ms, count in buckets
     ]
-
-
-def _share_within(distribution: Sequence[tuple[float, float]], limit_ms: float) -> float:
-    """Return which share took no longer; between two known shares evenly."""
-    before = (0.0, 0.0)
-    for share, value_ms in distribution:
-        if value_ms > limit_ms:
-            span = value_ms - before[1]
-            part = (limit_ms - before[1]) / span if span > 0 else 0.0
-            return before[0] + (share - before[0]) * part
-        before = (share, value_ms)
-    return 1.0
 
 
 def _bar(length: float) -> str:

@@ -22,6 +22,7 @@ from sprint.core.loadtest.recording import Recording, Totals
 from sprint.core.loadtest.report import Environment, Report, Run, make_report
 from sprint.core.loadtest.schedule import Schedule
 from sprint.core.loadtest.series import Point
+from sprint.core.loadtest.verdict import Hindrances
 from sprint.tools.loadtest.assignment import Assignment
 from sprint.tools.loadtest.fleet import Fleet
 from sprint.tools.loadtest.moments import NS_PER_S, clock_ns
@@ -30,19 +31,25 @@ from sprint.tools.loadtest.processors import usable_processors
 from sprint.tools.loadtest.working import Prepared, Work, prepared
 from sprint.tools.runtime import wall_clock
 
+BUCKETS = 7  # of response times, for who looks on
 INTERVAL_S = 0.25  # how often a generator tells how it gets on
 
 
 class Live(NamedTuple):
-    """How a run is at a moment, for who looks on; `elapsed_s` counts from its start."""
+    """How a run is at a moment, for who looks on; `elapsed_s` counts from its start.
+
+    Rates are of the seconds that are over; `buckets` say up to how many ms how many successes took.
+    """
 
     elapsed_s: float
     totals: Totals
+    asked_per_s: float
+    answered_per_s: float
     newest: Point | None
     in_flight: int
     connections: int
     states: dict[str, str]
-    distribution: list[tuple[float, float]]
+    buckets: list[tuple[float, int]]
     errors: list[tuple[str, int]]
 
 
@@ -52,7 +59,7 @@ class LoadTest:
     def __init__(self, options: LoadOptions, said: Callable[[str], None]) -> None:
         self._options = options
         self._said = said
-        self._recording = Recording(options.plan.segments)
+        self._recording = Recording(options.plan.segments, processes=options.plan.processes)
         self._fleet: Fleet | None = None
         self._stopped = False
         self._generated = False
@@ -71,17 +78,20 @@ class LoadTest:
             return None
         elapsed_ns = max(0, clock_ns() - fleet.started_ns)
         newest = fleet.newest
+        asked_per_s, answered_per_s = self._recording.rates()
         states: dict[str, str] = {}
         for told in newest:
             states |= told.states
         return Live(
             elapsed_s=elapsed_ns / NS_PER_S,
             totals=self._recording.totals(elapsed_ns),
+            asked_per_s=asked_per_s,
+            answered_per_s=answered_per_s,
             newest=self._recording.newest(),
             in_flight=sum(told.in_flight for told in newest),
             connections=sum(told.connections for told in newest),
             states=states,
-            distribution=self._recording.distribution(),
+            buckets=self._recording.buckets(BUCKETS),
             errors=[(row.kind, row.count) for row in self._recording.errors()],
         )
 
@@ -109,8 +119,6 @@ class LoadTest:
         fleet = self._fleet
         for told in [] if fleet is None else fleet.newest:
             self._notes += told.said
-        for death in [] if fleet is None else fleet.deaths:
-            self._notes.append(f"{death}: its part counts as never sent")
         return make_report(
             Run(
                 plan=self._options.plan,
@@ -119,12 +127,19 @@ class LoadTest:
                 interrupted=self._stopped,
                 options=self._options.shown,
                 notes=tuple(self._notes),
+                hindrances=Hindrances(lost=self._lost()),
                 faults=tuple(map(fault_done, self._faults)),
                 latency_from="first_connection" if self._options.holds else "schedule",
             ),
             self._recording,
             self._options.thresholds,
         )
+
+    def _lost(self) -> tuple[str, ...]:
+        """Return which generators were lost, with what that means."""
+        deaths = [] if self._fleet is None else self._fleet.deaths
+        what = "its connections are missing" if self._options.holds else "its part counts as never sent"
+        return tuple(f"{death}: {what}" for death in deaths)
 
     @contextlib.asynccontextmanager
     async def _prepared(self) -> AsyncIterator[Prepared]:

@@ -51,6 +51,19 @@ def exact(values: list[int], share: float) -> int:
     return next(value for count, value in enumerate(ordered, 1) if count >= share * len(ordered))
 
 
+@given(st.lists(VALUES, max_size=50), st.lists(VALUES | st.just(-1), max_size=10))
+def test_so_many_are_within_a_limit_as_do_not_exceed_its_bucket(values: list[int], limits: list[int]) -> None:
+    for binding in BINDINGS:
+        histogram = binding()
+        for value in values:
+            histogram.record(value)
+        for limit, within in zip(limits, histogram.counts_within(limits), strict=True):
+            bucket_end = max(limit, 0) * (1 + 10**-3) + 1
+            capped = [min(value, HOUR_NS) for value in values]
+            least = sum(value <= limit for value in capped) if limit < HOUR_NS else len(values)
+            assert least <= within <= max(least, sum(value <= bucket_end for value in capped))
+
+
 @pytest.mark.parametrize("digits", range(1, DIGITS_MAX + 1))
 def test_a_percentile_is_at_most_its_digits_above_the_exact_one(
     new_histogram: NewHistogram, digits: int, seed: int

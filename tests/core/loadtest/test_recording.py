@@ -252,6 +252,36 @@ def test_the_live_totals_are_those_of_the_time_so_far() -> None:
     assert recording.totals(60 * SECOND_NS).duration_s == 10.0
 
 
+def test_live_rates_are_of_the_seconds_that_are_over() -> None:
+    """They were what had been handed in over the time so far: too low by up to a second's part of it."""
+    plan = plan_of(rate_per_s=100, duration_s=10)
+    recorders = [Recorder(process) for process in range(2)]
+    recording = Recording(plan.segments, processes=2)
+    assert recording.rates() == (0.0, 0.0)
+    for recorder in recorders:
+        for number in range(100):
+            recorder.succeeded(number, number, 2 * number * SECOND_NS // 100)
+    for second in (1, 2):
+        recording.add(recorders[0].cells(second * SECOND_NS)[0])
+    recording.add(recorders[1].cells(SECOND_NS)[0])
+    assert recording.rates() == (100.0, 100.0)
+    assert recording.totals(2 * SECOND_NS).answered == 150
+
+
+def test_buckets_count_what_was_recorded_and_guess_nothing() -> None:
+    """Between two known shares values were taken as spread evenly: of three answers 1.3 % took so long."""
+    recorder, recording = Recorder(), Recording(())
+    for took_ms in (1, 10, 100):
+        recorder.succeeded(0, 0, took_ms * MS_NS)
+    assert recording.buckets(7) == []
+    for packet in recorder.cells(0, last=True):
+        recording.add(packet)
+    buckets = recording.buckets(7)
+    assert [count for _, count in buckets] == [1, 0, 0, 1, 0, 0, 1]
+    assert buckets[-1][0] == 100
+    assert 1 < buckets[0][0] < 10 <= buckets[3][0] < 100
+
+
 def test_nothing_recorded_has_no_latency_and_no_distribution() -> None:
     recording = Recording(())
     totals = recording.totals(0)

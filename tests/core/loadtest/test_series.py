@@ -43,6 +43,17 @@ def test_a_second_in_which_nothing_happened_has_its_point() -> None:
     assert made.points()[1].response_ms_p99 is None
 
 
+@pytest.mark.parametrize("points_max", [POINTS_MAX, 2])
+def test_no_point_claims_what_was_due_after_the_run_was_stopped(points_max: int) -> None:
+    """The last one had claimed a whole second's requests."""
+    made = series(points_max)
+    for second in range(4):
+        made.add(cell(second, 5))
+    made.finish(2 * SECOND_NS + SECOND_NS // 2)
+    assert sum(point.asked for point in made.points()) == 25
+    assert [point.asked for point in made.points()] in ([10, 10, 5, 0], [20, 5])
+
+
 def test_a_point_is_there_when_all_processes_have_handed_in() -> None:
     made = series(processes=2)
     made.add(cell(0, 5, process=0))

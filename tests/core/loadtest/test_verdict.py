@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sprint.core.errors import ConfigError
 from sprint.core.loadtest.recording import Latency, Totals
-from sprint.core.loadtest.verdict import METRICS, check_generator, judge, parse_threshold
+from sprint.core.loadtest.verdict import METRICS, Hindrances, check_generator, judge, parse_threshold
 
 
 def latency(p99: float = 9.0, count: int = 1_000) -> Latency:
@@ -184,6 +184,28 @@ def test_requests_that_waited_for_workers_are_told_and_are_not_the_generators_fa
     assert (few.workers_short, many.workers_short) == (False, True)
     assert not many.limited
     assert "--workers" in many.reasons[0]
+
+
+def test_a_generator_is_not_late_for_what_never_succeeds() -> None:
+    """It was the limit where a target only failed, with 'p99 0 ms' for the response times it was in."""
+    late = latency(5.0)
+    check = check_generator(with_totals(response=None, service=None, successes=0, schedule_error=late), {})
+    assert (check.limited, check.reasons) == (False, ())
+
+
+def test_what_hindered_the_load_is_told_and_makes_the_generator_the_limit() -> None:
+    known = Hindrances(lost=("generator 1 died",), held_up=("the proxy was busy",))
+    check = check_generator(TOTALS, {}, known)
+    assert (check.limited, check.sent_the_load) == (True, True)
+    assert check.reasons == ("generator 1 died", "the proxy was busy")
+    nothing_asked = with_totals(asked=0, begun=0, schedule_error=None)
+    assert not check_generator(nothing_asked, {}, known).sent_the_load
+    assert check_generator(nothing_asked, {}, Hindrances(held_up=known.held_up)).sent_the_load
+
+
+def test_a_load_that_was_not_sent_is_said_as_that() -> None:
+    assert check_generator(with_totals(begun=995), {}).sent_the_load
+    assert not check_generator(with_totals(begun=994), {}).sent_the_load
 
 
 def test_nothing_scheduled_cannot_be_missed() -> None:

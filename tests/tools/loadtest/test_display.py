@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 from rich.console import Console
@@ -11,10 +12,11 @@ from sprint.core.duration import SECOND_NS
 from sprint.core.loadtest.cell import StateChange
 from sprint.core.loadtest.recorder import Recorder
 from sprint.core.loadtest.recording import Recording
+from sprint.core.loadtest.series import Point
 from sprint.tools import runtime
 from sprint.tools.loadtest import display
 from sprint.tools.loadtest.display import picture
-from sprint.tools.loadtest.load_test import Live, LoadTest
+from sprint.tools.loadtest.load_test import BUCKETS, Live, LoadTest
 from tests.tools.loadtest.options_for_tests import options, silent
 
 PLAN = options(rps=100_000, duration="24h").plan
@@ -34,11 +36,13 @@ def live(*, kinds: int = 0, breakers: int = 0, answers: int = 1_000, latency_ns:
     return Live(
         elapsed_s=86_000.0,
         totals=recording.totals(86_000 * SECOND_NS),
+        asked_per_s=100_000.0,
+        answered_per_s=99_999.0,
         newest=recording.newest(),
         in_flight=10_000,
         connections=10_000,
         states={f"breaker-{number}": "half_open" for number in range(breakers)},
-        distribution=recording.distribution(),
+        buckets=recording.buckets(BUCKETS),
         errors=[(row.kind, row.count) for row in recording.errors()],
     )
 
@@ -82,8 +86,20 @@ def test_the_histogram_accounts_for_all() -> None:
     assert sum(float(line.split("ms")[1].split("%")[0]) for line in shares) == pytest.approx(100, abs=1)
 
 
-def test_without_colour_there_are_no_escape_codes() -> None:
-    assert "\x1b" not in "\n".join(drawn(live(kinds=1, breakers=1), no_color=True, force_terminal=False))
+@pytest.mark.parametrize("no_color", [False, True])
+def test_without_colour_no_colour_is_asked_for(*, no_color: bool) -> None:
+    """This could not fail: where no terminal is, none is in any case. Bold and dim are no colours."""
+    text = "\n".join(drawn(live(kinds=1, breakers=1), no_color=no_color, force_terminal=True))
+    coloured = re.findall(r"\x1b\[(?:[0-9;]*;)?(?:3[0-8]|4[0-8])(?:;[0-9;]*)?m", text)
+    assert bool(coloured) != no_color
+
+
+def test_what_is_answered_now_is_what_came_to_an_end_well_or_not() -> None:
+    """Answers 429 and what a breaker rejected were left out."""
+    counts = {"successes": 1, "failures": 20, "limited": 300, "rejected": 4_000}
+    newest = Point(at_s=0.0, width_s=1.0, asked=0, begun=0, bytes_in=0, in_flight=0, **counts)
+    text = "\n".join(drawn(live()._replace(newest=newest)))
+    assert "answered 99,999/s (4,321 now)" in text
 
 
 def test_before_there_is_anything_to_draw_it_says_that_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:

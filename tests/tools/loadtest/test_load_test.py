@@ -23,6 +23,7 @@ from sprint.tools.loadtest.load_test import LoadTest
 from sprint.tools.loadtest.options import LoadOptions
 from sprint.tools.loadtest.reaching import TargetUnreachable
 from sprint.tools.loadtest.relay_profile import ASK_TIMEOUT_S
+from sprint.tools.loadtest.reports.console import text_of
 from sprint.tools.loadtest.working import Prepared, prepared
 from tests.tools.loadtest.options_for_tests import come_true, options, silent
 from tests.tools.loadtest.small_server import SmallServer, answering, never, ok
@@ -77,7 +78,10 @@ def test_a_stop_amid_a_run_reports_what_was_done_and_nothing_as_lost() -> None:
 def test_a_generator_that_is_killed_is_told_of_and_its_part_counts_as_never_sent() -> None:
     async def main() -> None:
         async with SmallServer(ok) as server:
-            test = LoadTest(options(target=server.url, processes=2, rps=600, duration="1s"), silent)
+            asked = options(
+                target=server.url, processes=2, rps=600, duration="1s", threshold=("error_rate<1%", "p99<9s")
+            )
+            test = LoadTest(asked, silent)
             running = asyncio.create_task(test.run())
             await come_true(lambda: len(server.requests) >= 100)
             children = psutil.Process().children()
@@ -86,11 +90,15 @@ def test_a_generator_that_is_killed_is_told_of_and_its_part_counts_as_never_sent
             )
             report = await running
             totals = report.totals
-            assert any("ended with code -9" in note for note in report.notes)
+            assert any("ended with code -9: its part counts" in why for why in report.generator.reasons)
             assert totals.asked == 600
             assert 0 < totals.never_sent <= 300
             assert totals.answered + totals.unanswered + totals.never_sent == 600
             assert report.generator.limited
+            # With half of the load missing all thresholds were met.
+            assert [result.met for result in report.thresholds] == [True, True]
+            assert not report.met
+            assert "but not under the load that was asked for" in text_of(report)
 
     runtime.run(main())
 

@@ -79,9 +79,9 @@ def badges(report: Report) -> list[tuple[str, bool]]:
     found = []
     if report.thresholds:
         missed = sum(not result.met for result in report.thresholds)
-        text = (
-            "all thresholds met" if report.met else f"{missed} of {len(report.thresholds)} thresholds not met"
-        )
+        text = f"{missed} of {len(report.thresholds)} thresholds not met" if missed else "all thresholds met"
+        if not report.generator.sent_the_load:
+            text += ", but not under the load that was asked for"
         found.append((text, report.met))
     if report.interrupted:
         found.append((f"stopped after {seconds_text(report.totals.duration_s)}", False))
