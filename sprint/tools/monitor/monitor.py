@@ -1,0 +1,170 @@
+"""The monitor: probes of relays, the board that they write, and an operator's words on their way back.
+
+    async with Monitor(targets=(Target("main", "http://127.0.0.1:8081"),)) as monitor:
+        monitor.listen(print)
+        await monitor.order(Key("main", "store"), "force_open", "a new disk")
+
+It is the one face for terminal, page, alerts and metrics. Without targets it is a board to write on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
+
+from sprint.core.errors import RequestError
+from sprint.core.monitor.board import RELAYS_MAX, Board, Happened, Key, RelaySeen
+from sprint.core.monitor.codec import Message, Metrics, TransitionTold
+from sprint.core.monitor.orders import order_of
+from sprint.core.monitor.rows import BreakerRow, MetricsPoint, TransitionRow
+from sprint.tools import runtime
+from sprint.tools.monitor.probe import Following, Probe, Target
+from sprint.tools.monitor.relay_api import RelayApi, RelayLost, breaker_path
+
+HappenedListener = Callable[[Happened], None]
+FiguresListener = Callable[[str, Mapping[str, MetricsPoint]], None]
+Unlisten = Callable[[], None]
+log = logging.getLogger(__name__)
+
+
+class Monitor:
+    """What is known of some relays' breakers, and the way to tell them something.
+
+    `demo`: the relays are none, but a demonstration. `read_only`: nothing is told to a relay.
+    """
+
+    def __init__(
+        self,
+        board: Board | None = None,
+        targets: Sequence[Target] = (),
+        *,
+        demo: bool = False,
+        read_only: bool = False,
+        following: Following | None = None,
+    ) -> None:
+        self.board = Board() if board is None else board
+        self.demo = demo
+        self.read_only = read_only
+        self.alerts: Any = None
+        self.following = following or Following()
+        self.targets = tuple(targets)[:RELAYS_MAX]
+        self.probes: dict[str, Probe] = {}
+        self._listeners: list[HappenedListener] = []
+        self._figures_listeners: list[FiguresListener] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def __repr__(self) -> str:
+        return f"Monitor({self.board!r})"
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Begin to follow all targets."""
+        for target in self.targets:
+            probe = Probe(target, self, self.following)
+            self.probes[target.name] = probe
+            self._tasks.append(asyncio.create_task(probe.run(), name=f"probe of {target.name}"))
+
+    async def stop(self) -> None:
+        """Follow no more. May be called again."""
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # -- an operator's words
+
+    async def order(self, key: Key, action: str, reason: str) -> bool:
+        """Tell a breaker to be in a state; False where it was so already.
+
+        RequestError in the relay's words where it refuses, RelayLost where it can't be asked.
+        """
+        asked = {"action": action, "reason": reason}
+        order_of(asked)
+        answer = await self._writable(key).send("POST", breaker_path(key.breaker, "/state"), asked)
+        return bool(answer.get("changed"))
+
+    async def detail(self, key: Key) -> dict[str, Any]:
+        """Return a breaker as its relay has it: row, `explanation`, `config`, `laid_over`."""
+        return await self._api(key).get(breaker_path(key.breaker), dict[str, Any])
+
+    async def lay_over(self, key: Key, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Lay figures over a breaker's policy, in place of those of last time; `{}` takes them back."""
+        return await self._writable(key).send("PUT", breaker_path(key.breaker, "/config"), fields)
+
+    # -- what happens
+
+    def listen(self, callback: HappenedListener) -> Unlisten:
+        """Have a callback told each transition at once; those that were missed too, when they are known."""
+        self._listeners.append(callback)
+        return lambda: self._listeners.remove(callback)
+
+    def listen_figures(self, callback: FiguresListener) -> Unlisten:
+        """Have a callback told the figures of a relay's breakers as they come."""
+        self._figures_listeners.append(callback)
+        return lambda: self._figures_listeners.remove(callback)
+
+    # -- what probes hand in
+
+    def seen(self, relay: RelaySeen) -> None:
+        """Take what became of a relay's connection."""
+        known = self.board.relays.get(relay.name)
+        if known is None or known.connection != relay.connection:
+            runtime.log_fields(
+                log,
+                logging.WARNING if relay.connection == "lost" else logging.INFO,
+                f"relay {relay.connection}",
+                relay=relay.name,
+                url=relay.url,
+                reason=relay.reason,
+            )
+        self.board.connected(relay)
+
+    def told(self, relay: str, message: Message) -> None:
+        """Take a relay's message, and tell those who listen."""
+        if isinstance(message, TransitionTold):
+            self._happened(relay, message.transition)
+            return
+        self.board.told(relay, message, runtime.wall_clock())
+        if isinstance(message, Metrics):
+            for listener in tuple(self._figures_listeners):
+                listener(relay, message.points)
+
+    def row(self, key: Key) -> BreakerRow | None:
+        """Return what is known of a breaker."""
+        return self.board.rows.get(key)
+
+    def missed(self, key: Key, transitions: Sequence[TransitionRow], points: Sequence[MetricsPoint]) -> None:
+        """Take what a relay's histories have of a breaker."""
+        for transition in transitions:
+            self._happened(key.relay, transition)
+        self.board.measured(key, points)
+
+    # -- within
+
+    def _happened(self, relay: str, transition: TransitionRow) -> None:
+        if self.board.happened(relay, transition):
+            happened = Happened(relay, transition)
+            for listener in tuple(self._listeners):
+                try:
+                    listener(happened)
+                except Exception:  # one face that fails must not keep the others in the dark
+                    log.exception("a listener failed on a transition of %s", transition.breaker)
+
+    def _writable(self, key: Key) -> RelayApi:
+        if self.read_only:
+            raise RequestError("read_only", "this monitor was started with --read-only and changes nothing")
+        return self._api(key)
+
+    def _api(self, key: Key) -> RelayApi:
+        probe = self.probes.get(key.relay)
+        if probe is None:
+            raise RelayLost(f"relay {key.relay[:64]!a} is not followed; there is nobody to ask")
+        return probe.api
