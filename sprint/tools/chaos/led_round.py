@@ -16,7 +16,7 @@ from sprint.core.chaos.wiring import key_of
 from sprint.core.errors import UndoFailed
 from sprint.tools.chaos.admin import RelayAdmin
 from sprint.tools.chaos.faults import FaultKeeper, remains_text
-from sprint.tools.chaos.proxies import SUFFIX, Detours, lack_of
+from sprint.tools.chaos.proxies import SUFFIX, Detours, lack_now
 from sprint.tools.chaos.subject import Subject
 
 # What an experiment takes beside its duration: asking before and after, breakers that close.
@@ -46,13 +46,13 @@ def wanted_detours(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the sources to lead round for experiments that want a proxy in the way, and why others can't be.
 
-    `sources` are those that the user chose, else all that can be led are.
+    `sources` are those that the user chose, else all that can be led are. Blocking: nodes are asked.
     """
     if not any(_needs_a_proxy(name, subject) for name in names):
         return (), ()
     there = [each for each in relay.sources if key_of(each) not in subject.wiring.proxies]
     meant = [each for each in there if not sources or key_of(each) in sources]
-    lacks = {key_of(each): lack_of(each, relay) for each in meant}
+    lacks = {key_of(each): lack_now(each, relay, subject.allowed) for each in meant}
     able = tuple(key for key, lack in lacks.items() if not lack)
     return able, tuple(f"{key}: {lack}" for key, lack in lacks.items() if lack)
 

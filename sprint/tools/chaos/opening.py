@@ -72,7 +72,7 @@ async def _users_led_round(
         raise ConfigError(f"--packets: {lack}")
     relay = await asyncio.to_thread(_map, options)
     subject = _users(options, relay)
-    keys, lacks = wanted_detours(names, relay, subject, options.sources)
+    keys, lacks = await asyncio.to_thread(wanted_detours, names, relay, subject, options.sources)
     for lack in lacks:
         tell("note", f"no detour for {lack}")
     if not keys:

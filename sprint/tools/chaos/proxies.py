@@ -127,7 +127,7 @@ class Detours:
         reasons = {key_of(each): lack_of(each, self._relay) for each in sources}
         for each in sources:
             if not reasons[key_of(each)]:
-                check_target(proxy_of({"name": "node", "target": each.address}).target, self._allowed)
+                _check_address(each, self._allowed)
                 reasons[key_of(each)] = login_lack(each)
         lacks = [f"{key}: {reason}" for key, reason in reasons.items() if reason]
         if lacks:
@@ -176,6 +176,17 @@ def lack_of(source: MappedSource, relay: DependencyMap) -> str:
     return ""
 
 
+def lack_now(source: MappedSource, relay: DependencyMap, allowed: Collection[str]) -> str:
+    """Say why a source can't be led through a proxy, its node asked too. Blocking."""
+    if lack := lack_of(source, relay):
+        return lack
+    try:
+        _check_address(source, allowed)
+    except ConfigError as error:
+        return str(error)
+    return login_lack(source)
+
+
 def login_lack(source: MappedSource) -> str:
     """Ask a JSON-RPC node whether it wants a login; empty where it does not, or is no such node."""
     scheme, _, address = source.url.partition("://")
@@ -191,6 +202,10 @@ def login_lack(source: MappedSource) -> str:
     if answer.status_code == httpx.codes.NOT_FOUND:
         return f"its node is behind a path, which the relay tells nobody; {_by_hand(address)}"
     return ""
+
+
+def _check_address(source: MappedSource, allowed: Collection[str]) -> None:
+    check_target(proxy_of({"name": "node", "target": source.address}).target, allowed)
 
 
 def _by_hand(address: str) -> str:
