@@ -1,7 +1,8 @@
 """The generator processes of one run: started together, on one schedule, heard until each has ended.
 
 A generator that dies is told of, and what it had not reported counts as never sent. Children are in a session
-of their own, so that Ctrl-C reaches the parent alone, which then tells them to stop and to report.
+of their own, so that Ctrl-C reaches the parent alone, which then tells them to stop and to report. One that
+doesn't is killed.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ READY_TIMEOUT_S = 60.0
 START_DELAY_NS = 100 * NS_PER_MS  # from all being ready to the first request
 END_GRACE_S = 30.0  # beyond duration and timeout
 KILL_TIMEOUT_S = 5.0
+STOP_TIMEOUT_S = 5.0  # for a generator that was told to stop; it waits a second for answers
+AGAIN_AFTER_S = 0.5  # a second stop within it is the same one, as where a terminal and a wrapper both signal
 STDERR_SHOWN_MAX = 2_000
 PIPE_LIMIT = 1024 * 1024
 
@@ -51,6 +54,7 @@ class GeneratorProcess:
         self.last: Progress | None = None
         self.died = ""
         self.kernels = ""
+        self._killed_as = ""
         self._process: asyncio.subprocess.Process | None = None
         self._decoder = msgspec.msgpack.Decoder(FromGenerator)
 
@@ -98,6 +102,14 @@ class GeneratorProcess:
                 self.died = message.reason if isinstance(message, Failed) else self.died
                 return
 
+    def kill(self, why: str) -> None:
+        """End the process at once, unless it has told all."""
+        is_done = self.last is not None and self.last.ended
+        if self._process is not None and self._process.returncode is None and not is_done:
+            self._killed_as = why
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+
     async def end(self) -> None:
         """End the process, if it hasn't by itself."""
         process = self._process
@@ -128,7 +140,7 @@ class GeneratorProcess:
             self.died = str(error)
             return None
         if message is None:
-            self.died = f"ended with code {await process.wait()}"
+            self.died = self._killed_as or f"ended with code {await process.wait()}"
         return message
 
 
@@ -138,7 +150,8 @@ class Fleet:
     def __init__(self, assignments: Sequence[Assignment], take: Callable[[bytes], None]) -> None:
         self.generators = [GeneratorProcess(assignment) for assignment in assignments]
         self.started_ns = 0
-        self._stopped = False
+        self._stopped_ns = 0
+        self._deadline: asyncio.TimerHandle | None = None
         self._take = take
 
     def __repr__(self) -> str:
@@ -156,7 +169,9 @@ class Fleet:
 
     @property
     def deaths(self) -> list[str]:
-        """How each generator ended that did not tell all."""
+        """How each generator ended that did not tell all; before the start a stop has none to tell."""
+        if self._stopped_ns and not self.started_ns:
+            return []
         return [
             f"generator {each.assignment.process} (process {each.pid}) {each.died}"
             for each in self.generators
@@ -166,9 +181,8 @@ class Fleet:
     async def run(self, longest_s: float) -> None:
         """Start all at one moment and hear them out; one that is not done in time is ended."""
         try:
-            async with asyncio.timeout(READY_TIMEOUT_S):
-                await asyncio.gather(*(generator.begin() for generator in self.generators))
-            if self._stopped:
+            await self._begin()
+            if self._stopped_ns:
                 return
             self.started_ns = clock_ns() + START_DELAY_NS
             for generator in self.generators:
@@ -182,10 +196,34 @@ class Fleet:
                     each.died = each.died or "did not end in time and was ended"
         finally:
             await asyncio.gather(*(generator.end() for generator in self.generators))
+            if self._deadline is not None:
+                self._deadline.cancel()
 
     def stop(self) -> None:
-        """Have all send no more and tell what was done; before the start there will be none."""
-        self._stopped = True
-        if self.started_ns:
+        """Have all send no more and tell what was done; before the start there will be none.
+
+        One that doesn't end is killed after a time, or when told to stop once more.
+        """
+        now_ns = clock_ns()
+        if not self.started_ns:
+            self._kill()
+        elif not self._stopped_ns:
+            self._deadline = asyncio.get_running_loop().call_later(STOP_TIMEOUT_S, self._kill)
             for generator in self.generators:
                 generator.stop()
+        elif now_ns - self._stopped_ns > AGAIN_AFTER_S * NS_PER_S:
+            self._kill()
+        self._stopped_ns = self._stopped_ns or now_ns
+
+    async def _begin(self) -> None:
+        """Start all and wait until they are ready, or are told to stop."""
+        try:
+            async with asyncio.timeout(READY_TIMEOUT_S):
+                await asyncio.gather(*(generator.begin() for generator in self.generators))
+        except GeneratorFailed:
+            if not self._stopped_ns:
+                raise
+
+    def _kill(self) -> None:
+        for generator in self.generators:
+            generator.kill("did not stop when told to and was killed")
