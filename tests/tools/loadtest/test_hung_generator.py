@@ -43,7 +43,7 @@ async def stopped_while_one_hangs(*, stops: int) -> Report:
 def held(report: Report) -> None:
     totals = report.totals
     assert report.interrupted
-    assert sum("did not stop when told to and was killed" in why for why in report.generator.reasons) == 1
+    assert any("did not stop when told to and was killed" in why for why in report.generator.reasons)
     assert totals.answered + totals.unanswered + totals.never_sent == totals.asked
     assert LOST in [row.name for row in report.never_sent]
     assert generators() == []
