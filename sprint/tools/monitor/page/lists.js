@@ -1,0 +1,76 @@
+// The pages beside the table: what happened lately, alerts, and relays with their chains and sources.
+
+import { make, shapeOf } from "./elements.js";
+import { clockTime, duration, secondsSince, wordOf } from "./words.js";
+
+const EVENTS_SHOWN = 200;
+const SOURCES_SHOWN = 256;
+
+export function eventsList(fleet, open) {
+  if (!fleet.recent.length) return [make("li", { class: "empty" }, "No breaker has changed its state since this page was opened.")];
+  return fleet.recent.slice(0, EVENTS_SHOWN).map((each) =>
+    make("li", {},
+      make("time", { datetime: each.at }, clockTime(each.at)),
+      shapeOf(each.to, 12),
+      make("div", {},
+        make("button", { type: "button", class: "name", onclick: () => open(each.relay, each.breaker) }, each.breaker),
+        make("span", {}, ` ${wordOf(each.from)} → ${wordOf(each.to)}${each.shadow ? " (shadow)" : ""}`),
+        make("p", { class: "quiet" }, each.evidence.text))));
+}
+
+export function alertsList(fleet, open) {
+  if (!fleet.alerts.length) return [make("li", { class: "empty" }, "No alert.")];
+  return fleet.alerts.map((alert) => {
+    const at = alert.at ?? alert.since ?? alert.raised_at ?? alert.opened_at;
+    const over = alert.resolved_at ?? alert.ended_at ?? null;
+    const named = alert.breaker
+      ? make("button", { type: "button", class: "name", onclick: () => open(alert.relay, alert.breaker) }, alert.breaker)
+      : null;
+    return make("li", { class: `alert level-${alert.level}${over ? " over" : ""}` },
+      make("time", { datetime: at }, at ? clockTime(at) : ""),
+      make("strong", { class: "level" }, alert.level),
+      make("div", {}, named, make("p", {}, alert.text ?? alert.title ?? alert.rule ?? ""),
+        over ? make("p", { class: "quiet" }, `over since ${clockTime(over)}`) : null));
+  });
+}
+
+export function relaysList(fleet) {
+  const relays = [...fleet.relays.values()];
+  if (!relays.length) return [make("p", { class: "empty" }, "No relay is known yet.")];
+  return relays.map((relay) => {
+    const health = relay.health ?? {};
+    const lost = relay.connection !== "live";
+    const said = lost
+      ? `Not reached since ${clockTime(relay.since)} (${duration(secondsSince(relay.since, fleet.now()))})${relay.reason ? `: ${relay.reason}` : ""}`
+      : `Seen since ${clockTime(relay.since)}; health ${health.status ?? "not told"}${health.version ? `, version ${health.version}` : ""}`;
+    return make("section", { class: `relay-card ${lost ? "lost" : ""}` },
+      make("h3", {}, relay.name, make("span", { class: `tag ${lost ? "bad" : "good"}` }, relay.connection)),
+      make("p", {}, said),
+      make("p", { class: "quiet" }, relay.url),
+      (health.reasons ?? []).length ? make("ul", { class: "reasons" }, health.reasons.map((each) => make("li", {}, each))) : null,
+      chainsOf(health.chains ?? {}, relay.sources ?? {}));
+  });
+}
+
+function chainsOf(chains, sources) {
+  const names = [...new Set([...Object.keys(chains), ...Object.keys(sources)])].sort();
+  return names.map((name) => {
+    const chain = chains[name] ?? {};
+    const ready = chain.sources === undefined ? "" : ` · ${chain.sources_ready} of ${chain.sources} sources ready`;
+    const rows = (sources[name] ?? []).slice(0, SOURCES_SHOWN).map(sourceRow);
+    const heads = ["Source", "State", "Breaker", "Why"].map((head) => make("th", { scope: "col" }, head));
+    return make("div", { class: "chain" },
+      make("h4", {}, `${name}: ${chain.status ?? "unknown"}${ready}`),
+      chain.reason ? make("p", { class: "quiet" }, chain.reason) : null,
+      rows.length ? make("table", { class: "plain" }, make("thead", {}, make("tr", {}, heads)), make("tbody", {}, rows)) : null);
+  });
+}
+
+function sourceRow(source) {
+  const breaker = source.breaker;
+  return make("tr", {},
+    make("th", { scope: "row" }, source.name),
+    make("td", {}, source.state),
+    make("td", {}, breaker ? shapeOf(breaker.state, 12) : null, breaker ? ` ${wordOf(breaker.state)}` : "–"),
+    make("td", {}, source.reason ?? breaker?.reason ?? ""));
+}

@@ -1,0 +1,205 @@
+// The page of cb-monitor: what the service tells is taken in as it comes, and drawn once a frame where it is seen.
+
+import { Detail } from "./detail.js";
+import { byId, say, setAttribute } from "./elements.js";
+import { Fleet, keyOf } from "./fleet.js";
+import { Headline } from "./headline.js";
+import { listenToKeys } from "./keys.js";
+import { ask, breakerPath, Link } from "./link.js";
+import { alertsList, eventsList, relaysList } from "./lists.js";
+import { Orders } from "./orders.js";
+import { Pages } from "./pages.js";
+import { Table } from "./table.js";
+import { Speaker } from "./speaker.js";
+import { Theme } from "./theme.js";
+import { clockTime, duration } from "./words.js";
+
+const TICK_MS = 1_000; // durations are told in whole seconds
+const TRENDS_AT_ONCE = 4;
+const TREND_POINTS = 40;
+const NOTICE_MS = 8_000;
+const RELAYS_AGAIN_MS = 5_000;
+
+const fleet = new Fleet();
+const speaker = new Speaker(byId("announce"));
+const theme = new Theme(byId("theme"));
+const orders = new Orders(notice);
+const detail = new Detail(fleet, { order: (row, action) => orders.ask(row, action), closed: (key) => backTo(key) });
+const headline = new Headline(fleet, (row) => open(row));
+const table = new Table(byId("scroller"), byId("lines"), fleet, { open: (row) => open(row), seen: fillTrends });
+const pages = new Pages(() => redraw());
+const link = new Link("ws", { tell: take, status: connection });
+const asked = new Set(); // keys whose trend was asked for
+let frame = 0;
+let drawn = -1;
+let lost = null;
+let asking = 0;
+let relaysAskedAt = -Infinity;
+
+function take(message) {
+  if (!fleet.take(message)) return false;
+  if (message.type === "snapshot" && message.part === message.parts) {
+    asked.clear();
+    readAlerts();
+  } else if (message.type === "transition") {
+    const transition = fleet.recent[0];
+    speaker.transition(transition, fleet);
+    detail.happened(transition, keyOf(transition.relay, transition.breaker));
+  }
+  redraw();
+  return true;
+}
+
+function redraw() {
+  if (!frame) frame = requestAnimationFrame(render);
+}
+
+function render() {
+  frame = 0;
+  if (pages.page === "breakers") table.render();
+  headline.render();
+  detail.render();
+  if (drawn !== fleet.version) {
+    drawn = fleet.version;
+    renderLists();
+  }
+  say(byId("found"), table.shown.length === fleet.rows.size ? "" : `${table.shown.length} of ${fleet.rows.size}`);
+  byId("nothing").hidden = table.shown.length > 0 || !fleet.rows.size;
+  byId("demo").hidden = !fleet.demo;
+  renderConnection();
+}
+
+function renderLists() {
+  if (pages.page === "events") byId("events-list").replaceChildren(...eventsList(fleet, openNamed));
+  if (pages.page === "alerts") byId("alerts-list").replaceChildren(...alertsList(fleet, openNamed));
+  if (pages.page === "relays") byId("relays-list").replaceChildren(...relaysList(fleet));
+  say(byId("alerts-count"), fleet.alerts.length ? String(fleet.alerts.length) : "");
+}
+
+function connection({ state, retryAt }) {
+  lost = state === "lost" ? { retryAt, told: fleet.told } : null;
+  if (state === "live") speaker.say("Connected.");
+  else speaker.say("Connection to the monitor lost.");
+  redraw();
+}
+
+function renderConnection() {
+  const live = lost === null && fleet.told !== null;
+  setAttribute(byId("connection"), "data-state", lost ? "lost" : live ? "live" : "connecting");
+  say(byId("connection"), lost ? "not connected" : live ? "live" : "connecting");
+  byId("lost").hidden = lost === null;
+  document.body.classList.toggle("stale", lost !== null);
+  if (lost === null) return;
+  const seconds = Math.max(0, Math.ceil((lost.retryAt - Date.now()) / 1000));
+  const shown = lost.told ? `What is shown is as it was at ${clockTime(lost.told)}. ` : "";
+  say(byId("lost-text"), `Connection to the monitor lost. ${shown}Trying again${seconds ? ` in ${duration(seconds)}` : " now"}.`);
+}
+
+function open(row) {
+  if (!row) return;
+  pages.go("breakers");
+  table.current = row.key;
+  detail.show(row);
+  redraw();
+}
+
+function openNamed(relay, name) {
+  open(fleet.rows.get(keyOf(relay, name)));
+}
+
+function backTo(key) {
+  const index = table.places.get(key);
+  if (pages.page === "breakers" && index !== undefined) table.goTo(index);
+  redraw();
+}
+
+function orderCurrent(action) {
+  const row = fleet.rows.get(detail.key) ?? table.currentRow();
+  if (!row) notice("Choose a breaker first: j and k move, Enter opens one.", true);
+  else if (fleet.readOnly) notice("The monitor was started with --read-only: it takes no orders.", true);
+  else orders.ask(row, action);
+}
+
+let noticeTimer = 0;
+function notice(text, failed) {
+  const place = byId("notice");
+  say(place, text);
+  setAttribute(place, "class", failed ? "failed" : "done");
+  place.hidden = false;
+  clearTimeout(noticeTimer);
+  noticeTimer = setTimeout(() => (place.hidden = true), NOTICE_MS);
+}
+
+// What was before this page was opened is asked for, for the rows in sight alone.
+function fillTrends(rows) {
+  for (const row of rows) {
+    if (asking >= TRENDS_AT_ONCE) return;
+    if (asked.has(row.key)) continue;
+    asked.add(row.key);
+    asking += 1;
+    ask(breakerPath(row, "/metrics", `&limit=${TREND_POINTS}`))
+      .then(({ points }) => fleet.takePoints(row.key, points), () => asked.delete(row.key) && undefined)
+      .finally(() => {
+        asking -= 1;
+        redraw();
+      });
+  }
+}
+
+async function readAlerts() {
+  const { alerts } = await ask("api/alerts").catch(() => ({ alerts: [] }));
+  if (Array.isArray(alerts)) fleet.alerts = alerts;
+  redraw();
+}
+
+// Chains and sources change without a message: while they are looked at, they are asked for.
+async function readRelays() {
+  if (pages.page !== "relays" || document.hidden || performance.now() - relaysAskedAt < RELAYS_AGAIN_MS) return;
+  relaysAskedAt = performance.now();
+  const { relays } = await ask("api/health").catch(() => ({}));
+  if (Array.isArray(relays)) fleet.takeRelays(relays);
+  fleet.version += 1;
+  redraw();
+}
+
+function look() {
+  const filter = byId("filter");
+  try {
+    table.look(filter.value, byId("sort").value);
+    setAttribute(filter, "aria-invalid", null);
+    say(byId("filter-said"), "");
+  } catch (error) {
+    setAttribute(filter, "aria-invalid", "true");
+    say(byId("filter-said"), error.message);
+  }
+  for (const head of document.querySelectorAll("[data-sort]")) {
+    setAttribute(head.parentElement, "aria-sort", head.dataset.sort === byId("sort").value ? "other" : null);
+  }
+  byId("scroller").scrollTop = 0;
+  redraw();
+}
+
+byId("filter").addEventListener("input", look);
+byId("sort").addEventListener("change", look);
+byId("scroller").addEventListener("scroll", redraw, { passive: true });
+byId("retry").addEventListener("click", () => link.hurry());
+byId("help-open").addEventListener("click", () => byId("help").showModal());
+byId("help-close").addEventListener("click", () => byId("help").close());
+for (const head of document.querySelectorAll("[data-sort]")) {
+  head.addEventListener("click", () => {
+    byId("sort").value = byId("sort").value === head.dataset.sort ? "worst" : head.dataset.sort;
+    look();
+  });
+}
+new ResizeObserver(() => {
+  table.measured();
+  table.sortedVersion = -1;
+  redraw();
+}).observe(byId("scroller"));
+listenToKeys({ table, detail, pages, order: orderCurrent, theme: () => theme.turn() });
+setInterval(() => {
+  readRelays();
+  if (!document.hidden) redraw();
+}, TICK_MS);
+table.measured();
+link.open();

@@ -1,0 +1,39 @@
+// What a screen reader is told: one sentence at a time, and of many changes at once only how many.
+
+import { needsAnEye } from "./order.js";
+import { wordOf } from "./words.js";
+
+const INTERVAL_MS = 2_000;
+const TOLD_SINGLY_MAX = 2;
+
+export class Speaker {
+  constructor(region) {
+    this.region = region;
+    this.waiting = [];
+    this.timer = null;
+  }
+
+  say(text) {
+    this.waiting.push(text);
+    this.timer ??= setTimeout(() => this.speak(), 50);
+  }
+
+  transition(transition, fleet) {
+    if (transition.shadow) return;
+    this.fleet = fleet;
+    this.say(`${transition.breaker} is ${wordOf(transition.to)}: ${transition.evidence.text}`);
+  }
+
+  speak() {
+    const waiting = this.waiting.splice(0);
+    this.timer = null;
+    if (!waiting.length) return;
+    this.region.textContent = waiting.length <= TOLD_SINGLY_MAX ? waiting.join(" ") : this.summary(waiting.length);
+    this.timer = setTimeout(() => this.speak(), INTERVAL_MS);
+  }
+
+  summary(changes) {
+    const trouble = [...this.fleet.rows.values()].filter(needsAnEye).length;
+    return `${changes} changes; ${trouble} breakers are not closed.`;
+  }
+}

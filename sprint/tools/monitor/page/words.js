@@ -1,0 +1,90 @@
+// The words of the page: what a state is called, and why, since when and what next, as sentences.
+
+// Worst first; the place in this list is the order.
+export const STATES = ["open", "force_open", "half_open", "force_close", "closed"];
+
+const WORDS = {
+  open: "open",
+  force_open: "forced open",
+  half_open: "half open",
+  force_close: "forced closed",
+  closed: "closed",
+};
+
+export function wordOf(state) {
+  return WORDS[state] ?? state;
+}
+
+// A number is read at a glance with two figures; null is a dash, as 0 would be a lie.
+export function percent(share) {
+  if (share === null || share === undefined) return "–";
+  const value = share * 100;
+  return `${value > 0 && value < 10 ? value.toFixed(1) : Math.round(value)} %`;
+}
+
+export function milliseconds(value) {
+  if (value === null || value === undefined) return "–";
+  if (value >= 10_000) return `${(value / 1000).toFixed(1)} s`;
+  if (value >= 100) return `${Math.round(value)} ms`;
+  return `${value >= 10 ? value.toFixed(1) : value.toFixed(2)} ms`;
+}
+
+export function duration(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  if (whole < 86_400) return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+  return `${Math.floor(whole / 86_400)} d ${Math.floor((whole % 86_400) / 3600)} h`;
+}
+
+// Times are those of logs and terminal: UTC.
+export function clockTime(at) {
+  const time = new Date(at);
+  return Number.isNaN(time.getTime()) ? "–" : time.toISOString().slice(11, 19);
+}
+
+export function secondsSince(at, nowMs) {
+  return (nowMs - Date.parse(at)) / 1000;
+}
+
+// What happens next with a breaker, short enough for a column.
+export function nextOf(row, nowMs) {
+  switch (row.state) {
+    case "open":
+      return row.next_trial_at === null ? "trial to come" : `trial ${trialIn(row, nowMs)}`;
+    case "half_open":
+      return "on trial";
+    case "force_open":
+    case "force_close":
+      return "until released";
+    default:
+      return row.withheld ? "held closed" : "–";
+  }
+}
+
+// The same as a sentence that somebody who has never seen a breaker understands.
+export function nextSentence(row, nowMs) {
+  switch (row.state) {
+    case "open":
+      if (row.next_trial_at === null) return "Nothing is let through until a trial is due.";
+      return `Nothing is let through; a call is let through to try ${trialIn(row, nowMs)}.`;
+    case "half_open":
+      return "A few calls are let through to try: it closes if they succeed, and opens again if one fails.";
+    case "force_open":
+      return "Nothing is let through until an operator releases or resets it.";
+    case "force_close":
+      return "Everything is let through, whatever fails, until an operator releases or resets it.";
+    default:
+      if (row.withheld) return `It would be open if another could stand in: ${row.withheld}`;
+      return "Calls are let through.";
+  }
+}
+
+export function subject(row, many) {
+  return many ? `${row.name} of ${row.relay}` : row.name;
+}
+
+function trialIn(row, nowMs) {
+  const seconds = (Date.parse(row.next_trial_at) - nowMs) / 1000;
+  return seconds > 0 ? `in ${duration(Math.ceil(seconds))}` : "with the next call";
+}
