@@ -26,6 +26,7 @@ from tests.integration.child_process import ChildProcess
 
 LITECOIND_PATH = Path(os.environ.get("LITECOIND", "/usr/lib/litecoin/litecoind"))
 PROMTOOL_PATH = Path(os.environ.get("PROMTOOL", "/usr/bin/promtool"))
+CHROMIUM_PATH = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 HOST = "127.0.0.1"
 RPC_LOGIN = ("sprint", "regtest-only")
 READY_TIMEOUT_S = 30.0
@@ -42,13 +43,17 @@ _FIXED_FLAGS = (
     "-fallbackfee=0.0001 -printtoconsole=0"
 ).split()
 
-BCOIN_PATH = Path(__file__).resolve().parents[2] / ".real" / "bcoin" / "node_modules" / "bcoin"
+_REAL = Path(__file__).resolve().parents[2] / ".real"
+BCOIN_PATH = _REAL / "bcoin" / "node_modules" / "bcoin"
+AXE_PATH = _REAL / "axe" / "node_modules" / "axe-core" / "axe.min.js"
 
 # What each server needs; `real(server)` accepts these names.
 SERVERS: dict[str, tuple[Path, str]] = {
     "litecoind": (LITECOIND_PATH, "apt-get install -y --no-install-recommends litecoind"),
     "bcoin": (BCOIN_PATH, "scripts/test, with node and npm installed"),
     "promtool": (PROMTOOL_PATH, "apt-get install -y --no-install-recommends prometheus"),
+    "chromium": (CHROMIUM_PATH, "apt-get install -y --no-install-recommends chromium"),
+    "axe-core": (AXE_PATH, "scripts/test, with node and npm installed"),
 }
 
 
