@@ -81,14 +81,29 @@ class ScoredRelay:
     def __exit__(self, *_: object) -> None:
         self._ends.close()
 
-    def run(self, experiment: str, duration_s: float, seed: int = 0) -> Result:
-        """Run one experiment and return what came of it."""
-        given = Given(experiment=(experiment,), duration=f"{duration_s:g}s", seed=seed)
+    def journals(self) -> list[Path]:
+        """Return the journals of runs that put something on."""
+        return sorted(self._folder.glob("*.ndjson"))
+
+    def run(
+        self, experiment: str, duration_s: float, *, seed: int = 0, source: str = "", beside: str = ""
+    ) -> Result:
+        """Run one experiment, at a source `CHAIN:NAME` or one of the seed's; return what came of it."""
+        given = Given(
+            experiment=(experiment,),
+            duration=f"{duration_s:g}s",
+            seed=seed,
+            source=(source,) if source else (),
+        )
         options = options_of(given)
         subject = self._subject()
         planned = plan_one(experiment, subject, options, RadiusLimit())
         run_options = RunOptions(
-            experiment=experiment, recovery_s_max=5.0, recovery_judged=True, journal_folder=self._folder
+            experiment=experiment,
+            recovery_s_max=5.0,
+            recovery_judged=True,
+            journal_folder=self._folder,
+            beside=beside,
         )
         run = ExperimentRun(subject, planned.document, run_options, lambda _phase, _text: None)
         return asyncio.run(run.run(planned.relay, planned.predicted, planned.exceeded))

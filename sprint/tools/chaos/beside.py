@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from sprint.core.chaos.beside import Beside, Watched, Where, beside_of
 from sprint.core.chaos.observation import Phases
 from sprint.core.errors import ConfigError
-from sprint.tools.chaos.admin import RelayAdmin
+from sprint.tools.chaos.admin import AdminFailed, RelayAdmin
 from sprint.tools.chaos.observer import Observer
 from sprint.tools.chaos.subject import Subject
 
@@ -55,7 +55,10 @@ def _tier_of(admin_url: str, subject: Subject) -> str:
     with RelayAdmin(admin_url, allowed=subject.allowed) as admin:
         if admin.url == subject.admin_url:
             raise ConfigError(f"{OPTION} {admin_url}: that is the target itself; name another relay")
-        tiers = admin.map().tiers
+        try:
+            tiers = admin.map().tiers
+        except AdminFailed as error:
+            raise ConfigError(f"{OPTION} {admin_url}: {error}") from error
     if not tiers:
         raise ConfigError(f"{OPTION} {admin_url}: it tells of no tier, so nothing can be received there")
     return tiers[0].url

@@ -40,7 +40,7 @@ from sprint.tools.chaos.truth import truths_of
 LOOK_EVERY_S = 0.2
 # Longer than recovery may take, so that a late one is measured and not only missed.
 RECOVERY_WATCHED_S_MIN = 60.0
-CLOSING_WATCHED_S_MAX = 45.0
+BACK_WATCHED_S_MAX = 45.0
 CAUGHT_UP_S_MAX = 20.0
 SAMPLES_LOOKED_AT = 200
 
@@ -181,7 +181,7 @@ class ExperimentRun:
         await asyncio.to_thread(keeper.undo_all)
 
     async def _after(self, observer: Observer) -> None:
-        """Ask until the steady state holds again, let breakers close, and the subscriber catch up."""
+        """Ask until the steady state holds again, all is back that was lost, and the subscriber caught up."""
         known = self._known
         self._tell("recovery", "asking whether all is well again")
         calm = Running(allowed=self._subject.allowed, configuration=self._document.configuration)
@@ -193,16 +193,16 @@ class ExperimentRun:
         )
         known.take("after", self._document.hypothesis.probes, runs)
         known.steady_s = held_s
-        await self._until_closed(observer)
+        await self._until_back(observer)
         await self._caught_up(observer)
         known.ended_s = observer.now_s
 
-    async def _until_closed(self, observer: Observer) -> None:
-        """Wait for the breakers that opened, so that it is known how long they took."""
-        deadline_s = observer.now_s + CLOSING_WATCHED_S_MAX
-        while observer.now_s < deadline_s and not self._why_stopped:
-            states = {} if observer.newest is None else {b.name: b.state for b in observer.newest.breakers}
-            if not any(states.get(name) in {"open", "half_open"} for name in self._known.opened(observer)):
+    async def _until_back(self, observer: Observer) -> None:
+        """Wait for breakers that opened and sources that were lost: the next experiment needs them."""
+        deadline_s = observer.now_s + BACK_WATCHED_S_MAX
+        while (late := self._known.not_back(observer)) and not self._why_stopped:
+            if observer.now_s >= deadline_s:
+                self._known.notes.append(f"not back after {BACK_WATCHED_S_MAX:g} s: {', '.join(late)}")
                 return
             await asyncio.sleep(LOOK_EVERY_S)
 

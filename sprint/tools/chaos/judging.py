@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import sprint
 from sprint.core.chaos.advice import Advice, Policies, advice_of
 from sprint.core.chaos.blast_radius import observed as observed_radius
+from sprint.core.chaos.bystanders import USABLE_STATES
 from sprint.core.chaos.experiment import Activity, Experiment
 from sprint.core.chaos.facts import Facts, FaultSpan, facts_of
 from sprint.core.chaos.fault_spans import fault_spans
 from sprint.core.chaos.journal import Journal
-from sprint.core.chaos.observation import Phases
+from sprint.core.chaos.observation import Phases, Sample, SourceSeen
 from sprint.core.chaos.radius_limit import exceeds
 from sprint.core.chaos.result import ActivityDone, Environment, GoneCheck, Result, Target
 from sprint.core.chaos.score import score_of
@@ -84,7 +85,23 @@ class Known:
             for run in runs
         ]
 
-    def opened(self, observer: Observer) -> set[str]:
+    def not_back(self, observer: Observer) -> list[str]:
+        """Return the breakers that opened and are not closed yet, and the sources that were ready before."""
+        newest = observer.newest
+        if newest is None or not newest.answered:
+            return []
+        opened = self._opened(observer)
+        late = [
+            each.name
+            for each in newest.breakers
+            if each.name in opened and each.state in {"open", "half_open"}
+        ]
+        ready = {source_key(each) for each in newest.sources if each.state in USABLE_STATES}
+        before = self._before(observer)
+        was_ready = () if before is None else (each for each in before.sources if each.state in USABLE_STATES)
+        return late + [source_key(each) for each in was_ready if source_key(each) not in ready]
+
+    def _opened(self, observer: Observer) -> set[str]:
         """Return the breakers that opened since faults were on."""
         since_s = self.injected_s or 0.0
         return {
@@ -93,18 +110,24 @@ class Known:
             if each.after == "open" and each.at_s >= since_s and not each.shadow
         }
 
+    def _before(self, observer: Observer) -> Sample | None:
+        """Return the last sample from before the faults."""
+        begin_s = self.injected_s or 0.0
+        return next(
+            (each for each in reversed(observer.samples) if each.answered and each.at_s < begin_s), None
+        )
+
     def radius(self, observer: Observer) -> BlastRadius | None:
         """Return whom the faults were seen to reach, as far as they have been on."""
         if self.relay is None or self.injected_s is None:
             return None
         begin_s, end_s = self.injected_s, self.removed_s
-        before = [each for each in observer.samples if each.at_s < begin_s and each.answered]
         during = [
             each
             for each in observer.samples
             if each.at_s >= begin_s and (end_s is None or each.at_s <= end_s)
         ]
-        return observed_radius(self.relay, during, before[-1] if before else None)
+        return observed_radius(self.relay, during, self._before(observer))
 
     def radius_exceeded(self, observer: Observer) -> str:
         """Say which limit was passed by what was seen; nothing where none was."""
@@ -216,3 +239,8 @@ def _environment(started_at: datetime) -> Environment:
         python_version=platform.python_version(),
         platform=platform.platform(),
     )
+
+
+def source_key(source: SourceSeen) -> str:
+    """Return a source as maps call it."""
+    return f"{source.chain}:{source.name}"
