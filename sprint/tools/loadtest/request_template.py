@@ -1,8 +1,8 @@
 """The bytes of each request, made beforehand as far as they are the same.
 
-`{n}` is the number of the request from 0 on, `{uuid}` a random UUID (version 4), `{random}` a random number
-of 0 to 2^32 - 1. They may stand in the path, in a header's value and in the body. Any other brace is itself,
-so that JSON can be a body.
+`{n}` is the number of the request, or of the WebSocket, from 0 on, `{uuid}` a random UUID (version 4),
+`{random}` a random number of 0 to 2^32 - 1. They may stand in the path, in a header's value and in the body.
+Any other brace is itself, so that JSON can be a body.
 """
 
 from __future__ import annotations
@@ -78,14 +78,23 @@ class RequestTemplate:
     def _filled(self, parts: list[bytes], number: int) -> bytes:
         if len(parts) == 1:
             return parts[0]
-        return b"".join(self._value(part, number) if place % 2 else part for place, part in enumerate(parts))
+        return b"".join(
+            _value(part, number, self._random_bytes) if place % 2 else part
+            for place, part in enumerate(parts)
+        )
 
-    def _value(self, field: bytes, number: int) -> bytes:
-        if field == b"{n}":
-            return b"%d" % number
-        if field == b"{uuid}":
-            return str(uuid.UUID(bytes=self._random_bytes(_UUID_SIZE), version=4)).encode()
-        return b"%d" % int.from_bytes(self._random_bytes(_RANDOM_SIZE), "big")
+
+def filled(data: bytes, number: int, random_bytes: RandomBytes) -> bytes:
+    """Return bytes with all fields filled in, those of the n-th."""
+    return _FIELD.sub(lambda found: _value(found[0], number, random_bytes), data)
+
+
+def _value(field: bytes, number: int, random_bytes: RandomBytes) -> bytes:
+    if field == b"{n}":
+        return b"%d" % number
+    if field == b"{uuid}":
+        return str(uuid.UUID(bytes=random_bytes(_UUID_SIZE), version=4)).encode()
+    return b"%d" % int.from_bytes(random_bytes(_RANDOM_SIZE), "big")
 
 
 def request_form(method: str, headers: tuple[str, ...], data: str | None) -> RequestForm:

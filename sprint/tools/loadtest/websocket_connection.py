@@ -11,8 +11,10 @@ import base64
 import hashlib
 from typing import NamedTuple, Protocol, cast
 
+from sprint.core.loadtest.arrivals import Listener
 from sprint.tools.loadtest.assignment import StreamWork
 from sprint.tools.loadtest.moments import clock_ns
+from sprint.tools.loadtest.request_template import RandomBytes, filled
 
 MESSAGE_SIZE_MAX = 64 * 1024 * 1024
 HEAD_SIZE_MAX = 64 * 1024
@@ -37,14 +39,19 @@ class SocketOwner(Protocol):
     """Who is told of a connection. After `ended` nothing more is told."""
 
     def opened(self, connection: WebSocketConnection, done_ns: int) -> None: ...
-    def delivered(self, digest: bytes, size: int, done_ns: int) -> None: ...
+    def delivered(self, connection: WebSocketConnection, digest: bytes, size: int, done_ns: int) -> None: ...
     def ended(self, connection: WebSocketConnection, kind: str) -> None: ...
 
 
 class WebSocketConnection(asyncio.Protocol):
-    """One connection. `begun_ns` is when it was begun to be opened."""
+    """One connection. `begun_ns` is when it was begun, `asked_ns` when the target was there to be asked to
+    open it; `listener` is its owner's.
+    """
 
-    __slots__ = ("_buffer", "_message", "_opening", "_owner", "_transport", "begun_ns", "is_open")
+    __slots__ = (
+        "_buffer", "_message", "_opening", "_owner", "_transport", "asked_ns", "begun_ns", "is_open",
+        "listener",
+    )  # fmt: skip
 
     def __init__(self, owner: SocketOwner, opening: Opening) -> None:
         self._owner: SocketOwner | None = owner
@@ -52,8 +59,9 @@ class WebSocketConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
         self._message = bytearray()  # of a message in several frames
-        self.begun_ns = clock_ns()
+        self.begun_ns = self.asked_ns = clock_ns()
         self.is_open = False
+        self.listener: Listener | None = None
 
     def __repr__(self) -> str:
         return f"WebSocketConnection({'open' if self.is_open else 'not open'})"
@@ -68,6 +76,7 @@ class WebSocketConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are none of asyncio's classes, so the type is stated, not tested.
         self._transport = cast("asyncio.Transport", transport)
+        self.asked_ns = clock_ns()
         self._transport.write(self._opening.request)
 
     def data_received(self, data: bytes) -> None:
@@ -136,7 +145,7 @@ class WebSocketConnection(asyncio.Protocol):
                 self._message.clear()
             elif is_last and self._owner is not None:
                 digest = hashlib.blake2b(self._message, digest_size=DIGEST_SIZE).digest()
-                self._owner.delivered(digest, len(self._message), done_ns)
+                self._owner.delivered(self, digest, len(self._message), done_ns)
                 self._message.clear()
 
     def _end(self, kind: str) -> None:
@@ -146,8 +155,8 @@ class WebSocketConnection(asyncio.Protocol):
             owner.ended(self, kind)
 
 
-def opening_of(work: StreamWork, key: bytes) -> Opening:
-    """Return how a connection is opened with a key of 16 random bytes (RFC 6455, 4.1)."""
+def opening_of(work: StreamWork, key: bytes, number: int, random_bytes: RandomBytes) -> Opening:
+    """Return how the connection of a number is opened with a key of 16 random bytes (RFC 6455, 4.1)."""
     url = work.url
     encoded = base64.b64encode(key)
     lines = [
@@ -161,8 +170,9 @@ def opening_of(work: StreamWork, key: bytes) -> Opening:
     # SHA-1 is what the protocol asks for; it proves that the other side speaks it, and guards nothing.
     digest = hashlib.sha1(encoded + _GUID, usedforsecurity=False).digest()
     lines += [f"Authorization: {url.authorization}"] if url.authorization else []
-    request = "\r\n".join([*lines, "", ""]).encode("latin-1")
-    return Opening(request, base64.b64encode(digest), work.hello.encode(), work.ignores.encode())
+    request = filled("\r\n".join([*lines, "", ""]).encode("latin-1"), number, random_bytes)
+    hello = filled(work.hello.encode(), number, random_bytes)
+    return Opening(request, base64.b64encode(digest), hello, work.ignores.encode())
 
 
 def _frame(opcode: int, payload: bytes) -> bytes:
