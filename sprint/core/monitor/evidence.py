@@ -48,7 +48,7 @@ def _backoff(told: Mapping[str, Any], policy: Mapping[str, Any]) -> AlgorithmLin
     base, longest = _number(backoff.get("base_s")), _number(backoff.get("longest_s"))
     if base is None or longest is None:
         return AlgorithmLine("backoff", now, _UNKNOWN)
-    limit = f"{base:g} s x {backoff.get('multiplier', '?')}^n, at most {longest:g} s"
+    limit = f"{base:g} s x {backoff.get('multiplier', '?')}^n up to {longest:g} s"
     return AlgorithmLine("backoff", now, limit, bool(left_s))
 
 
@@ -58,28 +58,26 @@ def _window(told: Mapping[str, Any], policy: Mapping[str, Any]) -> list[Algorith
     calls = failures + successes
     minimum = _number(_part(policy, "window").get("minimum_calls")) or 0
     lines = []
-    for name, count, key in (
-        ("window: failures", failures, "failure_rate_max"),
-        ("window: slow calls", _number(held.get("slow")) or 0, "slow_rate_max"),
+    for name, count, word, key in (
+        ("window", failures, "failed", "failure_rate_max"),
+        ("  slow", _number(held.get("slow")) or 0, "slow", "slow_rate_max"),
     ):
         share = count / calls if calls else 0.0
         most = _number(policy.get(key))
-        limit = _OFF if most is None else f"{most:.0%} of at least {minimum:g} calls"
+        limit = _OFF if most is None else f"{most:.0%} of {minimum:g} or more"
         reached = most is not None and calls >= minimum and calls > 0 and share >= most
-        lines.append(AlgorithmLine(name, f"{count:g} of {calls:g} ({share:.0%})", limit, reached))
+        lines.append(AlgorithmLine(name, f"{count:g} of {calls:g} {word} ({share:.0%})", limit, reached))
     return lines
 
 
 def _adaptive(told: Mapping[str, Any], policy: Mapping[str, Any]) -> AlgorithmLine:
     row, most = _number(told.get("failures_in_a_row")), _number(told.get("failures_to_open"))
     factor = _number(told.get("adaptive_factor"))
-    now = _UNKNOWN if row is None else f"{row:g} in a row"
-    limit = _OFF if most is None else f"{most:g}"
+    now = _UNKNOWN if row is None else f"{row:g} failures in a row"
+    limit = _OFF if most is None else f"{most:g} in a row"
     if _part(policy, "adaptive").get("enabled") and factor is not None:
         limit += f" (adapted x {factor:.2f})"
-    return AlgorithmLine(
-        "failures in a row", now, limit, row is not None and most is not None and row >= most
-    )
+    return AlgorithmLine("adaptive", now, limit, row is not None and most is not None and row >= most)
 
 
 def _latency(told: Mapping[str, Any], policy: Mapping[str, Any]) -> AlgorithmLine:
@@ -88,18 +86,16 @@ def _latency(told: Mapping[str, Any], policy: Mapping[str, Any]) -> AlgorithmLin
     slow = _UNKNOWN if slow_s is None else f"slow over {slow_s * 1000:,.0f} ms"
     enabled = bool(_part(policy, "latency").get("enabled"))
     over = p95_s is not None and slow_s is not None and p95_s > slow_s
-    return AlgorithmLine("latency", now, slow if enabled else f"{slow}; opens nothing", enabled and over)
+    return AlgorithmLine("latency", now, slow if enabled else f"{slow} (told only)", enabled and over)
 
 
 def _health(told: Mapping[str, Any], policy: Mapping[str, Any]) -> AlgorithmLine:
     score, below = _number(told.get("health")), _number(_part(policy, "health").get("opens_below"))
     now = "not scored yet" if score is None else f"{score:.2f}"
     if not _part(policy, "health").get("enabled"):
-        return AlgorithmLine("health score", now, _OFF)
+        return AlgorithmLine("health", now, _OFF)
     limit = f"opens below {below:.2f}" if below else "opens nothing"
-    return AlgorithmLine(
-        "health score", now, limit, score is not None and bool(below) and score < (below or 0.0)
-    )
+    return AlgorithmLine("health", now, limit, score is not None and bool(below) and score < (below or 0.0))
 
 
 def _machine(told: Mapping[str, Any]) -> AlgorithmLine:
@@ -108,9 +104,9 @@ def _machine(told: Mapping[str, Any]) -> AlgorithmLine:
     now = state if for_s is None else f"{state} for {age(for_s)}"
     trials = told.get("trials")
     if not isinstance(trials, Mapping):
-        return AlgorithmLine("state machine", now, f"generation {told.get('generation', '?')}")
+        return AlgorithmLine("machine", now, f"generation {told.get('generation', '?')}")
     limit = f"{trials.get('succeeded', '?')} of {trials.get('asked_for', '?')} trials succeeded"
-    return AlgorithmLine("state machine", f"{now}, {trials.get('under_way', '?')} under way", limit)
+    return AlgorithmLine("machine", f"{now}, {trials.get('under_way', '?')} under way", limit)
 
 
 def _tier(told: Mapping[str, Any], detail: Mapping[str, Any]) -> AlgorithmLine:
@@ -123,24 +119,22 @@ def _tier(told: Mapping[str, Any], detail: Mapping[str, Any]) -> AlgorithmLine:
 def _recovery(told: Mapping[str, Any], policy: Mapping[str, Any]) -> AlgorithmLine:
     figures = _part(policy, "recovery")
     if not figures.get("enabled"):
-        return AlgorithmLine("recovery probability", "-", _OFF)
+        return AlgorithmLine("recovery", "-", _OFF)
     probability, least = _number(told.get("recovery_probability")), _number(figures.get("trial_from"))
     now = "only while open" if probability is None else f"{probability:.0%}"
     limit = _UNKNOWN if least is None else f"first trial from {least:.0%}"
     reached = probability is not None and least is not None and probability >= least
-    return AlgorithmLine("recovery probability", now, limit, reached)
+    return AlgorithmLine("recovery", now, limit, reached)
 
 
 def _prediction(told: Mapping[str, Any], policy: Mapping[str, Any]) -> AlgorithmLine:
     figures = _part(policy, "prediction")
     if not figures.get("enabled"):
-        return AlgorithmLine("failure prediction", "-", _OFF)
+        return AlgorithmLine("prediction", "-", _OFF)
     probability, opens = _number(told.get("failure_probability")), _number(figures.get("opens_from"))
     now = _UNKNOWN if probability is None else f"{probability:.0%} within {figures.get('interval_s', '?')} s"
     limit = "advises only" if opens is None else f"opens from {opens:.0%}"
-    return AlgorithmLine(
-        "failure prediction", now, limit, bool(opens) and (probability or 0.0) >= (opens or 1.0)
-    )
+    return AlgorithmLine("prediction", now, limit, bool(opens) and (probability or 0.0) >= (opens or 1.0))
 
 
 def health_parts(detail: Mapping[str, Any]) -> list[tuple[str, float, str]]:

@@ -9,7 +9,16 @@ from sprint.core.monitor.board import Board, Key
 from sprint.core.monitor.query import EVERYTHING, Query
 from sprint.core.monitor.rows import SOURCE_KIND, BreakerRow
 from sprint.core.monitor.sparkline import sparkline
-from sprint.core.monitor.words import STATE_WIDTH, Tone, next_text, rank_of, since_text, state_text, tone_of
+from sprint.core.monitor.words import (
+    STATE_WIDTH,
+    Tone,
+    needs_an_eye,
+    next_text,
+    rank_of,
+    since_text,
+    state_text,
+    tone_of,
+)
 
 SortKey = Literal["worst", "name", "failures", "latency", "health", "since"]
 SORT_KEYS: tuple[SortKey, ...] = ("worst", "name", "failures", "latency", "health", "since")
@@ -75,6 +84,12 @@ def arranged(
     if backwards:
         found.reverse()
     return [key for key, _ in found]
+
+
+def worst_of(rows: Mapping[Key, BreakerRow]) -> tuple[Key | None, int]:
+    """Return the breaker that needs an eye most, None where none does, and how many others do."""
+    bad = [(_sort_of(key, row, "worst"), key) for key, row in rows.items() if needs_an_eye(row)]
+    return (min(bad)[1], len(bad) - 1) if bad else (None, 0)
 
 
 class Look(NamedTuple):

@@ -113,12 +113,17 @@ def since_text(row: BreakerRow, now_unix_s: float) -> str:
 
 
 def next_text(row: BreakerRow, now_unix_s: float) -> str:
-    """Return what is next in at most seven letters: `in 12 s`, `due`, `trying`, `by hand`, or `-`."""
+    """Return what is next in at most seven letters: `in 12 s`, `due`, `trying`, `by hand`, or `-`.
+
+    `alone` is one that stays closed only because nobody stands in.
+    """
     if row.state in ("force_open", "force_close"):
         return "by hand"
     if row.state == "half_open":
         return "trying"
     due = unix_s(row.next_trial_at)
+    if row.state == "closed" and row.withheld is not None:
+        return "alone"
     if row.state != "open" or due is None:
         return "-"
     left_s = math.ceil(due - now_unix_s)

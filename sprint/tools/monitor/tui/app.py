@@ -1,0 +1,395 @@
+"""The terminal of `cb-monitor`: which breaker is open, why, since when, and what comes next, on one screen.
+
+It looks at the board twenty times a second and draws what has changed. A key's answer doesn't wait for that.
+"""
+
+from __future__ import annotations
+
+import locale
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, ClassVar
+
+from textual import work
+from textual.app import App, ComposeResult, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.screen import Screen
+from textual.widgets import ContentSwitcher, Footer, Input, Static
+
+from sprint.core.errors import ConfigError, SprintError
+from sprint.core.monitor.board import Key
+from sprint.core.monitor.query import EVERYTHING, parse_query
+from sprint.core.monitor.rows import BreakerRow
+from sprint.core.monitor.table import SORT_KEYS, counts
+from sprint.core.monitor.words import sentences
+from sprint.tools import runtime
+from sprint.tools.monitor.tui.breaker_table import BreakerTable
+from sprint.tools.monitor.tui.detail import POINTS_SHOWN, Known, detail_content
+from sprint.tools.monitor.tui.dialogs import ORDERS, HelpScreen, OrderDialog
+from sprint.tools.monitor.tui.face import MonitorFace
+from sprint.tools.monitor.tui.headline import Headline
+from sprint.tools.monitor.tui.looks import DARK, LIGHT, PLAIN, Appearance, theme_variables, themes
+from sprint.tools.monitor.tui.pages import alerts_content, log_content, relays_content
+from sprint.tools.monitor.tui.palette import BreakerProvider
+from sprint.tools.monitor.tui.picture import Picture
+from sprint.tools.monitor.tui.screenshot import save_screenshot
+from sprint.tools.monitor.tui.title import PAGES, Situation, TitleLine
+
+DRAWS_PER_S = 20
+# A drawing takes at most this share of the time: the rest is for keys and for what relays say.
+DRAWING_SHARE_MAX = 0.25
+DETAIL_INTERVAL_S = 2.0
+WIDE_COLUMNS = 120
+
+
+class MonitorApp(App[None]):
+    """Draws a monitor's board and takes an operator's keys."""
+
+    TITLE = "sprint cb-monitor"
+    CSS_PATH = "monitor.tcss"
+    COMMANDS: ClassVar[Any] = App.COMMANDS | {BreakerProvider}
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", "Filter", key_display="/"),
+        Binding("s", "sort", "Sort"),
+        Binding("S", "turn_round", "Turn round", show=False),
+        Binding("f", "order('force_open')", "Force open"),
+        Binding("c", "order('force_close')", "Force closed", show=False),
+        Binding("l", "order('release')", "Release", show=False),
+        Binding("r", "order('reset')", "Reset"),
+        Binding("question_mark", "help", "Help", key_display="?"),
+        Binding("q", "quit", "Quit"),
+        Binding("escape", "back", "Back", show=False),
+        Binding("space", "hold", "Hold", show=False),
+        Binding("y", "copy", "Copy", show=False),
+        Binding("p", "picture", "Picture", show=False),
+        Binding("t", "light_or_dark", "Light or dark", show=False),
+        *(Binding(str(at), f"page('{name}')", show=False) for at, (name, _) in enumerate(PAGES, 1)),
+    ]
+
+    def __init__(
+        self,
+        monitor: MonitorFace,
+        appearance: Appearance = PLAIN,
+        clock: Callable[[], float] = runtime.wall_clock,
+    ) -> None:
+        # NO_COLOR: with the terminal's own colours Textual takes all colour away; else it makes them grey.
+        super().__init__(ansi_color=bool(os.environ.get("NO_COLOR")))
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE_COLUMNS, "-wide")]
+        ascii_only = appearance.ascii_only
+        self.monitor = monitor
+        self.ascii_only = ascii_only
+        self.picture = Picture(monitor.board, clock)
+        self.held = False
+        self.draws = 0
+        self._pictures = appearance.pictures
+        self._flags = appearance.flags
+        self._known_detail: tuple[Key, dict[str, Any] | None, str] | None = None
+        self._asked_at = -DETAIL_INTERVAL_S
+        self._drawn_second = -1
+        self._next_draw_at = 0.0
+        for theme in themes():
+            self.register_theme(theme)
+        self.theme = LIGHT if appearance.light else DARK
+        self.table = BreakerTable(ascii_only=ascii_only)
+        self._title_line = TitleLine()
+        self._headline = Headline(ascii_only=ascii_only)
+        self._detail = Static(id="detail-text")
+        self._page_texts = {name: Static(id=f"{name}-text") for name, _ in PAGES[1:]}
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Return the tones, for a theme that has none of its own."""
+        return theme_variables(dark=True)
+
+    def compose(self) -> ComposeResult:
+        """Lay out the page."""
+        yield self._title_line
+        yield self._headline
+        with ContentSwitcher(initial="breakers", id="pages"):
+            with Horizontal(id="breakers"):
+                yield self.table
+                with VerticalScroll(id="detail"):
+                    yield self._detail
+            for name, text in self._page_texts.items():
+                with VerticalScroll(id=name, classes="page"):
+                    yield text
+        yield Static(id="trouble")
+        yield Input(
+            placeholder="filter: words, state:open, chain:..., fail>50   Esc takes it away", id="filter"
+        )
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        """Begin to draw."""
+        if self.ascii_only:
+            self.screen.add_class("-ascii")
+        self.table.focus()
+        self._draw()
+        self.set_interval(1 / DRAWS_PER_S, self._look)
+
+    # -- drawing
+
+    def _look(self) -> None:
+        """Draw where there is something new, unless the last drawing took long."""
+        started = runtime.clock()
+        if self.held or started < self._next_draw_at:
+            return
+        self._draw()
+        took = runtime.clock() - started
+        self._next_draw_at = started + took / DRAWING_SHARE_MAX
+
+    def _draw(self) -> None:
+        changed = self.picture.renew()
+        second = int(self.picture.now)
+        if not changed and second == self._drawn_second:
+            return
+        self._drawn_second = second
+        self.draws += 1
+        board = self.monitor.board
+        if changed:
+            self.table.put_in_order(self.picture.order, len(board.relays))
+        self.table.show(self.picture.line)
+        self._headline.tell(board, self.picture.now)
+        self._title_line.tell(Situation(self.page, counts(board), self.picture.now, self._flags_now()))
+        self._draw_page()
+
+    def _flags_now(self) -> tuple[str, ...]:
+        flags = ["DEMO"] if self.monitor.demo else []
+        flags += list(self._flags)
+        if self.monitor.read_only:
+            flags.append("READ-ONLY")
+        if self.held:
+            flags.append("HELD")
+        if self.picture.query.text:
+            flags.append(f"/{self.picture.query.text}")
+        if self.picture.sorted_by != "worst" or self.picture.backwards:
+            flags.append(f"by {self.picture.sorted_by}{' turned' if self.picture.backwards else ''}")
+        return tuple(flags)
+
+    @property
+    def page(self) -> str:
+        """Which page is shown."""
+        return self.query_one("#pages", ContentSwitcher).current or "breakers"
+
+    @property
+    def detail_seen(self) -> bool:
+        """Whether a breaker's detail is on the screen."""
+        base = self.screen_stack[0]
+        return self.page == "breakers" and (base.has_class("-wide") or base.has_class("-detail"))
+
+    def _draw_page(self) -> None:
+        board, now = self.monitor.board, self.picture.now
+        match self.page:
+            case "relays":
+                self._page_texts["relays"].update(relays_content(board, now, ascii_only=self.ascii_only))
+            case "log":
+                self._page_texts["log"].update(log_content(board, ascii_only=self.ascii_only))
+            case "alerts":
+                self._page_texts["alerts"].update(alerts_content(self.monitor.alerts))
+            case _:
+                self._draw_detail()
+
+    def _draw_detail(self) -> None:
+        key = self.table.chosen
+        row = None if key is None else self.monitor.board.rows.get(key)
+        if not self.detail_seen:
+            return
+        if key is None or row is None:
+            self._detail.update("")
+            return
+        if runtime.clock() - self._asked_at >= DETAIL_INTERVAL_S:
+            self._ask_detail(key)
+        detail, trouble = None, ""
+        if self._known_detail is not None and self._known_detail[0] == key:
+            _, detail, trouble = self._known_detail
+        board = self.monitor.board
+        known = Known(key, row, board.points(key, POINTS_SHOWN), board.transitions(key), detail, trouble)
+        width = max(30, self._detail.size.width)
+        self._detail.update(detail_content(known, self.picture.now, width, ascii_only=self.ascii_only))
+
+    @work(exclusive=True, group="detail")
+    async def _ask_detail(self, key: Key) -> None:
+        self._asked_at = runtime.clock()
+        before = self._known_detail
+        try:
+            self._known_detail = (key, await self.monitor.detail(key), "")
+        except SprintError as error:
+            kept = before[1] if before is not None and before[0] == key else None
+            self._known_detail = (key, kept, str(error))
+        self._redraw()
+
+    def _redraw(self) -> None:
+        """Draw at once, also while the picture is held: the operator's own doing is always shown."""
+        self._drawn_second = -1
+        self._draw()
+
+    # -- what the operator does
+
+    def on_breaker_table_chosen(self, message: BreakerTable.Chosen) -> None:
+        """Ask for the detail of the breaker that the cursor came to."""
+        self._asked_at = -DETAIL_INTERVAL_S
+        if message.key is not None and self.detail_seen:
+            self._redraw()
+
+    def on_breaker_table_opened(self, _: BreakerTable.Opened) -> None:
+        """Show the detail, where it isn't seen, in place of the list."""
+        self.screen_stack[0].add_class("-detail")
+        self.query_one("#detail", VerticalScroll).focus()
+        self._asked_at = -DETAIL_INTERVAL_S
+        self.call_after_refresh(self._redraw)
+
+    async def action_back(self) -> None:
+        """Go back from the detail to the list, and from a filter to all."""
+        base = self.screen_stack[0]
+        if base.has_class("-filtering") or self.picture.query.text:
+            base.remove_class("-filtering")
+            self._filter("")
+        elif self.page != "breakers":
+            self.action_page("breakers")
+        base.remove_class("-detail")
+        self.table.focus()
+
+    def action_page(self, page: str) -> None:
+        """Show another page."""
+        self.query_one("#pages", ContentSwitcher).current = page
+        (self.table if page == "breakers" else self.query_one(f"#{page}", VerticalScroll)).focus()
+        self._redraw()
+
+    def action_filter(self) -> None:
+        """Let a filter be typed."""
+        self.action_page("breakers")
+        self.screen_stack[0].remove_class("-detail")
+        self.screen_stack[0].add_class("-filtering")
+        self.query_one("#filter", Input).focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Filter as it is typed."""
+        if event.input.id == "filter":
+            self._filter(event.value)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Keep the filter and go back to the list."""
+        if event.input.id == "filter":
+            self.screen_stack[0].remove_class("-filtering")
+            self.table.focus()
+
+    def _filter(self, text: str) -> None:
+        trouble = self.query_one("#trouble", Static)
+        try:
+            self.picture.query = parse_query(text) if text else EVERYTHING
+            trouble.display = False
+        except ConfigError as error:
+            trouble.update(str(error))
+            trouble.display = True
+        if not text:
+            with self.prevent(Input.Changed):
+                self.query_one("#filter", Input).value = ""
+        self._redraw()
+
+    def action_sort(self) -> None:
+        """Sort by the next of the columns."""
+        at = SORT_KEYS.index(self.picture.sorted_by)
+        self.picture.sorted_by = SORT_KEYS[(at + 1) % len(SORT_KEYS)]
+        self._redraw()
+
+    def action_turn_round(self) -> None:
+        """Turn the order round."""
+        self.picture.backwards = not self.picture.backwards
+        self._redraw()
+
+    def action_hold(self) -> None:
+        """Hold the picture still, or go on."""
+        self.held = not self.held
+        self._redraw()
+
+    def action_help(self) -> None:
+        """Show keys, states and filters."""
+        self.push_screen(HelpScreen(ascii_only=self.ascii_only))
+
+    def action_light_or_dark(self) -> None:
+        """Change between the light and the dark theme."""
+        self.theme = LIGHT if self.theme == DARK else DARK
+
+    def action_copy(self) -> None:
+        """Put what the chosen breaker says on the clipboard."""
+        row = None if self.table.chosen is None else self.monitor.board.rows.get(self.table.chosen)
+        if row is not None:
+            told = sentences(row, self.picture.now)
+            text = f"{row.name}: {told.what} {told.since}. {told.why}. Next: {told.next}."
+            self.copy_to_clipboard(text)
+            self.notify("copied, where the terminal allows it")
+
+    async def action_picture(self) -> None:
+        """Save the screen as SVG."""
+        try:
+            path = await save_screenshot(
+                self.export_screenshot(title=self.TITLE), self._pictures, self.picture.now
+            )
+        except OSError as error:
+            self.notify(f"no picture was saved in {self._pictures}: {error}", severity="error")
+        else:
+            self.notify(f"saved {path}")
+
+    def action_order(self, action: str) -> None:
+        """Ask whether to give an order to the chosen breaker."""
+        key = self.table.chosen
+        if self.monitor.read_only:
+            self.notify("started with --read-only: nothing is changed from here", severity="warning")
+        elif key is None:
+            self.notify("there is no breaker to tell", severity="warning")
+        else:
+            self._ask_and_order(key, action)
+
+    @work
+    async def _ask_and_order(self, key: Key, action: str) -> None:
+        reason = await self.push_screen_wait(OrderDialog(key, action))
+        if reason is None:
+            return
+        word = ORDERS[action][2]
+        try:
+            changed = await self.monitor.order(key, action, reason)
+        except SprintError as error:
+            self.notify(f"{word} of {key.breaker} was refused: {error}", severity="error", markup=False)
+            return
+        said = f"{word}: {key.breaker}" if changed else f"{key.breaker} was so already"
+        self.notify(said, markup=False)
+
+    # -- the palette
+
+    def breakers(self) -> Iterator[tuple[Key, BreakerRow]]:
+        """Yield all breakers."""
+        yield from self.monitor.board.rows.items()
+
+    def go_to(self, key: Key) -> None:
+        """Show a breaker, whatever the filter."""
+        self.action_page("breakers")
+        if not self.table.go_to(key):
+            self._filter("")
+            self.table.go_to(key)
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Offer what keys do; themes of others have none of the tones."""
+        del screen
+        for name, label in PAGES:
+            yield SystemCommand(label, f"Show the page {label}", lambda name=name: self.action_page(name))
+        for action, (asked, does, _) in ORDERS.items():
+            yield SystemCommand(asked, does, lambda action=action: self.action_order(action))
+        yield SystemCommand("Help", "Keys, states and filters", self.action_help)
+        yield SystemCommand("Light or dark", "Change the colours", self.action_light_or_dark)
+        yield SystemCommand("Hold", "Hold the picture still, or go on", self.action_hold)
+        yield SystemCommand("Quit", "End the monitor", self.exit)
+
+
+async def run_tui(monitor: MonitorFace, appearance: Appearance | None = None) -> None:
+    """Open the terminal and return when its user quits; without an appearance what the terminal can do."""
+    if appearance is None:
+        appearance = appearance_here()
+    await MonitorApp(monitor, appearance).run_async()
+
+
+def appearance_here() -> Appearance:
+    """Return how a terminal looks that has only ASCII, or a light ground, as far as its environment says."""
+    encoding = sys.stdout.encoding or locale.getpreferredencoding(do_setlocale=False)
+    ground = os.environ.get("COLORFGBG", "").rpartition(";")[2]
+    return Appearance(ascii_only="utf" not in encoding.casefold(), light=ground in ("7", "15"))

@@ -1,0 +1,136 @@
+"""The pages beside the list: relays with their chains and sources, what happened, and alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from textual.content import Content
+
+from sprint.core.monitor.board import Board, RelaySeen
+from sprint.core.monitor.words import Tone, age, clock_time, unix_s
+from sprint.tools.monitor.tui.detail import Part, transition_parts
+from sprint.tools.monitor.tui.looks import ASCII_SHAPES, UNICODE_SHAPES, styled
+
+# Lines that a page holds at most; the filter and the list are for more.
+PARTS_MAX = 4_000
+HAPPENED_SHOWN = 300
+
+_TONES: Mapping[str, Tone] = {
+    "live": "good", "connecting": "trying", "lost": "bad",
+    "ok": "good", "degraded": "trying", "failing": "bad", "stalled": "bad",
+    "ready": "good", "waiting": "trying", "blocked": "bad", "paused": "held",
+    "closed": "good", "open": "bad", "half_open": "trying", "force_open": "held", "force_close": "notice",
+}  # fmt: skip
+
+
+def relays_content(board: Board, now_unix_s: float, *, ascii_only: bool) -> Content:
+    """Return each relay with its health, its chains, and their sources."""
+    if not board.relays:
+        return Content.styled("no relay is followed", styled("faint"))
+    parts = list(islice(_relays(board, now_unix_s, ascii_only=ascii_only), PARTS_MAX))
+    if len(parts) == PARTS_MAX:
+        parts.append(("\n... more than a page holds", styled("faint")))
+    return Content.assemble(*parts)
+
+
+def _relays(board: Board, now_unix_s: float, *, ascii_only: bool) -> Iterator[Part]:
+    shapes = ASCII_SHAPES if ascii_only else UNICODE_SHAPES
+    for relay in board.relays.values():
+        mark = {"live": shapes.live, "lost": shapes.lost}.get(relay.connection, shapes.connecting)
+        since = unix_s(relay.since)
+        ago = "" if since is None else f" for {age(now_unix_s - since)}"
+        tone = _TONES[relay.connection]
+        word = relay.connection.upper() if relay.connection == "lost" else relay.connection
+        yield f"{mark} {word}", styled(tone, "bold")
+        yield f"  {relay.name}", "bold"
+        yield f"  {relay.url}{ago}\n"
+        if relay.reason:
+            yield f"  {relay.reason}\n", styled("bad")
+        yield from _health(relay)
+        for chain, sources in relay.sources.items():
+            yield f"  {chain}", "bold"
+            yield from _chain(relay, chain)
+            for source in sources:
+                yield from _source(source)
+        yield "\n"
+
+
+def _health(relay: RelaySeen) -> Iterator[Part]:
+    health = relay.health
+    if not health:
+        return
+    status = str(health.get("status", "?"))
+    yield "  health ", styled("faint")
+    yield status, styled(_TONES.get(status, "plain"), "bold")
+    yield f"  version {health.get('version', '?')}"
+    store = health.get("store")
+    if isinstance(store, Mapping):
+        yield f"  store {store.get('status', '?')} {store.get('reason', '')}"
+    for listener in _records(health.get("listeners")):
+        yield f"  {listener.get('tier', '?')}: {listener.get('subscribers', '?')} subscribers"
+    yield "\n"
+    for reason in health.get("reasons") or ():
+        yield f"  {reason}\n", styled("trying")
+
+
+def _chain(relay: RelaySeen, chain: str) -> Iterator[Part]:
+    chains = relay.health.get("chains")
+    told = chains.get(chain) if isinstance(chains, Mapping) else None
+    if isinstance(told, Mapping):
+        status = str(told.get("status", "?"))
+        yield f"  {status}", styled(_TONES.get(status, "plain"))
+        yield f"  {told.get('sources_ready', '?')} of {told.get('sources', '?')} sources ready"
+        if told.get("reason"):
+            yield f"  {told['reason']}"
+    yield "\n"
+
+
+def _source(source: Mapping[str, Any]) -> Iterator[Part]:
+    state = str(source.get("state", "?"))
+    yield f"    {str(source.get('name', '?'))[:24]:<24} "
+    yield f"{state:<10} ", styled(_TONES.get(state, "plain"))
+    breaker = source.get("breaker")
+    held = str(breaker.get("state", "-")) if isinstance(breaker, Mapping) else "-"
+    yield f"breaker {held.replace('_', ' '):<11} ", styled(_TONES.get(held, "faint"))
+    standing = source.get("standing")
+    if isinstance(standing, Mapping):
+        yield f"height {standing.get('height', '?')}, {standing.get('behind_blocks', '?')} behind, "
+        yield f"{standing.get('wins', '?')} first, lag {standing.get('lag_ms', '?')} ms, "
+        yield f"score {standing.get('score', '?')}"
+    yield f"\n{'':<29}{source.get('reason')}\n" if source.get("reason") else "\n"
+
+
+def _records(value: object) -> Iterator[Mapping[str, Any]]:
+    if isinstance(value, list | tuple):
+        yield from (each for each in value if isinstance(each, Mapping))
+
+
+def log_content(board: Board, *, ascii_only: bool) -> Content:
+    """Return what happened, the newest first."""
+    if not board.recent:
+        return Content.styled("nothing has happened since this was opened", styled("faint"))
+    parts: list[Part] = []
+    for happened in islice(reversed(board.recent), HAPPENED_SHOWN):
+        row = happened.transition
+        first, *rest = transition_parts(row, ascii_only=ascii_only)
+        relay = f"{happened.relay}/" if len(board.relays) > 1 else ""
+        parts += [first, (f"{relay}{row.breaker}  ", "bold"), *rest]
+    return Content.assemble(*parts)
+
+
+def alerts_content(desk: Any) -> Content:
+    """Return the alerts that lie on a desk, the gravest first."""
+    if desk is None:
+        return Content.assemble(
+            ("no alerts are raised here\n", "bold"), "start with --alerts to have rules look at every breaker"
+        )
+    parts: list[Part] = []
+    for alert in _records(desk.shown()):
+        parts += [
+            (f"{clock_time(alert.get('at'))} ", styled("faint")),
+            (f"{alert.get('level', '?'):<10}", styled("bad", "bold")),
+            f"{alert.get('text', '')}\n",
+        ]
+    return Content.assemble(*parts) if parts else Content("no alert stands")
