@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 import httpx
 import msgspec
 
 from sprint.core.errors import SprintError
 from sprint.tools.loadtest.assignment import Trust
-from sprint.tools.loadtest.request_template import RequestForm
+from sprint.tools.loadtest.request_template import RequestForm, filled, headers_of
 from sprint.tools.loadtest.target_url import TargetUrl
 from sprint.tools.loadtest.tls import tls_context
 
@@ -76,8 +77,12 @@ async def _heights(url: TargetUrl, form: RequestForm, trust: Trust) -> dict[str,
     """Return the newest block of each chain, when each has one: a relay that has just started has none."""
     verify = tls_context(trust) if url.is_tls else False
     base = f"{'https' if url.is_tls else 'http'}://{url.host_header}/api/v1"
+    headers = [
+        (name.encode(), filled(value.encode("latin-1"), 0, os.urandom))
+        for name, value in headers_of(form.headers, url)
+    ]
     async with httpx.AsyncClient(
-        timeout=ASK_TIMEOUT_S, trust_env=False, verify=verify, headers=dict(form.headers)
+        timeout=ASK_TIMEOUT_S, trust_env=False, verify=verify, headers=headers
     ) as client:
 
         async def asked(path: str) -> bytes:

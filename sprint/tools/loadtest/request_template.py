@@ -19,6 +19,7 @@ from sprint.tools.loadtest.target_url import TargetUrl
 BODY_SIZE_MAX = 1024 * 1024
 HEADERS_MAX = 100
 HEADER_LENGTH_MAX = 8_192
+USER_AGENT = "sprint-cb-loadtest"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a header's name (RFC 9110, 5.6.2)
@@ -29,6 +30,7 @@ _RANDOM_SIZE = 4
 _UUID_SIZE = 16
 
 RandomBytes = Callable[[int], bytes]
+Headers = tuple[tuple[str, str], ...]  # names and values
 
 
 class RequestForm(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +41,7 @@ class RequestForm(msgspec.Struct, frozen=True, kw_only=True):
 
     path: str = ""
     method: str = "GET"
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: Headers = ()
     body: str = ""
 
 
@@ -48,12 +50,7 @@ class RequestTemplate:
 
     def __init__(self, form: RequestForm, url: TargetUrl, random_bytes: RandomBytes) -> None:
         lines = [f"{form.method} {form.path or url.path} HTTP/1.1", f"Host: {url.host_header}"]
-        given = {name.lower() for name, _ in form.headers}
-        if url.authorization and "authorization" not in given:
-            lines.append(f"Authorization: {url.authorization}")
-        if "user-agent" not in given:
-            lines.append("User-Agent: sprint-cb-loadtest")
-        lines += [f"{name}: {value}" for name, value in form.headers]
+        lines += [f"{name}: {value}" for name, value in headers_of(form.headers, url)]
         self._head = "\r\n".join(lines).encode("latin-1")
         self._body = form.body.encode()
         self._says_length = bool(self._body) or form.method in {"POST", "PUT", "PATCH"}
@@ -82,6 +79,16 @@ class RequestTemplate:
             _value(part, number, self._random_bytes) if place % 2 else part
             for place, part in enumerate(parts)
         )
+
+
+def headers_of(given: Headers, url: TargetUrl) -> list[tuple[str, str]]:
+    """Return the headers of a request: the given ones in their order, after a login and a name of ours.
+
+    Of the two none is there that was given.
+    """
+    names = {name.lower() for name, _ in given}
+    ours = [("Authorization", url.authorization), ("User-Agent", USER_AGENT)]
+    return [(name, value) for name, value in ours if value and name.lower() not in names] + list(given)
 
 
 def filled(data: bytes, number: int, random_bytes: RandomBytes) -> bytes:

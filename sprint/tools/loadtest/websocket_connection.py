@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol, cast
 from sprint.core.loadtest.arrivals import Listener
 from sprint.tools.loadtest.assignment import StreamWork
 from sprint.tools.loadtest.moments import clock_ns
-from sprint.tools.loadtest.request_template import RandomBytes, filled
+from sprint.tools.loadtest.request_template import RandomBytes, filled, headers_of
 
 MESSAGE_SIZE_MAX = 64 * 1024 * 1024
 HEAD_SIZE_MAX = 64 * 1024
@@ -166,10 +166,9 @@ def opening_of(work: StreamWork, key: bytes, number: int, random_bytes: RandomBy
         "Connection: Upgrade",
     ]
     lines += [f"Sec-WebSocket-Key: {encoded.decode()}", "Sec-WebSocket-Version: 13"]
-    lines += [f"{name}: {value}" for name, value in work.headers]
+    lines += [f"{name}: {value}" for name, value in headers_of(work.headers, url)]
     # SHA-1 is what the protocol asks for; it proves that the other side speaks it, and guards nothing.
     digest = hashlib.sha1(encoded + _GUID, usedforsecurity=False).digest()
-    lines += [f"Authorization: {url.authorization}"] if url.authorization else []
     request = filled("\r\n".join([*lines, "", ""]).encode("latin-1"), number, random_bytes)
     hello = filled(work.hello.encode(), number, random_bytes)
     return Opening(request, base64.b64encode(digest), hello, work.ignores.encode())
