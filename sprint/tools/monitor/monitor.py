@@ -17,6 +17,7 @@ from typing import Any, Self
 from sprint.core.errors import RequestError
 from sprint.core.monitor.board import RELAYS_MAX, Board, Happened, Key, RelaySeen
 from sprint.core.monitor.codec import Message, Metrics, TransitionTold
+from sprint.core.monitor.fleet import FleetMessage, FleetMetrics, FleetTransition, lay_on
 from sprint.core.monitor.orders import order_of
 from sprint.core.monitor.rows import BreakerRow, MetricsPoint, TransitionRow
 from sprint.tools import runtime
@@ -53,6 +54,7 @@ class Monitor:
         self.probes: dict[str, Probe] = {}
         self._listeners: list[HappenedListener] = []
         self._figures_listeners: list[FiguresListener] = []
+        self._replayed_to_s: float | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     def __repr__(self) -> str:
@@ -79,6 +81,10 @@ class Monitor:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def now(self) -> float:
+        """Return the seconds since 1970 that what is shown goes by; of a recording those when it was made."""
+        return runtime.wall_clock() if self._replayed_to_s is None else self._replayed_to_s
+
     # -- an operator's words
 
     async def order(self, key: Key, action: str, reason: str) -> bool:
@@ -86,10 +92,13 @@ class Monitor:
 
         RequestError in the relay's words where it refuses, RelayLost where it can't be asked.
         """
+        return bool((await self.ordered(key, action, reason)).get("changed"))
+
+    async def ordered(self, key: Key, action: str, reason: str) -> dict[str, Any]:
+        """Do what `order` does, and return what the relay answers: `changed`, and `breaker`, its row."""
         asked = {"action": action, "reason": reason}
         order_of(asked)
-        answer = await self._writable(key).send("POST", breaker_path(key.breaker, "/state"), asked)
-        return bool(answer.get("changed"))
+        return await self._writable(key).send("POST", breaker_path(key.breaker, "/state"), asked)
 
     async def detail(self, key: Key) -> dict[str, Any]:
         """Return a breaker as its relay has it: row, `explanation`, `config`, `laid_over`."""
@@ -134,8 +143,7 @@ class Monitor:
             return
         self.board.told(relay, message, runtime.wall_clock())
         if isinstance(message, Metrics):
-            for listener in tuple(self._figures_listeners):
-                listener(relay, message.points)
+            self._measured(relay, message.points)
 
     def row(self, key: Key) -> BreakerRow | None:
         """Return what is known of a breaker."""
@@ -147,6 +155,16 @@ class Monitor:
             self._happened(key.relay, transition)
         self.board.measured(key, points)
 
+    def retold(self, message: FleetMessage, at_s: float) -> None:
+        """Take a message of a recording, which was told at `at_s`, as what happens now."""
+        self._replayed_to_s = at_s
+        if isinstance(message, FleetTransition):
+            self._happened(message.relay, message.transition)
+        else:
+            lay_on(self.board, message, at_s)
+        if isinstance(message, FleetMetrics):
+            self._measured(message.relay, message.points)
+
     # -- within
 
     def _happened(self, relay: str, transition: TransitionRow) -> None:
@@ -157,6 +175,10 @@ class Monitor:
                     listener(happened)
                 except Exception:  # one face that fails must not keep the others in the dark
                     log.exception("a listener failed on a transition of %s", transition.breaker)
+
+    def _measured(self, relay: str, points: Mapping[str, MetricsPoint]) -> None:
+        for listener in tuple(self._figures_listeners):
+            listener(relay, points)
 
     def _writable(self, key: Key) -> RelayApi:
         if self.read_only:
