@@ -48,7 +48,6 @@ from sprint.cli.chaos_options import (
     Stream,
     Target,
     Tier,
-    TlsCa,
     TlsCert,
     TlsKey,
     UpstreamPid,
@@ -122,7 +121,6 @@ def cb_chaos(
     allow: Allow = None,
     beside: Beside = None,
     journal_dir: JournalDir = None,
-    tls_ca: TlsCa = None,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
     schedule: Schedule = None,
@@ -264,17 +262,19 @@ def _plan(options: ChaosOptions, asked: dict[str, Any]) -> int:
 
 
 def _serve(given: Given, asked: dict[str, Any]) -> int:
-    from sprint.tools.chaos.serving import PORT_DEFAULT, serve_until_stopped
+    from sprint.tools.chaos.serving import KEY_VARIABLE, PORT_DEFAULT, access_of, serve_until_stopped
     from sprint.tools.net import bind
     from sprint.tools.runtime import run
 
     port = PORT_DEFAULT if asked["port"] is None else asked["port"]
-    bound = bind(asked["host"] or "127.0.0.1", port)
+    key = os.environ.get(KEY_VARIABLE, "")
+    access = access_of(asked["host"] or "127.0.0.1", key, given.tls_cert, given.tls_key)
+    bound = bind(access.host, port, off_loopback=True)
 
     def say(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
-    return run(serve_until_stopped(given, bound, os.environ.get("SPRINT_CHAOS_KEY", ""), say))
+    return run(serve_until_stopped(given, bound, access, say))
 
 
 def _run(options: ChaosOptions, asked: dict[str, Any]) -> int:

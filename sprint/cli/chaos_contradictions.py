@@ -16,7 +16,7 @@ DEEDS = ("rollback", "halt", "map_form", "export", "dry_run", "serve")
 _SPELT = {"map_form": "--map", "form": "--format", "json_output": "--json"}
 _TIMES = ("schedule", "cron", "every", "runs")
 _OF_THE_RUN = (*_TIMES, "form", "output")
-_OF_THE_SERVER = ("host", "port")
+_OF_THE_SERVER = ("host", "port", "tls_cert", "tls_key")
 # What taking off looks at: journals, and who may be told to undo.
 _OF_TAKING_OFF = frozenset({"rollback", "halt", "journal_dir", "config", "quiet"})
 

@@ -61,9 +61,10 @@ Beside = Annotated[
     str | None, typer.Option(metavar="URL", help="A second relay's admin URL, left alone, to compare with.")
 ]
 JournalDir = Annotated[str | None, typer.Option(metavar="DIR", help="Where what is on is written down.")]
-TlsCa = Annotated[str | None, typer.Option("--tls-ca", help="Certificates to trust.")]
-TlsCert = Annotated[str | None, typer.Option("--tls-cert", help="Our own certificate.")]
-TlsKey = Annotated[str | None, typer.Option("--tls-key", help="And its key.")]
+TlsCert = Annotated[
+    str | None, typer.Option("--tls-cert", metavar="FILE", help="Of --serve: its certificate.")
+]
+TlsKey = Annotated[str | None, typer.Option("--tls-key", metavar="FILE", help="And its key.")]
 Schedule = Annotated[
     str | None,
     typer.Option(metavar="WHEN", help="immediate, periodic, random or cron; by --every or --cron."),

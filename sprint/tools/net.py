@@ -1,4 +1,4 @@
-"""Sockets to listen on: loopback only until keys exist; a port that is taken is named with its option."""
+"""Sockets to listen on: loopback only, but for who has key and TLS; a taken port is named with its option."""
 
 from __future__ import annotations
 
@@ -12,9 +12,16 @@ BACKLOG = 2048
 SEND_BUFFER_SIZE = 64 * 1024
 
 
-def bind(host: str, port: int, *, option: str = "--port") -> socket.socket:
-    """Bind and listen; port 0 takes a free one. ListenError names the address and the option."""
-    _check_loopback(host)
+def bind(host: str, port: int, *, option: str = "--port", off_loopback: bool = False) -> socket.socket:
+    """Bind and listen; port 0 takes a free one. ListenError names the address and the option.
+
+    `off_loopback`: the caller asks for a key and serves TLS, so any address will do.
+    """
+    if not (off_loopback or is_loopback(host)):
+        raise ListenError(
+            f"host {host!r} (--host): only loopback addresses are served, since there are no API keys yet; "
+            "use 127.0.0.1, ::1 or localhost"
+        )
     address = "127.0.0.1" if host == "localhost" else host
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
@@ -32,13 +39,9 @@ def bind(host: str, port: int, *, option: str = "--port") -> socket.socket:
     return bound
 
 
-def _check_loopback(host: str) -> None:
+def is_loopback(host: str) -> bool:
+    """Tell whether a name or an address is this machine's alone."""
     try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
-        loopback = False
-    if not loopback:
-        raise ListenError(
-            f"host {host!r} (--host): only loopback addresses are served, since there are no API keys yet; "
-            "use 127.0.0.1, ::1 or localhost"
-        )
+        return False

@@ -44,7 +44,6 @@ class Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     allow: tuple[str, ...] = ()
     beside: str = ""
     journal_dir: str = ""
-    tls_ca: str = ""
     tls_cert: str = ""
     tls_key: str = ""
 

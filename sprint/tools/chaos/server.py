@@ -34,13 +34,12 @@ from sprint.tools.web.http import encode_line_chunk
 from sprint.tools.web.outgoing import Outgoing
 from sprint.tools.web.problem_pages import add_problems
 from sprint.tools.web.router import Handler, Request, Response, Router, Site, StreamResponse
-from sprint.tools.web.server import Listener, serve
+from sprint.tools.web.server import Listener, TlsFiles, serve
 
 RUNS_KEPT_MAX = 64
 PROGRESS_KEPT_MAX = 2_048
 BODY_SIZE_MAX = 16 * 1024
 CONNECTIONS_MAX = 64
-KEY_LENGTH_MIN = 32
 ACCEPTED = 202
 
 
@@ -250,23 +249,30 @@ class ChaosServer:
         return run
 
 
-async def serve_chaos(server: ChaosServer, bound: socket.socket, host: str) -> Listener:
-    """Serve on a bound socket."""
+async def serve_chaos(
+    server: ChaosServer, bound: socket.socket, host: str, tls: TlsFiles | None = None
+) -> Listener:
+    """Serve on a bound socket; `host` is how it is called beside its loopback names."""
     router = Router()
     add_problems(router)
     server.add_to(router)
-    guard = Guard(bound.getsockname()[1], host, body_size_max=BODY_SIZE_MAX)
-    return await serve(Site(router, guard, connections_max=CONNECTIONS_MAX), bound)
+    scheme = "https" if tls else "http"
+    guard = Guard(bound.getsockname()[1], host, scheme=scheme, body_size_max=BODY_SIZE_MAX)
+    return await serve(Site(router, guard, connections_max=CONNECTIONS_MAX), bound, tls)
 
 
 async def _run(run: ServedRun, campaign: Campaign) -> None:
+    error = "a mistake of the tool's own ended it; its trace is on the server's stderr"
     try:
         await campaign.run()
-    except SprintError as error:
-        run.tell("failed", str(error))
-        run.end(str(error))
-    else:
-        run.end()
+        error = ""
+    except SprintError as failed:
+        error = str(failed)
+    finally:
+        # Whatever it was, the next run must not wait for this one.
+        if error:
+            run.tell("failed", error)
+        run.end(error)
 
 
 async def _first(*waits: Awaitable[object]) -> None:

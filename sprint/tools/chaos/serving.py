@@ -6,26 +6,57 @@ import contextlib
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from sprint.core.errors import ConfigError
-from sprint.tools.chaos.campaign import Campaign
+from sprint.tools.chaos.campaign import Campaign, is_file
 from sprint.tools.chaos.given import Given, options_of
 from sprint.tools.chaos.journal_file import default_folder
 from sprint.tools.chaos.listing import listed
 from sprint.tools.chaos.rollback import rollback
 from sprint.tools.chaos.server import ChaosServer, serve_chaos
+from sprint.tools.net import is_loopback
 from sprint.tools.runtime import StopSignal
+from sprint.tools.web.server import TlsFiles
 
 PORT_DEFAULT = 8091
+KEY_LENGTH_MIN = 32
+KEY_VARIABLE = "SPRINT_CHAOS_KEY"
+EVERY_ADDRESS = ("0.0.0.0", "::")
 # What a request may say; what decides whom the server may touch is the business of who started it.
 ASKED = ("experiment", "duration", "source", "figure", "seed", "validate", "recovery_sla", "max_blast_radius")
 
 
+class Access(NamedTuple):
+    """Where it is served and to whom: an empty `key` asks for none, which only loopback may do."""
+
+    host: str = "127.0.0.1"
+    key: str = ""
+    tls: TlsFiles | None = None
+
+
+def access_of(host: str, key: str, certificate: str, certificate_key: str) -> Access:
+    """Check them; ConfigError says what is missing. Off loopback a key and a certificate are needed."""
+    if key and len(key) < KEY_LENGTH_MIN:
+        raise ConfigError(f"{KEY_VARIABLE}: {len(key)} characters; want {KEY_LENGTH_MIN} or more")
+    if certificate_key and not certificate:
+        raise ConfigError(f"--tls-key {certificate_key}: name its certificate too, by --tls-cert")
+    if not is_loopback(host):
+        lacks = [] if key else [f"a key of {KEY_LENGTH_MIN} characters or more in {KEY_VARIABLE}"]
+        lacks += [] if certificate else ["a certificate by --tls-cert and --tls-key"]
+        if lacks:
+            raise ConfigError(f"--host {host}: off loopback it wants {' and '.join(lacks)}")
+        if host in EVERY_ADDRESS:
+            raise ConfigError(
+                f"--host {host}: name one address or name, which requests are then to be sent to"
+            )
+    return Access(host.lower(), key, TlsFiles(certificate, certificate_key) if certificate else None)
+
+
 async def serve_until_stopped(
-    given: Given, bound: socket.socket, key: str, say: Callable[[str], None]
+    given: Given, bound: socket.socket, access: Access, say: Callable[[str], None]
 ) -> int:
     """Serve until SIGTERM or SIGINT; what a run has put on has come off then. Returns the exit code."""
     stop = StopSignal()
@@ -36,11 +67,11 @@ async def serve_until_stopped(
         return [each.run for each in rollback(folder, halt=True)]
 
     def make(asked: dict[str, Any], tell: Callable[[str, str], None]) -> Campaign:
-        return Campaign(options_of(_laid_over(given, asked)), tell)
+        return Campaign(options_of(laid_over(given, asked)), tell)
 
-    server = ChaosServer(make, listed, halt, key)
+    server = ChaosServer(make, listed, halt, access.key)
     async with contextlib.AsyncExitStack() as stack:
-        listener = await serve_chaos(server, bound, bound.getsockname()[0])
+        listener = await serve_chaos(server, bound, access.host, access.tls)
         stack.push_async_callback(listener.stop)
         stack.push_async_callback(server.stop)
         target = given.target or "an embedded relay for each run"
@@ -49,7 +80,7 @@ async def serve_until_stopped(
     return stop.exit_code
 
 
-def _laid_over(given: Given, asked: dict[str, Any]) -> Given:
+def laid_over(given: Given, asked: dict[str, Any]) -> Given:
     """Lay what a request asks for over what the server was started with."""
     unknown = [key for key in asked if key not in ASKED]
     if unknown:
@@ -58,7 +89,17 @@ def _laid_over(given: Given, asked: dict[str, Any]) -> Given:
     for name in ("experiment", "source", "figure"):
         if isinstance(fields.get(name), str):
             fields[name] = [fields[name]]
+    _refuse_files(fields.get("experiment", ()), given)
     try:
         return msgspec.convert({**msgspec.to_builtins(given), **fields}, Given)
     except msgspec.ValidationError as error:
         raise ConfigError(str(error)) from error
+
+
+def _refuse_files(names: Any, given: Given) -> None:
+    """Refuse files but those that the server was started with: a file may name any program to be run."""
+    for name in names if isinstance(names, list) else ():
+        if isinstance(name, str) and is_file(name) and name not in given.experiment:
+            raise ConfigError(
+                f"experiment {name[:64]!a}: a file is only run where the server was started with it"
+            )

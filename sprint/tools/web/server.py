@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 import sys
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import uvicorn
 
-from sprint.core.errors import ListenError
+from sprint.core.errors import ConfigError, ListenError
 from sprint.tools.net import BACKLOG
 from sprint.tools.web.http import HttpConnection
 from sprint.tools.web.router import Site
@@ -34,14 +36,22 @@ DESCRIPTORS_RESERVED = 128
 DESCRIPTORS_DEFAULT = 1024
 
 
+class TlsFiles(NamedTuple):
+    """A certificate with its chain, and its key; both in PEM. An empty `key` is in the certificate's file."""
+
+    certificate: str
+    key: str = ""
+
+
 class Listener:
     """One running server. `url` is where it is."""
 
     def __init__(self, bound: socket.socket, server: _Server, task: asyncio.Task[None]) -> None:
         host, port = bound.getsockname()[:2]
+        scheme = "https" if server.config.is_ssl else "http"
         self.host: str = host
         self.port: int = port
-        self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        self.url = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
         self._server = server
         self._task = task
 
@@ -66,8 +76,11 @@ class Listener:
         await asyncio.gather(self._task, return_exceptions=True)
 
 
-async def serve(site: Site, bound: socket.socket) -> Listener:
-    """Serve `site` on a bound socket until stopped."""
+async def serve(site: Site, bound: socket.socket, tls: TlsFiles | None = None) -> Listener:
+    """Serve `site` on a bound socket until stopped; with `tls` over TLS 1.3 alone.
+
+    ConfigError where its files are no certificate and key that belong together.
+    """
     config = uvicorn.Config(
         site,
         http=HttpConnection,
@@ -81,7 +94,15 @@ async def serve(site: Site, bound: socket.socket) -> Listener:
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=DRAIN_TIMEOUT_S,
+        ssl_certfile=tls.certificate if tls else None,
+        ssl_keyfile=(tls.key or None) if tls else None,
     )
+    if tls:
+        try:
+            _load_tls(config, tls)
+        except ConfigError:
+            bound.close()
+            raise
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[bound]), name="web listener")
     listener = Listener(bound, server, task)
@@ -93,6 +114,18 @@ async def serve(site: Site, bound: socket.socket) -> Listener:
         reason = task.exception() if task.done() else f"not serving within {START_TIMEOUT_S} s"
         raise ListenError(f"{listener.url}: {reason}")
     return listener
+
+
+def _load_tls(config: uvicorn.Config, tls: TlsFiles) -> None:
+    try:
+        config.load()
+    except (OSError, ValueError) as error:
+        files = " and ".join(file for file in tls if file)
+        raise ConfigError(
+            f"--tls-cert, --tls-key: {files}: {error}; want PEM files that belong together"
+        ) from error
+    if config.ssl is not None:
+        config.ssl.minimum_version = ssl.TLSVersion.TLSv1_3
 
 
 class _Server(uvicorn.Server):
