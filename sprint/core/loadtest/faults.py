@@ -7,7 +7,7 @@ is the failure rate.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -17,13 +17,13 @@ from sprint.core.faultproxy.codec import toxic_of
 from sprint.core.faultproxy.toxics import (
     KINDS,
     TOXICS_PER_PROXY_MAX,
-    ActiveToxic,
     Direction,
     Kind,
     Toxic,
 )
 
 FAULT_LENGTH_MAX = 500
+_COUNTED = ("connections_met", "connections_reset", "connections_closed", "bytes_delayed", "bytes_dropped")
 _FORM = "write it as KIND:KEY=VALUE,KEY=VALUE, as latency:latency_ms=200,jitter_ms=50"
 
 
@@ -100,21 +100,12 @@ def way_text(direction: str) -> str:
     return "both ways" if direction == Direction.BOTH else str(direction)
 
 
-def fault_done(active: ActiveToxic) -> FaultDone:
-    """Return what a fault did, as a report tells it."""
-    toxic, counts = active.toxic, active.counts
+def fault_done(row: Mapping[str, Any]) -> FaultDone:
+    """Return what a fault did, as a report tells it, of its row in the fault proxy's API."""
     return FaultDone(
-        name=toxic.name,
-        kind=str(toxic.kind),
-        direction=str(toxic.direction),
-        share=toxic.toxicity,
-        ttl_ms=toxic.ttl_ms,
-        figures=toxic.figures,
-        connections_met=counts.connections_met,
-        connections_reset=counts.connections_reset,
-        connections_closed=counts.connections_closed,
-        bytes_delayed=counts.bytes_delayed,
-        bytes_dropped=counts.bytes_dropped,
+        share=row["toxicity"],
+        **{name: row[name] for name in ("name", "kind", "direction", "ttl_ms", "figures")},
+        **{name: row["counts"][name] for name in _COUNTED},
     )
 
 

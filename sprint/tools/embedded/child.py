@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -25,6 +25,7 @@ import msgspec
 from sprint.core.errors import SprintError
 
 FIRST_LINE_TIMEOUT_S = 60.0
+ASK_S = 0.1  # how often it is asked whether a child that starts is still wanted
 # Longer than the guard's, which then kills.
 STOP_TIMEOUT_S = 10.0
 LINE_SIZE_MAX = 64 * 1024
@@ -39,8 +40,15 @@ class ChildFailed(SprintError):
     code = "child"
 
 
+def always() -> bool:
+    return True
+
+
 class Child:
-    """A running command. `first_line` is the JSON object that it said first, `pid` its own."""
+    """A running command. `first_line` is the JSON object that it said first, `pid` its own.
+
+    It is waited for as long as `is_wanted`, which is asked from the thread that starts it.
+    """
 
     def __init__(
         self,
@@ -49,8 +57,10 @@ class Child:
         *,
         folder: Path,
         first_line_timeout_s: float = FIRST_LINE_TIMEOUT_S,
+        is_wanted: Callable[[], bool] = always,
     ) -> None:
         self.name = name
+        self._is_wanted = is_wanted
         descriptor, path = tempfile.mkstemp(prefix="said-", dir=folder)
         os.close(descriptor)
         self._stderr_path = Path(path)
@@ -114,8 +124,13 @@ class Child:
             if stdout is not None:
                 selector.register(stdout, selectors.EVENT_READ)
             while stdout is not None and said.count(b"\n") < count:
-                if not selector.select(max(0.0, deadline - time.monotonic())):
+                left_s = deadline - time.monotonic()
+                if left_s <= 0:
                     raise self._failed(f"says nothing for {timeout_s:g} s")
+                if not self._is_wanted():
+                    raise self._failed("is no longer wanted")
+                if not selector.select(min(ASK_S, left_s)):
+                    continue
                 part = os.read(stdout.fileno(), LINE_SIZE_MAX)
                 if not part or len(said) > LINE_SIZE_MAX:
                     raise self._failed("does not run")

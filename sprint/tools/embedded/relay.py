@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
 
-from sprint.tools.embedded.child import Child, ChildFailed
+from sprint.tools.embedded.child import Child, ChildFailed, always
 
 _COMMAND = (sys.executable, "-m", "sprint.cli.main", "relay")
 _OPTIONS = ("--metrics-port", "0", "--log-format", "json", "--quiet")
@@ -36,11 +36,18 @@ class RelayChild:
     """A running relay of one tier. `api_url` is the tier's port, `admin_url` the operator's."""
 
     def __init__(
-        self, arguments: Sequence[str], *, folder: Path, tier: str = "turbo", ports: RelayPorts | None = None
+        self,
+        arguments: Sequence[str],
+        *,
+        folder: Path,
+        tier: str = "turbo",
+        ports: RelayPorts | None = None,
+        is_wanted: Callable[[], bool] = always,
     ) -> None:
         ports = ports or RelayPorts()
         where = ("--port", str(ports.tier), "--admin-port", str(ports.admin), "--tier", tier)
-        self.child = Child("the embedded relay", [*_COMMAND, *where, *_OPTIONS, *arguments], folder=folder)
+        command = [*_COMMAND, *where, *_OPTIONS, *arguments]
+        self.child = Child("the embedded relay", command, folder=folder, is_wanted=is_wanted)
         try:
             serving = msgspec.convert(self.child.first_line, _Serving)
             self.api_url, self.admin_url = serving.listeners[0].url, serving.admin

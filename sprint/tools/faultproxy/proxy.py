@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+from collections import deque
 from collections.abc import Collection
 from typing import Any, Self
 
@@ -28,7 +29,7 @@ from sprint.core.faultproxy.codec import (
 from sprint.core.faultproxy.connection import ConnectionFaults, Rng
 from sprint.core.faultproxy.drawing import SeededDraws
 from sprint.core.faultproxy.targets import check_target
-from sprint.core.faultproxy.toxics import ActiveToxic, ToxicSet
+from sprint.core.faultproxy.toxics import TOXICS_PER_PROXY_MAX, ActiveToxic, ToxicSet
 from sprint.tools.faultproxy.link import Link, reset_when_closed, timer_s
 from sprint.tools.faultproxy.listening import ListeningSocket
 from sprint.tools.faultproxy.reading import ReadBuffer
@@ -53,6 +54,8 @@ class FaultProxy:
         self._reading = ReadBuffer()
         self._links: set[Link] = set()
         self._openings: dict[asyncio.Task[None], Link] = {}
+        self._unbegun: set[Link] = set()  # of those that are being opened
+        self._over: deque[ActiveToxic] = deque(maxlen=TOXICS_PER_PROXY_MAX)
         self._emptied = asyncio.Event()
         self._expiry: asyncio.TimerHandle | None = None
         self._watch: asyncio.TimerHandle | None = None
@@ -81,7 +84,7 @@ class FaultProxy:
     @property
     def connection_count(self) -> int:
         """Connections that are open or being opened."""
-        return len(self._links) + sum(link not in self._links for link in self._openings.values())
+        return len(self._links) + len(self._unbegun)
 
     def start(self) -> None:
         """Listen. ListenError where the port is taken."""
@@ -162,6 +165,7 @@ class FaultProxy:
             "bytes_upstream": self._sent_size["upstream"] + upstream,
             "bytes_downstream": self._sent_size["downstream"] + downstream,
             "toxics": [toxic_row(active, now) for active in self._toxics.active],
+            "toxics_over": [toxic_row(each, now) for each in self._over],
         }
 
     def _found(self, name: str) -> ActiveToxic:
@@ -193,6 +197,7 @@ class FaultProxy:
     def _expire(self) -> None:
         gone = self._toxics.expire(clock())
         if gone:
+            self._over.extend(gone)
             self._apply("time of faults is over", toxics=[each.toxic.name for each in gone])
         else:
             self._await_expiry()
@@ -215,7 +220,11 @@ class FaultProxy:
         )
         opening = asyncio.get_running_loop().create_task(self._open(link, connected))
         self._openings[opening] = link
-        opening.add_done_callback(self._openings.pop)
+        self._unbegun.add(link)
+        opening.add_done_callback(self._opened)
+
+    def _opened(self, opening: asyncio.Task[None]) -> None:
+        self._unbegun.discard(self._openings.pop(opening))
 
     async def _open(self, link: Link, connected: socket.socket) -> None:
         """Connect to the target, then let the client speak."""
@@ -246,6 +255,7 @@ class FaultProxy:
 
     def _begun(self, link: Link) -> None:
         self._links.add(link)
+        self._unbegun.discard(link)
         link.adopt(self._toxics.active)
 
     def _gone(self, link: Link) -> None:

@@ -15,15 +15,14 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 import sprint
-from sprint.core.faultproxy.toxics import ActiveToxic
 from sprint.core.kernels.tiers import REFERENCE
-from sprint.core.loadtest.faults import fault_done
 from sprint.core.loadtest.recording import Recording, Totals
 from sprint.core.loadtest.report import Environment, Report, Run, make_report
 from sprint.core.loadtest.schedule import Schedule
 from sprint.core.loadtest.series import Point
 from sprint.core.loadtest.verdict import Hindrances
 from sprint.tools.loadtest.assignment import Assignment
+from sprint.tools.loadtest.chaos_proxy import OnTheWay
 from sprint.tools.loadtest.fleet import Fleet
 from sprint.tools.loadtest.moments import NS_PER_S, clock_ns
 from sprint.tools.loadtest.options import LoadOptions
@@ -65,7 +64,7 @@ class LoadTest:
         self._generated = False
         self._working: asyncio.Task[None] | None = None
         self._notes: list[str] = []
-        self._faults: tuple[ActiveToxic, ...] = ()
+        self._on_the_way = OnTheWay()
 
     def __repr__(self) -> str:
         return f"LoadTest({self._options.plan.target or 'in process'}, {self._recording})"
@@ -127,8 +126,8 @@ class LoadTest:
                 interrupted=self._stopped,
                 options=self._options.shown,
                 notes=tuple(self._notes),
-                hindrances=Hindrances(lost=self._lost()),
-                faults=tuple(map(fault_done, self._faults)),
+                hindrances=Hindrances(lost=self._lost(), held_up=self._on_the_way.held_up),
+                faults=self._on_the_way.faults,
                 latency_from="first_connection" if self._options.holds else "schedule",
             ),
             self._recording,
@@ -149,10 +148,12 @@ class LoadTest:
     async def _prepare_and_generate(self) -> None:
         if self._stopped:
             return
-        async with self._prepared() as (work, self._faults):
+        async with self._prepared() as (work, proxy):
             if not self._stopped:
                 await self._generate(work)
                 self._generated = True
+            if proxy is not None:
+                self._on_the_way = await proxy.told()
 
     def _note(self, line: str) -> None:
         self._notes.append(line)

@@ -8,9 +8,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from sprint.core.faultproxy.toxics import ActiveToxic
 from sprint.tools.loadtest.assignment import HttpWork, ServiceWork, StreamWork
-from sprint.tools.loadtest.chaos_proxy import proxied
+from sprint.tools.loadtest.chaos_proxy import Proxied, proxied
 from sprint.tools.loadtest.demo_relay import demo_relay
 from sprint.tools.loadtest.descriptors import sockets_for
 from sprint.tools.loadtest.options import DEMO, LoadOptions
@@ -25,10 +24,10 @@ Work = HttpWork | ServiceWork | StreamWork
 
 
 class Prepared(NamedTuple):
-    """The generators' work, and the faults on the way to its target."""
+    """The generators' work, and the proxy on the way to its target, if there is one."""
 
     work: Work
-    faults: tuple[ActiveToxic, ...] = ()
+    proxy: Proxied | None = None
 
 
 @contextlib.asynccontextmanager
@@ -56,8 +55,8 @@ async def prepared(options: LoadOptions, said: Said) -> AsyncIterator[Prepared]:
         if not options.chaos:
             yield Prepared(work)
             return
-        host, port, faults = await stack.enter_async_context(proxied(options, url, address, said))
-        yield Prepared(msgspec.structs.replace(work, address=host, port=port), faults)
+        proxy = await stack.enter_async_context(proxied(options, url, address, said))
+        yield Prepared(msgspec.structs.replace(work, address=proxy.host, port=proxy.port), proxy)
 
 
 def _in_process_line(options: LoadOptions) -> str:

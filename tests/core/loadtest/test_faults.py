@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sprint.core.errors import ConfigError
-from sprint.core.faultproxy.codec import toxic_of
+from sprint.core.faultproxy.codec import toxic_of, toxic_row
 from sprint.core.faultproxy.toxics import KINDS, TOXICS_PER_PROXY_MAX, ActiveToxic, Kind, ToxicCounts
 from sprint.core.loadtest.faults import (
     FAULT_LENGTH_MAX,
@@ -102,6 +102,6 @@ def test_a_fault_is_told_in_words() -> None:
 def test_what_a_fault_did_is_what_its_counts_say() -> None:
     active = ActiveToxic(reset_fault(0.3), ToxicCounts(), 0.0)
     active.counts.connections_met = active.counts.connections_reset = 7
-    done = fault_done(active)
+    done = fault_done(toxic_row(active, 1.0))
     assert (done.kind, done.share, done.figures) == ("reset", 0.3, {"after_ms": 0})
     assert (done.connections_met, done.connections_reset, done.connections_closed) == (7, 7, 0)

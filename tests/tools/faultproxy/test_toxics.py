@@ -284,7 +284,10 @@ def test_a_toxic_with_a_time_to_live_is_gone_by_itself(loop: Loop) -> None:
             bench.proxy.add(kind="latency", latency_ms=1, ttl_ms=100)
             await echoed_s(client, target)
             assert 0.5 <= time.monotonic() - begin < 0.5 + LATE_S
-            assert bench.proxy.view()["toxics"] == []
+            view = bench.proxy.view()
+            assert view["toxics"] == []
+            over = {row["name"]: row["counts"]["connections_met"] for row in view["toxics_over"]}
+            assert over == {"latency": 1, "stall": 1}
 
     run_on(loop, main())
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import psutil
 import pytest
 
 from sprint.core.errors import ConfigError
 from sprint.core.loadtest.report import Report, decode_report, encode_report
 from sprint.tools import runtime
+from sprint.tools.loadtest import wanting
 from sprint.tools.loadtest.load_test import LoadTest
 from sprint.tools.loadtest.reports.console import text_of
 from sprint.tools.loadtest.reports.html_page import html_of
-from tests.tools.loadtest.options_for_tests import options, silent
+from tests.tools.loadtest.options_for_tests import come_true, options, silent
 from tests.tools.loadtest.small_server import SmallServer, ok
 
 
@@ -60,6 +64,56 @@ def test_what_is_lost_on_the_way_back_has_reached_the_target() -> None:
     report, server = runtime.run(loaded("black_hole", timeout="300ms", rps=20))
     assert [(row.kind, row.count) for row in report.errors] == [("timeout", 20)]
     assert len(server.requests) == 20
+
+
+def test_a_fault_whose_time_was_over_amid_the_run_is_in_its_report() -> None:
+    report, _ = runtime.run(loaded("slicer:piece_bytes=9,ttl_ms=1", rps=20))
+    (fault,) = report.faults
+    assert (fault.kind, fault.ttl_ms) == ("slicer", 1)
+    assert report.totals.successes == 20
+
+
+def proxies() -> list[psutil.Process]:
+    return [
+        each
+        for each in psutil.Process().children(recursive=True)
+        if each.cmdline()[1:3] == ["-m", "sprint.tools.faultproxy"]
+    ]
+
+
+def test_a_proxy_that_dies_amid_the_run_is_told_and_not_the_targets_fault() -> None:
+    async def main() -> None:
+        async with SmallServer(ok) as server:
+            asked = options(target=server.url, rps=100, duration="2s", fault=("latency:latency_ms=1",))
+            running = asyncio.create_task(LoadTest(asked, silent).run())
+            await come_true(lambda: len(server.requests) >= 10)
+            (proxy,) = proxies()
+            proxy.kill()
+            report = await running
+            assert report.generator.limited
+            assert any("the fault proxy before the target does not answer" in each for each in told(report))
+            assert report.totals.failures > 0
+
+    runtime.run(main())
+    assert proxies() == []
+
+
+def test_where_the_proxy_was_the_limit_the_target_is_not_blamed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It shared the load tester's process, was late by most of a second, and nobody was told."""
+    monkeypatch.setattr(wanting, "INTERVAL_S", 0.02)
+    monkeypatch.setattr(wanting, "BUSY_SHARE_MIN", 0.0)
+    report, _ = runtime.run(loaded("latency:latency_ms=1"))
+    assert report.generator.limited
+    assert any("the fault proxy wanted" in each and "requests waited for it" in each for each in told(report))
+
+
+def test_a_proxy_that_has_time_left_is_not_told_of() -> None:
+    report, _ = runtime.run(loaded("latency:latency_ms=1", rps=20))
+    assert not any("the fault proxy" in each for each in told(report))
+
+
+def told(report: Report) -> tuple[str, ...]:
+    return report.generator.reasons
 
 
 def test_every_form_of_the_report_names_the_faults() -> None:

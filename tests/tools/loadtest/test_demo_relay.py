@@ -18,7 +18,7 @@ from sprint.tools.loadtest.demo_relay import demo_relay
 from sprint.tools.loadtest.load_test import LoadTest
 from tests.tools.loadtest.options_for_tests import options, silent
 
-GUARD = "sprint.tools.loadtest.guard"
+GUARD = "sprint.tools.embedded.guard"
 WAIT_S = 30
 
 
