@@ -11,12 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from sprint.cli import cb_chaos, cb_loadtest, main
+from sprint.cli import cb_chaos, cb_loadtest, cb_monitor, main
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 TIMEOUT_S = 60
-RUNS = {"sprint": main.run, "cb-loadtest": cb_loadtest.run, "cb-chaos": cb_chaos.run}
+RUNS = {
+    "sprint": main.run,
+    "cb-loadtest": cb_loadtest.run,
+    "cb-chaos": cb_chaos.run,
+    "cb-monitor": cb_monitor.run,
+}
 
 
 def test_what_is_installed_is_what_the_project_says() -> None:
@@ -45,6 +50,7 @@ def test_each_entry_point_leads_to_what_runs_its_command(name: str) -> None:
         ("sprint", ["cb-loadtest", "--help"], "--fault"),
         ("cb-loadtest", ["--help"], "--fault"),
         ("cb-chaos", ["--experiment"], "network-partition"),
+        ("cb-monitor", ["--once"], "breakers: "),
         ("cb-loadtest", ["--rps", "20", "--duration", "1s"], "answered"),
     ],
 )

@@ -10,16 +10,19 @@ It is the one face for terminal, page, alerts and metrics. Without targets it is
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
+import msgspec
+
 from sprint.core.errors import RequestError
 from sprint.core.monitor.board import RELAYS_MAX, Board, Happened, Key, RelaySeen
-from sprint.core.monitor.codec import Message, Metrics, TransitionTold
+from sprint.core.monitor.codec import Delta, Message, Metrics, TransitionTold
 from sprint.core.monitor.fleet import FleetMessage, FleetMetrics, FleetTransition, lay_on
 from sprint.core.monitor.orders import order_of
-from sprint.core.monitor.rows import BreakerRow, MetricsPoint, TransitionRow
+from sprint.core.monitor.rows import BreakerRow, MetricsPoint, TransitionRow, rfc3339
 from sprint.tools import runtime
 from sprint.tools.monitor.probe import Following, Probe, Target
 from sprint.tools.monitor.relay_api import RelayApi, RelayLost, breaker_path
@@ -98,7 +101,9 @@ class Monitor:
         """Do what `order` does, and return what the relay answers: `changed`, and `breaker`, its row."""
         asked = {"action": action, "reason": reason}
         order_of(asked)
-        return await self._writable(key).send("POST", breaker_path(key.breaker, "/state"), asked)
+        answer = await self._writable(key).send("POST", breaker_path(key.breaker, "/state"), asked)
+        self._take_row(key, answer.get("breaker"))
+        return answer
 
     async def detail(self, key: Key) -> dict[str, Any]:
         """Return a breaker as its relay has it: row, `explanation`, `config`, `laid_over`."""
@@ -166,6 +171,13 @@ class Monitor:
             self._measured(message.relay, message.points)
 
     # -- within
+
+    def _take_row(self, key: Key, fields: object) -> None:
+        """Take the row that a relay answers with: who asks next must not be shown what was."""
+        if isinstance(fields, dict) and fields.get("name") == key.breaker:
+            delta = Delta(seq=0, at=rfc3339(runtime.wall_clock()), changed=(fields,), removed=())
+            with contextlib.suppress(msgspec.ValidationError):  # what /ws tells holds in any case
+                self.board.told(key.relay, delta, runtime.wall_clock())
 
     def _happened(self, relay: str, transition: TransitionRow) -> None:
         if self.board.happened(relay, transition):
