@@ -2,7 +2,7 @@
 
     with EmbeddedStage(tmp_path) as stage:
         outcome = stage.run_experiment("errors", "--duration", "6s")
-        assert (stage.left(), stage.stream_faults()) == ([], [])
+        assert (stage.left(outcome.result.run), stage.stream_faults()) == ([], [])
 
 The embedded stage is the tool's own stack, told to the tool as a user tells of one: proxies, devnet nodes,
 the relay's process and folder.
@@ -95,15 +95,15 @@ class ChaosStage(ABC):
         assert done.stdout, done.stderr.decode()
         return Outcome(done.returncode, decode_result(done.stdout), done.stderr.decode(), view)
 
-    def left(self) -> list[str]:
-        """Return what is not as it was before, by what the relay, /proc, files and nft say."""
+    def left(self, run: str) -> list[str]:
+        """Return what is not as it was before a run, by what the relay, /proc, files and nft say."""
         wait_until(self.are_ready, f"the sources are {', '.join(self.names)} and ready")
         rows = asked(self.admin_url.partition("://")[2], "/api/breakers")["breakers"]
         found = [f"{row['name']} is {row['state']}" for row in rows if row["state"] != "closed"]
-        found += [f"a hog: process {pid}" for pid in hogs()]
+        found += [f"a hog: process {pid}" for pid, _ in hogs(run)]
         found += [f"file {path}" for path in self.data.rglob("sprint-chaos-*")]
         soft, hard = descriptor_limits(self.relay_pid)
-        return found + ([f"the relay may open {soft} of {hard}"] if soft != hard else []) + tables()
+        return found + ([f"the relay may open {soft} of {hard}"] if soft != hard else []) + tables(run)
 
     def stream_faults(self) -> list[str]:
         """Return what the subscriber was not given as the node has it: each block once, in order."""

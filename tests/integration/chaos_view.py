@@ -21,13 +21,23 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-# Long enough to take its time on a thin line.
-GREETING = b"GET / HTTP/1.1\r\nHost: node\r\nX: " + b"x" * 1_000 + b"\r\n\r\n"
+import msgspec
+
+# A message whose checksum is wrong, which a node reads to its end and passes over, and then none of its
+# protocol, at which it hangs up: on a thin line that takes its time.
+PAYLOAD = b"x" * 2_000
+GREETING = (
+    bytes.fromhex("fabfb5da") + b"version".ljust(12, b"\0") + len(PAYLOAD).to_bytes(4, "little") + bytes(4)
+    + PAYLOAD + b"none of its protocol\r\n\r\n"
+)  # fmt: skip
 ANSWER_S_MAX = 2.0
 LOOK_S = 0.2
 JOIN_S = 15.0
 PROC = Path("/proc")
-HOG = b"sprint.tools.chaos.hogs\0"
+HOG = "sprint.tools.chaos.hogs"
+TICKS_PER_S = 100
+PAGE_SIZE = 4_096
+MIB = 2**20
 
 
 class Way:
@@ -45,6 +55,16 @@ class Way:
         return max(self.answers_ms, default=0.0)
 
 
+class SeenHog(msgspec.Struct):
+    """A process that holds something of the machine, and the most that it was seen to hold."""
+
+    resource: str
+    file: str
+    descriptors: int = 0
+    memory_mib: float = 0.0
+    cpu_s: float = 0.0
+
+
 class OutsideView:
     """Looks while it is open. `breakers` and `sources` by name are the states that were seen of them."""
 
@@ -53,10 +73,7 @@ class OutsideView:
         self.ways: dict[str, Way] = defaultdict(Way)
         self.breakers: dict[str, set[str]] = defaultdict(set)
         self.sources: dict[str, set[str]] = defaultdict(set)
-        self.hogs: set[str] = set()
-        self.hog_descriptors_max = 0
-        self.hog_memory_mib_max = 0.0
-        self.hog_cpu_s_max = 0.0
+        self.hogs: dict[int, SeenHog] = {}
         self.tables: set[str] = set()
         self.unanswered = 0
         self._ended = threading.Event()
@@ -65,7 +82,7 @@ class OutsideView:
         self._listed: set[str] = set()
 
     def __repr__(self) -> str:
-        return f"OutsideView({dict(self.ways)}, {dict(self.breakers)}, hogs {sorted(self.hogs)})"
+        return f"OutsideView({dict(self.ways)}, {dict(self.breakers)}, {len(self.hogs)} hogs)"
 
     def __enter__(self) -> Self:
         self._threads[0].start()
@@ -141,35 +158,40 @@ class OutsideView:
         return not self._ended.wait(LOOK_S) and name in self._listed
 
     def _look_at_hogs(self) -> None:
-        for pid in hogs():
+        for pid, words in hogs():
             with contextlib.suppress(OSError, IndexError):
                 folder = PROC / str(pid)
-                words = (folder / "cmdline").read_bytes().split(b"\0")
-                self.hogs.add(words[words.index(HOG[:-1]) + 1].decode())
-                self.hog_descriptors_max = max(self.hog_descriptors_max, len(list((folder / "fd").iterdir())))
+                seen = self.hogs.setdefault(pid, SeenHog(words[0], words[2]))
+                seen.descriptors = max(seen.descriptors, len(list((folder / "fd").iterdir())))
                 fields = (folder / "stat").read_text().rpartition(")")[2].split()
+                seen.cpu_s = max(seen.cpu_s, (int(fields[11]) + int(fields[12])) / TICKS_PER_S)
                 pages = int((folder / "statm").read_text().split()[1])
-                self.hog_memory_mib_max = max(self.hog_memory_mib_max, pages * 4_096 / 2**20)
-                self.hog_cpu_s_max = max(self.hog_cpu_s_max, (int(fields[11]) + int(fields[12])) / 100)
+                seen.memory_mib = max(seen.memory_mib, pages * PAGE_SIZE / MIB)
+
+    def hogs_of(self, run: str) -> dict[str, SeenHog]:
+        """Return the hogs of a run by what they took: others may try faults on this machine too."""
+        return {each.resource: each for each in self.hogs.values() if run in each.file}
 
 
-def hogs() -> list[int]:
-    """Return the processes that hold something of the machine."""
+def hogs(run: str = "") -> list[tuple[int, list[str]]]:
+    """Return the processes that hold something of the machine, of one run or of all, with their words."""
     found = []
     for path in PROC.iterdir():
         with contextlib.suppress(OSError):
-            if path.name.isdigit() and HOG in (path / "cmdline").read_bytes():
-                found.append(int(path.name))
+            command = (path / "cmdline").read_bytes() if path.name.isdigit() else b""
+            words = command.decode(errors="replace").split("\0")
+            if HOG in words and run in command.decode(errors="replace"):
+                found.append((int(path.name), words[words.index(HOG) + 1 :]))
     return found
 
 
-def tables() -> list[str]:
-    """Return the nft tables that faults made; empty where there is no nft, or no right to it."""
+def tables(run: str = "") -> list[str]:
+    """Return the nft tables that a run's faults made; empty where there is no nft, or no right to it."""
     try:
         done = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=False)
     except FileNotFoundError:
         return []
-    return [line for line in done.stdout.splitlines() if "sprint_chaos_" in line]
+    return [line for line in done.stdout.splitlines() if f"sprint_chaos_{run.replace('-', '_')}" in line]
 
 
 def asked(host: str, path: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sprint.core.chaos.blast_radius import Target
+from sprint.core.chaos.blast_radius import STORE, Target
 from sprint.core.chaos.document_parts import ACTIONS
 from sprint.core.chaos.experiment import Activity, Experiment, PythonProvider
 from sprint.core.chaos.topology import DependencyMap
@@ -59,6 +59,9 @@ def _targets(activity: Activity, relay: DependencyMap, wiring: Wiring) -> Iterat
         yield Target("relay")
     elif named == "machine" or provider.func == "hog":
         yield Target("machine")
+        if arguments.get("resource") == "disk":
+            # A relay hands nothing on that it can't log: with the store all of it stands still.
+            yield Target("breaker", STORE)
     else:
         yield from _by_arguments(arguments, relay, wiring)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sprint.core.chaos.aim import aim_of
-from sprint.core.chaos.blast_radius import Target, predicted
+from sprint.core.chaos.blast_radius import Target, predicted, whole
 from sprint.core.chaos.experiment import Activity, Experiment, HttpProvider, PythonProvider
 from sprint.core.chaos.named import NAMED, build
 from sprint.core.chaos.topology import BlastRadius
@@ -83,6 +83,12 @@ def test_an_action_of_anothers_making_is_named_and_a_probe_reaches_nobody() -> N
 def test_each_action_says_by_its_arguments_what_it_acts_on(told: Activity, target: tuple[str, str]) -> None:
     targets, _ = aim_of(document(told), RELAY, WIRED)
     assert targets == (Target(*target),)  # type: ignore[arg-type]
+
+
+def test_a_disk_that_is_filled_may_stop_all_of_a_relay_as_nothing_goes_on_that_is_not_logged() -> None:
+    targets, _ = aim_of(document(action("hog", resource="disk", amount=1)), RELAY, WIRED)
+    assert targets == (Target("machine"), Target("breaker", "store"))
+    assert predicted(RELAY, targets) == whole(RELAY)
 
 
 def test_a_devnet_node_of_a_whole_chain_reaches_all_of_its_sources() -> None:
