@@ -255,10 +255,16 @@ def _plan(options: ChaosOptions, asked: dict[str, Any]) -> int:
     planned = run(planning.dry_run(options))
     if asked["export"]:
         write_whole(asked["export"], planning.document_text(planned).encode())
-        print(f"written; run it with: chaos run {asked['export']}", file=sys.stderr)
+        print(_told_of_document(options, asked["export"]), file=sys.stderr)
         return exits.DONE
     print(planning.dry_run_json(planned) if asked["json_output"] else planning.dry_run_text(planned))
     return exits.DONE if planning.any_can_run(planned) else exits.COULD_NOT_RUN
+
+
+def _told_of_document(options: ChaosOptions, file: Path) -> str:
+    if options.target:
+        return f"written; run it with: chaos run --rollback-strategy always {file}"
+    return "written, but its ports were of a relay that has ended now; name one of yours by --target"
 
 
 def _serve(given: Given, asked: dict[str, Any]) -> int:

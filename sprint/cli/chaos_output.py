@@ -79,7 +79,13 @@ def _print(results: Sequence[Result]) -> None:
 
     from sprint.tools.chaos.reports.console import print_result, print_summary
 
-    console = Console()
+    class Stdout(Console):
+        """A console that lets whoever prints decide what follows where nobody reads: it would end with 1."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    console = Stdout()
     for result in results:
         print_result(result, console)
         console.print()

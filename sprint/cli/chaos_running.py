@@ -22,6 +22,7 @@ from sprint.tools.chaos.scheduled import Chance, Scheduled
 from sprint.tools.runtime import background
 
 STOPPING = "what is on comes off; that is waited for"
+NO_FURTHER = "no further run begins"
 
 
 class Running:
@@ -33,7 +34,7 @@ class Running:
         self._quiet = quiet
         self._line: StatusLine | None = None
         self._going_on: Campaign | None = None
-        self._stops: list[str] = []
+        self._stopped = False
         self.codes: list[int] = []
 
     def __repr__(self) -> str:
@@ -49,7 +50,7 @@ class Running:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._stop, scheduled)
         await scheduled.run()
-        if not self.codes and self._stops and not comes_again:
+        if not self.codes and self._stopped and not comes_again:
             return exits.INTERRUPTED
         return exits.NOT_MET if exits.NOT_MET in self.codes else max(self.codes, default=exits.DONE)
 
@@ -97,8 +98,8 @@ class Running:
             self._line = None
 
     def _stop(self, scheduled: Scheduled) -> None:
-        self._tell("stopping", STOPPING)
-        self._stops.append(STOPPING)
+        self._tell("stopping", STOPPING if self._going_on is not None else NO_FURTHER)
+        self._stopped = True
         scheduled.stop()
         if self._going_on is not None:
             self._going_on.stop("interrupted")
