@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING
 
 from sprint.cli import exits
 from sprint.cli.loadtest_options import ReportFormat
-from sprint.core.errors import ConfigError
+from sprint.cli.whole_file import check_writable, write_whole
 
 if TYPE_CHECKING:
     from sprint.core.loadtest.compare import Comparison
@@ -51,9 +51,7 @@ class Reporting:
         """Refuse a place where no report can be written: found after the run, it would cost the report."""
         if self.output is None:
             return
-        why = _why_not_written(self.output)
-        if why:
-            raise ConfigError(f"--output {self.output}: {why}")
+        check_writable(self.output, "--output")
         if self._suffix_is_unknown:
             self.say(
                 f"--output {self.output}: nothing is known of {self._suffix}, it is written as text; "
@@ -98,20 +96,6 @@ class Reporting:
         return note in self.said and _is_one_file(sys.stdout, sys.stderr)
 
 
-def write_whole(file: Path, data: bytes) -> None:
-    """Write a file whole or not at all: what stood there stays until the new one is complete."""
-    if file.exists() and not file.is_file():
-        file.write_bytes(data)  # as /dev/stdout, which nothing can take the place of
-        return
-    target = file.resolve()
-    part = _part_of(target)
-    try:
-        part.write_bytes(data)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def _encoded(form: ReportFormat, made: Report, comparison: Comparison | None) -> bytes:
     from sprint.tools.loadtest.reports import file_of
     from sprint.tools.loadtest.reports.console import text_of
@@ -119,27 +103,6 @@ def _encoded(form: ReportFormat, made: Report, comparison: Comparison | None) ->
     if form is ReportFormat.CONSOLE:
         return text_of(made, comparison).encode()
     return file_of(form.value, made, comparison)
-
-
-def _why_not_written(file: Path) -> str:
-    """Return why a report cannot be written there, as far as that can be known; empty where it can be."""
-    if file.is_dir():
-        return "it is a folder; name a file in it"
-    if not file.parent.is_dir():
-        return f"there is no folder {file.parent}"
-    if file.exists() and not file.is_file():
-        return "" if os.access(file, os.W_OK) else "it cannot be written; see its permissions"
-    part = _part_of(file.resolve())
-    try:
-        part.touch()
-        part.unlink()
-    except OSError as error:
-        return f"no file can be written in {file.parent}: {error.strerror or error}"
-    return ""
-
-
-def _part_of(target: Path) -> Path:
-    return target.with_name(f".{target.name}.part-{os.getpid()}")
 
 
 def _is_one_file(one: IO[str], other: IO[str]) -> bool:

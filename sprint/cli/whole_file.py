@@ -15,10 +15,19 @@ def check_writable(file: Path, option: str) -> None:
     if not file.parent.is_dir():
         raise ConfigError(f"{option} {file}: there is no folder {file.parent}")
     if file.exists() and not file.is_file():
+        if not os.access(file, os.W_OK):
+            raise ConfigError(f"{option} {file}: it is not writable for this user; name another one")
         return  # as /dev/stdout
-    place = file if file.exists() else file.parent
-    if not os.access(place, os.W_OK) or not os.access(file.parent, os.W_OK | os.X_OK):
-        raise ConfigError(f"{option} {file}: {place} is not writable for this user; name another one")
+    target = file.resolve()
+    try:
+        # What permissions say is not all: nobody makes a file in /proc, nor on a disk that is read only.
+        _part_of(target).touch()
+        _part_of(target).unlink()
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise ConfigError(
+            f"{option} {file}: no file can be made in {target.parent}: {why}; name another one"
+        ) from error
 
 
 def write_whole(file: Path, data: bytes) -> None:
@@ -27,9 +36,13 @@ def write_whole(file: Path, data: bytes) -> None:
         file.write_bytes(data)  # as /dev/stdout, which nothing can take the place of
         return
     target = file.resolve()
-    part = target.with_name(f".{target.name}.part-{os.getpid()}")
+    part = _part_of(target)
     try:
         part.write_bytes(data)
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _part_of(target: Path) -> Path:
+    return target.with_name(f".{target.name}.part-{os.getpid()}")

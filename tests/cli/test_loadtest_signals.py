@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from sprint.cli.loadtest_reporting import write_whole
 from sprint.cli.loadtest_signals import NUMBERS, StopSignals
+from sprint.cli.whole_file import write_whole
 from sprint.core.loadtest.report import encode_report
 from tests.cli.test_cb_loadtest import COMMAND, TIMEOUT_S, _environment
 from tests.core.loadtest.runs import report_of

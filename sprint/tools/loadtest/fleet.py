@@ -55,6 +55,8 @@ class GeneratorProcess:
         self.died = ""
         self.kernels = ""
         self._killed_as = ""
+        self._words = b""
+        self._hearing: asyncio.Task[None] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._decoder = msgspec.msgpack.Decoder(FromGenerator)
 
@@ -65,21 +67,35 @@ class GeneratorProcess:
     def pid(self) -> int | None:
         return None if self._process is None else self._process.pid
 
+    @property
+    def _saying(self) -> str:
+        return f", saying: {self.words}" if self.words else ""
+
+    @property
+    def words(self) -> str:
+        """The end of what it said on stderr."""
+        return self._words.decode(errors="replace").strip()
+
     async def begin(self) -> None:
         """Start it and wait until it is ready; GeneratorFailed if it can't be."""
         self._process = await asyncio.create_subprocess_exec(
             *COMMAND,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
             limit=PIPE_LIMIT,
         )
+        if self._process.stderr is not None:
+            self._hearing = asyncio.create_task(self._hear(self._process.stderr))
         self._tell(framed(self.assignment))
         told = await self._next()
         if isinstance(told, Failed):
             raise GeneratorFailed(told.reason)
         if not isinstance(told, Ready):
-            raise GeneratorFailed(f"generator {self.assignment.process} did not start: {self.died}")
+            raise GeneratorFailed(
+                f"generator {self.assignment.process} did not start: {self.died}{self._saying}"
+            )
         self.kernels = told.kernels
 
     def start(self, at_ns: int) -> None:
@@ -124,6 +140,8 @@ class GeneratorProcess:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
+        if self._hearing is not None:
+            await self._hearing
 
     def _tell(self, data: bytes) -> None:
         if self._process is not None and self._process.stdin is not None:
@@ -142,6 +160,11 @@ class GeneratorProcess:
         if message is None:
             self.died = self._killed_as or f"ended with code {await process.wait()}"
         return message
+
+    async def _hear(self, stderr: asyncio.StreamReader) -> None:
+        """Keep the end of what it says on stderr, which would stand in the live display."""
+        while data := await stderr.read(STDERR_SHOWN_MAX):
+            self._words = (self._words + data)[-STDERR_SHOWN_MAX:]
 
 
 class Fleet:
@@ -176,6 +199,15 @@ class Fleet:
             f"generator {each.assignment.process} (process {each.pid}) {each.died}"
             for each in self.generators
             if each.died
+        ]
+
+    @property
+    def words(self) -> list[str]:
+        """What generators said on stderr, where one should say nothing."""
+        return [
+            f"generator {each.assignment.process} said: {each.words}"
+            for each in self.generators
+            if each.words
         ]
 
     async def run(self, longest_s: float) -> None:

@@ -118,6 +118,7 @@ class LoadTest:
         fleet = self._fleet
         for told in [] if fleet is None else fleet.newest:
             self._notes += told.said
+        self._notes += [] if fleet is None else fleet.words
         return make_report(
             Run(
                 plan=self._options.plan,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 
 import psutil
 import pytest
@@ -59,6 +60,18 @@ def test_a_second_stop_kills_what_hangs_at_once(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(fleet, "STOP_TIMEOUT_S", 10 * WAIT_S)
     monkeypatch.setattr(fleet, "AGAIN_AFTER_S", 0.0)
     held(runtime.run(stopped_while_one_hangs(stops=2)))
+
+
+def test_what_a_generator_says_is_in_the_report_and_not_in_the_live_display(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    said = "print('w' * 3_000 + ' no room left', file=sys.stderr)"
+    monkeypatch.setattr(fleet, "COMMAND", (sys.executable, "-c", f"import sys; {said}; sys.exit(7)"))
+    with pytest.raises(
+        fleet.GeneratorFailed, match=r"did not start: ended with code 7, saying: w+ no room left"
+    ):
+        runtime.run(LoadTest(options(), silent).run())
+    assert capfd.readouterr().err == ""
 
 
 def test_a_second_stop_within_a_moment_is_the_same_one(monkeypatch: pytest.MonkeyPatch) -> None:
