@@ -252,7 +252,7 @@ def _plan(options: ChaosOptions, asked: dict[str, Any]) -> int:
         if len(names) != 1:
             raise ConfigError(f"--export: {len(names)} experiments; a file has one, name it by --experiment")
     _say_target(options, quiet=asked["quiet"])
-    planned = run(planning.dry_run(options))
+    planned = run(planning.dry_run(options, to_keep=asked["export"] is not None))
     if asked["export"]:
         write_whole(asked["export"], planning.document_text(planned).encode())
         print(_told_of_document(options, asked["export"]), file=sys.stderr)

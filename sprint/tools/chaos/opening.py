@@ -11,13 +11,16 @@ import msgspec
 
 from sprint.core.chaos.topology import DependencyMap
 from sprint.core.chaos.wiring import ProxyInTheWay, Wiring, key_of
-from sprint.core.errors import ConfigError
+from sprint.core.errors import ConfigError, FaultError, UndoFailed
 from sprint.tools.chaos.admin import RelayAdmin, checked_url
 from sprint.tools.chaos.embedded import CHAINS, HOST, EmbeddedOptions, EmbeddedStack
 from sprint.tools.chaos.given import ChaosOptions
 from sprint.tools.chaos.led_round import AROUND_S, led_round, wanted_detours
 from sprint.tools.chaos.packets import lack_of_nft
 from sprint.tools.chaos.subject import Subject
+
+# Where the proxies of detours would be told, in a document that is only looked at.
+SUPPOSED = "a detour made for it"
 
 Tell = Callable[[str, str], None]
 
@@ -38,6 +41,21 @@ async def opened_subject(
     # Its sources are ports of loopback that nobody else uses, so that packets to them may be dropped.
     packets = not await asyncio.to_thread(lack_of_nft)
     return lambda: _embedded(embedded, options, packets=packets)
+
+
+async def planned_subject(
+    options: ChaosOptions, stack: AsyncExitStack, names: Sequence[str]
+) -> Callable[[], Subject]:
+    """Return a subject to plan with: no source is led round, but those that would be count as led round."""
+    if not options.target:
+        return await opened_subject(options, stack)
+    relay = await asyncio.to_thread(_map, options)
+    subject = _users(options, relay)
+    keys, _ = await asyncio.to_thread(wanted_detours, names, relay, subject, options.sources)
+    supposed = {key: ProxyInTheWay(SUPPOSED, key.rpartition(":")[2]) for key in keys}
+    wiring = msgspec.structs.replace(subject.wiring, proxies={**subject.wiring.proxies, **supposed})
+    planned = msgspec.structs.replace(subject, wiring=wiring)
+    return lambda: planned
 
 
 def embedded_options(options: ChaosOptions) -> EmbeddedOptions:
@@ -80,7 +98,17 @@ async def _users_led_round(
     tell("detour", f"leading {', '.join(keys)} through fault proxies, until the end")
     folder = Path(options.journal_folder) if options.journal_folder else None
     lasts_s = len(names) * (options.duration_s + AROUND_S)
-    return await led_round(subject, keys, lasts_s, folder, stack)
+    async with AsyncExitStack() as detours:
+        try:
+            led = await led_round(subject, keys, lasts_s, folder, detours)
+        except UndoFailed:
+            raise
+        except FaultError as error:
+            # Those led round so far are taken back; experiments that need none go on.
+            tell("note", f"no detours: {error}")
+            return subject
+        stack.push_async_exit(detours.pop_all())
+    return led
 
 
 def _map(options: ChaosOptions) -> DependencyMap:

@@ -19,7 +19,7 @@ from sprint.tools.chaos.admin import RelayAdmin
 from sprint.tools.chaos.campaign import Planned, checked_names, plan_one
 from sprint.tools.chaos.experiment_file import experiment_text
 from sprint.tools.chaos.given import ChaosOptions
-from sprint.tools.chaos.opening import opened_subject
+from sprint.tools.chaos.opening import opened_subject, planned_subject
 
 ARGUMENTS_LEFT_OUT = frozenset({"ttl_s", "target"})
 
@@ -39,12 +39,17 @@ def map_in_form(relay: DependencyMap, form: str) -> str:
     return map_dot(relay) if form == "dot" else map_text(relay)
 
 
-async def dry_run(options: ChaosOptions) -> list[Planned | tuple[str, str]]:
-    """Return each experiment as it would be run, or its name and why it can't be."""
+async def dry_run(options: ChaosOptions, *, to_keep: bool = False) -> list[Planned | tuple[str, str]]:
+    """Return each experiment as it would be run, or its name and why it can't be.
+
+    `to_keep`: the documents are to be run by others, so that no detour can be made for them.
+    """
     found: list[Planned | tuple[str, str]] = []
     limit, names = limit_of(options.max_blast_radius), checked_names(options)
     async with AsyncExitStack() as stack:
-        subject = await opened_subject(options, stack)
+        subject = await (
+            opened_subject(options, stack) if to_keep else planned_subject(options, stack, names)
+        )
         for name in names:
             try:
                 found.append(await asyncio.to_thread(plan_one, name, subject(), options, limit))
@@ -94,7 +99,7 @@ def _text(planned: Planned | tuple[str, str]) -> str:
         return f"{planned[0]}\n  cannot be run: {planned[1]}"
     lines = [planned.document.title, f"  {planned.document.description}"]
     lines += ["  steady state:"]
-    lines += [f"    {each.name}: {each.tolerance}" for each in planned.document.hypothesis.probes]
+    lines += [f"    {each.name}: {_tolerated(each.tolerance)}" for each in planned.document.hypothesis.probes]
     lines += ["  method:", *(f"    {_step(each)}" for each in planned.document.method)]
     lines += ["  rollback:", *(f"    {_step(each)}" for each in planned.document.rollbacks)]
     lines += ["  blast radius:", *(f"    {each}" for each in radius_text(planned.predicted).splitlines())]
@@ -103,6 +108,16 @@ def _text(planned: Planned | tuple[str, str]) -> str:
     if planned.exceeded:
         lines += [f"  it would not be run: {planned.exceeded}"]
     return "\n".join(lines)
+
+
+def _tolerated(tolerance: Any) -> str:
+    if isinstance(tolerance, bool):
+        return "yes" if tolerance else "no"
+    match tolerance:
+        case {"type": "range", "range": [least, most]}:
+            return f"{least} to {most}"
+        case _:
+            return str(tolerance)
 
 
 def _step(activity: Activity) -> str:

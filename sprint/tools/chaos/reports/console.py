@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import shorten
 
 from rich.console import Console
 from rich.table import Table as RichTable
@@ -15,6 +16,8 @@ from sprint.tools.chaos.reports.short_names import chains_text, short_names
 from sprint.tools.chaos.reports.tables import Table, headline, points_text, tables_of, title_text
 
 WIDTH_OF_FILES = 80
+# Of what a verdict rests on, where it stands among others.
+SUMMARY_LENGTH_MAX = 140
 LANES_SHOWN_MAX = 24
 _NAME_WIDTH = 26
 _GOOD, _BAD, _DIM = "green", "bold red", "dim"
@@ -42,9 +45,11 @@ def print_result(result: Result, console: Console) -> None:
     _print(console, where_text(result), _DIM)
     console.print()
     _print_timeline(result, console)
-    for table in tables_of(result):
+    tables = tables_of(result)
+    for table in tables:
         _print_table(table, console)
-    _print_verdict(result, console)
+    if tables:
+        _print_verdict(result, console)
 
 
 def where_text(result: Result) -> str:
@@ -68,7 +73,7 @@ def print_summary(results: Sequence[Result], console: Console) -> None:
     rows = []
     for result in results:
         text, _ = headline(result)
-        rows.append((result.experiment, points_text(result), text))
+        rows.append((result.experiment, points_text(result), shorten(text, SUMMARY_LENGTH_MAX)))
     _print_table(Table("All", ("experiment", "score", "verdict"), rows), console)
 
 

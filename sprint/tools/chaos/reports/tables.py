@@ -53,7 +53,7 @@ def _shortened(table: Table, short: Callable[[str], str]) -> Table:
 
 def title_text(result: Result) -> str:
     """Return what was tried: titles of named experiments begin with their name."""
-    named = result.title.startswith(f"{result.experiment}:") or not result.experiment
+    named = result.title.startswith(result.experiment)
     return result.title if named else f"{result.experiment}: {result.title}"
 
 
