@@ -68,10 +68,6 @@ class GeneratorProcess:
         return None if self._process is None else self._process.pid
 
     @property
-    def _saying(self) -> str:
-        return f", saying: {self.words}" if self.words else ""
-
-    @property
     def words(self) -> str:
         """The end of what it said on stderr."""
         return self._words.decode(errors="replace").strip()
@@ -93,9 +89,8 @@ class GeneratorProcess:
         if isinstance(told, Failed):
             raise GeneratorFailed(told.reason)
         if not isinstance(told, Ready):
-            raise GeneratorFailed(
-                f"generator {self.assignment.process} did not start: {self.died}{self._saying}"
-            )
+            saying = f", saying: {self.words}" if self.words else ""
+            raise GeneratorFailed(f"generator {self.assignment.process} did not start: {self.died}{saying}")
         self.kernels = told.kernels
 
     def start(self, at_ns: int) -> None:
@@ -159,6 +154,8 @@ class GeneratorProcess:
             return None
         if message is None:
             self.died = self._killed_as or f"ended with code {await process.wait()}"
+            if self._hearing is not None:
+                await self._hearing
         return message
 
     async def _hear(self, stderr: asyncio.StreamReader) -> None:
@@ -204,11 +201,8 @@ class Fleet:
     @property
     def words(self) -> list[str]:
         """What generators said on stderr, where one should say nothing."""
-        return [
-            f"generator {each.assignment.process} said: {each.words}"
-            for each in self.generators
-            if each.words
-        ]
+        told = ((each.assignment.process, each.words) for each in self.generators)
+        return [f"generator {process} said: {words}" for process, words in told if words]
 
     async def run(self, longest_s: float) -> None:
         """Start all at one moment and hear them out; one that is not done in time is ended."""
