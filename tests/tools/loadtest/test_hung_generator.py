@@ -67,7 +67,7 @@ def test_what_a_generator_says_is_in_the_report_and_not_in_the_live_display(
 ) -> None:
     said = "print('w' * 3_000 + ' no room left', file=sys.stderr)"
     monkeypatch.setattr(fleet, "COMMAND", (sys.executable, "-c", f"import sys; {said}; sys.exit(7)"))
-    with pytest.raises(fleet.GeneratorFailed, match="ended with code 7, saying: w+ no room left"):
+    with pytest.raises(fleet.GeneratorFailed, match=r"ended with code 7, saying: w+ no room left"):
         runtime.run(LoadTest(options(), silent).run())
     assert capfd.readouterr().err == ""
 
