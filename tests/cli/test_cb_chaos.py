@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -121,14 +120,11 @@ def test_a_cron_of_five_fields_may_stand_with_words_of_the_seed_line() -> None:
     assert "cron '0 2 * *': 4 fields; want five" in done.stderr
 
 
-def test_a_file_that_may_not_be_written_is_refused_before_a_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "r.json").write_text("{}")
-    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK or Path(path) != Path("r.json"))
-    done = CliRunner().invoke(cb_chaos.app, ("--output", "r.json"))
+@pytest.mark.parametrize("option", ["--output", "--export"])
+def test_a_file_that_cannot_be_written_is_refused_before_a_run(option: str) -> None:
+    done = CliRunner().invoke(cb_chaos.app, (option, "/proc/r.json"))
     assert done.exit_code == 2
-    assert "r.json is not writable" in done.stderr
+    assert f"{option} /proc/r.json: no file can be made in /proc" in done.stderr
 
 
 CONFIGS = [
