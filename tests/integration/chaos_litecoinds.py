@@ -41,7 +41,7 @@ class LitecoindStage(ChaosStage):
         self._lock = threading.Lock()
         self._relay = self._started()
         self._ends.callback(self._end_relay)
-        self.listener = Listener(f"http://{HOST}:{self._ports[0]}", types=TYPES, start="latest")
+        self.listener = Listener(self.api_url, types=TYPES, start="latest")
 
     def __enter__(self) -> Self:
         try:
@@ -63,6 +63,10 @@ class LitecoindStage(ChaosStage):
     @property
     def admin_url(self) -> str:
         return f"http://{HOST}:{self._ports[1]}"
+
+    @property
+    def api_url(self) -> str:
+        return f"http://{HOST}:{self._ports[0]}"
 
     @property
     def relay_pid(self) -> int:

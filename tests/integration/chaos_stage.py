@@ -83,6 +83,13 @@ class ChaosStage(ABC):
             return {row["name"]: row["state"] for row in rows}
         return {}
 
+    def breaker_states(self, name: str) -> set[str]:
+        """Return the state of a breaker; of a relay that gives no answer, none."""
+        with contextlib.suppress(OSError, ValueError):
+            rows = asked(self.admin_url.partition("://")[2], "/api/breakers")["breakers"]
+            return {row["state"] for row in rows if row["name"] == name}
+        return set()
+
     def are_ready(self) -> bool:
         return self.states() == dict.fromkeys(self.names, "ready")
 

@@ -54,7 +54,12 @@ _DESCRIPTORS = {
         "descriptors that the relay may open beyond those it has, where its pid is known", 8, 0, 1e6
     ),
 }
-_DISK = {"disk_mib": Figure("MiB of a file on the disk of the relay's data", 64, 1, 1_048_576)}
+_DISK = {
+    "disk_mib": Figure("MiB of a file on the disk of the relay's data", 64, 1, 1_048_576),
+    "disk_left_mib": Figure(
+        "above 0: so many MiB are left free there, whatever disk_mib says", 0, 0, 1_048_576
+    ),
+}
 
 NAMED: dict[str, Named] = {
     "network-partition": Named(

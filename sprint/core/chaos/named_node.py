@@ -194,28 +194,34 @@ def _hogs(request: Request, which: Sequence[str]) -> Experiment:
     folder = request.wiring.data_folder
     if "disk" in which and not folder:
         raise NotPossible(f"{request.name}: the folder of the relay's data is not known, so neither its disk")
-    made, told = [], []
-    for name in which:
-        resource, figure, unit = HOGS[name]
-        amount = request.figures[figure]
-        told.append(f"{amount:g} {unit}")
-        made.append(
-            action(
-                f"take {amount:g} {unit}",
-                "hog",
-                resource=resource,
-                amount=amount,
-                folder=folder if name == "disk" else "",
-                ttl_s=ttl_s(request),
-                target="machine",
-            )
-        )
+    made = [_hog(request, name) for name in which]
+    told = [each.name.removeprefix("take ") for each in made]
     says = f"Taken from the machine that the relay shares: {', '.join(told)}."
     if "fds" in which and request.wiring.relay_pid is not None:
         # Another process's descriptors take none of the relay's: the machine has many more than both.
         made.append(_limited(request, request.wiring.relay_pid))
         says += f" The relay opens {int(request.figures['spare'])} descriptors more at most."
     return experiment_of(request, Plan(says=says, injections=made))
+
+
+def _hog(request: Request, name: str) -> Activity:
+    resource, figure, unit = HOGS[name]
+    amount = request.figures[figure]
+    where: dict[str, Any] = {}
+    what = f"{amount:g} {unit}"
+    if name == "disk":
+        left_mib = request.figures["disk_left_mib"]
+        where = {"folder": request.wiring.data_folder, "left_mib": left_mib}
+        what = f"all but {left_mib:g} {unit}" if left_mib else what
+    return action(
+        f"take {what}",
+        "hog",
+        resource=resource,
+        amount=amount,
+        **where,
+        ttl_s=ttl_s(request),
+        target="machine",
+    )
 
 
 def _limited(request: Request, pid: int) -> Activity:

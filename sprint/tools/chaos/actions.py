@@ -31,6 +31,7 @@ from sprint.core.chaos.faults import (
 from sprint.core.chaos.undo import StartProcess
 from sprint.core.errors import ConfigError
 from sprint.tools.chaos.faults import FaultKeeper, keeper_of_this_process
+from sprint.tools.chaos.hogs import free_mib
 from sprint.tools.chaos.processes import descriptor_limit, descriptor_limit_leaving, name_of
 
 TTL_S = 60.0
@@ -186,12 +187,15 @@ def hog(
     resource: Literal["cpu", "memory", "descriptors", "disk"],
     amount: float,
     folder: str = "",
+    left_mib: float = 0.0,
     ttl_s: float = TTL_S,
     target: str = "machine",
 ) -> Told:
-    """Take `amount` of a resource: cores, MiB (of disk in `folder`), descriptors."""
+    """Take `amount` of a resource (cores, MiB, descriptors); of a disk all but `left_mib` where above 0."""
     if resource not in ("cpu", "memory", "descriptors", "disk"):
         raise ConfigError(f"resource {resource!r}; want cpu, memory, descriptors or disk")
+    if resource == "disk" and left_mib > 0:
+        amount = free_mib(folder) - left_mib
     fault = Hog(resource, amount, folder)
     return _put_on(fault, f"hog_{resource}", target, f"{amount:g} of {resource} taken", ttl_s)
 

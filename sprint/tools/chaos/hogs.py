@@ -74,14 +74,17 @@ def _room(hog: Hog, journal_folder: Path) -> tuple[float, str]:
             return _disk_room(Path(hog.folder), journal_folder)
 
 
+def free_mib(folder: str) -> float:
+    """Return how much is free on a folder's disk. ConfigError where there is no such folder."""
+    if not Path(folder).is_absolute() or not Path(folder).is_dir():
+        raise ConfigError(f"disk hog: folder {folder!r}; want an absolute path of a folder that is there")
+    return shutil.disk_usage(folder).free / MIB
+
+
 def _disk_room(folder: Path, journal_folder: Path) -> tuple[float, str]:
-    if not folder.is_absolute() or not folder.is_dir():
-        raise ConfigError(
-            f"disk hog: folder {str(folder)!r}; want an absolute path of a folder that is there"
-        )
+    free = free_mib(str(folder))
     beside = folder.stat().st_dev == journal_folder.stat().st_dev
     reserve = RESERVE_BESIDE_JOURNAL_MIB if beside else RESERVE_MIB
-    free = shutil.disk_usage(folder).free / MIB
     where = " (the journal lies there too)" if beside else ""
     return free - reserve, f"{free:,.4g} MiB are free at {folder}, {reserve:g} of them stay{where}"
 

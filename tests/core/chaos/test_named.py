@@ -88,6 +88,17 @@ def test_packets_to_another_machine_are_not_dropped_as_nft_acts_on_loopback_alon
         build("packet-loss", msgspec.structs.replace(relay, sources=far), wiring, Wishes())
 
 
+def test_a_disk_is_filled_by_so_much_or_up_to_so_little() -> None:
+    (by,) = injections(built("resource-exhaustion-disk"))
+    (up_to,) = injections(built("resource-exhaustion-disk", Wishes(figures={"disk_left_mib": 0.5})))
+    assert (by.name, arguments_of(by)["amount"], arguments_of(by)["left_mib"]) == (
+        "take 64 MiB of the disk",
+        64,
+        0,
+    )
+    assert (up_to.name, arguments_of(up_to)["left_mib"]) == ("take all but 0.5 MiB of the disk", 0.5)
+
+
 def test_a_relay_whose_process_is_known_is_short_of_descriptors_itself() -> None:
     hog, limit = injections(built("resource-exhaustion-fds", Wishes(figures={"spare": 3})))
     assert (arguments_of(hog)["resource"], arguments_of(limit)["pid"]) == ("descriptors", 4711)

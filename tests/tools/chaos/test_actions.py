@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -75,6 +77,18 @@ def test_each_action_makes_its_fault(keeper: StandIn) -> None:
     for number, (told, fault, kind, target) in enumerate(calls, start=1):
         assert told["fault"] == number
         assert keeper.told[number - 1] == (fault, kind, target, actions.TTL_S)
+
+
+def test_of_a_disk_all_but_so_much_is_taken(keeper: StandIn, tmp_path: Path) -> None:
+    free = shutil.disk_usage(tmp_path).free / 2**20
+    actions.hog("disk", 1.0, str(tmp_path), left_mib=free - 100.0)
+    actions.hog("disk", 1.0, str(tmp_path))
+    amounts = [fault.amount for fault, _, _, _ in keeper.told if isinstance(fault, Hog)]
+    # Others write to this disk meanwhile.
+    assert amounts[0] == pytest.approx(100.0, abs=90.0)
+    assert amounts[1] == 1.0
+    with pytest.raises(ConfigError, match="want an absolute path of a folder that is there"):
+        actions.hog("disk", 1.0, "nowhere", left_mib=1.0)
 
 
 def test_what_is_taken_off_is_what_was_put_on_there(keeper: StandIn) -> None:
