@@ -83,7 +83,9 @@ Halt = Annotated[bool, typer.Option("--halt", help="Stop all runs, and take off 
 Export = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Write the experiment for `chaos run`; do nothing.")
 ]
-Form = Annotated[ResultFormat | None, typer.Option("--format", help="console, json, html or chaostoolkit (console).")]
+Form = Annotated[
+    ResultFormat | None, typer.Option("--format", help="console, json, html or chaostoolkit (console).")
+]
 Output = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the result there.")]
 JsonOutput = Annotated[bool, typer.Option("--json", help="The result as JSON on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No notes while it runs.")]

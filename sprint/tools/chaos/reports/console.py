@@ -111,7 +111,8 @@ def _print_timeline(result: Result, console: Console) -> None:
     changed = [lane for lane in timeline.lanes if len(lane.spans) > 1 or lane.kind in {"fault", "health"}]
     for lane in changed[:LANES_SHOWN_MAX]:
         style = "red" if lane.kind == "fault" else ""
-        text = Text(f"{_fitting(harmless(short(lane_name(lane)))):{_NAME_WIDTH}} ", style=_DIM)
+        text = Text()
+        text.append(f"{_fitting(harmless(short(lane_name(lane)))):{_NAME_WIDTH}} ", style=_DIM)
         text.append(lane_text(lane, timeline, columns), style=style)
         console.print(text, no_wrap=True, overflow="crop")
     seen = {span.state for lane in changed for span in lane.spans}
@@ -132,7 +133,12 @@ def _fitting(name: str) -> str:
 
 
 def _print_table(table: Table, console: Console) -> None:
-    drawn = RichTable(title=Text(harmless(table.title), style="bold"), title_justify="left", box=None)
+    drawn = RichTable(
+        title=Text(harmless(table.title), style="bold"),
+        title_justify="left",
+        box=None,
+        show_header=any(table.columns),
+    )
     for name in table.columns:
         drawn.add_column(Text(name, style=_DIM), overflow="fold")
     for row in table.rows:
