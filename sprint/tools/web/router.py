@@ -25,6 +25,7 @@ QUERY_FIELDS_MAX = 16
 BODY_TIMEOUT_S = 10.0
 JSON_TYPE = "application/json"
 NDJSON_TYPE = "application/x-ndjson"
+NOT_MODIFIED = 304
 
 logger = logging.getLogger("sprint.web")
 
@@ -297,9 +298,11 @@ class Site:
 
     def headers_of(self, response: Response) -> list[tuple[bytes, bytes]]:
         """Return the headers of a whole answer."""
+        # A length beside a 304 would be that of the answer it stands for (RFC 9110, section 8.6).
+        length = () if response.status == NOT_MODIFIED else ((b"content-length", b"%d" % len(response.body)),)
         return [
             (b"content-type", response.content_type.encode()),
-            (b"content-length", b"%d" % len(response.body)),
+            *length,
             *self._headers,
             *_encoded(response.headers),
         ]

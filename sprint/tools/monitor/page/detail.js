@@ -121,8 +121,10 @@ export class Detail {
     this.asking = true;
     this.askedAt = performance.now();
     try {
-      const { explanation, config, laid_over } = await ask(breakerPath(row));
-      if (row.key === this.key) this.renderMore(explanation, config, laid_over);
+      const { explanation, config, laid_over, unheard } = await ask(breakerPath(row));
+      if (row.key !== this.key) return;
+      if (unheard) this.say(`What its relay sees is not known: ${unheard}`);
+      else this.renderMore(explanation, config, laid_over);
     } catch (error) {
       if (row.key === this.key) this.say(error.message);
     } finally {

@@ -2,7 +2,8 @@
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 8_000;
-const SILENCE_MAX_MS = 20_000; // figures come each 5 s
+const SILENCE_MAX_MS = 12_000; // figures come each 5 s, unless no relay is reached
+const ANSWER_MAX_MS = 4_000;
 
 export class Link {
   // tell(message) returns false where it can't be used; status({state, retryAt}) hears of every change.
@@ -46,9 +47,16 @@ export class Link {
     }
   }
 
-  // A connection that says nothing at all may be none any more: a machine that sleeps doesn't say goodbye.
-  look() {
-    if (this.socket && this.timer === null && Date.now() - this.heardAt > SILENCE_MAX_MS) this.drop();
+  // A connection that says nothing may be none any more, as a machine that slept doesn't say goodbye: ask.
+  async look() {
+    const socket = this.socket;
+    if (!socket || socket.readyState !== WebSocket.OPEN || Date.now() - this.heardAt < SILENCE_MAX_MS) return;
+    this.heardAt = Date.now();
+    try {
+      await fetch("api/health", { cache: "no-store", signal: AbortSignal.timeout(ANSWER_MAX_MS) });
+    } catch {
+      if (socket === this.socket) this.drop();
+    }
   }
 
   drop() {
