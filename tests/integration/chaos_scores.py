@@ -13,21 +13,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import tempfile
+import time
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
 import httpx
+import msgspec
 
 from sprint.core.chaos.advice import Advice
+from sprint.core.chaos.experiment import Activity, Experiment, Pauses, PythonProvider
 from sprint.core.chaos.radius_limit import RadiusLimit
 from sprint.core.chaos.result import Result
-from sprint.tools.chaos.campaign import plan_one
+from sprint.tools.chaos.admin import RelayAdmin
+from sprint.tools.chaos.campaign import Planned, plan_one
 from sprint.tools.chaos.embedded import EmbeddedOptions, EmbeddedStack
 from sprint.tools.chaos.experiment_run import ExperimentRun, RunOptions
 from sprint.tools.chaos.given import Given, options_of
+from sprint.tools.chaos.observer import Observer
 from sprint.tools.chaos.subject import Subject
 from tests.integration.real_servers import HOST
 
@@ -67,12 +72,64 @@ def policies() -> dict[str, EmbeddedOptions]:
     }
 
 
+def slow_probe(seconds: float) -> bool:
+    """Ask for so long, whatever else happens."""
+    time.sleep(seconds)
+    return True
+
+
+class Made:
+    """An experiment that runs once, in whatever thread `run` is called."""
+
+    def __init__(self, planned: Planned, subject: Subject, options: RunOptions) -> None:
+        self._planned, self._subject, self._options = planned, subject, options
+        self._run = self._of(planned.document)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def _of(self, document: Experiment) -> ExperimentRun:
+        return ExperimentRun(self._subject, document, self._options, lambda _phase, _text: None)
+
+    def ask_for_long(self, seconds: float) -> None:
+        """Have it ask something for so long after its fault is on; before `run`."""
+        provider = PythonProvider(module=__name__, func=slow_probe.__name__, arguments={"seconds": seconds})
+        document = self._planned.document
+        put_on = [each for each in document.method if each.type == "action"][:1]
+        slow = Activity(type="probe", name="is slow", provider=provider)
+        put_on = [msgspec.structs.replace(each, pauses=Pauses()) for each in put_on]
+        self._run = self._of(msgspec.structs.replace(document, method=(*put_on, slow)))
+
+    def run(self) -> Result:
+        """Run it to its end."""
+        return asyncio.run(self._ran())
+
+    def stop(self, reason: str) -> None:
+        """Have it end early, from another thread."""
+        self._run.stop(reason)
+
+    def call(self, done: Callable[[], None]) -> None:
+        """Do something on the loop of the run, while it goes on."""
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(done)
+
+    @property
+    def observer(self) -> Observer:
+        """What the run looks with, once it has begun."""
+        observer = self._run.observer
+        assert observer is not None
+        return observer
+
+    async def _ran(self) -> Result:
+        self._loop = asyncio.get_running_loop()
+        planned = self._planned
+        return await self._run.run(planned.relay, planned.predicted, planned.exceeded)
+
+
 class ScoredRelay:
     """A stack of its own, with a journal folder of its own, until it is left."""
 
     def __init__(self, options: EmbeddedOptions) -> None:
         self._ends = contextlib.ExitStack()
-        self._folder = Path(self._ends.enter_context(tempfile.TemporaryDirectory()))
+        self.folder = Path(self._ends.enter_context(tempfile.TemporaryDirectory()))
         self.stack = self._ends.enter_context(EmbeddedStack(options))
 
     def __enter__(self) -> Self:
@@ -83,30 +140,37 @@ class ScoredRelay:
 
     def journals(self) -> list[Path]:
         """Return the journals of runs that put something on."""
-        return sorted(self._folder.glob("*.ndjson"))
+        return sorted(self.folder.glob("*.ndjson"))
 
     def run(
         self, experiment: str, duration_s: float, *, seed: int = 0, source: str = "", beside: str = ""
     ) -> Result:
         """Run one experiment, at a source `CHAIN:NAME` or one of the seed's; return what came of it."""
-        given = Given(
-            experiment=(experiment,),
-            duration=f"{duration_s:g}s",
-            seed=seed,
-            source=(source,) if source else (),
-        )
-        options = options_of(given)
+        sources = (source,) if source else ()
+        return self.made(experiment, duration_s, seed=seed, source=sources, beside=beside).run()
+
+    def made(
+        self, experiment: str, duration_s: float, *, seed: int = 0, source: tuple[str, ...] = (), **more: Any
+    ) -> Made:
+        """Return one experiment that is planned and not begun; `more` are fields of its `RunOptions`."""
+        given = Given(experiment=(experiment,), duration=f"{duration_s:g}s", seed=seed, source=source)
         subject = self._subject()
-        planned = plan_one(experiment, subject, options, RadiusLimit())
-        run_options = RunOptions(
-            experiment=experiment,
-            recovery_s_max=5.0,
-            recovery_judged=True,
-            journal_folder=self._folder,
-            beside=beside,
+        planned = plan_one(experiment, subject, options_of(given), RadiusLimit())
+        return Made(
+            planned,
+            subject,
+            RunOptions(
+                experiment=experiment,
+                recovery_s_max=5.0,
+                recovery_judged=True,
+                journal_folder=self.folder,
+                **more,
+            ),
         )
-        run = ExperimentRun(subject, planned.document, run_options, lambda _phase, _text: None)
-        return asyncio.run(run.run(planned.relay, planned.predicted, planned.exceeded))
+
+    def all_ready(self) -> bool:
+        with RelayAdmin(self.stack.admin_url) as admin:
+            return all(one.usable for one in admin.map().sources)
 
     def _subject(self) -> Subject:
         ports = {

@@ -76,12 +76,12 @@ class ExperimentRun:
             allowed=subject.allowed, configuration=document.configuration, stopping=self._stopping
         )
         self._known = Known(new_run(), subject, document, options)
-        self._why_stopped = ""
-        self._observer: Observer | None = None
+        self._why_stopped, self._hurried = "", False
+        self.observer: Observer | None = None
 
     def status(self) -> list[str]:
         """Return how it gets on, in parts of a line."""
-        observer, known = self._observer, self._known
+        observer, known = self.observer, self._known
         if observer is None:
             return []
         is_on = known.injected_s is not None and known.removed_s is None
@@ -89,7 +89,14 @@ class ExperimentRun:
         return status_parts(observer.newest, faulty_s, len(observer.blocks))
 
     def stop(self, reason: str) -> None:
-        """Have it end early: what is on comes off, and what was seen is judged. From any thread."""
+        """Have it end early: what is on comes off, and what was seen is judged. From any thread.
+
+        Somebody waits for it, so a relay that doesn't recover is watched no longer than it may take.
+        """
+        self._hurried = True
+        self._end_early(reason)
+
+    def _end_early(self, reason: str) -> None:
         self._why_stopped = self._why_stopped or reason
         self._stopping.set()
 
@@ -102,7 +109,7 @@ class ExperimentRun:
             return judged_result(known, None)
         async with AsyncExitStack() as stack:
             observer = Observer(self._subject.admin_url, self._subject.api_url)
-            self._observer = await stack.enter_async_context(observer)
+            self.observer = await stack.enter_async_context(observer)
             await observer.ready()
             if self._options.beside:
                 known.control = await opened_control(self._options.beside, self._subject, observer, stack)
@@ -143,13 +150,19 @@ class ExperimentRun:
         self._tell("method", f"{len(method)} steps; what is put on is in {keeper.journal.path}")
         known.injected_s = observer.now_s
         acting = asyncio.create_task(asyncio.to_thread(run_activities, method, self._running))
+        taken_off = False
         while not acting.done():
             await asyncio.wait((acting,), timeout=LOOK_EVERY_S)
             reason = self._reason_to_stop(observer, keeper)
             if reason and not self._why_stopped:
                 self._tell("aborting", reason)
                 known.aborted = reason
-                self.stop(reason)
+                self._hurried = self._hurried or keeper.halted
+                self._end_early(reason)
+            if self._why_stopped and not taken_off:
+                # At once, and not when the step ends that is under way: a probe may ask for ten seconds.
+                taken_off = True
+                await asyncio.to_thread(keeper.undo_all)
         known.take("method", method, acting.result())
         if self._why_stopped and not known.aborted:
             known.aborted = self._why_stopped
@@ -183,12 +196,13 @@ class ExperimentRun:
     async def _after(self, observer: Observer) -> None:
         """Ask until the steady state holds again, all is back that was lost, and the subscriber caught up."""
         known = self._known
+        recovery_s_max = self._options.recovery_s_max
         self._tell("recovery", "asking whether all is well again")
         calm = Running(allowed=self._subject.allowed, configuration=self._document.configuration)
         runs, held_s = await ask_until_it_holds(
             self._document.hypothesis,
             calm,
-            within_s=max(RECOVERY_WATCHED_S_MIN, 2 * self._options.recovery_s_max),
+            within_s=recovery_s_max if self._hurried else max(RECOVERY_WATCHED_S_MIN, 2 * recovery_s_max),
             now_s=lambda: observer.now_s,
         )
         known.take("after", self._document.hypothesis.probes, runs)
