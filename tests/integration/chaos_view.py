@@ -75,7 +75,7 @@ class OutsideView:
         self.breakers: dict[str, set[str]] = defaultdict(set)
         self.sources: dict[str, set[str]] = defaultdict(set)
         self.hogs: dict[int, SeenHog] = {}
-        self.tables: set[str] = set()
+        self.dropped: dict[str, int] = {}
         self.unanswered = 0
         self._ended = threading.Event()
         self._threads = [threading.Thread(target=self._look, name="outside view", daemon=True)]
@@ -103,7 +103,8 @@ class OutsideView:
             except (OSError, http.client.HTTPException, ValueError):
                 self.unanswered += 1
             self._look_at_hogs()
-            self.tables |= set(tables())
+            for table in tables():
+                self.dropped[table] = max(self.dropped.get(table, 0), dropped(table))
 
     def _look_at_the_relay(self) -> None:
         for row in asked(self._host, "/api/breakers")["breakers"]:
@@ -187,12 +188,24 @@ def hogs(run: str = "") -> list[tuple[int, list[str]]]:
 
 
 def tables(run: str = "") -> list[str]:
-    """Return the nft tables that a run's faults made; empty where there is no nft, or no right to it."""
+    """Return the names of nft tables that a run's faults made; empty without nft, or the right to it."""
     try:
         done = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=False)
     except FileNotFoundError:
         return []
-    return [line for line in done.stdout.splitlines() if f"sprint_chaos_{run.replace('-', '_')}" in line]
+    return [
+        line.split()[-1]
+        for line in done.stdout.splitlines()
+        if f"sprint_chaos_{run.replace('-', '_')}" in line
+    ]
+
+
+def dropped(table: str) -> int:
+    """Return how many packets a table has dropped, by the kernel's counter; 0 where it is gone by now."""
+    command = ["nft", "list", "table", "inet", table]
+    told = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    counted = told.partition("counter packets ")[2].split()
+    return int(counted[0]) if counted else 0
 
 
 def asked(host: str, path: str) -> dict[str, Any]:

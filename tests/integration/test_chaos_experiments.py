@@ -15,6 +15,7 @@ import pytest
 from sprint.core.chaos.named import NAMED
 from sprint.tools.chaos.embedded import EmbeddedOptions, EmbeddedStack
 from tests.integration.chaos_litecoinds import LitecoindStage
+from tests.integration.chaos_scene import has_nft
 from tests.integration.chaos_stage import ChaosStage, EmbeddedStage, Outcome
 from tests.integration.chaos_view import Way
 from tests.integration.real_servers import Litecoind
@@ -105,10 +106,10 @@ def unsettled(outcome: Outcome) -> list[str]:
     return found
 
 
-def held(stage: ChaosStage, name: str, duration: str) -> Outcome:
+def held(stage: ChaosStage, name: str, duration: str, *options: str) -> Outcome:
     """Run one experiment; it is met, its fault was seen, nothing is left, and no block was lost."""
     before = stage.relay_pid
-    outcome = stage.run_experiment(name, "--duration", duration)
+    outcome = stage.run_experiment(name, "--duration", duration, *options)
     result = outcome.result
     assert (outcome.code, result.verdict) == (0, "met"), (result.reason, outcome.stderr)
     assert unseen(name, outcome) == []
@@ -157,6 +158,18 @@ def test_real_nodes_are_not_made_to_lie_and_it_is_said_why(
             assert (outcome.code, outcome.result.verdict) == (COULD_NOT_RUN, "could_not_run")
             assert "real nodes are not made to lie" in outcome.result.reason
             assert stage.left(outcome.result.run) == []
+
+
+@pytest.mark.skipif(not has_nft(), reason="wants root, and nft")
+@pytest.mark.real("litecoind")
+def test_packets_to_a_real_node_are_dropped_by_the_kernels_own_count_and_its_blocks_come_all_the_same(
+    tmp_path: Path, litecoind_factory: Callable[[], Litecoind]
+) -> None:
+    with LitecoindStage(tmp_path, litecoind_factory) as stage:
+        outcome = held(stage, "packet-loss", DURATION_SHORT, "--packets", "--figure", "share=0.3")
+        assert outcome.hit <= set(stage.names)
+        of_the_run = outcome.result.run.replace("-", "_")
+        assert [count > 0 for table, count in outcome.view.dropped.items() if of_the_run in table] == [True]
 
 
 @pytest.mark.soak
