@@ -77,7 +77,7 @@ class Proxied:
 
     def _held_up(self, refused: int, connections_max: int) -> list[str]:
         found, wanting = [], self._wanting
-        if wanting.busy_intervals:
+        if wanting.was_busy:
             found.append(
                 f"the fault proxy wanted {BUSY_SHARE_MIN:.0%} of a processor or more in "
                 f"{wanting.busy_intervals} of {wanting.intervals} seconds: requests waited for it, "

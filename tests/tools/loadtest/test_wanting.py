@@ -31,6 +31,15 @@ def test_an_interval_is_busy_where_most_of_it_was_wanted(monkeypatch: pytest.Mon
     assert (watch.intervals, watch.busy_intervals) == (3, 2)
 
 
+@pytest.mark.parametrize(
+    ("busy", "of", "was"), [(0, 9, False), (1, 9, True), (1, 200, False), (2, 200, True)]
+)
+def test_a_moment_of_a_long_time_is_not_told(busy: int, of: int, *, was: bool) -> None:
+    watch = Wanting(1)
+    watch.busy_intervals, watch.intervals = busy, of
+    assert watch.was_busy == was
+
+
 def test_who_works_has_wanted_a_processor_for_that_long() -> None:
     before_ns, used_s = wanted_by(os.getpid()), _used_s()
     while _used_s() - used_s < 0.1:
