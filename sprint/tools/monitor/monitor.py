@@ -27,6 +27,10 @@ from sprint.tools import runtime
 from sprint.tools.monitor.probe import Following, Probe, Target
 from sprint.tools.monitor.relay_api import RelayApi, RelayLost, breaker_path
 
+# A library that takes a cancellation for itself is told again.
+CANCELS_MAX = 3
+CANCEL_S_MAX = 2.0
+
 HappenedListener = Callable[[Happened], None]
 FiguresListener = Callable[[str, Mapping[str, MetricsPoint]], None]
 Unlisten = Callable[[], None]
@@ -80,9 +84,12 @@ class Monitor:
     async def stop(self) -> None:
         """Follow no more. May be called again."""
         tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        pending = set(tasks)
+        for _ in range(CANCELS_MAX):
+            for task in pending:
+                task.cancel()
+            if pending:
+                _, pending = await asyncio.wait(pending, timeout=CANCEL_S_MAX)
 
     def now(self) -> float:
         """Return the seconds since 1970 that what is shown goes by; of a recording those when it was made."""

@@ -27,6 +27,7 @@ from sprint.tools import runtime
 from sprint.tools.monitor.relay_api import ANSWER_SIZE_MAX, USER_AGENT, WHERE, RelayApi, breaker_path
 
 CONNECT_TIMEOUT_S = 3.0
+CLOSE_TIMEOUT_S = 0.5
 # One that has not said a thing is pinged, and is lost when it has not answered for as long.
 PING_INTERVAL_S = 2.0
 PING_TIMEOUT_S = 3.0
@@ -137,7 +138,7 @@ class Probe:
             compression=None,
             user_agent_header=USER_AGENT,
             open_timeout=CONNECT_TIMEOUT_S,
-            close_timeout=CONNECT_TIMEOUT_S,
+            close_timeout=CLOSE_TIMEOUT_S,
             ping_interval=PING_INTERVAL_S,
             ping_timeout=PING_TIMEOUT_S,
             max_size=ANSWER_SIZE_MAX,
@@ -146,7 +147,9 @@ class Probe:
             await self._read(connection)
 
     async def _read(self, connection: ClientConnection) -> None:
-        first = decode(await asyncio.wait_for(connection.recv(), CONNECT_TIMEOUT_S + PING_TIMEOUT_S))
+        # wait_for of Python 3.11 may take a cancellation for itself, and the probe would go on for ever.
+        async with asyncio.timeout(CONNECT_TIMEOUT_S + PING_TIMEOUT_S):
+            first = decode(await connection.recv())
         if not isinstance(first, Snapshot):
             raise SprintError("its first message is no snapshot")
         changed = self._changed(first)
