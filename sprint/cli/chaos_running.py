@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 
 from sprint.cli import exits
@@ -98,18 +98,20 @@ class Running:
             self._line = None
 
     def _stop(self, scheduled: Scheduled) -> None:
-        self._tell("stopping", STOPPING if self._going_on is not None else NO_FURTHER)
         self._stopped = True
         scheduled.stop()
         if self._going_on is not None:
             self._going_on.stop("interrupted")
+        self._tell("stopping", STOPPING if self._going_on is not None else NO_FURTHER)
 
     def _tell(self, phase: str, text: str) -> None:
         if self._quiet:
             return
         line = f"{phase:<10} {text}\n"
-        if self._line is None:
-            sys.stderr.write(line)
-        else:
-            self._line.write(line)
-        sys.stderr.flush()
+        # Where the terminal has gone what is on must come off all the same.
+        with suppress(OSError):
+            if self._line is None:
+                sys.stderr.write(line)
+            else:
+                self._line.write(line)
+            sys.stderr.flush()

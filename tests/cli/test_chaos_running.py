@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import re
@@ -225,6 +226,16 @@ def test_what_came_of_several_is_told_in_a_line_each_at_the_end(
     last = capsys.readouterr().out.rpartition("experiment")[2]
     assert "met: the relay stood it" in last
     assert "NOT MET: a block was lost" in " ".join(last.split())
+
+
+def test_a_terminal_that_was_closed_keeps_nothing_from_coming_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Closed(Terminal):
+        def write(self, text: str) -> int:
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(sys, "stderr", Closed())
+    # Were what is told to end the stop, the campaign would wait for ever.
+    assert ran(monkeypatch, MadeUp([result(verdict="aborted")], waits=True)) == 1
 
 
 class Terminal:

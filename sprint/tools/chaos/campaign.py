@@ -26,6 +26,7 @@ from sprint.core.chaos.result import Result
 from sprint.core.chaos.substitution import resolved
 from sprint.core.chaos.topology import BlastRadius, DependencyMap
 from sprint.core.chaos.wiring import NotPossible, Wishes
+from sprint.core.errors import UpstreamError
 from sprint.tools.chaos.admin import RelayAdmin
 from sprint.tools.chaos.experiment_file import load_experiment
 from sprint.tools.chaos.experiment_run import ExperimentRun, RunOptions
@@ -107,7 +108,8 @@ class Campaign:
         options = self._run_options(name)
         try:
             planned = await asyncio.to_thread(plan_one, name, now, self._options, self._limit)
-        except NotPossible as error:
+        except (NotPossible, UpstreamError) as error:
+            # A relay that is away now may be back for the next one.
             self._say("skipped", str(error))
             return not_possible(now, options, str(error))
         if planned.unknown:
