@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Coroutine
+from concurrent.futures import Future
 from typing import Any, Self, TypeVar
 
 from sprint.core.breaker.policy import BackoffPolicy, Policy
@@ -84,6 +85,10 @@ class MonitoredBreakers:
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Have something done on the loop, and wait for it."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(CALL_TIMEOUT_S)
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> Future[None]:
+        """Have something done on the loop beside the rest, until it is cancelled."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def stop_service(self) -> None:
         """Stop the monitor; pages lose their connection."""

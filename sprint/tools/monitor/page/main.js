@@ -18,6 +18,8 @@ const TICK_MS = 1_000; // durations are told in whole seconds
 const TRENDS_AT_ONCE = 4;
 const TREND_POINTS = 40;
 const NOTICE_MS = 8_000;
+// What is told is drawn so often at most; what somebody does here is drawn with the next frame.
+const TOLD_DRAWN_MS = 40;
 const RELAYS_AGAIN_MS = 5_000;
 
 const fleet = new Fleet();
@@ -31,6 +33,8 @@ const pages = new Pages(() => redraw());
 const link = new Link("ws", { tell: take, status: connection });
 const asked = new Set(); // keys whose trend was asked for
 let frame = 0;
+let later = 0;
+let renderedAt = 0;
 let drawn = -1;
 let lost = null;
 let asking = 0;
@@ -46,16 +50,24 @@ function take(message) {
     speaker.transition(transition, fleet);
     detail.happened(transition, keyOf(transition.relay, transition.breaker));
   }
-  redraw();
+  redrawSoon();
   return true;
 }
 
+function redrawSoon() {
+  const waitMs = renderedAt + TOLD_DRAWN_MS - performance.now();
+  if (waitMs <= 0) redraw();
+  else if (!later) later = setTimeout(redraw, waitMs);
+}
+
 function redraw() {
+  clearTimeout(later);
   if (!frame) frame = requestAnimationFrame(render);
 }
 
 function render() {
-  frame = 0;
+  frame = later = 0;
+  renderedAt = performance.now();
   if (pages.page === "breakers") table.render();
   headline.render();
   detail.render();

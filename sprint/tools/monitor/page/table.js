@@ -6,7 +6,7 @@ import { filterOf, needsAnEye, SORTS } from "./order.js";
 import { duration, milliseconds, nextOf, percent, secondsSince, wordOf } from "./words.js";
 
 const ROWS_BEYOND = 4;
-// A row must not slip away from under a pointer that is about to press it.
+// A row must not slip away from under a pointer that is about to press it, nor from one who steps through the rows.
 const ORDER_HELD_MS = 1_200;
 
 export class Table {
@@ -19,10 +19,10 @@ export class Table {
     this.current = null; // key
     this.pool = [];
     this.height = 40;
-    this.pointerAt = -Infinity;
+    this.touchedAt = -Infinity;
     this.sortedVersion = -1;
-    scroller.addEventListener("pointermove", () => (this.pointerAt = performance.now()));
-    scroller.addEventListener("pointerleave", () => (this.pointerAt = -Infinity));
+    scroller.addEventListener("pointermove", () => (this.touchedAt = performance.now()));
+    scroller.addEventListener("pointerleave", () => (this.touchedAt = -Infinity));
     body.addEventListener("click", (event) => this.pressed(event));
     body.addEventListener("focusin", (event) => this.focused(event));
   }
@@ -31,7 +31,7 @@ export class Table {
     this.filter = filterOf(filterText);
     this.sort = sort;
     this.sortedVersion = -1;
-    this.pointerAt = -Infinity;
+    this.touchedAt = -Infinity;
   }
 
   measured() {
@@ -67,6 +67,7 @@ export class Table {
     const row = this.shown[index];
     if (!row) return;
     this.current = row.key;
+    this.touchedAt = performance.now();
     const top = index * this.height;
     const bottom = top + this.height - this.scroller.clientHeight;
     if (top < this.scroller.scrollTop) this.scroller.scrollTop = top;
@@ -84,7 +85,7 @@ export class Table {
   }
 
   arrange() {
-    const moving = this.pointerAt + ORDER_HELD_MS > performance.now();
+    const moving = this.touchedAt + ORDER_HELD_MS > performance.now();
     const same = this.shown.every((row) => this.fleet.rows.get(row.key) === row);
     const held = moving && same && this.fleet.rows.size === this.size;
     if (this.sortedVersion === this.fleet.version || held) return;
