@@ -122,10 +122,17 @@ class ServedRun:
 
 
 class ChaosServer:
-    """Answers for the runs. `make` makes a campaign of what was asked; `halt` stops those of other tools."""
+    """Answers for the runs. `make` makes a campaign of what was asked.
+
+    `halt` stops those of other tools too, and returns what became of each, as values for JSON.
+    """
 
     def __init__(
-        self, make: Maker, experiments: Callable[[], list[Any]], halt: Callable[[], list[str]], key: str = ""
+        self,
+        make: Maker,
+        experiments: Callable[[], list[Any]],
+        halt: Callable[[], Sequence[Any]],
+        key: str = "",
     ) -> None:
         self._make = make
         self._experiments = experiments

@@ -15,7 +15,7 @@ from sprint.tools.chaos.campaign import Campaign, is_file
 from sprint.tools.chaos.given import Given, options_of
 from sprint.tools.chaos.journal_file import default_folder
 from sprint.tools.chaos.listing import listed
-from sprint.tools.chaos.rollback import rollback
+from sprint.tools.chaos.rollback import RolledBack, rollback
 from sprint.tools.chaos.server import ChaosServer, serve_chaos
 from sprint.tools.net import is_loopback
 from sprint.tools.runtime import StopSignal
@@ -63,8 +63,8 @@ async def serve_until_stopped(
     stop.install()
     folder = Path(given.journal_dir) if given.journal_dir else default_folder()
 
-    def halt() -> list[str]:
-        return [each.run for each in rollback(folder, halt=True)]
+    def halt() -> list[RolledBack]:
+        return rollback(folder, halt=True)
 
     def make(asked: dict[str, Any], tell: Callable[[str, str], None]) -> Campaign:
         return Campaign(options_of(laid_over(given, asked)), tell)

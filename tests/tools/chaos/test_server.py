@@ -17,6 +17,7 @@ import pytest
 
 from sprint.core.errors import ConfigError, FaultError
 from sprint.tools.chaos import server
+from sprint.tools.chaos.rollback import RolledBack
 from sprint.tools.chaos.server import (
     BODY_SIZE_MAX,
     PROGRESS_KEPT_MAX,
@@ -78,9 +79,9 @@ class Served:
         self.campaigns.append(made)
         return made
 
-    def halt(self) -> list[str]:
+    def halt(self) -> list[RolledBack]:
         self.halts += 1
-        return ["20261122T010203-7f3a"]
+        return [RolledBack("20261122T010203-7f3a", "remains", remains=("fault 1: latency on alice",))]
 
     async def post(self, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
         return await self.client.post(path, json={} if body is None else body)
@@ -171,7 +172,16 @@ def test_halt_stops_the_run_here_and_those_of_other_tools() -> None:
         async with served() as here:
             await here.post("/api/runs")
             answer = await here.post("/api/halt")
-            assert answer.json() == {"halted": ["20261122T010203-7f3a"]}
+            assert answer.json() == {
+                "halted": [
+                    {
+                        "run": "20261122T010203-7f3a",
+                        "state": "remains",
+                        "undone": [],
+                        "remains": ["fault 1: latency on alice"],
+                    }
+                ]
+            }
             assert here.halts == 1
             assert here.campaigns[0].why == "halted"
 
