@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from sprint.tools.chaos.admin import RelayAdmin
-from sprint.tools.chaos.journal_file import journals_in
+from sprint.tools.chaos.journal_file import JournalFile, journals_in
 from sprint.tools.chaos.rollback import rollback
 from tests.integration.devnet_process import DevnetProcess
 from tests.integration.real_servers import wait_until
@@ -114,8 +114,12 @@ def _nothing_stays(folder: Path, what: str) -> None:
     except TimeoutError:
         pytest.fail(f"{what}: still running: {_marked(mark)}")
     assert list((folder / "temporary").iterdir()) == [], what
-    for journal in journals_in(folder / "journals"):
-        assert journal.read_bytes().splitlines()[-1].startswith(b'{"type":"ended"'), f"{what}: {journal}"
+    for path in journals_in(folder / "journals"):
+        with JournalFile(path) as journal:
+            assert journal.read().open() == [], f"{what}: {path}"
+    # One that was killed before its keeper was there has put nothing on, and not said that it has ended.
+    for found in rollback(folder / "journals"):
+        assert (found.state, found.undone, found.remains) == ("ended", (), ()), f"{what}: {found}"
     assert rollback(folder / "journals") == [], what
 
 

@@ -1,12 +1,12 @@
 """A result as the Chaos Toolkit writes its own: for programs that read such a journal.
 
-Source: chaostoolkit-lib 1.43, `chaoslib.run` and `chaoslib.types.Journal`. What it has no field for is left
+Source: chaostoolkit-lib 1.44, `chaoslib.run` and `chaoslib.types.Journal`. What it has no field for is left
 out: our own record says more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,14 +23,14 @@ STATUS: dict[Verdict, str] = {
 }
 
 
-def encode_journal(result: Result, document: Mapping[str, Any] | None = None) -> bytes:
-    """Return a result as a journal. `document`: the experiment's own; else its title stands for it."""
+def encode_journal(result: Result) -> bytes:
+    """Return a result as a journal; where the experiment never came to a document its title stands for it."""
     end_s = result.phases.ended_s
     journal = {
         "chaoslib-version": "",
         "platform": result.environment.platform,
         "node": "",
-        "experiment": document or {"title": result.title, "description": result.description},
+        "experiment": result.document or {"title": result.title, "description": result.description},
         "start": _moment(result, 0.0),
         "status": STATUS[result.verdict],
         "deviated": _deviated(result.activities),
@@ -63,7 +63,7 @@ def _steady(result: Result, phase: str) -> dict[str, Any] | None:
 
 def _activity(result: Result, one: ActivityDone) -> dict[str, Any]:
     return {
-        "activity": {"type": one.type, "name": one.name, "tolerance": one.tolerance},
+        "activity": _as_written(result, one),
         "output": one.output,
         "status": "failed" if one.error else "succeeded",
         "exception": [one.error] if one.error else None,
@@ -73,7 +73,18 @@ def _activity(result: Result, one: ActivityDone) -> dict[str, Any]:
     }
 
 
+def _as_written(result: Result, one: ActivityDone) -> dict[str, Any]:
+    """Return an activity as the document has it."""
+    document = result.document
+    in_phase = {
+        "method": document.get("method", ()),
+        "rollback": document.get("rollbacks", ()),
+    }.get(one.phase, document.get("steady-state-hypothesis", {}).get("probes", ()))
+    bare = {"type": one.type, "name": one.name, "tolerance": one.tolerance}
+    return next((dict(each) for each in in_phase if each.get("name") == one.name), bare)
+
+
 def _moment(result: Result, at_s: float) -> str:
-    """Return a moment of the run as the toolkit writes it: UTC, without a zone."""
+    """Return a moment of the run as the toolkit writes it: RFC 3339 in UTC."""
     begin = datetime.fromisoformat(result.environment.started_at)
-    return (begin + timedelta(seconds=at_s - result.phases.began_s)).replace(tzinfo=None).isoformat()
+    return (begin + timedelta(seconds=at_s - result.phases.began_s)).isoformat()

@@ -72,6 +72,7 @@ class GoneCheck(msgspec.Struct, frozen=True, kw_only=True):
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is known of a run. What it did not come to is None or empty.
 
+    `document` is the experiment in the Chaos Toolkit's form, as it was written: patterns stand for values.
     `reason` says in a sentence what the verdict rests on; `left_behind` what could not be taken off;
     `left_out` counts what was seen beyond a limit.
     """
@@ -81,6 +82,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     experiment: str
     title: str
     description: str = ""
+    document: dict[str, Any] = {}
     verdict: Verdict
     reason: str
     target: Target

@@ -47,7 +47,10 @@ Tell = Callable[[str, str], None]
 
 
 class Planned(msgspec.Struct, frozen=True):
-    """An experiment against a relay, before anything is put on: the document, and whom it will reach."""
+    """An experiment against a relay, before anything is put on: the document, and whom it will reach.
+
+    `written` is the document as its file has it, with patterns in the place of values.
+    """
 
     name: str
     document: Experiment
@@ -55,6 +58,7 @@ class Planned(msgspec.Struct, frozen=True):
     predicted: BlastRadius
     unknown: tuple[str, ...]
     exceeded: str
+    written: Experiment
 
 
 class Campaign:
@@ -114,6 +118,7 @@ class Campaign:
             return not_possible(now, options, str(error))
         if planned.unknown:
             self._say("note", f"whom these reach is not known: {', '.join(planned.unknown)}")
+        options = msgspec.structs.replace(options, written=planned.written)
         self._running = ExperimentRun(now, planned.document, options, self._say)
         if self._why_stopped:
             self._running.stop(self._why_stopped)
@@ -144,12 +149,13 @@ def plan_one(name: str, subject: Subject, options: ChaosOptions, limit: RadiusLi
     with RelayAdmin(subject.admin_url, allowed=subject.allowed) as admin:
         relay = admin.map()
     if is_file(name):
-        document = resolved(load_experiment(Path(name)), os.environ)
+        written = load_experiment(Path(name))
+        document = resolved(written, os.environ)
     else:
-        document = build(name, relay, subject.wiring, _wishes(name, options, subject))
+        document = written = build(name, relay, subject.wiring, _wishes(name, options, subject))
     targets, unknown = aim_of(document, relay, subject.wiring)
     radius = predicted(relay, targets)
-    return Planned(name, document, relay, radius, unknown, exceeds(radius, limit, relay))
+    return Planned(name, document, relay, radius, unknown, exceeds(radius, limit, relay), written)
 
 
 def expanded(asked: Sequence[str], seed: int) -> tuple[str, ...]:

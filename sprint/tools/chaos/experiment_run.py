@@ -50,7 +50,8 @@ Tell = Callable[[str, str], None]
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How it is run. `experiment` is its name or file; `limit` and `limits` what it may go through.
 
-    `beside` is the admin URL of a second relay, which is only watched; empty for none.
+    `beside` is the admin URL of a second relay, which is only watched; empty for none. `written` is the
+    document before values stood in the place of its patterns, which is what a result tells; None: the same.
     """
 
     experiment: str
@@ -61,6 +62,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     limits: AbortLimits = AbortLimits()
     journal_folder: Path | None = None
     beside: str = ""
+    written: Experiment | None = None
 
 
 class ExperimentRun:

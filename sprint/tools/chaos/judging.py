@@ -12,6 +12,7 @@ from sprint.core.chaos.advice import Advice, Policies, advice_of
 from sprint.core.chaos.blast_radius import observed as observed_radius
 from sprint.core.chaos.bystanders import USABLE_STATES
 from sprint.core.chaos.experiment import Activity, Experiment
+from sprint.core.chaos.experiment_codec import document_of
 from sprint.core.chaos.facts import Facts, FaultSpan, facts_of
 from sprint.core.chaos.fault_spans import fault_spans
 from sprint.core.chaos.journal import Journal
@@ -162,6 +163,7 @@ def judged_result(known: Known, observer: Observer | None) -> Result:
         experiment=known.options.experiment,
         title=known.document.title,
         description=known.document.description,
+        document=document_of(known.options.written or known.document),
         verdict=verdict,
         reason=reason,
         target=_target(known.subject),

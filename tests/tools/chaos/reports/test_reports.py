@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 import msgspec
 import pytest
+from chaoslib.run import initialize_run_journal
 from rich.console import Console
 
 from sprint.core.chaos.result import Result, decode_result
@@ -196,8 +197,22 @@ def test_the_toolkits_journal_has_its_words() -> None:
     assert journal["deviated"] is False
     assert [each["activity"]["name"] for each in journal["run"]] == ["freeze alice"]
     assert journal["steady_states"]["before"]["steady_state_met"] is True
-    assert journal["start"] == "2026-11-22T01:02:03"
+    assert journal["start"] == "2026-11-22T01:02:03+00:00"
     assert journal["duration"] == 60.0
+    assert set(journal) >= set(initialize_run_journal({}))
+
+
+def test_the_toolkits_journal_has_the_experiment_and_its_activities_as_they_were_written() -> None:
+    written = {
+        "type": "action",
+        "name": "freeze alice",
+        "provider": {"type": "python", "module": "m", "func": "f"},
+    }
+    document = {"title": "Alice freezes", "method": [written], "rollbacks": []}
+    made = msgspec.structs.replace(result(WORST), document=document)
+    journal = msgspec.json.decode(file_of("chaostoolkit", made))
+    assert journal["experiment"] == document
+    assert [each["activity"] for each in journal["run"]] == [written]
 
 
 @pytest.mark.parametrize("form", ["console", "pdf"])
