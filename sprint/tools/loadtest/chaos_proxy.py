@@ -5,6 +5,7 @@ It is a process of its own: beside the generators' reports in one, it had held u
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -15,6 +16,7 @@ import httpx
 
 from sprint.core.errors import SprintError
 from sprint.core.loadtest.faults import FaultDone, fault_done, fault_text, fields_of
+from sprint.core.loadtest.scenario import failure_rate_at
 from sprint.tools import runtime
 from sprint.tools.embedded.child import Child
 from sprint.tools.embedded.folder import OwnedFolder
@@ -26,6 +28,7 @@ from sprint.tools.loadtest.wanting import BUSY_SHARE_MIN, Wanting
 
 CONNECTIONS_MAX = 10_000
 ASK_TIMEOUT_S = 10.0
+FOLLOW_INTERVAL_S = 0.5  # how often the share of connections with faults follows a scenario
 NAME = "target"
 _PROXY = f"/api/proxies/{NAME}"
 
@@ -65,6 +68,18 @@ class Proxied:
         for fault in self._options.faults:
             await self._asked("POST", f"{_PROXY}/toxics", fields_of(fault))
 
+    async def follow(self, passed: Callable[[], float]) -> None:
+        """Have the share of connections with faults be as the scenario says, until cancelled.
+
+        `passed` is the share of the run that is over, 0 to 1.
+        """
+        options = self._options
+        while True:
+            rate = failure_rate_at(options.plan.scenario, passed(), options.failure_rate)
+            for fault in options.faults:
+                await self._asked("PUT", f"{_PROXY}/toxics/{fault.name}", {"toxicity": rate})
+            await asyncio.sleep(FOLLOW_INTERVAL_S)
+
     async def told(self) -> OnTheWay:
         """Return what it did so far. Where it does not answer, it has ended amid the run."""
         try:
@@ -72,8 +87,13 @@ class Proxied:
         except ProxyFailed as error:
             return OnTheWay(held_up=(f"{error}; what was refused since was refused by it",))
         rows = {row["name"]: row for row in (*view["toxics_over"], *view["toxics"])}
-        done = tuple(fault_done(rows[fault.name]) for fault in self._options.faults)
-        return OnTheWay(done, tuple(self._held_up(view["connections_refused"], view["connections_max"])))
+        # What was asked for, where a scenario has changed the share since.
+        done = (
+            fault_done({**rows[fault.name], "toxicity": fault.toxicity}) for fault in self._options.faults
+        )
+        return OnTheWay(
+            tuple(done), tuple(self._held_up(view["connections_refused"], view["connections_max"]))
+        )
 
     def _held_up(self, refused: int, connections_max: int) -> list[str]:
         found, wanting = [], self._wanting

@@ -21,11 +21,12 @@ from sprint.core.loadtest.report import Environment, Report, Run, make_report
 from sprint.core.loadtest.schedule import Schedule
 from sprint.core.loadtest.series import Point
 from sprint.core.loadtest.verdict import Hindrances
+from sprint.tools import runtime
 from sprint.tools.loadtest.assignment import Assignment
-from sprint.tools.loadtest.chaos_proxy import OnTheWay
+from sprint.tools.loadtest.chaos_proxy import OnTheWay, Proxied
 from sprint.tools.loadtest.fleet import Fleet
 from sprint.tools.loadtest.moments import NS_PER_S, clock_ns
-from sprint.tools.loadtest.options import LoadOptions
+from sprint.tools.loadtest.options import FAILING_SCENARIOS, LoadOptions
 from sprint.tools.loadtest.processors import usable_processors
 from sprint.tools.loadtest.working import Prepared, Work, prepared
 from sprint.tools.runtime import wall_clock
@@ -151,10 +152,23 @@ class LoadTest:
             return
         async with self._prepared() as (work, proxy):
             if not self._stopped:
-                await self._generate(work)
+                async with self._following(proxy):
+                    await self._generate(work)
                 self._generated = True
             if proxy is not None:
                 self._on_the_way = await proxy.told()
+
+    def _following(self, proxy: Proxied | None) -> contextlib.AbstractAsyncContextManager[None]:
+        """Have a target's faults follow a scenario while within, where they do."""
+        if proxy is None or self._options.plan.scenario not in FAILING_SCENARIOS:
+            return contextlib.nullcontext()
+        return runtime.background(proxy.follow(self._share_passed))
+
+    def _share_passed(self) -> float:
+        fleet = self._fleet
+        if fleet is None or not fleet.started_ns:
+            return 0.0
+        return (clock_ns() - fleet.started_ns) / self._options.plan.duration_ns
 
     def _note(self, line: str) -> None:
         self._notes.append(line)

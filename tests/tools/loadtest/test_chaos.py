@@ -10,7 +10,7 @@ import pytest
 from sprint.core.errors import ConfigError
 from sprint.core.loadtest.report import Report, decode_report, encode_report
 from sprint.tools import runtime
-from sprint.tools.loadtest import wanting
+from sprint.tools.loadtest import chaos_proxy, wanting
 from sprint.tools.loadtest.load_test import LoadTest
 from sprint.tools.loadtest.reports.console import text_of
 from sprint.tools.loadtest.reports.html_page import html_of
@@ -52,6 +52,16 @@ def test_a_share_is_one_of_requests_with_a_connection_each() -> None:
     assert slicer.share == 0.3
     assert report.totals.service is not None
     assert report.totals.service.ms_p50 < 400 <= report.totals.service.ms_p90
+
+
+def test_a_targets_faults_follow_a_scenario(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was ignored: half of the requests failed to the end."""
+    monkeypatch.setattr(chaos_proxy, "FOLLOW_INTERVAL_S", 0.05)
+    report, _ = runtime.run(loaded(rps=300, duration="2s", chaos=True, scenario="recovery"))
+    first, second = report.points[:2]
+    assert 0.35 * first.asked < first.failures < 0.6 * first.asked
+    assert second.failures < 0.15 * second.asked
+    assert [fault.share for fault in report.faults] == [0.5]
 
 
 def test_a_target_that_is_down_refuses_all_requests() -> None:
