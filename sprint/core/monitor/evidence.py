@@ -83,10 +83,10 @@ def _adaptive(told: Mapping[str, Any], policy: Mapping[str, Any]) -> AlgorithmLi
 def _latency(told: Mapping[str, Any], policy: Mapping[str, Any]) -> AlgorithmLine:
     p95_s, slow_s = _number(told.get("p95_s")), _number(told.get("slow_over_s"))
     now = "no call" if p95_s is None else f"p95 {p95_s * 1000:,.1f} ms"
-    slow = _UNKNOWN if slow_s is None else f"slow over {slow_s * 1000:,.0f} ms"
+    slow = _UNKNOWN if slow_s is None else f"over {slow_s * 1000:,.0f} ms is slow"
     enabled = bool(_part(policy, "latency").get("enabled"))
     over = p95_s is not None and slow_s is not None and p95_s > slow_s
-    return AlgorithmLine("latency", now, slow if enabled else f"{slow} (told only)", enabled and over)
+    return AlgorithmLine("latency", now, slow if enabled else f"off; {slow}", enabled and over)
 
 
 def _health(told: Mapping[str, Any], policy: Mapping[str, Any]) -> AlgorithmLine:

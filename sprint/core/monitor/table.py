@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -30,6 +31,7 @@ _ASCII_CUT = "~"
 
 # What has no figure comes after all that has one.
 _NO_FIGURE = float("inf")
+_LETTERS_FROM = 99_999.5
 
 
 class Column(NamedTuple):
@@ -188,12 +190,18 @@ def _cell(column: str, row: BreakerRow, now_unix_s: float) -> str:
 
 
 def figure(value: float | None) -> str:
-    """Return a figure in at most six letters: `0.4`, `12.3`, `1,234`, `56 k`; `-` for none."""
-    if value is None:
+    """Return a figure in at most six letters: `0.4`, `12.3`, `1,234`, `560 k`, `7 M`; `-` for none."""
+    if value is None or not math.isfinite(value):
         return "-"
-    if value < 100:
+    if abs(value) < 99.95:
         return f"{value:.1f}"
-    return f"{value:,.0f}" if value < 100_000 else f"{value / 1000:,.0f} k"
+    if abs(value) < _LETTERS_FROM:
+        return f"{value:,.0f}"
+    for unit in ("k", "M", "G"):
+        value /= 1_000
+        if abs(value) < 999.5:
+            return f"{value:.0f} {unit}"
+    return "huge"
 
 
 def short_name(row: BreakerRow) -> str:

@@ -90,8 +90,7 @@ def unix_s(at: str | None) -> float | None:
 
 def clock_time(at: str | None) -> str:
     """Return the time of the day of an RFC 3339 time as HH:MM:SS, in the zone it is in; `-` for none."""
-    moment, _, day_time = (at or "").partition("T")
-    return day_time[:8] if moment and len(day_time) >= len("00:00:00") else "-"
+    return (at or "").partition("T")[2][:8] or "-" if unix_s(at) is not None else "-"
 
 
 def age(seconds: float) -> str:

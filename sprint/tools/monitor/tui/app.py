@@ -26,10 +26,11 @@ from sprint.core.monitor.table import SORT_KEYS, counts
 from sprint.core.monitor.words import sentences
 from sprint.tools import runtime
 from sprint.tools.monitor.tui.breaker_table import BreakerTable
-from sprint.tools.monitor.tui.detail import POINTS_SHOWN, Known, detail_content
+from sprint.tools.monitor.tui.detail_pane import DetailPane
 from sprint.tools.monitor.tui.dialogs import ORDERS, HelpScreen, OrderDialog
 from sprint.tools.monitor.tui.face import MonitorFace
 from sprint.tools.monitor.tui.headline import Headline
+from sprint.tools.monitor.tui.logs import logs_off_the_screen
 from sprint.tools.monitor.tui.looks import DARK, LIGHT, PLAIN, Appearance, theme_variables, themes
 from sprint.tools.monitor.tui.pages import alerts_content, log_content, relays_content
 from sprint.tools.monitor.tui.palette import BreakerProvider
@@ -40,7 +41,6 @@ from sprint.tools.monitor.tui.title import PAGES, Situation, TitleLine
 DRAWS_PER_S = 20
 # A drawing takes at most this share of the time: the rest is for keys and for what relays say.
 DRAWING_SHARE_MAX = 0.25
-DETAIL_INTERVAL_S = 2.0
 WIDE_COLUMNS = 120
 
 
@@ -85,8 +85,6 @@ class MonitorApp(App[None]):
         self.draws = 0
         self._pictures = appearance.pictures
         self._flags = appearance.flags
-        self._known_detail: tuple[Key, dict[str, Any] | None, str] | None = None
-        self._asked_at = -DETAIL_INTERVAL_S
         self._drawn_second = -1
         self._next_draw_at = 0.0
         for theme in themes():
@@ -95,7 +93,7 @@ class MonitorApp(App[None]):
         self.table = BreakerTable(ascii_only=ascii_only)
         self._title_line = TitleLine()
         self._headline = Headline(ascii_only=ascii_only)
-        self._detail = Static(id="detail-text")
+        self._detail = DetailPane(monitor, ascii_only=ascii_only)
         self._page_texts = {name: Static(id=f"{name}-text") for name, _ in PAGES[1:]}
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
@@ -109,8 +107,7 @@ class MonitorApp(App[None]):
         with ContentSwitcher(initial="breakers", id="pages"):
             with Horizontal(id="breakers"):
                 yield self.table
-                with VerticalScroll(id="detail"):
-                    yield self._detail
+                yield self._detail
             for name, text in self._page_texts.items():
                 with VerticalScroll(id=name, classes="page"):
                     yield text
@@ -159,6 +156,8 @@ class MonitorApp(App[None]):
         flags += list(self._flags)
         if self.monitor.read_only:
             flags.append("READ-ONLY")
+        if self.monitor.board.left_out:
+            flags.append(f"{self.monitor.board.left_out:,} LEFT OUT")
         if self.held:
             flags.append("HELD")
         if self.picture.query.text:
@@ -188,38 +187,14 @@ class MonitorApp(App[None]):
             case "alerts":
                 self._page_texts["alerts"].update(alerts_content(self.monitor.alerts))
             case _:
-                self._draw_detail()
+                if self.detail_seen:
+                    self._detail.tell(self.table.chosen, now)
 
-    def _draw_detail(self) -> None:
-        key = self.table.chosen
-        row = None if key is None else self.monitor.board.rows.get(key)
-        if not self.detail_seen:
-            return
-        if key is None or row is None:
-            self._detail.update("")
-            return
-        if runtime.clock() - self._asked_at >= DETAIL_INTERVAL_S:
-            self._ask_detail(key)
-        detail, trouble = None, ""
-        if self._known_detail is not None and self._known_detail[0] == key:
-            _, detail, trouble = self._known_detail
-        board = self.monitor.board
-        known = Known(key, row, board.points(key, POINTS_SHOWN), board.transitions(key), detail, trouble)
-        width = max(30, self._detail.size.width)
-        self._detail.update(detail_content(known, self.picture.now, width, ascii_only=self.ascii_only))
+    def on_detail_pane_answered(self, _: DetailPane.Answered) -> None:
+        """Draw what a relay has said of the breaker that is shown."""
+        self.look_now()
 
-    @work(exclusive=True, group="detail")
-    async def _ask_detail(self, key: Key) -> None:
-        self._asked_at = runtime.clock()
-        before = self._known_detail
-        try:
-            self._known_detail = (key, await self.monitor.detail(key), "")
-        except SprintError as error:
-            kept = before[1] if before is not None and before[0] == key else None
-            self._known_detail = (key, kept, str(error))
-        self._redraw()
-
-    def _redraw(self) -> None:
+    def look_now(self) -> None:
         """Draw at once, also while the picture is held: the operator's own doing is always shown."""
         self._drawn_second = -1
         self._draw()
@@ -228,16 +203,14 @@ class MonitorApp(App[None]):
 
     def on_breaker_table_chosen(self, message: BreakerTable.Chosen) -> None:
         """Ask for the detail of the breaker that the cursor came to."""
-        self._asked_at = -DETAIL_INTERVAL_S
         if message.key is not None and self.detail_seen:
-            self._redraw()
+            self.look_now()
 
     def on_breaker_table_opened(self, _: BreakerTable.Opened) -> None:
         """Show the detail, where it isn't seen, in place of the list."""
         self.screen_stack[0].add_class("-detail")
-        self.query_one("#detail", VerticalScroll).focus()
-        self._asked_at = -DETAIL_INTERVAL_S
-        self.call_after_refresh(self._redraw)
+        self._detail.focus()
+        self.call_after_refresh(self.look_now)
 
     async def action_back(self) -> None:
         """Go back from the detail to the list, and from a filter to all."""
@@ -254,7 +227,7 @@ class MonitorApp(App[None]):
         """Show another page."""
         self.query_one("#pages", ContentSwitcher).current = page
         (self.table if page == "breakers" else self.query_one(f"#{page}", VerticalScroll)).focus()
-        self._redraw()
+        self.look_now()
 
     def action_filter(self) -> None:
         """Let a filter be typed."""
@@ -285,23 +258,23 @@ class MonitorApp(App[None]):
         if not text:
             with self.prevent(Input.Changed):
                 self.query_one("#filter", Input).value = ""
-        self._redraw()
+        self.look_now()
 
     def action_sort(self) -> None:
         """Sort by the next of the columns."""
         at = SORT_KEYS.index(self.picture.sorted_by)
         self.picture.sorted_by = SORT_KEYS[(at + 1) % len(SORT_KEYS)]
-        self._redraw()
+        self.look_now()
 
     def action_turn_round(self) -> None:
         """Turn the order round."""
         self.picture.backwards = not self.picture.backwards
-        self._redraw()
+        self.look_now()
 
     def action_hold(self) -> None:
         """Hold the picture still, or go on."""
         self.held = not self.held
-        self._redraw()
+        self.look_now()
 
     def action_help(self) -> None:
         """Show keys, states and filters."""
@@ -327,9 +300,9 @@ class MonitorApp(App[None]):
                 self.export_screenshot(title=self.TITLE), self._pictures, self.picture.now
             )
         except OSError as error:
-            self.notify(f"no picture was saved in {self._pictures}: {error}", severity="error")
+            self.notify(f"no picture was saved in {self._pictures}: {error}", severity="error", markup=False)
         else:
-            self.notify(f"saved {path}")
+            self.notify(f"saved {path}", markup=False)
 
     def action_order(self, action: str) -> None:
         """Ask whether to give an order to the chosen breaker."""
@@ -341,7 +314,7 @@ class MonitorApp(App[None]):
         else:
             self._ask_and_order(key, action)
 
-    @work
+    @work(group="order")
     async def _ask_and_order(self, key: Key, action: str) -> None:
         reason = await self.push_screen_wait(OrderDialog(key, action))
         if reason is None:
@@ -385,7 +358,8 @@ async def run_tui(monitor: MonitorFace, appearance: Appearance | None = None) ->
     """Open the terminal and return when its user quits; without an appearance what the terminal can do."""
     if appearance is None:
         appearance = appearance_here()
-    await MonitorApp(monitor, appearance).run_async()
+    with logs_off_the_screen():
+        await MonitorApp(monitor, appearance).run_async()
 
 
 def appearance_here() -> Appearance:

@@ -186,15 +186,15 @@ def _transitions(known: Known, *, ascii_only: bool) -> list[Part]:
     return parts
 
 
-def transition_parts(row: TransitionRow, *, ascii_only: bool) -> list[Part]:
-    """Return a transition as a line: when, from what to what, and what for."""
+def transition_parts(row: TransitionRow, *, ascii_only: bool, indent: str = "  ") -> list[Part]:
+    """Return a transition as a line: when, from what to what, and, behind `indent`, what for."""
     arrow = (ASCII_SHAPES if ascii_only else UNICODE_SHAPES).arrow
     shadow = " (in shadow)" if row.shadow else ""
     return [
         (f"{clock_time(row.at)} ", styled("faint")),
         f"{STATE_WORDS[row.from_state].word} {arrow} ",
         (state_text(row.to_state, ascii_only=ascii_only), styled(STATE_WORDS[row.to_state].tone, "bold")),
-        f"{shadow}  {row.evidence.text}\n",
+        f"{shadow}{indent}{row.evidence.text}\n",
     ]
 
 

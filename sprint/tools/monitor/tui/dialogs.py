@@ -49,7 +49,7 @@ class OrderDialog(ModalScreen[str | None]):
         asked, does, word = ORDERS[self.action]
         warning = ""
         if self.action == "force_open" and self.key.breaker == STORE:
-            warning = " This stops the whole relay: nothing is logged, so nothing is delivered."
+            warning = "\nThis stops the whole relay: nothing is logged or delivered."
         with Vertical(id="dialog"):
             yield Static(
                 Content.assemble((f"{asked} {self.key.breaker}?", "bold"), f"\non relay {self.key.relay}")
@@ -77,16 +77,16 @@ class OrderDialog(ModalScreen[str | None]):
 
 
 _KEYS = (
-    ("up down j k PgUp PgDn", "move; g or Home stays on the first line, G or End goes to the last"),
+    ("up down j k PgUp PgDn", "move; g: stay on the first line, G: last"),
     ("Enter, Esc", "the breaker in detail, and back"),
-    ("1 2 3 4", "breakers, alerts, relays with their sources, what happened"),
+    ("1 2 3 4", "breakers, alerts, relays, what happened"),
     ("/", "filter; Esc takes it away"),
-    ("s, S", "sort by worst, name, failures, latency, health, since; S turns it round"),
+    ("s, S", "sort by the next column; S turns it round"),
     ("f, c", "force the breaker open, or closed (asks first)"),
     ("l, r", "release it, or reset it (asks first)"),
     ("space", "hold the picture still; again to go on"),
-    ("y", "copy what the breaker says to the clipboard"),
-    ("p", "a picture of the screen as SVG into the folder it was started in"),
+    ("y", "copy what the breaker says"),
+    ("p", "save the screen as SVG into this folder"),
     ("t", "dark or light"),
     ("ctrl+p", "all commands, and breakers by name"),
     ("q", "quit"),

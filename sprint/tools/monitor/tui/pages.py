@@ -16,6 +16,7 @@ from sprint.tools.monitor.tui.looks import ASCII_SHAPES, UNICODE_SHAPES, styled
 # Lines that a page holds at most; the filter and the list are for more.
 PARTS_MAX = 4_000
 HAPPENED_SHOWN = 300
+SOURCES_HEADING = f"  {'SOURCE':<20} {'STATE':<10} {'BREAKER':<11}    HEIGHT BEHIND LAG ms SCORE\n"
 
 _TONES: Mapping[str, Tone] = {
     "live": "good", "connecting": "trying", "lost": "bad",
@@ -49,6 +50,8 @@ def _relays(board: Board, now_unix_s: float, *, ascii_only: bool) -> Iterator[Pa
         if relay.reason:
             yield f"  {relay.reason}\n", styled("bad")
         yield from _health(relay)
+        if relay.sources:
+            yield SOURCES_HEADING, styled("faint")
         for chain, sources in relay.sources.items():
             yield f"  {chain}", "bold"
             yield from _chain(relay, chain)
@@ -89,17 +92,18 @@ def _chain(relay: RelaySeen, chain: str) -> Iterator[Part]:
 
 def _source(source: Mapping[str, Any]) -> Iterator[Part]:
     state = str(source.get("state", "?"))
-    yield f"    {str(source.get('name', '?'))[:24]:<24} "
+    yield f"  {str(source.get('name', '?'))[:20]:<20} "
     yield f"{state:<10} ", styled(_TONES.get(state, "plain"))
     breaker = source.get("breaker")
     held = str(breaker.get("state", "-")) if isinstance(breaker, Mapping) else "-"
-    yield f"breaker {held.replace('_', ' '):<11} ", styled(_TONES.get(held, "faint"))
+    yield f"{held.replace('_', ' '):<11} ", styled(_TONES.get(held, "faint"))
     standing = source.get("standing")
     if isinstance(standing, Mapping):
-        yield f"height {standing.get('height', '?')}, {standing.get('behind_blocks', '?')} behind, "
-        yield f"{standing.get('wins', '?')} first, lag {standing.get('lag_ms', '?')} ms, "
-        yield f"score {standing.get('score', '?')}"
-    yield f"\n{'':<29}{source.get('reason')}\n" if source.get("reason") else "\n"
+        yield f"{standing.get('height', '?'):>9} {standing.get('behind_blocks', '?'):>6} "
+        yield f"{standing.get('lag_ms', '?'):>6} {standing.get('score', '?'):>5}"
+    yield "\n"
+    if source.get("reason"):
+        yield f"    {source['reason']}\n", styled("trying")
 
 
 def _records(value: object) -> Iterator[Mapping[str, Any]]:
@@ -114,7 +118,7 @@ def log_content(board: Board, *, ascii_only: bool) -> Content:
     parts: list[Part] = []
     for happened in islice(reversed(board.recent), HAPPENED_SHOWN):
         row = happened.transition
-        first, *rest = transition_parts(row, ascii_only=ascii_only)
+        first, *rest = transition_parts(row, ascii_only=ascii_only, indent=f"\n{'':<9}")
         relay = f"{happened.relay}/" if len(board.relays) > 1 else ""
         parts += [first, (f"{relay}{row.breaker}  ", "bold"), *rest]
     return Content.assemble(*parts)

@@ -37,16 +37,31 @@ class TitleLine(Static):
 
 def title_content(situation: Situation, width: int) -> Content:
     """Return the line: flags and pages on the left, counts in the middle, the time on the right."""
-    left: list[tuple[str, str]] = [(f" {flag} ", "reverse bold") for flag in situation.flags]
-    for number, (page, name) in enumerate(PAGES, 1):
-        left.append((f" {number} {name} ", "bold underline" if page == situation.page else styled("faint")))
-    clock = datetime.fromtimestamp(situation.now_unix_s, UTC).strftime("%H:%M:%S UTC ")
     counted = _counted(situation.counts)
-    used = sum(len(text) for text, _ in left) + sum(len(text) for text, _ in counted)
-    room = width - used - len(clock)
+    flags = [(f" {flag} ", "reverse bold") for flag in situation.flags]
+    left = [*flags, *_pages(situation.page, short=False), *counted]
+    if _letters(left) > width:
+        left = [*flags, *_pages(situation.page, short=True), *counted]
+    clock = datetime.fromtimestamp(situation.now_unix_s, UTC).strftime("%H:%M:%S UTC ")
+    room = width - _letters(left) - len(clock)
     if room < 1:
-        clock, room = "", width - used
-    return Content.assemble(*left, *counted, " " * max(0, room), (clock, styled("faint")))
+        return Content.assemble(*left)
+    return Content.assemble(*left, " " * room, (clock, styled("faint")))
+
+
+def _pages(shown: str, *, short: bool) -> list[tuple[str, str]]:
+    """Return the pages' numbers and names; in short the name of the one that is shown alone."""
+    return [
+        (
+            f" {number} {name} " if page == shown or not short else f" {number}",
+            "bold underline" if page == shown else styled("faint"),
+        )
+        for number, (page, name) in enumerate(PAGES, 1)
+    ]
+
+
+def _letters(parts: list[tuple[str, str]]) -> int:
+    return sum(len(text) for text, _ in parts)
 
 
 def _counted(counts: Counts) -> list[tuple[str, str]]:
