@@ -90,6 +90,7 @@ class LitecoindStage(ChaosStage):
         while not self._ended.wait(LOOK_S):
             if not self._relay.running:
                 with self._lock:
+                    self._relay.kill()
                     self._relay = self._started()
 
     def _started(self) -> RelayProcess:
