@@ -110,6 +110,14 @@ def test_somebody_stops_it(relay: ScoredRelay) -> None:
     assert result.reason.startswith("interrupted")
 
 
+def test_one_that_is_stopped_before_anything_was_put_on_is_aborted_and_not_met(relay: ScoredRelay) -> None:
+    made, before = relay.made("latency", DURATION_S, source=(ALICE,)), relay.journals()
+    made.stop("interrupted")
+    result = made.run()
+    assert (result.verdict, result.reason) == ("aborted", "interrupted, before anything was put on")
+    assert relay.journals() == before
+
+
 def test_a_fault_comes_off_at_once_though_a_probe_is_asked_for_long(relay: ScoredRelay) -> None:
     run = Stopped(relay, asks_for_s=2 * OFF_WITHIN_S)
     run.by(lambda: run.made.stop("interrupted amid a probe"))

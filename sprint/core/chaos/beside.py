@@ -16,6 +16,8 @@ from sprint.core.chaos.observation import Observed
 
 # Of fewer blocks that both gave nothing is said of how much later one gave them.
 COMMON_BLOCKS_MIN = 5
+# One at each end of the time may be given within it by one relay and just outside by the other.
+EDGE_BLOCKS = 2
 NAMES_MAX = 64
 _HEALTH_ORDER = ("ok", "degraded", "failing")
 
@@ -179,7 +181,7 @@ def _told(one: Side, other: Side) -> tuple[tuple[str, ...], tuple[str, ...]]:
             differed.append(f"{name}: {here or 'none'}; beside it {there or 'none'}")
     for chain in sorted(one.blocks.keys() | other.blocks.keys()):
         here_blocks, there_blocks = one.blocks.get(chain, 0), other.blocks.get(chain, 0)
-        if here_blocks != there_blocks:
+        if abs(here_blocks - there_blocks) > EDGE_BLOCKS:
             differed.append(f"blocks of {chain}: {here_blocks}; beside it {there_blocks}")
     return tuple(both), tuple(differed)
 
