@@ -81,8 +81,11 @@ class Campaign:
         """Say in a line how it gets on: which experiment, how far, and how the relay is."""
         phase, text = self._told
         number = min(len(self.results) + 1, len(self._names))
-        told = [f"{number}/{len(self._names)} {self._names[number - 1]}", phase]
-        told += [text] if self._running is None else self._running.status()
+        of_all = f"{number}/{len(self._names)} " if len(self._names) > 1 else ""
+        told = [f"{of_all}{self._names[number - 1]}", phase]
+        # How long one of a file lasts stands in its pauses.
+        duration_s = None if is_file(self._names[number - 1]) else self._options.duration_s
+        told += [text] if self._running is None else self._running.status(duration_s)
         return " | ".join(each for each in told if each)
 
     def stop(self, reason: str) -> None:

@@ -81,14 +81,14 @@ class ExperimentRun:
         self._why_stopped, self._hurried = "", False
         self.observer: Observer | None = None
 
-    def status(self) -> list[str]:
-        """Return how it gets on, in parts of a line."""
+    def status(self, duration_s: float | None) -> list[str]:
+        """Return how it gets on, in parts of a line; `duration_s` as it was asked for."""
         observer, known = self.observer, self._known
         if observer is None:
             return []
         is_on = known.injected_s is not None and known.removed_s is None
         faulty_s = observer.now_s - known.injected_s if is_on and known.injected_s is not None else None
-        return status_parts(observer.newest, faulty_s, len(observer.blocks))
+        return status_parts(observer.newest, faulty_s, len(observer.blocks), duration_s)
 
     def stop(self, reason: str) -> None:
         """Have it end early: what is on comes off, and what was seen is judged. From any thread.

@@ -20,6 +20,11 @@ def test_breakers_that_are_not_closed_are_named_by_their_source() -> None:
     ]  # fmt: skip
 
 
+def test_how_long_the_faults_stay_is_told_where_it_is_known() -> None:
+    assert status_parts(sample("open"), 3.4, 12, 20.0)[0] == "faults on for 3 s, 17 s left"
+    assert status_parts(sample("open"), 20.1, 12, 20.0)[0] == "faults on for 20 s, soon off"
+
+
 def test_where_all_are_closed_they_are_counted() -> None:
     assert status_parts(sample("closed", "closed"), None, 0)[0] == "2 breakers closed"
 
