@@ -12,9 +12,9 @@ export function draw(tag, attributes = {}, ...children) {
 }
 
 // The shape that tells a state beside its word; the colour comes from the class.
-export function shapeOf(state, size = 16) {
+export function shapeOf(state, size = 16, tone = state) {
   const use = draw("use", { href: `#shape-${state}` });
-  return draw("svg", { class: `shape is-${state}`, width: size, height: size, "aria-hidden": "true" }, use);
+  return draw("svg", { class: `shape is-${tone}`, width: size, height: size, "aria-hidden": "true" }, use);
 }
 
 export function byId(id) {

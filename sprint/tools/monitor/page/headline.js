@@ -1,7 +1,7 @@
 // The sentence on top: what is wrong, why, since when and what next; the title and icon of the tab say it too.
 
 import { byId, make, say, setAttribute, shapeOf } from "./elements.js";
-import { needsAnEye, rank } from "./order.js";
+import { needsAnEye, rank, toneOf } from "./order.js";
 import { clockTime, duration, nextSentence, secondsSince, STATES, subject, wordOf } from "./words.js";
 
 const COLOURS = { open: "#c62828", force_open: "#7c3aed", half_open: "#b26a00", force_close: "#7c3aed", closed: "#1b7f4b" };
@@ -32,14 +32,14 @@ export class Headline {
   }
 
   renderLines(worst) {
-    const keys = worst.slice(0, SHOWN_MAX).map((row) => `${row.key} ${row.state}`).join("\n");
+    const keys = worst.slice(0, SHOWN_MAX).map((row) => `${row.key} ${toneOf(row)}`).join("\n");
     const shown = `${keys}\n${worst.length > SHOWN_MAX}`;
     const list = byId("worst");
     if (shown !== this.shown || !this.lines.length) {
       this.shown = shown;
       this.lines = worst.slice(0, SHOWN_MAX).map((row) => this.line(row));
       list.replaceChildren(...this.lines.map((line) => line.root));
-      setAttribute(byId("headline"), "class", `is-${worst[0]?.state ?? "closed"}`);
+      setAttribute(byId("headline"), "class", `is-${worst.length ? toneOf(worst[0]) : "closed"}`);
     }
     const many = this.fleet.relays.size > 1;
     const now = this.fleet.now();
@@ -47,7 +47,7 @@ export class Headline {
       const row = worst[index];
       line.row = row;
       say(line.name, subject(row, many));
-      say(line.what, ` is ${wordOf(row.state)}: ${row.reason}`);
+      say(line.what, ` is ${toneOf(row) === "withheld" ? "held closed" : wordOf(row.state)}: ${row.reason}`);
       say(line.when, `Since ${clockTime(row.since)} (${duration(secondsSince(row.since, now))}). ${nextSentence(row, now)}`);
     }
     const more = worst.length - this.lines.length;
@@ -60,7 +60,7 @@ export class Headline {
     const name = make("button", { type: "button", class: "name" });
     const what = make("span", { class: "what" });
     const when = make("p", { class: "when" });
-    const root = make("li", { class: `is-${row.state}` }, shapeOf(row.state, 22), make("div", {}, make("p", {}, name, what), when));
+    const root = make("li", { class: `is-${toneOf(row)}` }, shapeOf(row.state, 22, toneOf(row)), make("div", {}, make("p", {}, name, what), when));
     const line = { root, name, what, when, row };
     name.addEventListener("click", () => this.open(line.row));
     return line;
@@ -80,7 +80,8 @@ export class Headline {
 
   renderTab(worst, counts) {
     const state = worst[0]?.state ?? "closed";
-    const title = worst.length ? `${counts[state]} ${wordOf(state)} · cb-monitor` : "cb-monitor";
+    const said = state === "closed" ? `${worst.length} held closed` : `${counts[state]} ${wordOf(state)}`;
+    const title = worst.length ? `${said} · cb-monitor` : "cb-monitor";
     if (document.title !== title) document.title = title;
     if (this.icon === state) return;
     this.icon = state;

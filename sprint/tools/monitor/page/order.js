@@ -52,6 +52,11 @@ export function filterOf(text) {
   return (row) => tests.every((test) => test(row));
 }
 
+// What its colour is chosen by: one that is closed only because nobody stands in for it is not well.
+export function toneOf(row) {
+  return row.state === "closed" && row.withheld !== null ? "withheld" : row.state;
+}
+
 export function rank(row) {
   if (row.state === "closed") {
     if (row.withheld !== null) return WITHHELD_RANK;

@@ -2,7 +2,7 @@
 
 import { sparkline } from "./charts.js";
 import { make, say, setAttribute, shapeOf } from "./elements.js";
-import { filterOf, needsAnEye, SORTS } from "./order.js";
+import { filterOf, needsAnEye, SORTS, toneOf } from "./order.js";
 import { duration, milliseconds, nextOf, percent, secondsSince, wordOf } from "./words.js";
 
 const ROWS_BEYOND = 4;
@@ -146,12 +146,12 @@ export class Table {
   }
 
   writeState(line, row, unseen) {
-    const kind = `line is-${row.state}${needsAnEye(row) ? " trouble" : ""}${unseen ? " unseen" : ""}`;
-    const word = wordOf(row.state) + (row.shadow ? ", shadow" : "");
+    const kind = `line is-${toneOf(row)}${needsAnEye(row) ? " trouble" : ""}${unseen ? " unseen" : ""}`;
+    const word = (row.withheld === null || row.state !== "closed" ? wordOf(row.state) : "held closed") + (row.shadow ? ", shadow" : "");
     if (line.root.className !== kind) {
       line.root.className = kind;
       line.state.querySelector("svg")?.remove();
-      line.state.prepend(shapeOf(row.state));
+      line.state.prepend(shapeOf(row.state, 16, toneOf(row)));
     }
     say(line.word, word);
   }

@@ -75,7 +75,7 @@ export function nextSentence(row, nowMs) {
     case "force_close":
       return "Everything is let through, whatever fails, until an operator releases or resets it.";
     default:
-      if (row.withheld) return `It would be open if another could stand in: ${row.withheld}`;
+      if (row.withheld) return `Calls are let through only because nothing stands in for it. It would be open: ${row.withheld}`;
       return "Calls are let through.";
   }
 }
