@@ -76,7 +76,9 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
     """How the relay came back, in seconds from the end of the last fault; None: it did not, or none ended.
 
     `steady_after_s`: the steady state's probes hold again. `breakers_closed_after_s`: all breakers that had
-    opened for a fault are closed; 0 where none had.
+    opened for a fault are closed; 0 where none had. `relay_back_after_s`: from the kill of the relay until it
+    gave an answer again, as the steady state is asked only after the method; None where it was not killed,
+    or was not seen to be away and back.
     """
 
     removed: bool
@@ -84,6 +86,7 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
     steady_after_s: float | None = None
     breakers_closed_after_s: float | None = None
     not_closed: tuple[str, ...] = ()
+    relay_back_after_s: float | None = None
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,7 +121,7 @@ def facts_of(
         faults=tuple(_fault_facts(observed, fault) for fault in faults),
         breakers=breakers,
         contained=contained(observed, windows, predicted, relay_aimed_at=at_relay),
-        recovery=_recovery(observed, breakers, sla_s),
+        recovery=_recovery(observed, faults, breakers, sla_s),
         false_opens=false_opens(
             observed.transitions,
             [
@@ -273,7 +276,9 @@ def _states_by_breaker(samples: Sequence[Sample]) -> dict[str, States]:
     return found
 
 
-def _recovery(observed: Observed, breakers: Sequence[BreakerFacts], sla_s: float) -> Recovery:
+def _recovery(
+    observed: Observed, faults: Sequence[FaultSpan], breakers: Sequence[BreakerFacts], sla_s: float
+) -> Recovery:
     removed_s, steady_s = observed.phases.removed_s, observed.phases.steady_s
     opened = [each for each in breakers if each.opened_after_s is not None]
     open_still = tuple(dict.fromkeys(each.breaker for each in opened if each.closed_after_s is None))
@@ -284,4 +289,20 @@ def _recovery(observed: Observed, breakers: Sequence[BreakerFacts], sla_s: float
         steady_after_s=None if removed_s is None or steady_s is None else max(steady_s - removed_s, 0.0),
         breakers_closed_after_s=None if open_still or removed_s is None else closed_s,
         not_closed=open_still,
+        relay_back_after_s=_relay_back_s(observed.samples, faults),
     )
+
+
+def _relay_back_s(samples: Sequence[Sample], faults: Sequence[FaultSpan]) -> float | None:
+    """Return how long after the last kill of the relay it gave an answer again."""
+    killed_s = max(
+        (each.injected_s for each in faults if (each.kind, each.target) == ("kill", RELAY)), default=None
+    )
+    if killed_s is None:
+        return None
+    after = [each for each in samples if each.at_s >= killed_s]
+    away_s = next((each.at_s for each in after if not each.answered), None)
+    if away_s is None:
+        return None
+    back_s = next((each.at_s for each in after if each.answered and each.at_s > away_s), None)
+    return None if back_s is None else back_s - killed_s

@@ -70,6 +70,9 @@ def _of_facts(facts: Facts, *, sla_judged: bool) -> list[str]:
         reasons.append("the steady state did not come back while it was watched")
     elif back.steady_after_s is not None and sla_judged and back.steady_after_s > back.sla_s:
         reasons.append(f"recovery took {back.steady_after_s:.2f} s, {back.sla_s:g} s are allowed")
+    if back.relay_back_after_s is not None and sla_judged and back.relay_back_after_s > back.sla_s:
+        away_s = back.relay_back_after_s
+        reasons.append(f"the killed relay was back after {away_s:.2f} s, {back.sla_s:g} s are allowed")
     return reasons
 
 
@@ -77,4 +80,7 @@ def _met(judged: Judged) -> str:
     back = None if judged.facts is None else judged.facts.recovery
     if back is None or back.steady_after_s is None:
         return "the steady state holds"
-    return f"the steady state held again {back.steady_after_s:.2f} s after the faults were off"
+    held = f"the steady state held again {back.steady_after_s:.2f} s after the faults were off"
+    if back.relay_back_after_s is None:
+        return held
+    return f"the killed relay was back after {back.relay_back_after_s:.2f} s; {held}"

@@ -10,6 +10,7 @@ from sprint.core.chaos.facts import facts_of
 from sprint.core.chaos.fault_spans import fault_spans
 from sprint.core.chaos.journal import Injected, Journal, Planned, Undone
 from sprint.core.chaos.score import score_of
+from sprint.core.chaos.verdict import Judged, verdict_of
 from sprint.core.faultproxy.toxics import Kind
 from tests.core.chaos.run_stories import (
     CHAIN,
@@ -203,3 +204,18 @@ def test_health_that_fell_for_another_fault_is_no_sign_of_this_one() -> None:
     at_machine = msgspec.structs.replace(fault(story), target="machine", sources=(), breakers=())
     found = facts_of(seen, [fault(story), at_machine], PREDICTED, stream_of([]), sla_s=5.0)
     assert [each.seen_by for each in found.faults] == ["", "health: degraded"]
+
+
+def test_a_killed_relay_is_back_when_it_answers_again_and_not_when_the_method_is_over() -> None:
+    story = Story(kind="kill", unanswered=7)
+    aimed = msgspec.structs.replace(fault(story), target="relay")
+    found = facts_of(observed(story), [aimed], PREDICTED, stream_of(events(story)), sla_s=5.0)
+    assert found.recovery.relay_back_after_s == pytest.approx(7.0)
+    verdict, reason = verdict_of(Judged(facts=found, sla_judged=True))
+    assert (verdict, reason) == ("not_met", "the killed relay was back after 7.00 s, 5 s are allowed")
+    verdict, reason = verdict_of(Judged(facts=found, sla_judged=False))
+    assert (verdict, reason[:42]) == ("met", "the killed relay was back after 7.00 s; th")
+    assert facts(story).recovery.relay_back_after_s is None
+    stays_away = Story(kind="kill", unanswered=100)
+    gone = facts_of(observed(stays_away), [aimed], PREDICTED, stream_of([]), sla_s=5.0)
+    assert gone.recovery.relay_back_after_s is None
