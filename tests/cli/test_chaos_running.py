@@ -35,9 +35,16 @@ class MadeUp:
     """A campaign whose results are made up, and which may fail after them or wait to be stopped."""
 
     def __init__(
-        self, made: Sequence[Result], fails: Exception | None = None, *, waits: bool = False
+        self,
+        made: Sequence[Result],
+        fails: Exception | None = None,
+        *,
+        waits: bool = False,
+        tells: bool = False,
     ) -> None:
         self._made = made
+        self._tells = tells
+        self.tell: Callable[[str, str], None]
         self._fails = fails
         self._waits = waits
         self._stopped = asyncio.Event()
@@ -51,6 +58,8 @@ class MadeUp:
         self._stopped.set()
 
     async def run(self) -> None:
+        if self._tells:
+            self.tell("method", "a fault is on")
         if self._waits:
             os.kill(os.getpid(), signal.SIGTERM)
             await self._stopped.wait()
@@ -78,7 +87,8 @@ def ran(
     """Run made-up campaigns, and return the exit code."""
     waiting = list(campaigns)
 
-    def make(_options: object, _tell: Callable[[str, str], None]) -> MadeUp:
+    def make(_options: object, tell: Callable[[str, str], None]) -> MadeUp:
+        waiting[0].tell = tell
         return waiting.pop(0)
 
     monkeypatch.setattr(chaos_running, "Campaign", make)
@@ -234,8 +244,9 @@ def test_a_terminal_that_was_closed_keeps_nothing_from_coming_off(monkeypatch: p
             raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(sys, "stderr", Closed())
-    # Were what is told to end the stop, the campaign would wait for ever.
-    assert ran(monkeypatch, MadeUp([result(verdict="aborted")], waits=True)) == 1
+    campaign = MadeUp([result(verdict="aborted")], waits=True, tells=True)
+    assert ran(monkeypatch, campaign) == 1
+    assert campaign.results
 
 
 class Terminal:
