@@ -66,7 +66,7 @@ class Generator:
         async with runtime.background(self._tell_on()):
             await self.job.run(started_ns)
         self._tell(ended=True)
-        await self._writer.drain()
+        await handed_over(self._writer)
 
     async def _tell_on(self) -> None:
         while True:
@@ -109,7 +109,7 @@ async def _main() -> int:
         generator = Generator(assignment, writer)
     except (SprintError, OSError) as error:
         writer.write(framed(Failed(str(error))))
-        await writer.drain()
+        await handed_over(writer)
         return EXIT_FAILED
     gc.collect()
     gc.freeze()
@@ -130,6 +130,15 @@ async def _main() -> int:
         return EXIT_FAILED
     await running
     return 0
+
+
+async def handed_over(writer: asyncio.StreamWriter) -> None:
+    """Return when the system has all that was written: what is left in this process is lost with it.
+
+    `drain` alone returns while there is some, and a parent that is slow to read misses its last seconds.
+    """
+    writer.transport.set_write_buffer_limits(0)
+    await writer.drain()
 
 
 async def _hear(
