@@ -200,6 +200,7 @@ def _take_off(given: Given, *, halts: bool) -> int:
 
 def _plan_or_run(given: Given, asked: dict[str, Any]) -> int:
     """Say what would be done, or do it: once, by a schedule, or when told over HTTP."""
+    from sprint.tools.chaos.campaign import checked_names
     from sprint.tools.chaos.given import options_of
     from sprint.tools.runtime import set_up_logging
 
@@ -207,6 +208,7 @@ def _plan_or_run(given: Given, asked: dict[str, Any]) -> int:
     set_up_logging("text", "error")
     options = _with_known_tier(options_of(given))
     if asked["serve"]:
+        checked_names(options)
         return _serve(given, asked)
     if asked["map_form"] or asked["export"] or asked["dry_run"]:
         return _plan(options, asked)
