@@ -63,12 +63,12 @@ class ReadySet:
                 called(ready_for)
         return len(events)
 
-    def wait(self, wait_ns: int) -> None:
-        """Wait until something is ready, at most so long."""
+    def wait(self, wait_ns: int) -> bool:
+        """Wait until something is ready, at most so long; return whether there may be something."""
         if self._descriptor < SELECT_DESCRIPTOR_LIMIT:
-            select.select((self._descriptor,), (), (), wait_ns / NS_PER_S)
-        else:
-            time.sleep(min(wait_ns / NS_PER_S, BLIND_WAIT_S))
+            return bool(select.select((self._descriptor,), (), (), wait_ns / NS_PER_S)[0])
+        time.sleep(min(wait_ns / NS_PER_S, BLIND_WAIT_S))
+        return True
 
     def join(self, loop: asyncio.AbstractEventLoop) -> None:
         """Have a loop serve it too, from now on."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 from functools import partial
 
 import pytest
 
 from sprint.tools import runtime
+from sprint.tools.loadtest import pacer as pacer_module
 from sprint.tools.loadtest.moments import NS_PER_MS, clock_ns
 from sprint.tools.loadtest.pacer import Pacer
 from sprint.tools.loadtest.ready_set import ReadySet
@@ -138,6 +140,48 @@ def test_answers_are_served_by_the_loop_where_nobody_waits_for_them(run: object)
 
     assert callable(run)
     run(main())
+
+
+class AnswersInTurn(ReadySet):
+    """Every second look finds an answer: what a wait says is so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks = self.waits = 0
+
+    def serve(self) -> int:
+        self.looks += 1
+        return 1
+
+    def wait(self, wait_ns: int) -> bool:
+        assert wait_ns > 0
+        self.waits += 1
+        return self.waits % 2 == 0
+
+
+def test_what_is_due_is_not_looked_for_with_each_answer_nor_an_answer_where_a_wait_saw_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """At low rates a request cost more in looking whether there was something to do than in being sent."""
+    ticks = itertools.count(0, 1_000)
+    monkeypatch.setattr(pacer_module, "clock_ns", lambda: next(ticks))
+    answers, turns, looks_wanted = AnswersInTurn(), 0, 1_000
+
+    async def main() -> None:
+        ended = asyncio.Event()
+
+        def turn(now_ns: int) -> int | None:
+            nonlocal turns
+            turns += 1
+            return None if answers.looks > looks_wanted else now_ns + NS_PER_MS
+
+        Pacer(asyncio.get_running_loop(), turn, ended.set, answers=answers).start()
+        await ended.wait()
+
+    runtime.run(main())
+    answers.close()
+    assert turns < looks_wanted / 20
+    assert answers.looks < answers.waits
 
 
 def test_tasks_go_on_at_once_while_it_is_told_of_them() -> None:
