@@ -149,7 +149,7 @@ def test_on_real_nodes_a_fault_is_seen_from_outside_and_gone_afterwards_and_no_b
 
 
 @pytest.mark.real("litecoind")
-def test_real_nodes_are_not_made_to_lie_and_it_is_said_why(
+def test_what_real_nodes_or_the_machine_do_not_allow_is_not_run_and_it_is_said_why(
     tmp_path: Path, litecoind_factory: Callable[[], Litecoind]
 ) -> None:
     with LitecoindStage(tmp_path, litecoind_factory) as stage:
@@ -158,6 +158,11 @@ def test_real_nodes_are_not_made_to_lie_and_it_is_said_why(
             assert (outcome.code, outcome.result.verdict) == (COULD_NOT_RUN, "could_not_run")
             assert "real nodes are not made to lie" in outcome.result.reason
             assert stage.left(outcome.result.run) == []
+        outcome = stage.run_experiment("resource-exhaustion-memory", "--figure", "memory_mib=1000000")
+        assert (outcome.code, outcome.result.verdict) == (COULD_NOT_RUN, "could_not_run")
+        assert "no fault was put on" in outcome.result.reason
+        assert "50% of the" in outcome.result.reason
+        assert (outcome.result.score, stage.left(outcome.result.run)) == (None, [])
 
 
 @pytest.mark.skipif(not has_nft(), reason="wants root, and nft")

@@ -33,6 +33,10 @@ def verdict_of(judged: Judged) -> tuple[Verdict, str]:
     reasons = list(_reasons(judged))
     if judged.aborted:
         return "aborted", "; ".join([judged.aborted, *reasons])
+    refused = [f"during the run {each}" for each in _failed_actions(judged.activities)]
+    if refused and reasons == refused and judged.facts is not None and not judged.facts.faults:
+        # It says nothing of the relay that more was asked of the machine than it has.
+        return "could_not_run", f"no fault was put on: {'; '.join(reasons)}"
     return ("not_met", "; ".join(reasons)) if reasons else ("met", _met(judged))
 
 
@@ -42,6 +46,10 @@ def _untolerated(activities: Sequence[ActivityDone], phase: str) -> list[str]:
         for each in activities
         if each.phase == phase and (each.tolerated is False or each.error)
     ]
+
+
+def _failed_actions(activities: Sequence[ActivityDone]) -> list[str]:
+    return _untolerated([each for each in activities if each.type == "action" and each.error], "method")
 
 
 def _reasons(judged: Judged) -> list[str]:

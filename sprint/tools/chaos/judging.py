@@ -217,7 +217,8 @@ def _seen(known: Known, observer: Observer | None, facts: Facts | None) -> dict[
         "faults": faults,
         "transitions": observed.transitions,
         "facts": facts,
-        "score": None if facts is None else score_of(facts),
+        # Of a run in which nothing was put on there is nothing to score.
+        "score": score_of(facts) if facts is not None and faults else None,
         "advice": advice,
         "beside": None if known.control is None else known.control.held_beside(observer, known.phases()),
         "timeline": timeline_of(observed, faults),

@@ -92,6 +92,19 @@ def test_a_probe_that_does_not_hold_counts_by_its_phase(phase: Any, verdict: str
     assert "ready gave False" in reason
 
 
+def test_a_fault_that_was_refused_says_nothing_of_the_relay_unless_more_went_wrong() -> None:
+    refused = ActivityDone(
+        phase="method", type="action", name="take 9 MiB", begun_s=0, ended_s=1, error="at most 7 MiB"
+    )
+    none_on = msgspec.structs.replace(facts(Story()), faults=())
+    found, reason = verdict_of(Judged(activities=[refused], facts=none_on))
+    assert found == "could_not_run"
+    assert reason == "no fault was put on: during the run take 9 MiB gave 'at most 7 MiB'"
+    assert verdict_of(Judged(activities=[refused], facts=facts(Story())))[0] == "not_met"
+    lost = msgspec.structs.replace(facts(Story(blocks_lost=1)), faults=())
+    assert verdict_of(Judged(activities=[refused], facts=lost))[0] == "not_met"
+
+
 def test_the_exit_code_follows_the_verdict() -> None:
     codes = {verdict: result(verdict=verdict).exit_code for verdict in EXIT_CODES}
     assert codes == {"met": 0, "not_met": 1, "aborted": 1, "could_not_run": 3}
