@@ -6,6 +6,7 @@ had no toxic any more; docs/explanation/faults-are-undone.md tells these times.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import resource
 import signal
@@ -24,7 +25,9 @@ from sprint.core.chaos.abort import AbortLimits
 from sprint.core.chaos.observation import BlockSeen
 from sprint.core.chaos.radius_limit import limit_of
 from sprint.core.chaos.result import Result, decode_result
+from sprint.tools.chaos.campaign import Campaign
 from sprint.tools.chaos.embedded import EmbeddedOptions
+from sprint.tools.chaos.given import Given, options_of
 from sprint.tools.chaos.rollback import rollback
 from tests.integration.chaos_scene import pids_with
 from tests.integration.chaos_scores import ScoredRelay
@@ -35,8 +38,9 @@ ALICE = f"{CHAIN}:alice"
 # Longer than any test may take: what ends a run here is never its own end.
 DURATION_S = 300.0
 OFF_WITHIN_S = 2.0
-# A sample of a relay that is silent takes two seconds, and it takes two of them to know for how long.
-SILENCE_OFF_WITHIN_S = 7.0
+# With a limit of a second on what lasts: a sample of a silent relay takes two seconds, and it takes two of them
+# to know for how long; a store is told as failing when it has been tried again.
+LASTING_OFF_WITHIN_S = 7.0
 KEEPER = "sprint.tools.chaos.keeper"
 
 
@@ -123,12 +127,31 @@ def test_a_fault_comes_off_at_once_though_a_probe_is_asked_for_long(relay: Score
     run.by(lambda: run.made.stop("interrupted amid a probe"))
 
 
+def test_who_halts_all_runs_ends_the_experiments_to_come_too(relay: ScoredRelay, tmp_path: Path) -> None:
+    given = Given(
+        experiment=("latency", "bandwidth"),
+        target=relay.stack.admin_url,
+        proxy=(f"{ALICE}={relay.stack.control_url}/{CHAIN}.alice",),
+        source=(ALICE,),
+        duration=f"{DURATION_S:g}s",
+        journal_dir=str(tmp_path),
+    )
+    campaign = Campaign(options_of(given), lambda _phase, _text: None)
+    thread = threading.Thread(target=lambda: asyncio.run(campaign.run()))
+    thread.start()
+    wait_until(lambda: bool(toxics(relay)), "the first fault is on")
+    rollback(tmp_path, halt=True)
+    thread.join(60.0)
+    assert [each.experiment for each in campaign.results] == ["latency"]
+    assert toxics(relay) == []
+
+
 @pytest.mark.soak
 def test_the_relay_gives_no_answer(relay: ScoredRelay) -> None:
     run = Stopped(relay, limits=AbortLimits(unanswered_s_max=1.0, subscriber_losses_max=None))
     pid = relay.stack.relay_pid
     result = run.by(
-        lambda: os.kill(pid, signal.SIGSTOP), lambda: os.kill(pid, signal.SIGCONT), SILENCE_OFF_WITHIN_S
+        lambda: os.kill(pid, signal.SIGSTOP), lambda: os.kill(pid, signal.SIGCONT), LASTING_OFF_WITHIN_S
     )
     assert "has not answered for" in result.reason
     wait_until(relay.all_ready, "all sources are ready again")
@@ -184,7 +207,7 @@ def test_health_has_been_failing_for_too_long(relay: ScoredRelay) -> None:
     def limit(size: int) -> None:
         resource.prlimit(relay.stack.relay_pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
-    result = run.by(lambda: limit(max(files)), lambda: limit(resource.RLIM_INFINITY))
+    result = run.by(lambda: limit(max(files)), lambda: limit(resource.RLIM_INFINITY), LASTING_OFF_WITHIN_S)
     assert "health has been failing" in result.reason
     wait_until(relay.all_ready, "all sources are ready again")
 

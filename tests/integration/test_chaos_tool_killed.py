@@ -28,8 +28,10 @@ from tests.integration.relay_process import RelayProcess
 CHAIN = "litecoin-regtest"
 KILLS = 3
 KILLS_SOAK = 50
-# From a start that has not come to anything yet to the third experiment.
-MOMENT_S_MAX = 9.0
+# The phase in which it is killed, and so long after that was told at most; before anything was told too.
+PHASES = ("", "opening", "experiment", "steady", "method", "method", "rollback", "recovery")
+AFTER_S_MAX = 1.5
+PHASE_WAIT_S_MAX = 30.0
 EXPERIMENTS = (
     *("latency", "errors", "upstream-stall", "network-partition", "packet-loss", "cascade", "reset-peer"),
     *("bandwidth", "force-open", "force-close", "resource-exhaustion-memory", "process-kill"),
@@ -57,7 +59,8 @@ def _kill_often(folder: Path, seed: int, kills: int) -> None:
             names = rng.sample(EXPERIMENTS, 3)
             target = ["--target", admin.url] if turn % 3 else []
             where = folder / f"turn-{turn}"
-            reached[_killed(where, [*target, *_options(names)], rng.uniform(0.0, MOMENT_S_MAX))] += 1
+            phase, after_s = rng.choice(PHASES), rng.uniform(0.0, AFTER_S_MAX)
+            reached[_killed(where, [*target, *_options(names)], phase, after_s)] += 1
             what = f"seed {seed}, turn {turn}: {', '.join(names)}, {'' if target else 'embedded, '}{where}"
             _nothing_stays(where, what)
             wait_until(lambda: _as_before(admin), f"{what}: the relay is as it was")
@@ -89,8 +92,8 @@ def _options(names: list[str]) -> list[str]:
     return [*chosen, "--duration", "2s"]
 
 
-def _killed(folder: Path, options: list[str], after_s: float) -> str:
-    """Start the tool, kill it after a time; return what it had said last, by its first word."""
+def _killed(folder: Path, options: list[str], phase: str, after_s: float) -> str:
+    """Start the tool, kill it some time after it has told of a phase; return the phase it told of last."""
     (folder / "temporary").mkdir(parents=True)
     command = [sys.executable, "-m", "sprint.cli.main", "cb-chaos", "--journal-dir", str(folder / "journals")]
     environment = {**os.environ, MARK: str(folder), "TMPDIR": str(folder / "temporary")}
@@ -99,12 +102,22 @@ def _killed(folder: Path, options: list[str], after_s: float) -> str:
         tool = subprocess.Popen(
             [*command, *options, "--json"], stdout=subprocess.DEVNULL, stderr=stderr, env=environment
         )
+        with contextlib.suppress(TimeoutError):
+            wait_until(
+                lambda: not phase or phase in _told(said) or tool.poll() is not None,
+                phase,
+                timeout_s=PHASE_WAIT_S_MAX,
+            )
         with contextlib.suppress(subprocess.TimeoutExpired):
             tool.wait(after_s)
         tool.kill()
         tool.wait()
-    words = [line.split()[0] for line in said.read_text().splitlines() if line.strip()]
-    return words[-1] if words else "nothing"
+    return (_told(said) or ["nothing"])[-1]
+
+
+def _told(said: Path) -> list[str]:
+    """Return the phases that a tool has told of, each by its name."""
+    return [line.split()[0] for line in said.read_text().splitlines() if line.strip()]
 
 
 def _nothing_stays(folder: Path, what: str) -> None:

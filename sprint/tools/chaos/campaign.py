@@ -126,7 +126,11 @@ class Campaign:
         if self._why_stopped:
             self._running.stop(self._why_stopped)
         try:
-            return await self._running.run(planned.relay, planned.predicted, planned.exceeded)
+            result = await self._running.run(planned.relay, planned.predicted, planned.exceeded)
+            if self._running.halted:
+                # Those to come are meant as well.
+                self._why_stopped = result.reason
+            return result
         finally:
             self._running = None
 

@@ -32,7 +32,7 @@ from sprint.tools.chaos.faults import FaultKeeper, new_run
 from sprint.tools.chaos.gone import check_gone
 from sprint.tools.chaos.judging import Known, judged_result
 from sprint.tools.chaos.observer import Observer
-from sprint.tools.chaos.policies import policies_of
+from sprint.tools.chaos.policies import BREAKERS_MAX, policies_of
 from sprint.tools.chaos.steady import ask, ask_until_it_holds, holds
 from sprint.tools.chaos.subject import Subject
 from sprint.tools.chaos.truth import truths_of
@@ -66,7 +66,10 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExperimentRun:
-    """Runs once. `tell` is called with a phase and a sentence as it goes on."""
+    """Runs once. `tell` is called with a phase and a sentence as it goes on.
+
+    `halted`: it was ended because all runs were told to.
+    """
 
     def __init__(self, subject: Subject, document: Experiment, options: RunOptions, tell: Tell) -> None:
         self._subject = subject
@@ -80,6 +83,7 @@ class ExperimentRun:
         self._known = Known(new_run(), subject, document, options)
         self._why_stopped, self._hurried = "", False
         self.observer: Observer | None = None
+        self.halted = False
 
     def status(self, duration_s: float | None) -> list[str]:
         """Return how it gets on, in parts of a line; `duration_s` as it was asked for."""
@@ -118,6 +122,8 @@ class ExperimentRun:
             known.began_unix_s = time.time() - observer.now_s
             known.began_monotonic_s = time.monotonic() - observer.now_s
             known.policies = await asyncio.to_thread(policies_of, self._subject.admin_url, relay.breakers)
+            if unknown := [each for each in relay.breakers[:BREAKERS_MAX] if each not in known.policies]:
+                known.notes.append(f"no advice on what has not told its figures: {', '.join(unknown)}")
             self._tell("steady", "asking whether all is well before")
             before = await ask(self._document.hypothesis, self._running)
             known.take("before", self._document.hypothesis.probes, before)
@@ -159,7 +165,8 @@ class ExperimentRun:
             if reason and not self._why_stopped:
                 self._tell("aborting", reason)
                 known.aborted = reason
-                self._hurried = self._hurried or keeper.halted
+                self.halted = keeper.halted
+                self._hurried = self._hurried or self.halted
                 self._end_early(reason)
             if self._why_stopped and not taken_off:
                 # At once, and not when the step ends that is under way: a probe may ask for ten seconds.
