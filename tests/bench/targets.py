@@ -230,4 +230,12 @@ BENCHES = (
         ("--connections", "500", "--seconds", "5"),
     ),
     Bench("memory", (Target("resident memory over a run", "at most", 5, " MB drift"),), ("--seconds", "5")),
+    Bench(
+        "tui",
+        (
+            Target("terminal: drawings a second", "at least", 20, " /s"),
+            Target("terminal: 99 % of keys answered within", "at most", 0.1, " s"),
+        ),
+        ("--seconds", "3"),
+    ),
 )  # fmt: skip

@@ -1,6 +1,6 @@
 """The terminal of `cb-monitor`: which breaker is open, why, since when, and what comes next, on one screen.
 
-It looks at the board twenty times a second and draws what has changed. A key's answer doesn't wait for that.
+It looks at the board thirty times a second and draws what has changed. A key's answer doesn't wait for that.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import locale
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any, ClassVar
 
 from textual import work
@@ -35,10 +36,11 @@ from sprint.tools.monitor.tui.looks import DARK, LIGHT, PLAIN, Appearance, theme
 from sprint.tools.monitor.tui.pages import alerts_content, log_content, relays_content
 from sprint.tools.monitor.tui.palette import BreakerProvider
 from sprint.tools.monitor.tui.picture import Picture
+from sprint.tools.monitor.tui.quiet_text import QuietText
 from sprint.tools.monitor.tui.screenshot import save_screenshot
 from sprint.tools.monitor.tui.title import PAGES, Situation, TitleLine
 
-DRAWS_PER_S = 20
+DRAWS_PER_S = 30
 # A drawing takes at most this share of the time: the rest is for keys and for what relays say.
 DRAWING_SHARE_MAX = 0.25
 WIDE_COLUMNS = 120
@@ -48,7 +50,7 @@ class MonitorApp(App[None]):
     """Draws a monitor's board and takes an operator's keys."""
 
     TITLE = "sprint cb-monitor"
-    CSS_PATH = "monitor.tcss"
+    CSS_PATH = Path(__file__).with_name("monitor.tcss")
     COMMANDS: ClassVar[Any] = App.COMMANDS | {BreakerProvider}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter", key_display="/"),
@@ -94,7 +96,7 @@ class MonitorApp(App[None]):
         self._title_line = TitleLine()
         self._headline = Headline(ascii_only=ascii_only)
         self._detail = DetailPane(monitor, ascii_only=ascii_only)
-        self._page_texts = {name: Static(id=f"{name}-text") for name, _ in PAGES[1:]}
+        self._page_texts = {name: QuietText(f"{name}-text") for name, _ in PAGES[1:]}
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Return the tones, for a theme that has none of its own."""
@@ -181,11 +183,11 @@ class MonitorApp(App[None]):
         board, now = self.monitor.board, self.picture.now
         match self.page:
             case "relays":
-                self._page_texts["relays"].update(relays_content(board, now, ascii_only=self.ascii_only))
+                self._page_texts["relays"].say(relays_content(board, now, ascii_only=self.ascii_only))
             case "log":
-                self._page_texts["log"].update(log_content(board, ascii_only=self.ascii_only))
+                self._page_texts["log"].say(log_content(board, ascii_only=self.ascii_only))
             case "alerts":
-                self._page_texts["alerts"].update(alerts_content(self.monitor.alerts))
+                self._page_texts["alerts"].say(alerts_content(self.monitor.alerts))
             case _:
                 if self.detail_seen:
                     self._detail.tell(self.table.chosen, now)

@@ -7,16 +7,19 @@ from typing import Any, NamedTuple
 from textual import work
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
+from textual.content import Content
 from textual.message import Message
-from textual.widgets import Static
 
 from sprint.core.errors import SprintError
 from sprint.core.monitor.board import Key
 from sprint.tools import runtime
 from sprint.tools.monitor.tui.detail import POINTS_SHOWN, Known, detail_content
 from sprint.tools.monitor.tui.face import MonitorFace
+from sprint.tools.monitor.tui.quiet_text import QuietText
 
 INTERVAL_S = 2.0
+# Long, and read at leisure: it is drawn less often than the list.
+DRAW_INTERVAL_S = 0.25
 WIDTH_MIN = 30
 
 
@@ -36,10 +39,12 @@ class DetailPane(VerticalScroll):
         super().__init__(id="detail")
         self._monitor = monitor
         self._ascii_only = ascii_only
-        self._text = Static(id="detail-text")
+        self._text = QuietText("detail-text")
         self._answer: _Answer | None = None
         self._asked: Key | None = None
         self._asked_at = 0.0
+        self._drawn: Key | None = None
+        self._draw_at = 0.0
 
     def compose(self) -> ComposeResult:
         """Lay out the text."""
@@ -50,8 +55,11 @@ class DetailPane(VerticalScroll):
         board = self._monitor.board
         row = None if key is None else board.rows.get(key)
         if key is None or row is None:
-            self._text.update("")
+            self._text.say(Content(""))
             return
+        if key == self._drawn and runtime.clock() < self._draw_at:
+            return
+        self._drawn, self._draw_at = key, runtime.clock() + DRAW_INTERVAL_S
         if key != self._asked:
             self.scroll_home(animate=False)
         if key != self._asked or runtime.clock() - self._asked_at >= INTERVAL_S:
@@ -61,7 +69,7 @@ class DetailPane(VerticalScroll):
         points, transitions = board.points(key, POINTS_SHOWN), board.transitions(key)
         known = Known(key, row, points, transitions, answer.detail, answer.trouble)
         width = max(WIDTH_MIN, self._text.size.width)
-        self._text.update(detail_content(known, now_unix_s, width, ascii_only=self._ascii_only))
+        self._text.say(detail_content(known, now_unix_s, width, ascii_only=self._ascii_only))
 
     @work(exclusive=True)
     async def _ask(self, key: Key) -> None:
@@ -71,4 +79,5 @@ class DetailPane(VerticalScroll):
         except SprintError as error:
             kept = before.detail if before is not None and before.key == key else None
             self._answer = _Answer(key, kept, str(error))
+        self._drawn = None
         self.post_message(self.Answered())

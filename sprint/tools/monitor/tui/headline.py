@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from textual.content import Content
-from textual.widgets import Static
 
 from sprint.core.monitor.board import Board, Key
 from sprint.core.monitor.table import short_name, worst_of
 from sprint.core.monitor.words import age, sentences, state_text, tone_of, unix_s
 from sprint.tools.monitor.tui.looks import styled
+from sprint.tools.monitor.tui.quiet_text import QuietText
 
 
-class Headline(Static):
+class Headline(QuietText):
     """Draws the sentences above the list."""
 
     def __init__(self, *, ascii_only: bool) -> None:
-        super().__init__(id="headline")
+        super().__init__("headline")
         self._ascii_only = ascii_only
-        self._told: Content | None = None
 
     def tell(self, board: Board, now_unix_s: float) -> None:
         """Draw them, where they are others than before."""
-        content = headline(board, now_unix_s, ascii_only=self._ascii_only)
-        if self._told is None or not content.is_same(self._told):
-            self._told = content
-            self.update(content)
+        self.say(headline(board, now_unix_s, ascii_only=self._ascii_only))
 
 
 def headline(board: Board, now_unix_s: float, *, ascii_only: bool) -> Content:

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from textual.content import Content
-from textual.widgets import Static
 
 from sprint.core.monitor.table import Counts
 from sprint.core.monitor.words import Tone
 from sprint.tools.monitor.tui.looks import styled
+from sprint.tools.monitor.tui.quiet_text import QuietText
 
 PAGES = (("breakers", "Breakers"), ("alerts", "Alerts"), ("relays", "Relays"), ("log", "Log"))
 
@@ -24,15 +24,15 @@ class Situation(NamedTuple):
     flags: tuple[str, ...] = ()
 
 
-class TitleLine(Static):
+class TitleLine(QuietText):
     """Draws a situation in one line, shorter where there is less room."""
 
     def __init__(self) -> None:
-        super().__init__(id="title")
+        super().__init__("title")
 
     def tell(self, situation: Situation) -> None:
         """Draw it."""
-        self.update(title_content(situation, self.size.width))
+        self.say(title_content(situation, self.size.width))
 
 
 def title_content(situation: Situation, width: int) -> Content:
