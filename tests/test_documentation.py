@@ -126,7 +126,17 @@ def test_the_envelope_of_events_is_complete() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["relay", "relay check", "relay tail", "relay verify", "relay config show", "cb-loadtest", "cb-chaos"]
+    "command",
+    [
+        "relay",
+        "relay check",
+        "relay tail",
+        "relay verify",
+        "relay config show",
+        "cb-loadtest",
+        "cb-chaos",
+        "cb-monitor",
+    ],
 )
 def test_every_option_is_listed_with_its_command(command: str) -> None:
     done = subprocess.run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import IO, TYPE_CHECKING, Any
 
@@ -9,7 +10,6 @@ import typer
 
 from sprint.cli import exits
 from sprint.cli.monitor_options import (
-    Alerts,
     Dashboard,
     Host,
     Interval,
@@ -25,7 +25,6 @@ from sprint.cli.monitor_options import (
     TlsCa,
     TlsCert,
     TlsKey,
-    Webhook,
 )
 from sprint.cli.options import ConfigFile
 from sprint.core.errors import ConfigError
@@ -51,7 +50,7 @@ sprint cb-monitor --once
 sprint cb-monitor --json | jq -r 'select(.type == "transition") | .transition.breaker'
 sprint cb-monitor --record monday.ndjson; sprint cb-monitor --replay monday.ndjson
 """
-_FLAGS = ("target", "tier", "interval", "read_only", "webhook", "tls_ca", "tls_cert", "tls_key")
+_FLAGS = ("target", "tier", "interval", "read_only", "tls_ca", "tls_cert", "tls_key")
 
 
 @app.command("cb-monitor", help=HELP)
@@ -66,8 +65,6 @@ def cb_monitor(
     read_only: ReadOnly = None,
     record: Record = None,
     replay: Replay = None,
-    alerts: Alerts = False,
-    webhook: Webhook = None,
     tier: Tier = None,
     interval: Interval = None,
     config: ConfigFile = None,
@@ -105,8 +102,6 @@ def _check(asked: dict[str, Any]) -> None:
         raise ConfigError("--once prints and ends: leave out --port, --dashboard and --tui")
     if asked["terminal"] and asked["json_output"]:
         raise ConfigError("--tui and --json both want stdout; leave out one of them")
-    if asked["webhook"] and not asked["alerts"]:
-        raise ConfigError("--webhook needs --alerts")
 
 
 async def _once(given: Given, asked: dict[str, Any]) -> int:
@@ -143,8 +138,9 @@ async def _show(given: Given, asked: dict[str, Any]) -> int:
     # What the terminal shows must not be written over; the page and it say which relay is lost.
     set_up_logging("text", "error" if faces.terminal else "warning")
     opened = watching(options, _say) if asked["replay"] is None else replaying(asked["replay"], _say)
-    async with opened as monitor:
-        return await show(monitor, faces, _say)
+    with contextlib.closing(faces):
+        async with opened as monitor:
+            return await show(monitor, faces, _say)
 
 
 def _faces(asked: dict[str, Any]) -> Faces:

@@ -31,8 +31,6 @@ ReadOnly = Annotated[
 ]
 Record = Annotated[Path | None, typer.Option(metavar="FILE", help="Write what happens to a new file.")]
 Replay = Annotated[Path | None, typer.Option(metavar="FILE", help="Show what --record wrote.")]
-Alerts = Annotated[bool, typer.Option("--alerts", help="Raise alerts by the rules that hold.")]
-Webhook = Annotated[str | None, typer.Option(metavar="URL", help="Send alerts there too; needs --alerts.")]
 TlsCa = Annotated[str | None, typer.Option("--tls-ca", help="Certificates to trust, of relays at https://.")]
 TlsCert = Annotated[str | None, typer.Option("--tls-cert", help="Our own certificate, shown to them.")]
 TlsKey = Annotated[str | None, typer.Option("--tls-key", help="And its key.")]

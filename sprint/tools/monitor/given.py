@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -22,17 +21,15 @@ _NAME_SIGNS = "-_.:[]"
 
 
 class Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The options by their names. `alerts` is the table of rules and routes that a file has."""
+    """The options by their names."""
 
     target: tuple[str, ...] = ()
     tier: str = TIER_DEFAULT
     interval: str = "5s"
     read_only: bool = False
-    webhook: str = ""
     tls_ca: str = ""
     tls_cert: str = ""
     tls_key: str = ""
-    alerts: dict[str, Any] = {}
 
 
 class MonitorOptions(msgspec.Struct, frozen=True, kw_only=True):

@@ -42,6 +42,13 @@ class Faces(NamedTuple):
     terminal: Callable[[Monitor], Awaitable[None]] | None = None
     opens: Callable[[str], object] | None = None
 
+    def close(self) -> None:
+        """Let the port and the recording's file go, also where nothing came of them."""
+        if self.bound is not None:
+            self.bound.close()
+        if self.recording is not None:
+            self.recording.close()
+
 
 @contextlib.asynccontextmanager
 async def watching(options: MonitorOptions, say: Say) -> AsyncIterator[Monitor]:
@@ -97,7 +104,6 @@ async def show(monitor: Monitor, faces: Faces, say: Say) -> int:
                 await asyncio.to_thread(faces.opens, listener.url)
         waits: list[Awaitable[object]] = [stop.wait()]
         if faces.recording is not None:
-            stack.callback(faces.recording.close)
 
             def failed(reason: str) -> None:
                 say(f"cb-monitor: the recording has ended: {reason}")
