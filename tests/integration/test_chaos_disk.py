@@ -77,15 +77,3 @@ def test_a_relay_whose_disk_is_filled_says_so_serves_on_and_loses_nothing(
         assert free_mib(small_disk) > LEFT_MIB
         assert stage.left(result.run) == []
         assert stage.stream_faults() == []
-
-
-@pytest.mark.real("litecoind")
-def test_a_disk_is_filled_only_where_the_whole_relay_may_be_reached(
-    tmp_path: Path, litecoind_factory: Callable[[], Litecoind]
-) -> None:
-    with LitecoindStage(tmp_path, litecoind_factory) as stage:
-        outcome = stage.run_experiment("resource-exhaustion-disk", "--max-blast-radius", "chains_cut=0")
-        assert (outcome.code, outcome.result.verdict) == (3, "could_not_run")
-        assert "chains_cut" in outcome.result.reason
-        assert not (tmp_path / "journal").exists()
-        assert outcome.view.hogs_of(outcome.result.run) == {}
