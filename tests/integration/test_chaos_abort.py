@@ -38,8 +38,8 @@ ALICE = f"{CHAIN}:alice"
 # Longer than any test may take: what ends a run here is never its own end.
 DURATION_S = 300.0
 OFF_WITHIN_S = 2.0
-# With a limit of a second on what lasts: a sample of a silent relay takes two seconds, and it takes two of them
-# to know for how long; a store is told as failing when it has been tried again.
+# With a limit of a second on what lasts: a sample of a silent relay takes two seconds, and it takes two of
+# them to know for how long; a store is told as failing when it has been tried again.
 LASTING_OFF_WITHIN_S = 7.0
 KEEPER = "sprint.tools.chaos.keeper"
 

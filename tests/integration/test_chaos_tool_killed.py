@@ -89,7 +89,7 @@ def _as_before(admin: RelayAdmin) -> bool:
 
 def _options(names: list[str]) -> list[str]:
     chosen = [word for name in names for word in ("--experiment", name)]
-    return [*chosen, "--duration", "2s"]
+    return [*chosen, "--duration", "1s"]
 
 
 def _killed(folder: Path, options: list[str], phase: str, after_s: float) -> str:
