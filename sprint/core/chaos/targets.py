@@ -14,6 +14,9 @@ from sprint.core.chaos.topology import MappedSource
 from sprint.core.chaos.wiring import NotPossible, Request, key_of
 from sprint.core.errors import ConfigError
 
+# Of sources that all lack the same.
+SHOWN_MAX = 3
+
 # Why a source can't be taken; empty where it can.
 Lack = Callable[[MappedSource], str]
 
@@ -22,13 +25,14 @@ def one_of_each_chain(request: Request, lack: Lack) -> tuple[MappedSource, ...]:
     """Return one source of each chain with two usable ones. NotPossible says why there is none."""
     if request.wishes.sources:
         return _named(request, lack)
-    chosen, reasons = [], []
+    chosen: list[MappedSource] = []
+    reasons: list[tuple[str, str]] = []
     for chain, sources in _usable(request).items():
         fitting = [each for each in sources if not lack(each)]
         if len(sources) > 1 and fitting:
             chosen.append(fitting[_drawn(request, chain) % len(fitting)])
         else:
-            reasons.append(_reason(chain, sources, lack))
+            reasons += _reasons(chain, sources, lack)
     return _some(request, chosen, reasons)
 
 
@@ -36,14 +40,15 @@ def all_but_one_of_each_chain(request: Request, lack: Lack) -> tuple[MappedSourc
     """Return all sources but one of each chain with two usable ones. NotPossible says why there is none."""
     if request.wishes.sources:
         return _named(request, lack)
-    chosen, reasons = [], []
+    chosen: list[MappedSource] = []
+    reasons: list[tuple[str, str]] = []
     for chain, sources in _usable(request).items():
         unfit = [each for each in sources if lack(each)]
         kept = unfit or [sources[_drawn(request, chain) % len(sources)]] if sources else []
         if len(sources) > 1 and len(kept) == 1:
             chosen += [each for each in sources if each not in kept]
         else:
-            reasons.append(_reason(chain, sources, lack))
+            reasons += _reasons(chain, sources, lack)
     return _some(request, chosen, reasons)
 
 
@@ -83,17 +88,29 @@ def _drawn(request: Request, chain: str) -> int:
     return int.from_bytes(blake2b(text, digest_size=8).digest(), "big")
 
 
-def _reason(chain: str, sources: list[MappedSource], lack: Lack) -> str:
+def _reasons(chain: str, sources: list[MappedSource], lack: Lack) -> list[tuple[str, str]]:
+    """Return who can't be hit, each with what it lacks."""
     if len(sources) < 2:
         least = "of two that an experiment needs to leave one; name sources to hit the last one all the same"
-        return f"{chain} has {len(sources)} usable source{'' if len(sources) == 1 else 's'} {least}"
+        return [(chain, f"has {len(sources)} usable source{'' if len(sources) == 1 else 's'} {least}")]
+    return [(key_of(each), lack(each)) for each in sources]
+
+
+def _some(
+    request: Request, chosen: list[MappedSource], reasons: list[tuple[str, str]]
+) -> tuple[MappedSource, ...]:
+    if chosen:
+        return tuple(chosen)
     by_lack: dict[str, list[str]] = {}
-    for each in sources:
-        by_lack.setdefault(lack(each), []).append(key_of(each))
-    return "; ".join(f"{', '.join(keys)} {reason}" for reason, keys in by_lack.items() if reason)
+    for who, reason in reasons:
+        by_lack.setdefault(reason, []).append(who)
+    told = [f"{_first(whos)} {reason}" for reason, whos in by_lack.items() if reason]
+    raise NotPossible(f"{request.name}: {'; '.join(told) or 'the relay has no source'}")
 
 
-def _some(request: Request, chosen: list[MappedSource], reasons: list[str]) -> tuple[MappedSource, ...]:
-    if not chosen:
-        raise NotPossible(f"{request.name}: {'; '.join(reasons) or 'the relay has no source'}")
-    return tuple(chosen)
+def _first(whos: list[str]) -> str:
+    """Return the first of many: what all of them lack is said of each."""
+    if len(whos) == 1:
+        return whos[0]
+    more = len(whos) - SHOWN_MAX
+    return f"each of {', '.join(whos[:SHOWN_MAX])}" + (f" and {more} more" if more > 0 else "")

@@ -243,3 +243,12 @@ def test_a_name_that_there_is_not_is_answered_with_those_near_it() -> None:
         names_of("network-partitoin")
     with pytest.raises(ConfigError, match="latency"):
         build("latencyy", a_relay(), Wiring(), Wishes())
+
+
+def test_what_many_sources_lack_is_said_once_and_names_the_first_of_them() -> None:
+    relay = a_relay({"litecoin-regtest": 4, "bitcoin-regtest": 3})
+    with pytest.raises(NotPossible) as refused:
+        build("errors", relay, Wiring(api_url="http://127.0.0.1:8080"), Wishes())
+    said = str(refused.value)
+    assert said.count("has no fault proxy in the way") == 1
+    assert "each of bitcoin-regtest:n0, bitcoin-regtest:n1, bitcoin-regtest:n2 and 4 more has no" in said
