@@ -33,6 +33,8 @@ class Stalls(NamedTuple):
 SHORT = Stalls(1.0, 0.25, 2)
 LONG = Stalls(10.0, 1.0, 60)
 RATE_PER_S = 400
+EXACT = 0.001  # what is recorded is within 0.1 % of what was measured
+READ_MS = 2.0  # from a write of the server to the generator's read, while nobody is held up
 
 
 class StallingServer:
@@ -96,8 +98,13 @@ def test_percentiles_agree_with_the_servers_log_however_few_connections_there_ar
     assert report.totals.successes == len(times_ms) == RATE_PER_S * stalls.duration_s
     wanted = np.percentile(times_ms, [95, 99, 100], method="inverted_cdf")
     found = [response.ms_p95, response.ms_p99, response.ms_max]
-    # An answer is read after it was written: by less than a tenth of the stall, on a busy machine too.
-    assert found == pytest.approx(wanted, rel=0.02, abs=stalls.stall_s * 100)
+    late = report.totals.schedule_error
+    assert late is not None
+    # An answer is read after it was written, never before; later by no more than the generator was late at
+    # worst, which is what a busy machine does to both.
+    for measured_ms, logged_ms in zip(found, wanted, strict=True):
+        assert logged_ms * (1 - EXACT) <= measured_ms
+        assert measured_ms <= logged_ms * (1 + EXACT) + late.ms_max + READ_MS
     assert response.ms_p95 > stalls.stall_s * 1_000 / 4 if stalls is SHORT else response.ms_p99 > 500
     if workers == 2:
         # What a closed loop would tell: two requests of each stall were slow, all others quick.
