@@ -25,6 +25,8 @@ SortKey = Literal["worst", "name", "failures", "latency", "health", "since"]
 SORT_KEYS: tuple[SortKey, ...] = ("worst", "name", "failures", "latency", "health", "since")
 
 NAME_WIDTH_MIN = 16
+# Names are of more use than calls a second, which go first.
+NAME_WIDTH_WANTED = 24
 NAME_WIDTH_MAX = 48
 _CUT = "…"
 _ASCII_CUT = "~"
@@ -134,7 +136,7 @@ def look_for(width: int, *, relays: int, ascii_only: bool = False) -> Look:
     kept = [column for column in every if column.name != "relay" or relays > 1]
     left = _left(kept, width)
     for name in ("rate", "relay", "health", "trend", "latency"):
-        if left >= NAME_WIDTH_MIN:
+        if left >= (NAME_WIDTH_WANTED if name == "rate" else NAME_WIDTH_MIN):
             break
         kept = [column for column in kept if column.name != name]
         left = _left(kept, width)

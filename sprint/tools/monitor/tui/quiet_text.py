@@ -22,6 +22,6 @@ class QuietText(Static):
         if self._said is not None and content.is_same(self._said):
             return
         self._said = content
-        lines = content.get_height(self.styles, max(1, self.size.width))
+        lines = content.get_height({}, max(1, self.size.width))
         self.update(content, layout=lines != self._lines)
         self._lines = lines
