@@ -32,7 +32,7 @@ export function sparkline(points) {
   const step = width / TREND_POINTS;
   const from = TREND_POINTS - shown.length;
   const bars = shown.map((point, index) => {
-    const height = point.calls ? Math.max(1, point.failure_rate * 22) : 0;
+    const height = point.failures ? Math.max(1.5, point.failure_rate * 22) : 0;
     return `M${((from + index) * step).toFixed(1)} 24v-${height.toFixed(1)}`;
   });
   const said = `failure rate lately: ${percent(shown[0].failure_rate)} to ${percent(shown[shown.length - 1].failure_rate)}`;
@@ -50,7 +50,7 @@ export function chart(figure, points, { from, to, width }) {
   const legend = figure.lines.map(([field, label], index) =>
     make("span", { class: `legend line-${index}` }, `${label} ${last && last[field] !== null ? figure.text(last[field]) : "–"}`));
   const caption = make("figcaption", {}, make("strong", {}, figure.title), ...legend);
-  if (!values.length) return make("figure", { class: "chart" }, caption, make("p", { class: "empty" }, "No figures yet."));
+  if (!values.length) return make("figure", { class: "chart" }, caption, make("p", { class: "empty" }, "No figures, or none yet."));
   const said = `${figure.title} from ${clockTime(from)} to ${clockTime(to)}; now ${legend.map((each) => each.textContent).join(", ")}`;
   const x = (at) => LEFT + ((at - from) / Math.max(1, to - from)) * (width - LEFT - RIGHT);
   const picture = draw("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", "aria-label": said },
@@ -60,8 +60,8 @@ export function chart(figure, points, { from, to, width }) {
 }
 
 // The states over [from, to]: a band whose height and hatching tell them apart, not the colour alone.
-export function stateBand(transitions, state, { from, to, width }) {
-  const spans = spansOf(transitions, state, from, to);
+export function stateBand(transitions, state, { from, known, to, width }) {
+  const spans = spansOf(transitions, state, Math.max(from, known), to);
   const x = (at) => LEFT + ((at - from) / Math.max(1, to - from)) * (width - LEFT - RIGHT);
   const shapes = spans.map((span) => {
     const height = { closed: 10, force_close: 10, half_open: 20 }[span.state] ?? 30;

@@ -11,6 +11,8 @@ import { clockTime, duration, nextSentence, secondsSince, wordOf } from "./words
 const SPAN_MS_MIN = 2 * 60_000;
 const SPAN_MS_MAX = 60 * 60_000;
 const CHART_WIDTH_MIN = 280;
+// The state that the first known transition came from held for some time before it.
+const BEFORE_FIRST_MS = 10_000;
 const ASKED_AGAIN_MS = 2_000;
 const CHARTS_AGAIN_MS = 1_000;
 
@@ -58,7 +60,7 @@ export class Detail {
     say(byId("detail-name"), row.name);
     say(byId("detail-relay"), `relay ${row.relay} · policy ${row.policy}`);
     say(byId("detail-why"), row.reason);
-    say(byId("detail-since"), `since ${clockTime(row.since)}, ${duration(secondsSince(row.since, now))}`);
+    say(byId("detail-since"), `since ${clockTime(row.since)} UTC, ${duration(secondsSince(row.since, now))}`);
     say(byId("detail-next"), nextSentence(row, now));
     this.renderState(row);
     const clock = performance.now();
@@ -91,11 +93,12 @@ export class Detail {
 
   renderCharts(row, now) {
     const known = this.fleet.trends.get(row.key) ?? [];
-    const first = Math.min(...[known[0], this.transitions[0]].filter(Boolean).map((each) => Date.parse(each.at)));
+    const first = Math.min(...[known[0], { at: row.since }].filter(Boolean).map((each) => Date.parse(each.at)),
+      ...this.transitions.slice(0, 1).map((each) => Date.parse(each.at) - BEFORE_FIRST_MS));
     const from = Math.min(now - SPAN_MS_MIN, Math.max(now - SPAN_MS_MAX, first));
     const points = known.filter((point) => Date.parse(point.at) >= from);
     const place = byId("detail-charts");
-    const frame = { from, to: now, width: Math.max(CHART_WIDTH_MIN, place.clientWidth) };
+    const frame = { from, known: first, to: now, width: Math.max(CHART_WIDTH_MIN, place.clientWidth) };
     const figures = FIGURES.map((figure) => chart(figure, points, frame));
     place.replaceChildren(stateBand(this.transitions, row.state, frame), ...figures);
   }

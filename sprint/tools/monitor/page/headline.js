@@ -48,7 +48,7 @@ export class Headline {
       line.row = row;
       say(line.name, subject(row, many));
       say(line.what, ` is ${toneOf(row) === "withheld" ? "held closed" : wordOf(row.state)}: ${row.reason}`);
-      say(line.when, `Since ${clockTime(row.since)} (${duration(secondsSince(row.since, now))}). ${nextSentence(row, now)}`);
+      say(line.when, `Since ${clockTime(row.since)} UTC (${duration(secondsSince(row.since, now))}). ${nextSentence(row, now)}`);
     }
     const more = worst.length - this.lines.length;
     say(byId("more"), more > 0 ? `and ${more} more, in the table below` : "");
