@@ -231,6 +231,16 @@ BENCHES = (
     ),
     Bench("memory", (Target("resident memory over a run", "at most", 5, " MB drift"),), ("--seconds", "5")),
     Bench(
+        "monitor",
+        (
+            Target("monitor's service, 20 breakers", "at most", 2, " %"),
+            Target("monitor's service, 1,000 breakers changed 200 times a second", "at most", 10, " %"),
+            Target("monitor's service, memory with these 1,000", "at most", 128, " MB"),
+            Target("monitor's service, a transition after the relay's own time, p99", "at most", 250, " ms"),
+        ),
+        ("--seconds", "3"),
+    ),
+    Bench(
         "tui",
         (
             Target("terminal: drawings a second", "at least", 20, " /s"),
