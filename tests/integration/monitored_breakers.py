@@ -90,6 +90,10 @@ class MonitoredBreakers:
         """Have something done on the loop beside the rest, until it is cancelled."""
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
+    def stop_relay(self) -> None:
+        """Stop what the monitor watches; it stays where it is."""
+        self.run(self._relay.aclose())
+
     def stop_service(self) -> None:
         """Stop the monitor; pages lose their connection."""
         self.run(self._service.aclose())

@@ -176,6 +176,17 @@ def test_a_page_whose_monitor_is_restarted_says_so_and_shows_what_happened_meanw
         expect(page.locator("#worst")).to_contain_text(f"{STORE} is open")
 
 
+def test_rows_of_a_relay_that_is_lost_stay_and_are_told_as_not_seen(
+    browser: Browser, scene: MonitoredBreakers
+) -> None:
+    with opened(browser, scene.url) as page:
+        scene.stop_relay()
+        expect(page.locator(".line.unseen")).to_have_count(3)
+        expect(page.locator(".line.unseen .why").first).to_contain_text("not seen: its relay is not reached")
+        page.keyboard.press("4")
+        expect(page.locator(".relay-card.lost")).to_contain_text("Not reached since")
+
+
 def test_on_a_phone_nothing_is_cut_off_and_an_order_can_be_given(
     browser: Browser, scene: MonitoredBreakers
 ) -> None:

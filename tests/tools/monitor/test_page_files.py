@@ -6,10 +6,12 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpx
 import pytest
 
+from sprint.core.monitor import query
 from sprint.tools.monitor.page_files import POLICY, add_page, packaged_files
 from sprint.tools.net import bind
 from sprint.tools.web.guard import Guard
@@ -17,6 +19,7 @@ from sprint.tools.web.router import Router, Site
 from sprint.tools.web.server import serve
 
 FILES = packaged_files()
+HOWTO = Path(__file__).resolve().parents[3] / "docs" / "howto" / "monitor-page.md"
 IMPORT = re.compile(r'from "\./([a-z_]+\.js)"')
 NAMED = re.compile(r'(?:src|href)="([^"#]+)"')
 # What a script's text may name is a namespace, which nobody is asked for.
@@ -90,3 +93,24 @@ def test_what_is_not_packaged_is_not_there() -> None:
                 assert (await http.get(path)).status_code == httpx.codes.NOT_FOUND, path
 
     asyncio.run(check())
+
+
+def names_in(constant: str) -> set[str]:
+    """The keys of a table in order.js."""
+    found = re.search(rf"const {constant} = {{(.*?)\n}};", text_of("order.js"), flags=re.DOTALL)
+    assert found, constant
+    return set(re.findall(r"^  (\w+):", found[1], flags=re.MULTILINE))
+
+
+def test_a_filter_knows_the_same_words_on_the_page_as_in_the_terminal() -> None:
+    assert names_in("STATES_MEANT") == set(query.STATE_NAMES)
+    assert names_in("TEXTS") == set(query._TEXT_FIELDS)
+    assert names_in("FIGURES") == set(query._FIGURES)
+
+
+def test_the_howto_and_the_help_name_every_key() -> None:
+    keys = set(re.findall(r"^    \"?([a-z0-9/?])\"?:", text_of("keys.js"), flags=re.MULTILINE)) - {"2", "3"}
+    assert {"/", "?", "j", "k", "o", "c", "l", "r", "t", "1", "4"} == keys
+    section = HOWTO.read_text(encoding="utf-8").partition("## Keys")[2].partition("## When")[0]
+    for where, mark in ((section, "`{}`"), (text_of("index.html"), "<kbd>{}</kbd>")):
+        assert [key for key in sorted(keys) if mark.format(key) not in where] == []
