@@ -121,8 +121,7 @@ class MonitorApp(App[None]):
 
     def on_mount(self) -> None:
         """Begin to draw."""
-        if self.ascii_only:
-            self.screen.add_class("-ascii")
+        self.set_class(self.ascii_only, "-ascii")
         self.table.focus()
         self._draw()
         self.set_interval(1 / DRAWS_PER_S, self._look)

@@ -1,0 +1,70 @@
+"""Whole screens: as they are kept, in ASCII alone, and without colour."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+import sys
+
+import pytest
+
+from sprint.tools.monitor.tui.logs import logs_off_the_screen
+from tests.tools.monitor.fakes import FakeMonitor, story_board
+from tests.tools.monitor.tui.piloted import NARROW, opened_terminal, pressed, screen_text, under_pilot
+from tests.tools.monitor.tui.snapshots import ASCII, FOLDER, SCREENS, Screen, drawn
+
+
+@pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: screen.name)
+def test_a_screen_is_as_it_is_kept(screen: Screen) -> None:
+    kept = (FOLDER / f"{screen.name}.txt").read_text(encoding="utf-8")
+    assert asyncio.run(drawn(screen)) == kept, "python -m tests.tools.monitor.tui.snapshots writes it anew"
+
+
+@under_pilot
+async def test_a_terminal_of_ascii_gets_nothing_else() -> None:
+    async with opened_terminal(FakeMonitor(story_board()), NARROW, ASCII) as (app, pilot):
+        for keys in (
+            (),
+            ("enter",),
+            ("escape", "3"),
+            ("4",),
+            ("1", "f"),
+            ("escape", "question_mark"),
+            ("escape", "y"),
+        ):
+            await pressed(app, pilot, *keys.split())
+            assert sorted({letter for letter in screen_text(app) if not letter.isascii()}) == [], keys
+
+
+@under_pilot
+async def test_under_no_color_nothing_has_a_colour_and_the_cursor_is_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with opened_terminal(FakeMonitor(story_board())) as (app, _):
+        strips = app.screen._compositor.render_strips()
+        styles = [segment.style for strip in strips for segment in strip if segment.style]
+        colours = {colour for each in styles for colour in (each.color, each.bgcolor) if colour}
+        coloured = [colour for colour in colours if not colour.is_default]
+        assert coloured == []
+        assert "▸ ○ OPEN" in screen_text(app)
+
+
+def test_what_is_logged_while_it_is_open_is_written_when_it_closes(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    handler, root = logging.StreamHandler(terminal), logging.getLogger()
+    root.addHandler(handler)
+    try:
+        with logs_off_the_screen():
+            logging.getLogger("sprint").warning("relay lost")
+            assert terminal.getvalue() == ""
+        assert terminal.getvalue() == "relay lost\n"
+        assert handler in root.handlers
+    finally:
+        root.removeHandler(handler)
