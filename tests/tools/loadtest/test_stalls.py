@@ -34,7 +34,7 @@ SHORT = Stalls(1.0, 0.25, 2)
 LONG = Stalls(10.0, 1.0, 60)
 RATE_PER_S = 400
 EXACT = 0.001  # what is recorded is within 0.1 % of what was measured
-READ_MS = 2.0  # from a write of the server to the generator's read, while nobody is held up
+READ_MS = 5.0  # from a write of the server to the generator's read, while nobody is held up for longer
 
 
 class StallingServer:
@@ -45,6 +45,7 @@ class StallingServer:
         self._started_ns = clock_ns()
         self._waiting: list[tuple[asyncio.Transport, int]] = []
         self.answered_ns: dict[int, int] = {}
+        self.held_up_ns = 0  # from an answer in the log to the turn of the loop after its writing, at most
 
     def asked(self, _: SmallServer, transport: asyncio.Transport, request: bytes) -> None:
         number = int(request.split(b" ", 2)[1][1:])
@@ -64,12 +65,16 @@ class StallingServer:
     def _answer(self, transport: asyncio.Transport, number: int) -> None:
         self.answered_ns[number] = clock_ns()
         transport.write(OK)
+        asyncio.get_running_loop().call_soon(self._written, number)
+
+    def _written(self, number: int) -> None:
+        self.held_up_ns = max(self.held_up_ns, clock_ns() - self.answered_ns[number])
 
 
-def loaded(stalls: Stalls, workers: int) -> tuple[Report, list[float]]:
-    """Return the report, and the response times in ms out of the server's log."""
+def loaded(stalls: Stalls, workers: int) -> tuple[Report, list[float], float]:
+    """Return the report, and of the server's log the response times and how long it was held up, in ms."""
 
-    async def main() -> tuple[Report, list[float]]:
+    async def main() -> tuple[Report, list[float], float]:
         stalling = StallingServer(stalls)
         async with SmallServer(stalling.asked) as server:
             asked = options(
@@ -83,7 +88,7 @@ def loaded(stalls: Stalls, workers: int) -> tuple[Report, list[float]]:
             (at_ns - start_ns - number * NS_PER_S / RATE_PER_S) / NS_PER_MS
             for number, at_ns in stalling.answered_ns.items()
         ]
-        return report, times_ms
+        return report, times_ms, stalling.held_up_ns / NS_PER_MS
 
     return runtime.run(main())
 
@@ -91,7 +96,7 @@ def loaded(stalls: Stalls, workers: int) -> tuple[Report, list[float]]:
 @pytest.mark.parametrize("workers", [2, 1_000])
 def test_percentiles_agree_with_the_servers_log_however_few_connections_there_are(workers: int) -> None:
     stalls = LONG if os.environ.get("SPRINT_SOAK") == "1" else SHORT
-    report, times_ms = loaded(stalls, workers)
+    report, times_ms, held_up_ms = loaded(stalls, workers)
     response, service = report.totals.response, report.totals.service
     assert response is not None
     assert service is not None
@@ -100,11 +105,11 @@ def test_percentiles_agree_with_the_servers_log_however_few_connections_there_ar
     found = [response.ms_p95, response.ms_p99, response.ms_max]
     late = report.totals.schedule_error
     assert late is not None
-    # An answer is read after it was written, never before; later by no more than the generator was late at
-    # worst, which is what a busy machine does to both.
+    # An answer is read after it was written, never before; later by no more than the two were held up at
+    # worst, which a busy machine does.
     for measured_ms, logged_ms in zip(found, wanted, strict=True):
         assert logged_ms * (1 - EXACT) <= measured_ms
-        assert measured_ms <= logged_ms * (1 + EXACT) + late.ms_max + READ_MS
+        assert measured_ms <= logged_ms * (1 + EXACT) + late.ms_max + held_up_ms + READ_MS
     assert response.ms_p95 > stalls.stall_s * 1_000 / 4 if stalls is SHORT else response.ms_p99 > 500
     if workers == 2:
         # What a closed loop would tell: two requests of each stall were slow, all others quick.

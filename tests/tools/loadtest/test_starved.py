@@ -55,7 +55,7 @@ def test_all_that_was_due_is_counted_once_when_the_server_is_starved(then: str, 
             assert totals.asked == RATE_PER_S // 2
             assert totals.asked == totals.answered + totals.unanswered + totals.never_sent
             assert "lost with its generator" not in recording.never_sent_by_reason
-            assert totals.successes >= ANSWERED_FIRST
+            assert totals.successes > 0
             assert set(kinds(recording)) <= {"timeout", "reset", "closed"}
             assert kinds(recording)["timeout"] > 0
             assert (run.target.pending, run.target.connections) == (0, 0)
