@@ -16,8 +16,15 @@ from sprint.tools.monitor.tui.looks import ASCII_SHAPES, UNICODE_SHAPES, styled
 # Lines that a page holds at most; the filter and the list are for more.
 PARTS_MAX = 4_000
 HAPPENED_SHOWN = 300
+ALERTS_SHOWN = 300
 SOURCES_HEADING = f"  {'SOURCE':<20} {'STATE':<10} {'BREAKER':<11}    HEIGHT BEHIND LAG ms SCORE\n"
 
+_LEVELS: Mapping[str, Tone] = {
+    "info": "notice",
+    "warning": "trying",
+    "critical": "bad",
+    "emergency": "bad",
+}
 _TONES: Mapping[str, Tone] = {
     "live": "good", "connecting": "trying", "lost": "bad",
     "ok": "good", "degraded": "trying", "failing": "bad", "stalled": "bad",
@@ -125,16 +132,17 @@ def log_content(board: Board, *, ascii_only: bool) -> Content:
 
 
 def alerts_content(desk: Any) -> Content:
-    """Return the alerts that lie on a desk, the gravest first."""
+    """Return the alerts that lie on a desk, in its order; a field that it lacks is left out."""
     if desk is None:
         return Content.assemble(
             ("no alerts are raised here\n", "bold"), "start with --alerts to have rules look at every breaker"
         )
     parts: list[Part] = []
-    for alert in _records(desk.shown()):
+    for alert in islice(_records(desk.view().get("alerts")), ALERTS_SHOWN):
+        level = str(alert.get("level", "?"))
         parts += [
-            (f"{clock_time(alert.get('at'))} ", styled("faint")),
-            (f"{alert.get('level', '?'):<10}", styled("bad", "bold")),
-            f"{alert.get('text', '')}\n",
+            (f"{clock_time(str(alert.get('at', '')))} ", styled("faint")),
+            (f"{level.upper():<10}", styled(_LEVELS.get(level, "plain"), "bold")),
+            f"{alert.get('relay', '')} {alert.get('breaker', '')}  {alert.get('text', '')}\n",
         ]
     return Content.assemble(*parts) if parts else Content("no alert stands")

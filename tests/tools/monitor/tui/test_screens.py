@@ -24,15 +24,7 @@ def test_a_screen_is_as_it_is_kept(screen: Screen) -> None:
 @under_pilot
 async def test_a_terminal_of_ascii_gets_nothing_else() -> None:
     async with opened_terminal(FakeMonitor(story_board()), NARROW, ASCII) as (app, pilot):
-        for keys in (
-            (),
-            ("enter",),
-            ("escape", "3"),
-            ("4",),
-            ("1", "f"),
-            ("escape", "question_mark"),
-            ("escape", "y"),
-        ):
+        for keys in ("", "enter", "escape 3", "4", "1 f", "escape question_mark", "escape y"):
             await pressed(app, pilot, *keys.split())
             assert sorted({letter for letter in screen_text(app) if not letter.isascii()}) == [], keys
 
