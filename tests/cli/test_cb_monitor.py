@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import pty
+import select
 import signal
 import subprocess
 import sys
@@ -28,6 +31,7 @@ from sprint.tools.monitor.probe import Target
 TIMEOUT_S = 30
 COMMAND = (sys.executable, "-m", "sprint.cli.main", "cb-monitor")
 LINES_MAX = 8
+ALTERNATE_SCREEN = b"\x1b[?1049h"
 NOBODY = "http://127.0.0.1:9"
 
 
@@ -207,3 +211,22 @@ def test_once_as_json_is_one_object(tmp_path: Path) -> None:
     told = msgspec.json.decode(ended.stdout)
     assert set(told) == {"at", "demo", "relays", "breakers"}
     assert told["breakers"]
+
+
+def test_on_a_terminal_it_opens_there_and_q_ends_it_with_0() -> None:
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [*COMMAND, "--target", f"main={NOBODY}"], stdin=theirs, stdout=theirs, stderr=theirs,
+        env={**os.environ, "TERM": "xterm-256color"},
+    ) as process:  # fmt: skip
+        os.close(theirs)
+        said = b""
+        while ALTERNATE_SCREEN not in said or b"main" not in said.partition(ALTERNATE_SCREEN)[2]:
+            assert select.select([ours], [], [], TIMEOUT_S)[0], said
+            said += os.read(ours, 65_536)
+        os.write(ours, b"q")
+        with contextlib.suppress(OSError):  # the terminal's other end has gone
+            while select.select([ours], [], [], TIMEOUT_S)[0] and os.read(ours, 65_536):
+                pass
+        assert process.wait(TIMEOUT_S) == 0
+    os.close(ours)

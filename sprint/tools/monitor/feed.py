@@ -51,6 +51,9 @@ class FleetFeed:
             monitor.listen_figures(self._measured),
         )
 
+        if monitor.alerts is not None:
+            monitor.alerts.listen(self.alerted)
+
     def __repr__(self) -> str:
         return f"FleetFeed({len(self._watchers)} watchers)"
 

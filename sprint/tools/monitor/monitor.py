@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import msgspec
 
@@ -37,6 +37,16 @@ Unlisten = Callable[[], None]
 log = logging.getLogger(__name__)
 
 
+class AlertDesk(Protocol):
+    """Where alerts lie: all that there are for whoever asks, and each as it becomes."""
+
+    def view(self) -> dict[str, Any]:
+        """Return what `GET /api/alerts` answers."""
+
+    def listen(self, callback: Callable[[Mapping[str, Any]], None]) -> object:
+        """Have a callback told of each alert when it comes, changes or goes."""
+
+
 class Monitor:
     """What is known of some relays' breakers, and the way to tell them something.
 
@@ -55,7 +65,7 @@ class Monitor:
         self.board = Board() if board is None else board
         self.demo = demo
         self.read_only = read_only
-        self.alerts: Any = None
+        self.alerts: AlertDesk | None = None
         self.following = following or Following()
         self.targets = tuple(targets)[:RELAYS_MAX]
         self.probes: dict[str, Probe] = {}

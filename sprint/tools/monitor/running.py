@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -30,6 +31,7 @@ LOOK_TIMEOUT_S = 1.0
 FIRST_ANSWER_S_MAX = 6.0
 LOOK_INTERVAL_S = 0.02
 
+log = logging.getLogger(__name__)
 Say = Callable[[str], None]
 
 
@@ -79,7 +81,8 @@ async def replaying(path: Path, say: Say) -> AsyncIterator[Monitor]:
     with open_recording(path) as file:
         say(f"cb-monitor shows the recording {path}; nothing of it happens now")
         task = asyncio.create_task(replay(monitor, file), name="replay")
-        task.add_done_callback(lambda done: say(f"cb-monitor: {_end_of(done)}"))
+        # As a log: a terminal may be on the screen by then, which keeps logs off it.
+        task.add_done_callback(lambda done: log.warning("%s", _end_of(done)))
         try:
             yield monitor
         finally:
@@ -106,7 +109,7 @@ async def show(monitor: Monitor, faces: Faces, say: Say) -> int:
         if faces.recording is not None:
 
             def failed(reason: str) -> None:
-                say(f"cb-monitor: the recording has ended: {reason}")
+                log.error("the recording has ended: %s", reason)
 
             await stack.enter_async_context(lines_to(feed, faces.recording, failed))
         if faces.lines is not None:
