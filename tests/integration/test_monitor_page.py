@@ -173,6 +173,7 @@ def test_a_page_whose_monitor_is_restarted_says_so_and_shows_what_happened_meanw
         scene.start_service()
         expect(page.locator("#connection")).to_have_text("live")
         expect(page.locator("#lost")).to_be_hidden()
+        expect(page.locator("#announce")).to_contain_text("Connected to the monitor again.")
         expect(page.locator("#worst")).to_contain_text(f"{STORE} is open")
 
 
@@ -185,6 +186,29 @@ def test_rows_of_a_relay_that_is_lost_stay_and_are_told_as_not_seen(
         expect(page.locator(".line.unseen .why").first).to_contain_text("not seen: its relay is not reached")
         page.keyboard.press("4")
         expect(page.locator(".relay-card.lost")).to_contain_text("Not reached since")
+
+
+def test_of_many_changes_at_once_a_screen_reader_is_told_how_many(
+    browser: Browser, scene: MonitoredBreakers
+) -> None:
+    with opened(browser, scene.url) as page:
+        told = page.evaluate(
+            """async () => {
+                const { Speaker } = await import("/page/speaker.js");
+                const row = (state) => ({ state, shadow: false, withheld: null, failures: 0 });
+                const rows = new Map([["a", row("open")], ["b", row("closed")]]);
+                const region = document.createElement("p");
+                const speaker = new Speaker(region, { rows });
+                const told = [];
+                for (const count of [1, 2, 3]) {
+                    for (let each = 0; each < count; each += 1) speaker.say(`${each} is open.`);
+                    speaker.speak();
+                    told.push(region.textContent);
+                }
+                return told;
+            }"""
+        )
+        assert told == ["0 is open.", "0 is open. 1 is open.", "3 changes; not closed now: 1."]
 
 
 def test_on_a_phone_nothing_is_cut_off_and_an_order_can_be_given(

@@ -29,7 +29,7 @@ export function alertsList(fleet, open) {
     return make("li", { class: `alert level-${alert.level}${over ? " over" : ""}` },
       make("time", { datetime: at }, at ? clockTime(at) : ""),
       make("strong", { class: "level" }, alert.level),
-      make("div", {}, named, make("p", {}, alert.text ?? alert.title ?? alert.rule ?? ""),
+      make("div", {}, named, make("p", {}, alert.text ?? alert.title ?? alert.summary ?? alert.rule ?? ""),
         over ? make("p", { class: "quiet" }, `over since ${clockTime(over)}`) : null));
   });
 }

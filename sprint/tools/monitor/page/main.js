@@ -23,7 +23,7 @@ const TOLD_DRAWN_MS = 40;
 const RELAYS_AGAIN_MS = 5_000;
 
 const fleet = new Fleet();
-const speaker = new Speaker(byId("announce"));
+const speaker = new Speaker(byId("announce"), fleet);
 const theme = new Theme(byId("theme"));
 const orders = new Orders(notice);
 const detail = new Detail(fleet, { order: (row, action) => orders.ask(row, action), closed: (key) => backTo(key) });
@@ -47,7 +47,7 @@ function take(message) {
     readAlerts();
   } else if (message.type === "transition") {
     const transition = fleet.recent[0];
-    speaker.transition(transition, fleet);
+    speaker.transition(transition);
     detail.happened(transition, keyOf(transition.relay, transition.breaker));
   }
   redrawSoon();
@@ -89,9 +89,10 @@ function renderLists() {
 }
 
 function connection({ state, retryAt }) {
+  const was = lost !== null;
   lost = state === "lost" ? { retryAt, told: fleet.told } : null;
-  if (state === "live") speaker.say("Connected.");
-  else speaker.say("Connection to the monitor lost.");
+  // Every attempt that fails comes here; it is news only once.
+  if (was !== (lost !== null)) speaker.say(lost ? "Connection to the monitor lost." : "Connected to the monitor again.");
   redraw();
 }
 

@@ -7,8 +7,8 @@ const INTERVAL_MS = 2_000;
 const TOLD_SINGLY_MAX = 2;
 
 export class Speaker {
-  constructor(region) {
-    this.region = region;
+  constructor(region, fleet) {
+    Object.assign(this, { region, fleet });
     this.waiting = [];
     this.timer = null;
   }
@@ -18,10 +18,8 @@ export class Speaker {
     this.timer ??= setTimeout(() => this.speak(), 50);
   }
 
-  transition(transition, fleet) {
-    if (transition.shadow) return;
-    this.fleet = fleet;
-    this.say(`${transition.breaker} is ${wordOf(transition.to)}: ${transition.evidence.text}`);
+  transition(transition) {
+    if (!transition.shadow) this.say(`${transition.breaker} is ${wordOf(transition.to)}: ${transition.evidence.text}`);
   }
 
   speak() {
@@ -34,6 +32,6 @@ export class Speaker {
 
   summary(changes) {
     const trouble = [...this.fleet.rows.values()].filter(needsAnEye).length;
-    return `${changes} changes; ${trouble} breakers are not closed.`;
+    return `${changes} changes; not closed now: ${trouble}.`;
   }
 }
