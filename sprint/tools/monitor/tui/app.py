@@ -20,7 +20,8 @@ from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Footer, Input, Static
 
 from sprint.core.errors import ConfigError, SprintError
-from sprint.core.monitor.board import Key
+from sprint.core.monitor.board import Happened, Key
+from sprint.core.monitor.early import early_delta
 from sprint.core.monitor.query import EVERYTHING, parse_query
 from sprint.core.monitor.rows import BreakerRow
 from sprint.core.monitor.table import SORT_KEYS, counts
@@ -125,6 +126,15 @@ class MonitorApp(App[None]):
         self.table.focus()
         self._draw()
         self.set_interval(1 / DRAWS_PER_S, self._look)
+        self.monitor.listen(self._happened)
+
+    def _happened(self, happened: Happened) -> None:
+        """Lay a transition over its row at once: the relay tells the row up to 250 ms later."""
+        board = self.monitor.board
+        row = board.rows.get(Key(happened.relay, happened.transition.breaker))
+        early = None if row is None else early_delta(row, happened.transition)
+        if early is not None:
+            board.told(happened.relay, early, self.picture.now)
 
     # -- drawing
 

@@ -11,7 +11,7 @@ from sprint.core.errors import RequestError
 from sprint.core.monitor.board import Board, Key, RelaySeen
 from sprint.tools.monitor.tui.app import MonitorApp
 from sprint.tools.monitor.tui.looks import DARK, LIGHT, Appearance
-from tests.tools.monitor.fakes import FakeMonitor, ago, change, many, opened, row, story_board
+from tests.tools.monitor.fakes import FakeMonitor, ago, change, many, opened, row, story_board, transition
 from tests.tools.monitor.tui.piloted import (
     WIDE,
     opened_terminal,
@@ -52,6 +52,16 @@ async def test_a_change_of_the_board_is_on_the_screen_without_a_key() -> None:
         await settled(app, pilot)
         assert "FORCED OPEN" in screen_lines(app)[1]
         assert not any("○ OPEN" in line for line in screen_lines(app))
+
+
+@under_pilot
+async def test_a_transition_is_on_the_screen_before_its_row_follows() -> None:
+    monitor = FakeMonitor(story_board())
+    async with opened_terminal(monitor) as (app, pilot):
+        told = transition("store", "closed", "open", "tripped", "the disk is full", number=9, ago_s=0.1)
+        monitor.happen("south", told)
+        await settled(app, pilot)
+        assert any("○ OPEN" in line and "south/store" in line for line in screen_lines(app))
 
 
 @under_pilot
