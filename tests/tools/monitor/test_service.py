@@ -222,3 +222,44 @@ def test_metrics_tell_of_relays_and_breakers() -> None:
             assert line in text
 
     with_two_relays(scene)
+
+
+class Desk:
+    """A desk that one alert lies on."""
+
+    def __init__(self) -> None:
+        self.callbacks: list[Callable[[dict[str, Any]], None]] = []
+
+    def view(self) -> dict[str, Any]:
+        return {"alerts": [{"rule": "open"}]}
+
+    def listen(self, callback: Callable[[dict[str, Any]], None]) -> None:
+        self.callbacks.append(callback)
+
+
+def test_alerts_are_listed_and_told_at_once() -> None:
+    async def scene() -> None:
+        desk = Desk()
+        monitor = Monitor()
+        monitor.alerts = desk
+        async with (
+            serving(monitor) as (url, _),
+            httpx.AsyncClient(base_url=url, trust_env=False) as client,
+            connect(f"ws{url.removeprefix('http')}/ws", proxy=None) as connection,
+        ):
+            assert (await client.get("/api/alerts")).json() == desk.view()
+            assert isinstance(await received(connection), FleetSnapshot)
+            for callback in desk.callbacks:
+                callback({"rule": "open", "level": "critical"})
+            told = await received(connection)
+            assert isinstance(told, fleet.FleetAlert)
+            assert told.alert["level"] == "critical"
+
+    asyncio.run(scene())
+
+
+def test_without_a_desk_there_are_no_alerts() -> None:
+    async def scene(client: httpx.AsyncClient, _: Monitor, relays: tuple[RelayStandIn, RelayStandIn]) -> None:
+        assert (await client.get("/api/alerts")).json() == {"alerts": []}
+
+    with_two_relays(scene)
