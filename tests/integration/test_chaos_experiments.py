@@ -53,8 +53,6 @@ HOGS = {
     "resource-exhaustion-disk": {"disk"},
 }
 FORCED = {"force-open": "force_open", "force-close": "force_close"}
-# What a devnet node does that the way to it doesn't show: it is in the blocks that it serves.
-IN_THE_BLOCKS = ("upstream-lies", "clock-skew")
 
 
 def unseen(name: str, outcome: Outcome) -> list[str]:
