@@ -202,8 +202,13 @@ class MonitorApp(App[None]):
                     self._detail.tell(self.table.chosen, now)
 
     def on_detail_pane_answered(self, _: DetailPane.Answered) -> None:
-        """Draw what a relay has said of the breaker that is shown."""
-        self.look_now()
+        """Have what a relay has said of the breaker that is shown drawn."""
+        self._draw_soon()
+
+    def _draw_soon(self) -> None:
+        if self.held:
+            self.look_now()
+        self._drawn_second = -1
 
     def look_now(self) -> None:
         """Draw at once, also while the picture is held: the operator's own doing is always shown."""
@@ -212,10 +217,9 @@ class MonitorApp(App[None]):
 
     # -- what the operator does
 
-    def on_breaker_table_chosen(self, message: BreakerTable.Chosen) -> None:
-        """Ask for the detail of the breaker that the cursor came to."""
-        if message.key is not None and self.detail_seen:
-            self.look_now()
+    def on_breaker_table_chosen(self, _: BreakerTable.Chosen) -> None:
+        """Have the detail of the breaker that the cursor came to drawn, after the cursor itself."""
+        self._draw_soon()
 
     def on_breaker_table_opened(self, _: BreakerTable.Opened) -> None:
         """Show the detail, where it isn't seen, in place of the list."""

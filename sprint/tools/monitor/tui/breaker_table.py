@@ -190,7 +190,9 @@ class BreakerTable(ScrollView, can_focus=True):
         self.chosen = self.order[max(0, min(place, len(self.order) - 1))] if self.order else None
         if self.chosen != before:
             self.post_message(self.Chosen(self.chosen))
-            self.refresh()
+            for key in (before, self.chosen):
+                if key is not None and key in self._places:
+                    self.refresh_lines(self._places[key] + HEADING_LINES)
 
     def _keep_in_sight(self) -> None:
         top, place = self.scroll_offset.y, self.cursor
