@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.utils import accept_key
 
@@ -268,3 +270,26 @@ def test_a_listener_that_fails_does_not_keep_the_others_in_the_dark(caplog: pyte
 
     asyncio.run(scene())
     assert "broken face" in caplog.text
+
+
+def test_a_probe_that_is_told_to_end_as_its_first_message_comes_ends() -> None:
+    """`asyncio.wait_for` of Python 3.11 took the cancellation for itself: the probe went on for ever."""
+
+    async def scene() -> None:
+        message: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+        class Connection:
+            async def recv(self) -> bytes:
+                return await message
+
+        probe = module.Probe(Target("main", "http://127.0.0.1:9"), Monitor(), Following())
+        reading = asyncio.create_task(probe._read(cast("ClientConnection", Connection())))
+        for _ in range(5):  # until it waits for its message
+            await asyncio.sleep(0)
+        message.set_result(SNAPSHOT)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        await probe.api.close()
+
+    asyncio.run(scene())
