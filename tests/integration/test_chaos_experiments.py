@@ -156,7 +156,9 @@ def test_what_real_nodes_or_the_machine_do_not_allow_is_not_run_and_it_is_said_w
             assert (outcome.code, outcome.result.verdict) == (COULD_NOT_RUN, "could_not_run")
             assert "real nodes are not made to lie" in outcome.result.reason
             assert stage.left(outcome.result.run) == []
-        outcome = stage.run_experiment("resource-exhaustion-memory", "--figure", "memory_mib=1000000")
+        outcome = stage.run_experiment(
+            "resource-exhaustion-memory", "--duration", "1s", "--figure", "memory_mib=1e6"
+        )
         assert (outcome.code, outcome.result.verdict) == (COULD_NOT_RUN, "could_not_run")
         assert "no fault was put on" in outcome.result.reason
         assert "50% of the" in outcome.result.reason
