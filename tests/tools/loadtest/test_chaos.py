@@ -36,12 +36,12 @@ def test_resets_alone_fail_the_share_of_requests_that_was_asked_for() -> None:
 
 
 def test_a_latency_is_in_each_answer_once_and_connections_are_kept() -> None:
-    report, server = runtime.run(loaded("latency:latency_ms=60"))
+    report, server = runtime.run(loaded("latency:latency_ms=150"))
     assert (report.totals.successes, report.totals.failures) == (100, 0)
     assert report.totals.service is not None
-    assert report.totals.service.ms_min >= 60
-    assert report.totals.service.ms_p50 < 120
-    assert server.connections_made < 50
+    assert report.totals.service.ms_min >= 150
+    assert report.totals.service.ms_p50 < 300
+    assert server.connections_made < 100
 
 
 def test_a_share_is_one_of_requests_with_a_connection_each() -> None:
