@@ -23,6 +23,7 @@ WEIGHTS = {
 }
 # Of `recovered` the steady state counts so much, closed breakers the rest.
 STEADY_SHARE = 0.7
+POINTS_DIGITS = 6
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +63,7 @@ def score_of(facts: Facts) -> Score:
         )
         for name, (value, rests_on) in judged.items()
     )
-    points = sum(part.weight * part.value for part in parts if part.value is not None)
+    points = round(sum(part.weight * part.value for part in parts if part.value is not None), POINTS_DIGITS)
     left_out = tuple(f"{part.name}: {'; '.join(part.rests_on)}" for part in parts if part.value is None)
     return Score(points=points if whole else None, parts=parts, left_out=left_out)
 

@@ -112,7 +112,7 @@ def run_activities(
             threads.append(_in_background(number, activity, running, made, to_the_last=to_the_last))
             continue
         _with_pauses(number, activity, running, made, to_the_last=to_the_last)
-        if activity.type == "action" and made[number].status == "failed" and not to_the_last:
+        if _ends_the_method(activity, made.get(number)) and not to_the_last:
             running.stopping.set()
             break
     deadline = time.monotonic() + BACKGROUND_WAIT_S_MAX
@@ -132,7 +132,14 @@ def _with_pauses(
     pauses = activity.pauses
     if _waited(pauses.before, running, to_the_last=to_the_last):
         made[number] = run_activity(activity, running)
-        _waited(pauses.after, running, to_the_last=to_the_last)
+        # A fault that isn't on is not held either.
+        if to_the_last or not _ends_the_method(activity, made[number]):
+            _waited(pauses.after, running, to_the_last=to_the_last)
+
+
+def _ends_the_method(activity: Activity, run: ActivityRun | None) -> bool:
+    """Tell whether an activity, or a stop before it began, leaves nothing to go on with."""
+    return run is None or (activity.type == "action" and run.status == "failed")
 
 
 def _waited(pause_s: float | str, running: Running, *, to_the_last: bool) -> bool:

@@ -129,6 +129,20 @@ def test_a_stop_ends_pauses_and_keeps_what_has_not_begun_from_beginning() -> Non
     assert [each.name for each in runs] == ["stop"]
 
 
+def test_a_stop_amid_the_pause_before_an_action_ends_the_method_and_was_an_error() -> None:
+    running = Running()
+    threading.Timer(0.05, running.stopping.set).start()
+    assert run_activities((noted(1, pauses=Pauses(before=30.0)), noted(2)), running) == ()
+    assert done == []
+
+
+def test_a_fault_that_could_not_be_put_on_is_not_held_for_its_time() -> None:
+    failing = step("fail", arguments={"what": 1}, pauses=Pauses(after=30.0))
+    (run,) = run_activities((failing, noted(2)), Running())
+    assert run.status == "failed"
+    assert done == [1]
+
+
 def test_a_stopped_rollback_waits_for_nothing_and_is_done() -> None:
     running = Running()
     running.stopping.set()
