@@ -1,0 +1,53 @@
+"""Alerts as they are sent: a webhook's body and signature, a mail's subject and text, and who is told."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from sprint.core.monitor.alerts.rules import LEVELS, Level
+from sprint.core.monitor.alerts.standing import Alert
+
+SUBJECT_LENGTH_MAX = 180
+Routes = Mapping[Level, Sequence[str]]
+
+
+def routed(alert: Alert, kinds: Mapping[str, str], routes: Routes) -> list[str]:
+    """Return the sinks that are told of a change: of `kinds`, by name, those that its highest level goes to.
+
+    That a level has become lower is told to nobody: it would be one more message that asks for nothing.
+    """
+    if alert.change == "eased":
+        return []
+    return [name for name, kind in kinds.items() if kind in routes.get(alert.level_highest, ())]
+
+
+def webhook_body(alerts: Sequence[Alert], sent_at: str) -> bytes:
+    """Return what is posted."""
+    return msgspec.json.encode({"sent_at": sent_at, "alerts": alerts})
+
+
+def signature(secret: bytes, timestamp: str, body: bytes) -> str:
+    """Return `sha256=` and the HMAC-SHA256 (RFC 2104), in hex, of the timestamp, a dot and the body."""
+    return "sha256=" + hmac.new(secret, timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+
+
+def mail_subject(alerts: Sequence[Alert]) -> str:
+    """Return one line: the worst, and how many more there are."""
+    worst = max(alerts, key=lambda alert: (alert.change != "resolved", LEVELS.index(alert.level)))
+    more = f" and {len(alerts) - 1} more" if len(alerts) > 1 else ""
+    said = "over" if worst.change == "resolved" else worst.level
+    text = f"[sprint {said}] {worst.relay} {worst.breaker or worst.rule}{more}"
+    return "".join(sign for sign in text if sign.isprintable())[:SUBJECT_LENGTH_MAX]
+
+
+def mail_text(alerts: Sequence[Alert]) -> str:
+    """Return a paragraph for each."""
+    return "\n".join(
+        f"{alert.changed_at}  {alert.level.upper()} {alert.change}: {alert.text}\n"
+        f"    relay {alert.relay}, rule {alert.rule}, since {alert.at}, id {alert.id} #{alert.number}\n"
+        for alert in alerts
+    )

@@ -1,0 +1,54 @@
+"""What the rules read off a board."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sprint.core.breaker.policy import Policy
+from sprint.core.monitor.alerts.rules import LEVELS, readings
+from sprint.core.monitor.board import Board, RelaySeen
+from sprint.core.monitor.codec import Snapshot
+from sprint.core.monitor.rows import rfc3339
+from tests.core.monitor.rows_for_tests import row_named
+
+LIMITS = {"source": Policy(name="source", failure_rate_max=0.5, slow_rate_max=None)}
+
+
+def levels_of(connection: Any = "live", said: dict[str, Any] | None = None, **fields: Any) -> dict[str, str]:
+    """Return the level that each rule reads, of those that read one."""
+    board = Board()
+    relay = RelaySeen(
+        name="main", url="http://h:1", connection=connection, since=rfc3339(0.0), health=said or {}
+    )
+    board.connected(relay)
+    board.told("main", Snapshot(seq=0, at=rfc3339(0.0), breakers=(row_named("x", **fields),)), 0.0)
+    found = {each.rule.name: each.rule.severity(each.value) for each in readings(board, LIMITS)}
+    return {name: LEVELS[severity - 1] for name, severity in found.items() if severity}
+
+
+def test_states_have_levels_and_a_shadow_only_informs() -> None:
+    assert levels_of(state="closed") == {}
+    assert levels_of(state="open") == {"state": "critical"}
+    assert levels_of(state="half_open") == {"state": "warning"}
+    assert levels_of(state="open", shadow=True) == {"state": "info"}
+    assert levels_of(state="force_open", shadow=True) == {"state": "warning"}
+
+
+def test_a_rate_is_held_against_its_policy_once_there_are_calls_enough() -> None:
+    assert levels_of(calls=100, failure_rate=0.46) == {"failure_rate": "warning"}
+    assert levels_of(calls=3, failure_rate=0.46) == {}
+    assert levels_of(calls=100, failure_rate=0.46, policy="unknown") == {}
+    assert levels_of(calls=100, slow_rate=1.0) == {}
+
+
+def test_a_score_that_has_dropped_is_told_only_of_one_that_is_called() -> None:
+    assert levels_of(calls=5, health=0.39) == {"health": "warning"}
+    assert levels_of(calls=5, health=0.9) == {}
+    assert levels_of(calls=0, health=0.39) == {}
+
+
+def test_a_relay_that_is_lost_or_failing_is_an_emergency() -> None:
+    assert levels_of(connection="lost") == {"relay": "emergency"}
+    assert levels_of(said={"status": "failing", "reasons": ["the disk is full"]}) == {"relay": "emergency"}
+    assert levels_of(said={"status": "degraded"}) == {}
+    assert levels_of(connection="connecting") == {}
