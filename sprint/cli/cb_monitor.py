@@ -10,6 +10,8 @@ import typer
 
 from sprint.cli import exits
 from sprint.cli.monitor_options import (
+    Alerts,
+    AlertsFile,
     Dashboard,
     Host,
     Interval,
@@ -21,10 +23,13 @@ from sprint.cli.monitor_options import (
     Replay,
     Target,
     Terminal,
+    TestAlert,
     Tier,
     TlsCa,
     TlsCert,
     TlsKey,
+    Webhook,
+    WebhookSecretFile,
 )
 from sprint.cli.options import ConfigFile
 from sprint.core.errors import ConfigError
@@ -48,6 +53,7 @@ sprint cb-monitor --dashboard
 sprint cb-monitor --port 8090 --target main=http://127.0.0.1:8081 --target http://127.0.0.1:18081
 sprint cb-monitor --once
 sprint cb-monitor --json | jq -r 'select(.type == "transition") | .transition.breaker'
+sprint cb-monitor --port 8090 --alerts --webhook https://example.org/alerts
 sprint cb-monitor --record monday.ndjson; sprint cb-monitor --replay monday.ndjson
 """
 _FLAGS = ("target", "tier", "interval", "read_only", "tls_ca", "tls_cert", "tls_key")
@@ -71,6 +77,11 @@ def cb_monitor(
     tls_ca: TlsCa = None,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
+    alerts: Alerts = False,
+    webhook: Webhook = None,
+    webhook_secret_file: WebhookSecretFile = None,
+    alerts_file: AlertsFile = None,
+    test_alert: TestAlert = False,
 ) -> None:
     """Show the breakers of relays live, and tell them what to do."""
     # Every option is looked up by its name: those of a file's section are laid under what is given here.
@@ -90,7 +101,9 @@ def _do(asked: dict[str, Any]) -> int:
     flags = {name: asked[name] for name in _FLAGS}
     if flags["target"] is not None:
         flags["target"] = tuple(flags["target"])
-    given = given_of(Given, "monitor", asked["config"], flags)
+    given = _with_alerts(given_of(Given, "monitor", asked["config"], flags), asked)
+    if asked["test_alert"]:
+        return run(_test_alert(given))
     return run(_once(given, asked) if asked["once"] else _show(given, asked))
 
 
@@ -100,8 +113,41 @@ def _check(asked: dict[str, Any]) -> None:
         raise ConfigError("--replay shows a file: leave out --target, --record and --once")
     if asked["once"] and (asked["port"] is not None or asked["dashboard"] or asked["terminal"]):
         raise ConfigError("--once prints and ends: leave out --port, --dashboard and --tui")
+    if asked["alerts"] and (asked["once"] or asked["replay"] is not None):
+        raise ConfigError("--alerts raises alerts of what happens from now on: leave out --once and --replay")
     if asked["terminal"] and asked["json_output"]:
         raise ConfigError("--tui and --json both want stdout; leave out one of them")
+
+
+def _with_alerts(given: Given, asked: dict[str, Any]) -> Given:
+    """Lay the flags of alerts over `[monitor.alerts]`; each of them has alerts raised."""
+    from msgspec.structs import replace
+
+    from sprint.tools.monitor.alerts_given import AlertsGiven
+
+    flags = {
+        "webhook": tuple(asked["webhook"] or ()),
+        "webhook_secret_file": asked["webhook_secret_file"],
+        "file": asked["alerts_file"],
+    }
+    flags = {name: value for name, value in flags.items() if value}
+    if not (flags or asked["alerts"] or given.alerts):
+        return given
+    return replace(given, alerts=replace(given.alerts or AlertsGiven(), **flags))
+
+
+async def _test_alert(given: Given) -> int:
+    """Send a test to each sink; exit 3 where one doesn't confirm it."""
+    from sprint.tools.monitor.alerts_given import AlertsGiven, sinks_of
+    from sprint.tools.monitor.trial_alert import send_test
+
+    sinks = sinks_of(given.alerts or AlertsGiven())
+    if not sinks:
+        raise ConfigError("--test-alert: no sink; give --webhook URL, or [monitor.alerts] in a --config")
+    results = await send_test(sinks)
+    for sink, failure in results:
+        _say(f"{sink}: {f'failed: {failure}' if failure else 'confirmed'}")
+    return exits.COULD_NOT_RUN if any(failure for _, failure in results) else exits.DONE
 
 
 async def _once(given: Given, asked: dict[str, Any]) -> int:
@@ -129,6 +175,7 @@ async def _once(given: Given, asked: dict[str, Any]) -> int:
 
 async def _show(given: Given, asked: dict[str, Any]) -> int:
     """Show it until it is told to end."""
+    from sprint.tools.monitor.alerts_given import alerting
     from sprint.tools.monitor.given import options_of
     from sprint.tools.monitor.running import replaying, show, watching
     from sprint.tools.runtime import set_up_logging
@@ -139,7 +186,8 @@ async def _show(given: Given, asked: dict[str, Any]) -> int:
     set_up_logging("text", "error" if faces.terminal else "warning")
     opened = watching(options, _say) if asked["replay"] is None else replaying(asked["replay"], _say)
     with contextlib.closing(faces):
-        async with opened as monitor:
+        alerts = given.alerts if asked["replay"] is None else None
+        async with opened as monitor, alerting(monitor, alerts):
             return await show(monitor, faces, _say)
 
 

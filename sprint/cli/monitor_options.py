@@ -34,3 +34,14 @@ Replay = Annotated[Path | None, typer.Option(metavar="FILE", help="Show what --r
 TlsCa = Annotated[str | None, typer.Option("--tls-ca", help="Certificates to trust, of relays at https://.")]
 TlsCert = Annotated[str | None, typer.Option("--tls-cert", help="Our own certificate, shown to them.")]
 TlsKey = Annotated[str | None, typer.Option("--tls-key", help="And its key.")]
+Alerts = Annotated[
+    bool, typer.Option("--alerts", help="Raise alerts; also by --webhook or [monitor.alerts].")
+]
+Webhook = Annotated[list[str] | None, typer.Option(metavar="URL", help="Post alerts there; may be repeated.")]
+WebhookSecretFile = Annotated[
+    str | None, typer.Option(metavar="FILE", help="Sign what is posted by the secret in its first line.")
+]
+AlertsFile = Annotated[
+    str | None, typer.Option(metavar="FILE", help="Where alerts are kept until they are sent.")
+]
+TestAlert = Annotated[bool, typer.Option("--test-alert", help="Send a test to each sink, and end.")]

@@ -10,6 +10,7 @@ import msgspec
 from sprint.core.duration import parse_duration_s
 from sprint.core.errors import ConfigError
 from sprint.core.monitor.board import RELAYS_MAX
+from sprint.tools.monitor.alerts_given import AlertsGiven
 from sprint.tools.monitor.demo import TIER_DEFAULT, tier_of
 from sprint.tools.monitor.probe import Following, Target
 from sprint.tools.monitor.relay_api import checked_url
@@ -21,7 +22,7 @@ _NAME_SIGNS = "-_.:[]"
 
 
 class Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The options by their names."""
+    """The options by their names. With `alerts` there are some."""
 
     target: tuple[str, ...] = ()
     tier: str = TIER_DEFAULT
@@ -30,6 +31,7 @@ class Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     tls_ca: str = ""
     tls_cert: str = ""
     tls_key: str = ""
+    alerts: AlertsGiven | None = None
 
 
 class MonitorOptions(msgspec.Struct, frozen=True, kw_only=True):

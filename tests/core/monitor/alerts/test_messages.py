@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-from sprint.core.monitor.alerts.messages import mail_subject, mail_text, routed, signature, webhook_body
+from sprint.core.monitor.alerts.messages import (
+    Routes,
+    mail_subject,
+    mail_text,
+    routed,
+    signature,
+    webhook_body,
+)
 from sprint.core.monitor.alerts.rules import STATE, Reading
 from sprint.core.monitor.alerts.standing import Alert, Alerts
 from sprint.core.monitor.rows import rfc3339
@@ -24,7 +31,8 @@ def test_the_signature_is_the_one_that_openssl_makes() -> None:
 
 
 def test_an_end_is_told_to_those_who_were_told_of_the_worst() -> None:
-    kinds, routes = {"a": "webhook", "b": "email"}, {"info": ["email"], "critical": ["webhook"]}
+    kinds = {"a": "webhook", "b": "email"}
+    routes: Routes = {"info": ["email"], "critical": ["webhook"]}
     alert = alert_of(1.0)
     assert routed(alert, kinds, routes) == ["b"]
     over = msgspec.structs.replace(alert, change="resolved", level_highest="critical")

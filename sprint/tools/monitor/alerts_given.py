@@ -1,0 +1,116 @@
+"""The options of alerts, by flags or in `[monitor.alerts]`, made sinks. Secrets come from files."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+
+from sprint.core.errors import ConfigError
+from sprint.core.monitor.alerts.messages import Routes
+from sprint.core.monitor.alerts.rules import LEVELS
+from sprint.tools.monitor.alert_desk import ROUTES_DEFAULT, Desk
+from sprint.tools.monitor.alert_store import AlertStore
+from sprint.tools.monitor.monitor import Monitor
+from sprint.tools.monitor.sinks.mail import Mail, MailServer
+from sprint.tools.monitor.sinks.sink import Sink
+from sprint.tools.monitor.sinks.webhook import Webhook
+
+SECRET_SIZE_MAX = 4 * 1024
+WEBHOOKS_MAX = 16
+KINDS = ("webhook", "email")
+
+
+class MailGiven(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[monitor.alerts.email]`; the password is the first line of `password_file`."""
+
+    host: str
+    port: int = 587
+    sender: str
+    to: tuple[str, ...]
+    starttls: bool = True
+    user: str = ""
+    password_file: str = ""
+
+
+class AlertsGiven(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[monitor.alerts]`. `routes` names for a level the kinds of sinks it goes to; of others they hold."""
+
+    webhook: tuple[str, ...] = ()
+    webhook_secret_file: str = ""
+    file: str = ""
+    email: MailGiven | None = None
+    routes: dict[str, tuple[str, ...]] = {}
+
+
+@contextlib.asynccontextmanager
+async def alerting(monitor: Monitor, given: AlertsGiven | None) -> AsyncIterator[None]:
+    """Raise alerts of a monitor while within; none without options."""
+    if given is None:
+        yield
+        return
+    sinks, routes = sinks_of(given), routes_of(given)
+    async with Desk(monitor, AlertStore(file_of(given)), sinks, routes) as desk:
+        monitor.alerts = desk
+        yield
+
+
+def sinks_of(given: AlertsGiven) -> list[Sink]:
+    """Return the sinks that were named. ConfigError where one can't be."""
+    if len(given.webhook) > WEBHOOKS_MAX:
+        raise ConfigError(f"--webhook: {len(given.webhook)} URLs, limit {WEBHOOKS_MAX}")
+    if given.webhook_secret_file and not given.webhook:
+        raise ConfigError("--webhook-secret-file without --webhook: there is nothing to sign")
+    secret = _secret_of(given.webhook_secret_file, "--webhook-secret-file")
+    sinks: list[Sink] = [Webhook(url, secret) for url in dict.fromkeys(given.webhook)]
+    if given.email is not None:
+        sinks.append(Mail(_server_of(given.email)))
+    return sinks
+
+
+def routes_of(given: AlertsGiven) -> Routes:
+    """Return which level goes to which kinds of sinks."""
+    for level, kinds in given.routes.items():
+        if level not in LEVELS:
+            raise ConfigError(f"monitor.alerts.routes: level {level[:32]!a}; there are {', '.join(LEVELS)}")
+        for kind in kinds:
+            if kind not in KINDS:
+                raise ConfigError(f"monitor.alerts.routes.{level}: {kind[:32]!a}; want {' or '.join(KINDS)}")
+    return {level: given.routes.get(level, ROUTES_DEFAULT[level]) for level in LEVELS}
+
+
+def file_of(given: AlertsGiven) -> Path:
+    """Return where alerts are kept."""
+    if given.file:
+        return Path(given.file).expanduser()
+    home = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(home).expanduser() / "sprint" / "monitor-alerts.sqlite"
+
+
+def _server_of(given: MailGiven) -> MailServer:
+    return MailServer(
+        host=given.host,
+        port=given.port,
+        sender=given.sender,
+        to=given.to,
+        starttls=given.starttls,
+        user=given.user,
+        password=_secret_of(given.password_file, "monitor.alerts.email.password_file").decode(),
+    )
+
+
+def _secret_of(file: str, option: str) -> bytes:
+    """Return the first line of a file, without its end; nothing where no file is named."""
+    if not file:
+        return b""
+    try:
+        data = Path(file).expanduser().read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{option} {file}: {error.strerror or error}") from error
+    secret = data.partition(b"\n")[0].strip()
+    if not secret or len(data) > SECRET_SIZE_MAX or not secret.isascii():
+        raise ConfigError(f"{option} {file}: want one line of ASCII, up to {SECRET_SIZE_MAX} bytes")
+    return secret

@@ -1,0 +1,139 @@
+"""Receivers of alerts on loopback: an HTTP server and a mail server, which may answer with failures."""
+
+from __future__ import annotations
+
+import socket
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import msgspec
+
+WAIT_S = 20.0
+
+
+class Received:
+    """What came in, for who waits for it in another thread."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._messages: list[Any] = []
+
+    def add(self, message: Any) -> None:
+        with self._changed:
+            self._messages.append(message)
+            self._changed.notify_all()
+
+    def wait(self, count: int) -> list[Any]:
+        """Return the messages once there are so many."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self._messages) >= count, WAIT_S), (
+                f"{len(self._messages)} messages, not {count}"
+            )
+            return list(self._messages)
+
+    def all(self) -> list[Any]:
+        with self._changed:
+            return list(self._messages)
+
+
+class HttpReceiver:
+    """`statuses` are the next answers; then 200. A request that is answered otherwise isn't `received`."""
+
+    def __init__(self, port: int = 0) -> None:
+        self.received = Received()
+        self.failed = Received()
+        self.statuses: list[int] = []
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                status = receiver.statuses.pop(0) if receiver.statuses else 200
+                kept = receiver.received if status == 200 else receiver.failed
+                kept.add((dict(self.headers), body))
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self._server.daemon_threads = True
+        self.port = self._server.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}/hook?token=in-the-url"
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def alerts(self) -> list[dict[str, Any]]:
+        """Return the alerts that were confirmed, in the order in which they came."""
+        return [alert for _, body in self.received.all() for alert in msgspec.json.decode(body)["alerts"]]
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@contextmanager
+def http_receiver(port: int = 0) -> Iterator[HttpReceiver]:
+    receiver = HttpReceiver(port)
+    try:
+        yield receiver
+    finally:
+        receiver.stop()
+
+
+def free_port() -> int:
+    """Return a port where nobody listens."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port: int = bound.getsockname()[1]
+        return port
+
+
+class MailReceiver:
+    """A mail server of RFC 5321's few words. `answers` are the next words after a mail; then 250."""
+
+    def __init__(self) -> None:
+        self.received = Received()
+        self.answers: list[str] = []
+        receiver = self
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                self.wfile.write(b"220 here\r\n")
+                while line := self.rfile.readline():
+                    word = line[:4].upper()
+                    if word == b"DATA":
+                        self.wfile.write(b"354 go on\r\n")
+                        text = b"".join(iter(self.rfile.readline, b".\r\n"))
+                        answer = receiver.answers.pop(0) if receiver.answers else "250 kept"
+                        if answer.startswith("2"):
+                            receiver.received.add(text.decode())
+                        self.wfile.write(f"{answer}\r\n".encode())
+                    elif word == b"QUIT":
+                        self.wfile.write(b"221 bye\r\n")
+                        return
+                    else:
+                        self.wfile.write(b"250 well\r\n")
+
+        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.port: int = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@contextmanager
+def mail_receiver() -> Iterator[MailReceiver]:
+    receiver = MailReceiver()
+    try:
+        yield receiver
+    finally:
+        receiver.stop()

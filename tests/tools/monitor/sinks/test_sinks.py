@@ -1,0 +1,103 @@
+"""Sinks against real receivers on loopback: what arrives, what is an outage, what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from sprint.core.errors import ConfigError, UpstreamError
+from sprint.core.monitor.alerts.messages import signature
+from sprint.tools.monitor.sinks.mail import Mail, MailServer
+from sprint.tools.monitor.sinks.sink import Sink, SinkFailed, SinkRefused
+from sprint.tools.monitor.sinks.webhook import SIGNATURE_HEADER, TIMESTAMP_HEADER, Webhook
+from tests.core.monitor.alerts.test_messages import alert_of
+from tests.tools.monitor.alert_receivers import free_port, http_receiver, mail_receiver
+
+
+def sent(sink: Sink) -> None:
+    async def scene() -> None:
+        try:
+            await sink.send([alert_of(3.0)])
+        finally:
+            await sink.close()
+
+    asyncio.run(scene())
+
+
+def mail_to(port: int, *, user: str = "", starttls: bool = False) -> Mail:
+    return Mail(
+        MailServer(
+            host="127.0.0.1",
+            port=port,
+            sender="a@example.org",
+            to=("b@example.org",),
+            starttls=starttls,
+            user=user,
+            password=user,
+        )
+    )
+
+
+def test_what_is_posted_is_signed_over_time_and_body() -> None:
+    with http_receiver() as receiver:
+        sent(Webhook(receiver.url, b"secret"))
+        ((headers, body),) = receiver.received.wait(1)
+    assert headers[SIGNATURE_HEADER] == signature(b"secret", headers[TIMESTAMP_HEADER], body)
+    assert receiver.alerts()[0]["text"] == "x is open"
+
+
+def test_without_a_secret_nothing_is_signed() -> None:
+    with http_receiver() as receiver:
+        sent(Webhook(receiver.url))
+        ((headers, _),) = receiver.received.wait(1)
+    assert SIGNATURE_HEADER not in headers
+
+
+@pytest.mark.parametrize(("status", "error"), [(500, SinkFailed), (404, SinkFailed), (302, SinkFailed),
+                                               (429, SinkFailed), (413, SinkRefused)])  # fmt: skip
+def test_no_error_of_a_webhook_tells_its_url(status: int, error: type[UpstreamError]) -> None:
+    with http_receiver() as receiver:
+        receiver.statuses = [status]
+        with pytest.raises(error, match=str(status)) as raised:
+            sent(Webhook(receiver.url, b"secret"))
+    assert "token" not in str(raised.value)
+    with pytest.raises(SinkFailed, match="ConnectError") as raised:
+        sent(Webhook(f"http://127.0.0.1:{free_port()}/token"))
+    assert "token" not in str(raised.value)
+    assert "token" not in repr(Webhook(receiver.url)) + Webhook(receiver.url).name
+
+
+def test_a_url_that_is_none_is_refused_without_being_told() -> None:
+    for url in ("ftp://token", "token", "http://", "http://h:99999999/token"):
+        with pytest.raises(ConfigError) as raised:
+            Webhook(url)
+        assert "token" not in str(raised.value)
+
+
+def test_a_mail_arrives_with_its_subject() -> None:
+    with mail_receiver() as receiver:
+        sent(mail_to(receiver.port))
+        (text,) = receiver.received.wait(1)
+    assert "Subject: [sprint critical] main x" in text
+    assert "CRITICAL raised: x is open" in text
+
+
+def test_a_mail_server_s_outage_is_no_refusal() -> None:
+    with mail_receiver() as receiver:
+        receiver.answers = ["451 later", "554 spam"]
+        with pytest.raises(SinkFailed, match="451"):
+            sent(mail_to(receiver.port))
+        with pytest.raises(SinkRefused, match="554"):
+            sent(mail_to(receiver.port))
+    with pytest.raises(SinkFailed, match="ConnectionRefusedError"):
+        sent(mail_to(free_port()))
+
+
+def test_nothing_is_said_to_a_server_that_lacks_the_tls_that_was_asked_for() -> None:
+    with mail_receiver() as receiver:
+        with pytest.raises(SinkFailed):
+            sent(mail_to(receiver.port, starttls=True, user="u"))
+        assert receiver.received.all() == []
+    with pytest.raises(ConfigError, match="in clear"):
+        mail_to(25, user="u")

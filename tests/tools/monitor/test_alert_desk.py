@@ -1,0 +1,188 @@
+"""Alerts from a board to receivers: told once, over outages and restarts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sprint.core.errors import StoreError
+from sprint.core.monitor.alerts.rules import STATE
+from sprint.core.monitor.alerts.standing import Alert
+from sprint.core.monitor.board import RelaySeen
+from sprint.core.monitor.codec import Snapshot, TransitionTold
+from sprint.core.monitor.rows import rfc3339
+from sprint.tools import runtime
+from sprint.tools.monitor import alert_store
+from sprint.tools.monitor.alert_desk import Desk
+from sprint.tools.monitor.alert_store import AlertStore
+from sprint.tools.monitor.monitor import Monitor
+from sprint.tools.monitor.sinks.webhook import Webhook
+from tests.core.monitor.alerts.test_messages import alert_of
+from tests.core.monitor.rows_for_tests import row_named, transition_of
+from tests.tools.monitor.alert_receivers import HttpReceiver, free_port, http_receiver
+
+WAIT_S = 20.0
+
+
+def monitor_with(state: Any) -> Monitor:
+    monitor = Monitor()
+    relay = RelaySeen(name="main", url="http://h:1", connection="live", since=rfc3339(0.0))
+    monitor.board.connected(relay)
+    say(monitor, state)
+    return monitor
+
+
+def say(monitor: Monitor, state: Any) -> None:
+    rows = (row_named("x", state=state, reason="5 of 5 calls failed"),)
+    monitor.board.told("main", Snapshot(seq=0, at=rfc3339(0.0), breakers=rows), 0.0)
+
+
+class Clock:
+    """A clock that goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+class Told:
+    """Waits for alerts that a desk tells of."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.queue: asyncio.Queue[Any] = asyncio.Queue()
+        desk.listen(self.queue.put_nowait)
+
+    async def next(self) -> Any:
+        return await asyncio.wait_for(self.queue.get(), WAIT_S)
+
+
+@asynccontextmanager
+async def desk_of(
+    monitor: Monitor, folder: Path, url: str = "", clock: Clock | None = None
+) -> AsyncIterator[tuple[Desk, Told]]:
+    sinks = [Webhook(url)] if url else []
+    store = AlertStore(folder / "alerts.sqlite")
+    desk = Desk(monitor, store, sinks, clock=clock or Clock())
+    told = Told(desk)
+    async with desk:
+        yield desk, told
+
+
+async def arrived(receiver: HttpReceiver, count: int) -> None:
+    await asyncio.to_thread(receiver.received.wait, count)
+
+
+def test_an_open_breaker_is_posted_once_and_its_end_too(tmp_path: Path) -> None:
+    async def scene(receiver: HttpReceiver) -> None:
+        clock, monitor = Clock(), monitor_with("open")
+        async with desk_of(monitor, tmp_path, receiver.url, clock) as (desk, told):
+            assert (await told.next())["level"] == "critical"
+            await arrived(receiver, 1)
+            desk.look()
+            say(monitor, "closed")
+            desk.look()
+            clock.now_s = STATE.clear_s
+            desk.look()
+            assert (await told.next())["change"] == "resolved"
+            await arrived(receiver, 2)
+            (only,) = desk.view()["alerts"]
+            assert (only["breaker"], only["change"]) == ("x", "resolved")
+
+    with http_receiver() as receiver:
+        asyncio.run(scene(receiver))
+        assert [(each["change"], each["number"]) for each in receiver.alerts()] == [
+            ("raised", 1),
+            ("resolved", 2),
+        ]
+
+
+def test_a_transition_is_an_alert_before_its_row_follows(tmp_path: Path) -> None:
+    async def scene() -> None:
+        monitor = monitor_with("closed")
+        async with desk_of(monitor, tmp_path) as (desk, told):
+            old = transition_of(1, 0.0)
+            monitor.told("main", TransitionTold(seq=1, at=old.at, transition=old))
+            assert desk.view()["alerts"] == [], "what was before the start is the rows' affair"
+            new = transition_of(2, runtime.wall_clock() + 1.0)
+            monitor.told("main", TransitionTold(seq=2, at=new.at, transition=new))
+            alert = await told.next()
+            assert (alert["rule"], alert["breaker"], alert["level"]) == ("state", "x", "critical")
+
+    asyncio.run(scene())
+
+
+def test_what_could_not_be_sent_before_a_restart_is_sent_after_it(tmp_path: Path) -> None:
+    port = free_port()
+
+    async def before() -> None:
+        monitor = monitor_with("open")
+        async with desk_of(monitor, tmp_path, f"http://127.0.0.1:{port}/hook?token=in-the-url") as (_, told):
+            await told.next()
+
+    async def after(receiver: HttpReceiver) -> None:
+        async with desk_of(monitor_with("open"), tmp_path, receiver.url) as (desk, _):
+            await arrived(receiver, 1)
+            assert [each["number"] for each in desk.view()["alerts"]] == [1], (
+                "it stands and is not raised again"
+            )
+
+    asyncio.run(before())
+    with http_receiver(port) as receiver:
+        asyncio.run(after(receiver))
+        assert [(each["change"], each["number"]) for each in receiver.alerts()] == [("raised", 1)]
+
+
+def test_failures_of_a_receiver_lose_and_repeat_nothing_that_it_confirmed(tmp_path: Path) -> None:
+    async def scene(receiver: HttpReceiver) -> None:
+        receiver.statuses = [500, 503]
+        async with desk_of(monitor_with("open"), tmp_path, receiver.url) as (desk, _):
+            await arrived(receiver, 1)
+            await asyncio.to_thread(receiver.failed.wait, 2)
+        assert desk.view()["sinks"][0]["refused"] == 0
+
+    with http_receiver() as receiver:
+        asyncio.run(scene(receiver))
+        assert len(receiver.alerts()) == 1
+
+
+def test_a_message_that_is_refused_for_good_does_not_hold_up_those_behind_it(tmp_path: Path) -> None:
+    store = AlertStore(tmp_path / "alerts.sqlite")
+    with http_receiver() as receiver:
+        sink = Webhook(receiver.url)
+        store.keep([(alert_of(3.0, name), (sink.name,)) for name in ("a", "b", "c")])
+        store.close()
+        receiver.statuses = [413, 413]  # all three together, and the first alone
+
+        async def scene() -> None:
+            async with desk_of(Monitor(), tmp_path, receiver.url):
+                await asyncio.to_thread(receiver.received.wait, 1)
+
+        asyncio.run(scene())
+        assert receiver.alerts()[0]["breaker"] == "b"
+
+
+def test_a_file_is_of_one_monitor(tmp_path: Path) -> None:
+    store = AlertStore(tmp_path / "a.sqlite")
+    with pytest.raises(StoreError, match="in use by process"):
+        AlertStore(tmp_path / "a.sqlite")
+    store.close()
+    AlertStore(tmp_path / "a.sqlite").close()
+
+
+def test_an_outbox_that_is_full_gives_up_the_oldest_and_says_how_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alert_store, "WAITING_MAX", 2)
+    store = AlertStore(tmp_path / "a.sqlite")
+    alerts: list[Alert] = [alert_of(3.0, name) for name in ("a", "b", "c")]
+    assert store.keep([(alert, ("sink",)) for alert in alerts]) == 1
+    assert [each.alert.breaker for each in store.waiting("sink", 9)] == ["b", "c"]
+    assert store.counts() == {"sink": 2}
+    store.close()
