@@ -25,7 +25,7 @@ from sprint.core.chaos.abort import AbortLimits
 from sprint.core.chaos.observation import BlockSeen
 from sprint.core.chaos.radius_limit import limit_of
 from sprint.core.chaos.result import Result, decode_result
-from sprint.tools.chaos.campaign import Campaign
+from sprint.tools.chaos.campaign import Campaign, exit_code_of
 from sprint.tools.chaos.embedded import EmbeddedOptions
 from sprint.tools.chaos.given import Given, options_of
 from sprint.tools.chaos.rollback import rollback
@@ -127,23 +127,50 @@ def test_a_fault_comes_off_at_once_though_a_probe_is_asked_for_long(relay: Score
     run.by(lambda: run.made.stop("interrupted amid a probe"))
 
 
-def test_who_halts_all_runs_ends_the_experiments_to_come_too(relay: ScoredRelay, tmp_path: Path) -> None:
-    given = Given(
+def latency_and_bandwidth(relay: ScoredRelay, folder: Path, duration_s: float) -> Given:
+    return Given(
         experiment=("latency", "bandwidth"),
         target=relay.stack.admin_url,
         proxy=(f"{ALICE}={relay.stack.control_url}/{CHAIN}.alice",),
         source=(ALICE,),
-        duration=f"{DURATION_S:g}s",
-        journal_dir=str(tmp_path),
+        duration=f"{duration_s:g}s",
+        journal_dir=str(folder),
     )
-    campaign = Campaign(options_of(given), lambda _phase, _text: None)
+
+
+def test_who_halts_all_runs_ends_the_experiments_to_come_too(relay: ScoredRelay, tmp_path: Path) -> None:
+    campaign = Campaign(
+        options_of(latency_and_bandwidth(relay, tmp_path, DURATION_S)), lambda _phase, _text: None
+    )
     thread = threading.Thread(target=lambda: asyncio.run(campaign.run()))
     thread.start()
     wait_until(lambda: bool(toxics(relay)), "the first fault is on")
     rollback(tmp_path, halt=True)
     thread.join(60.0)
-    assert [each.experiment for each in campaign.results] == ["latency"]
+    assert [(each.experiment, each.verdict) for each in campaign.results] == [
+        ("latency", "aborted"),
+        ("bandwidth", "aborted"),
+    ]
+    assert campaign.results[1].reason.endswith("before it began")
     assert toxics(relay) == []
+
+
+def test_a_stop_amid_recovery_was_told_as_met_and_the_experiments_to_come_left_out(
+    relay: ScoredRelay, tmp_path: Path
+) -> None:
+    campaign: Campaign
+
+    def stop_amid_recovery(phase: str, _text: str) -> None:
+        if phase == "recovery":
+            campaign.stop("interrupted")
+
+    campaign = Campaign(options_of(latency_and_bandwidth(relay, tmp_path, 1.0)), stop_amid_recovery)
+    asyncio.run(campaign.run())
+    assert [(each.experiment, each.verdict, each.reason) for each in campaign.results] == [
+        ("latency", "aborted", "interrupted, while it recovered"),
+        ("bandwidth", "aborted", "interrupted, before it began"),
+    ]
+    assert exit_code_of(campaign.results, ("latency", "bandwidth")) == 1
 
 
 @pytest.mark.soak

@@ -104,7 +104,16 @@ class Campaign:
                     break
                 self._say("experiment", name)
                 self.results.append(await self._one(name, subject))
+            if self.results:
+                self.results += [
+                    self._not_begun(name, subject()) for name in self._names[len(self.results) :]
+                ]
         return self.results
+
+    def _not_begun(self, name: str, subject: Subject) -> Result:
+        """Return the result of an experiment that a stop kept from beginning: left out, it would look met."""
+        result = not_possible(subject, self._run_options(name), f"{self._why_stopped}, before it began")
+        return msgspec.structs.replace(result, verdict="aborted")
 
     def _say(self, phase: str, text: str) -> None:
         self._told = (phase, text)

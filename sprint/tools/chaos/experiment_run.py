@@ -131,6 +131,9 @@ class ExperimentRun:
                 known.aborted = f"{self._why_stopped}, before anything was put on"
             elif holds(before):
                 await self._with_faults(observer)
+                if self._why_stopped and not known.aborted:
+                    # What it would have come to was not waited for.
+                    known.aborted = f"{self._why_stopped}, while it recovered"
             return judged_result(known, observer)
 
     async def _with_faults(self, observer: Observer) -> None:
