@@ -45,6 +45,7 @@ CAUGHT_UP_S_MAX = 20.0
 SAMPLES_LOOKED_AT = 200
 
 Tell = Callable[[str, str], None]
+Halts = Callable[[], bool]
 
 
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,11 +69,19 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
 class ExperimentRun:
     """Runs once. `tell` is called with a phase and a sentence as it goes on.
 
-    `halted`: it was ended because all runs were told to.
+    `halted`: it was ended because all runs were told to; `halts` says so of those that it belongs to.
     """
 
-    def __init__(self, subject: Subject, document: Experiment, options: RunOptions, tell: Tell) -> None:
+    def __init__(
+        self,
+        subject: Subject,
+        document: Experiment,
+        options: RunOptions,
+        tell: Tell,
+        halts: Halts = lambda: False,
+    ) -> None:
         self._subject = subject
+        self._halts = halts
         self._document = document
         self._options = options
         self._tell = tell
@@ -131,16 +140,24 @@ class ExperimentRun:
                 known.aborted = f"{self._why_stopped}, before anything was put on"
             elif holds(before):
                 await self._with_faults(observer)
-                if self._why_stopped and not known.aborted:
-                    # What it would have come to was not waited for.
-                    known.aborted = f"{self._why_stopped}, while it recovered"
+                self._note_a_late_stop()
             return judged_result(known, observer)
+
+    def _note_a_late_stop(self) -> None:
+        known = self._known
+        if self._why_stopped and not known.aborted:
+            # What it would have come to was not waited for.
+            known.aborted = f"{self._why_stopped}, while it recovered"
 
     async def _with_faults(self, observer: Observer) -> None:
         """Put the faults on, watch, take them off, and watch again."""
         known = self._known
         keeper = await asyncio.to_thread(
-            FaultKeeper, self._options.journal_folder, run=known.run, allowed=self._subject.allowed
+            FaultKeeper,
+            self._options.journal_folder,
+            run=known.run,
+            allowed=self._subject.allowed,
+            halts=self._halts,
         )
         try:
             with use_keeper(keeper, self._stopping):
