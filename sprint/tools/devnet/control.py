@@ -4,6 +4,7 @@
     GET   /api/devnet/{chain}             one node
     POST  /api/devnet/{chain}/mine        {"count": 3}
     POST  /api/devnet/{chain}/fault       {"fault": "stall", "amount": 10}
+    POST  /api/devnet/{chain}/fault/end   {"fault": "stall"}, before its time
     POST  /api/devnet/{chain}/schedule    {"seed": "7"}; null ends it
     POST  /api/devnet/{chain}/interval    {"ms": 500}; 0 mines only when told
 
@@ -60,6 +61,7 @@ def add_control(router: Router, devnet: Devnet) -> None:
     for name, tell in (
         ("mine", _mine),
         ("fault", _fault),
+        ("fault/end", _fault_end),
         ("schedule", _schedule),
         ("interval", _interval),
     ):
@@ -98,12 +100,23 @@ def _mine(devnet: Devnet, chain_id: str, fields: Fields) -> list[bytes]:
 
 def _fault(devnet: Devnet, chain_id: str, fields: Fields) -> list[bytes]:
     _refuse_unknown(fields, "fault", "amount")
+    fault, amount = fault_of(_kind(fields))
+    amount = _whole(fields, "amount", amount, 1, RULES[fault].amount_max)
+    return devnet.show(chain_id, fault, amount)
+
+
+def _fault_end(devnet: Devnet, chain_id: str, fields: Fields) -> list[bytes]:
+    _refuse_unknown(fields, "fault")
+    fault, _ = fault_of(_kind(fields))
+    devnet.end_fault(chain_id, fault)
+    return []
+
+
+def _kind(fields: Fields) -> str:
     kind = fields.get("fault")
     if not isinstance(kind, str):
         raise ConfigError(f"fault: {_shown(kind)}; want one of {', '.join(Fault)}")
-    fault, amount = fault_of(kind)
-    amount = _whole(fields, "amount", amount, 1, RULES[fault].amount_max)
-    return devnet.show(chain_id, fault, amount)
+    return kind
 
 
 def _schedule(devnet: Devnet, chain_id: str, fields: Fields) -> list[bytes]:

@@ -195,6 +195,10 @@ class Devnet:
         """Show a fault now; returns the hashes of the blocks mined for it. ConfigError beyond its limit."""
         return self._node(chain_id).show(fault, checked_amount(fault, amount))
 
+    def end_fault(self, chain_id: str, fault: Fault) -> None:
+        """End a fault before its time; nothing happens where it is over."""
+        self._node(chain_id).end_fault(fault)
+
     def tell(self, chain_id: str, lie: Lie | HeaderLie) -> list[bytes]:
         """Mine one false block now and announce it as any other. ConfigError where there is no such lie."""
         return [self._node(chain_id).tell(lie)]

@@ -123,6 +123,10 @@ class FaultsInForce:
         if lasts_s:
             self._shown[fault] = (amount, now + lasts_s)
 
+    def end(self, fault: Fault) -> None:
+        """Note that a fault is over; nothing happens where it was."""
+        self._shown.pop(fault, None)
+
     def now(self, now: float) -> list[FaultInForce]:
         """Return those that are not over at `now`."""
         return [

@@ -21,6 +21,7 @@ from sprint.tools.devnet.faults import (
     DRIP_S,
     FALSE_BLOCK_KEPT_S,
     LIES,
+    OF_THE_CLOCK,
     OF_THE_EDGE,
     SCHEDULED,
     Fault,
@@ -87,6 +88,7 @@ class ListeningNode:
         self.rpc: RpcServer | None = None
         self.line = LineConditions()
         self._in_force = FaultsInForce()
+        self._false_blocks: dict[Fault, bytes] = {}  # the last one of each lie
         self.schedule_seed: str | None = None
         self.connections: set[Connection] = set()
         self._stopping = False
@@ -203,6 +205,7 @@ class ListeningNode:
         hashes = self.core.show(fault, amount, self._timestamp(), self._now())
         self._in_force.note(fault, amount, self._now())
         if fault in LIES:
+            self._false_blocks[fault] = hashes[0]
             asyncio.get_running_loop().call_later(FALSE_BLOCK_KEPT_S, self.invalidate, hashes[0])
         self._flush()
         return hashes
@@ -230,6 +233,28 @@ class ListeningNode:
             self.line.delay(amount / 1000, DELAY_LASTS_S, now)
         else:
             self.line.drip(amount, DRIP_S, now)
+        self._flush()
+
+    def end_fault(self, fault: Fault) -> None:
+        """End a fault before its time; nothing happens where it is over. What was mined for it stays."""
+        now = self._now()
+        if fault in LIES and fault in self._false_blocks:
+            self.core.invalidate(self._false_blocks.pop(fault), now)
+        elif fault is Fault.LOSE and self.publisher is not None:
+            self.publisher.numbered.send_all()
+        elif fault is Fault.LYING_JSON and self.rpc is not None:
+            self.rpc.tell_the_truth()
+        elif fault in OF_THE_CLOCK:
+            self._clock.skew("ahead" if fault is Fault.CLOCK_AHEAD else "behind", 0.0, 0.0, now)
+        elif fault is Fault.STALL:
+            self.line.stall(0.0, now)
+        elif fault is Fault.DELAY:
+            self.line.delay(0.0, 0.0, now)
+        elif fault is Fault.DRIP:
+            self.line.drip(0, 0.0, now)
+        self._in_force.end(fault)
+        chain_id = self.core.parameters.chain_id
+        log_fields(_log, logging.INFO, "devnet fault ended", chain=chain_id, fault=fault)
         self._flush()
 
     def faults_in_force(self) -> list[FaultInForce]:

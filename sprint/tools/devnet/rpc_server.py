@@ -60,9 +60,10 @@ class RpcServer:
         if self._truth_timer is not None:
             self._truth_timer.cancel()
         self._rpc.lying = True
-        self._truth_timer = asyncio.get_running_loop().call_later(seconds, self._tell_the_truth)
+        self._truth_timer = asyncio.get_running_loop().call_later(seconds, self.tell_the_truth)
 
-    def _tell_the_truth(self) -> None:
+    def tell_the_truth(self) -> None:
+        """Give the bytes that are asked for again."""
         self._rpc.lying = False
 
     def tip_moved(self, height: int) -> None:

@@ -22,7 +22,7 @@ from sprint.tools.devnet.edge import (
     DevnetAddress,
     DevnetOptions,
 )
-from sprint.tools.devnet.faults import LIES_OF_ANY_KIND, OF_THE_CLOCK, RULES, Fault
+from sprint.tools.devnet.faults import LIES, LIES_OF_ANY_KIND, OF_THE_CLOCK, RULES, Fault
 from sprint.tools.net import bind
 from tests.tools.devnet.test_edge import Peer, running
 
@@ -127,6 +127,29 @@ def test_a_fault_that_lasts_is_told_with_what_is_left_and_a_later_one_takes_its_
     asyncio.run(main())
 
 
+def test_every_fault_that_lasts_is_over_when_it_is_ended_before_its_time() -> None:
+    async def main() -> None:
+        async with controlled() as (devnet, client, port):
+            node = devnet._node(CHAIN)
+            for fault in Fault:
+                done = await told(client, "fault", fault=fault)
+                false_blocks = done["hashes"] if fault in LIES else []
+                for _ in range(2):
+                    done = await told(client, "fault/end", fault=fault)
+                    assert done["hashes"] == []
+                    assert fault not in [row["fault"] for row in done["node"]["faults"]]
+                    assert done["node"]["tip"] not in false_blocks
+            assert node._clock.time(node._now()) == node._clock._wall_clock()
+            assert node.rpc is not None
+            assert not node.rpc._rpc.lying
+            async with Peer(DevnetAddress(CHAIN, "127.0.0.1", port)) as peer:
+                await told(client, "fault", fault="stall", amount=600)
+                await told(client, "fault/end", fault="stall")
+                assert await peer.sync(peer.genesis)
+
+    asyncio.run(main())
+
+
 def test_a_schedule_begins_and_ends_when_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sprint.tools.devnet.faults.PAUSE_MIN_S", 0.0)
     monkeypatch.setattr("sprint.tools.devnet.faults.PAUSE_MAX_S", 0.01)
@@ -193,6 +216,8 @@ WRONG: list[tuple[str, object, str, str]] = [
         "bad_query",
         "amount: 2; want",
     ),
+    ("fault/end", {}, "bad_query", "fault: nothing; want one of duplicate, reorder"),
+    ("fault/end", {"fault": "stall", "amount": 1}, "bad_query", "no field 'amount'; there is fault"),
     ("schedule", {}, "bad_query", "seed: nothing; want a text of 1 to 64 characters, or null"),
     ("schedule", {"seed": 7}, "bad_query", "seed: 7; want a text"),
     ("schedule", {"seed": ""}, "bad_query", "a seed of 0 characters; want 1 to 64"),

@@ -42,6 +42,10 @@ class NumberedPublisher:
         """Number the next messages and send none of them, as a publisher whose queue is full."""
         self._losing += count
 
+    def send_all(self) -> None:
+        """Lose no more of the next messages."""
+        self._losing = 0
+
     def tip_moved(self, removed: Sequence[bytes], added: Sequence[bytes], raw_tip: bytes) -> list[Parts]:
         """Return the messages of one change: of blocks that left, newest first, and joined, oldest first."""
         payloads = [(SEQUENCE, sequence_payload(each, DISCONNECTED)) for each in removed]
