@@ -25,7 +25,7 @@ class FaultSpan(msgspec.Struct, frozen=True, kw_only=True):
     """A fault and when it was on, in seconds of the run's clock; `removed_s` None while it is.
 
     `sources` as `CHAIN:NAME` and `breakers` by name: at whom it was aimed. `removed_by` is `tool`, `keeper`,
-    `rollback` or `itself`.
+    `rollback`, or `itself` where nobody had to.
     """
 
     fault: int

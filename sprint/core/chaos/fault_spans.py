@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from sprint.core.chaos.facts import FaultSpan
-from sprint.core.chaos.journal import Journal
+from sprint.core.chaos.journal import Journal, Planned, Undone
 from sprint.core.chaos.topology import BlastRadius
+from sprint.core.chaos.undo import EndDevnetFault
 
 SOURCE_PREFIX = "source:"
 BREAKER_PREFIX = "breaker:"
+ITSELF = "itself"
 
 
 def fault_spans(journal: Journal, began_unix_s: float, predicted: BlastRadius) -> tuple[FaultSpan, ...]:
@@ -30,12 +32,18 @@ def fault_spans(journal: Journal, began_unix_s: float, predicted: BlastRadius) -
                 # What it does begins before its journal says that it is on: an order opens a breaker at once.
                 injected_s=planned.at - began_unix_s,
                 removed_s=None if undone is None else undone.at - began_unix_s,
-                removed_by="" if undone is None else undone.by,
+                removed_by="" if undone is None else _removed_by(planned, undone),
                 sources=sources,
                 breakers=breakers,
             )
         )
     return tuple(spans)
+
+
+def _removed_by(planned: Planned, undone: Undone) -> str:
+    """Return who took a fault off: nobody where it has no undo, or where the devnet had ended it before."""
+    devnets = any(isinstance(each, EndDevnetFault) for each in planned.undo)
+    return ITSELF if not planned.undo or (devnets and undone.says) else undone.by
 
 
 def _aimed(target: str, predicted: BlastRadius) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -14,6 +14,7 @@ from sprint.core.chaos.undo import (
     FILE_NAME_START,
     TABLE_NAME_START,
     ContinueProcess,
+    EndDevnetFault,
     EndProcess,
     ProcessName,
     ReleaseBreaker,
@@ -98,7 +99,7 @@ class DescriptorLimit(msgspec.Struct, frozen=True, tag="descriptor_limit"):
 
 
 class DevnetFault(msgspec.Struct, frozen=True, tag="devnet_fault"):
-    """A fault that a devnet node shows by itself and ends by itself."""
+    """A fault that a devnet node shows; it ends it by itself too, after a time of its own."""
 
     control_url: str
     chain: str
@@ -172,7 +173,7 @@ def urls_of(fault: Fault) -> tuple[str, ...]:
 
 
 def undo_of(fault: Fault, names: Names) -> tuple[Undo, ...]:
-    """Return how a fault comes off, in the order to do it in; empty where it ends by itself."""
+    """Return how a fault comes off, in the order to do it in; empty where another ends it."""
     match fault:
         case Toxic():
             return (RemoveToxic(fault.control_url, fault.proxy, names.toxic),)
@@ -193,6 +194,6 @@ def undo_of(fault: Fault, names: Names) -> tuple[Undo, ...]:
         case DescriptorLimit():
             return (RestoreDescriptorLimit(fault.process, fault.limit, fault.before),)
         case DevnetFault():
-            return ()
+            return (EndDevnetFault(fault.control_url, fault.chain, fault.fault),)
         case PacketLoss():
             return (RemoveTable(names.table),)

@@ -53,6 +53,14 @@ class RemoveSource(msgspec.Struct, frozen=True, tag="remove_source"):
     source: str
 
 
+class EndDevnetFault(msgspec.Struct, frozen=True, tag="end_devnet_fault"):
+    """Have a devnet node end a fault before its time, told at its control URL."""
+
+    control_url: str
+    chain: str
+    fault: str
+
+
 class ContinueProcess(msgspec.Struct, frozen=True, tag="continue_process"):
     """Let a stopped process go on (SIGCONT)."""
 
@@ -102,6 +110,7 @@ Undo = (
     | ReleaseBreaker
     | ResumeSource
     | RemoveSource
+    | EndDevnetFault
     | ContinueProcess
     | EndProcess
     | RestoreDescriptorLimit

@@ -221,7 +221,10 @@ def show_devnet_fault(
     ttl_s: float = TTL_S,
     target: str = "",
 ) -> Told:
-    """Have a devnet node show a fault, which it ends by itself (docs/howto/devnet-faults.md)."""
+    """Have a devnet node show a fault until it is undone, or its own time is over.
+
+    How long each lasts at most stands in docs/howto/devnet-faults.md.
+    """
     made = DevnetFault(control_url, chain, fault, amount)
     return _put_on(made, fault, target or f"devnet:{chain}", f"{fault} of the devnet's {chain}", ttl_s)
 

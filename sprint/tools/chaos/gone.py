@@ -14,6 +14,7 @@ from sprint.core.chaos.journal import Planned
 from sprint.core.chaos.result import GoneCheck
 from sprint.core.chaos.undo import (
     ContinueProcess,
+    EndDevnetFault,
     EndProcess,
     ReleaseBreaker,
     RemoveFile,
@@ -25,8 +26,18 @@ from sprint.core.chaos.undo import (
     StartProcess,
     Undo,
 )
+from sprint.core.errors import UndoFailed
 from sprint.tools.chaos.processes import STOPPED, descriptor_limit, lives, state_of
-from sprint.tools.chaos.undoing import COMMAND_TIMEOUT_S, FORCED, NOT_FOUND, asked, encoded, listens
+from sprint.tools.chaos.undoing import (
+    COMMAND_TIMEOUT_S,
+    FORCED,
+    NOT_FOUND,
+    asked,
+    devnet_faults,
+    encoded,
+    listens,
+    remaining_text,
+)
 
 # What was found: whether the fault is off, and in words.
 Found = tuple[bool, str]
@@ -35,7 +46,7 @@ Found = tuple[bool, str]
 def check_gone(planned: Planned) -> GoneCheck:
     """Look at all that a fault was on. Blocking."""
     found = [_look(each) for each in planned.undo]
-    says = "; ".join(text for _, text in found) or "it ends by itself, and has nothing to take off"
+    says = "; ".join(text for _, text in found) or "nothing of it is to be taken off"
     return GoneCheck(fault=planned.fault, gone=all(off for off, _ in found), says=says)
 
 
@@ -43,7 +54,7 @@ def _look(undo: Undo) -> Found:
     look: Callable[[Any], Found] = _LOOKS[type(undo)]
     try:
         return look(undo)
-    except (httpx.HTTPError, OSError, subprocess.SubprocessError) as error:
+    except (httpx.HTTPError, OSError, subprocess.SubprocessError, UndoFailed) as error:
         return False, f"could not be asked: {type(error).__name__}: {error}"
 
 
@@ -77,6 +88,13 @@ def _source(one: ResumeSource) -> Found:
 def _added_source(one: RemoveSource) -> Found:
     there = _row(one.admin_url, one.chain, one.source) is not None
     return not there, f"source {one.source} is {'there still' if there else 'gone'}"
+
+
+def _devnet_fault(one: EndDevnetFault) -> Found:
+    shown = devnet_faults(one)
+    if one.fault in shown:
+        return False, f"the devnet's {one.chain} shows {one.fault}: {remaining_text(shown[one.fault])}"
+    return True, f"the devnet's {one.chain} shows no {one.fault}"
 
 
 def _row(admin_url: str, chain: str, source: str) -> dict[str, Any] | None:
@@ -126,6 +144,7 @@ _LOOKS: dict[type[Any], Callable[[Any], Found]] = {
     ReleaseBreaker: _breaker,
     ResumeSource: _source,
     RemoveSource: _added_source,
+    EndDevnetFault: _devnet_fault,
     ContinueProcess: _stopped,
     EndProcess: _ended,
     RestoreDescriptorLimit: _limit,

@@ -24,6 +24,7 @@ from sprint.core.chaos.undo import (
     FILE_NAME_START,
     TABLE_NAME_START,
     ContinueProcess,
+    EndDevnetFault,
     EndProcess,
     ReleaseBreaker,
     RemoveFile,
@@ -150,6 +151,42 @@ def _remove_source(one: RemoveSource) -> str:
     return _settled(answer, f"source {one.source}")
 
 
+def _end_devnet_fault(one: EndDevnetFault) -> str:
+    """Have the node end it. A devnet that has no such path ends it by itself, after a time of its own."""
+    shown = devnet_faults(one)
+    if one.fault not in shown:
+        return f"the devnet's {one.chain} shows no {one.fault} any more"
+    answer = asked("POST", one.control_url, f"{devnet_path(one)}/fault/end", {"fault": one.fault})
+    if answer.status == NOT_FOUND:
+        raise UndoFailed(
+            f"the devnet's {one.chain} can't end {one.fault}: {remaining_text(shown[one.fault])}"
+        )
+    return _settled(answer, f"the devnet's {one.chain}")
+
+
+def devnet_path(one: EndDevnetFault) -> str:
+    """Return a node's path in the devnet's control."""
+    return f"/api/devnet/{encoded(one.chain)}"
+
+
+def devnet_faults(one: EndDevnetFault) -> dict[str, float | None]:
+    """Return what a node shows and for how many seconds more; None where no clock ends it.
+
+    Nothing where nobody listens, or where it has no node of that chain. UndoFailed where it doesn't tell.
+    """
+    answer = asked("GET", one.control_url, devnet_path(one))
+    if answer.gone or answer.status == NOT_FOUND:
+        return {}
+    if not succeeded(answer):
+        raise UndoFailed(f"the devnet's {one.chain}: answered {answer.status}: {answer.body}")
+    return {str(row["fault"]): row["left_s"] for row in answer.body.get("faults", [])}
+
+
+def remaining_text(left_s: float | None) -> str:
+    """Return how long a devnet's fault goes on."""
+    return "it ends by no clock" if left_s is None else f"it ends by itself in {left_s:.1f} s"
+
+
 def _settled(answer: Answer, what: str) -> str:
     if answer.gone:
         return f"{what}: nobody listens there any more"
@@ -243,6 +280,7 @@ _ACTS: dict[type[Any], Callable[[Any], str]] = {
     ReleaseBreaker: _release_breaker,
     ResumeSource: _resume_source,
     RemoveSource: _remove_source,
+    EndDevnetFault: _end_devnet_fault,
     ContinueProcess: _continue_process,
     EndProcess: _end_process,
     RestoreDescriptorLimit: _restore_descriptor_limit,

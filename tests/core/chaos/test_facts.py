@@ -10,6 +10,7 @@ from sprint.core.chaos.facts import facts_of
 from sprint.core.chaos.fault_spans import fault_spans
 from sprint.core.chaos.journal import Injected, Journal, Planned, Undone
 from sprint.core.chaos.score import score_of
+from sprint.core.chaos.undo import ContinueProcess, ProcessName
 from sprint.core.chaos.verdict import Judged, verdict_of
 from sprint.core.faultproxy.toxics import Kind
 from tests.core.chaos.run_stories import (
@@ -124,8 +125,11 @@ def test_recovery_counts_from_the_end_of_the_fault() -> None:
 
 def test_a_journal_says_when_faults_were_on_and_one_that_never_was_is_left_out() -> None:
     """From when it was planned: an order had opened its breaker before the journal said that it was on."""
+    go_on = (ContinueProcess(ProcessName(7, 1)),)
     planned = [
-        Planned(n, "freeze", breaker("alice") if n == 1 else "process:7", "it is frozen", 100.5 + n, 30.0, ())
+        Planned(
+            n, "freeze", breaker("alice") if n == 1 else "process:7", "it is frozen", 100.5 + n, 30.0, go_on
+        )
         for n in (1, 2, 3)
     ]
     journal = Journal([*planned, Injected(1, 101.9), Injected(2, 102.9), Undone(1, 111.0, "keeper")])

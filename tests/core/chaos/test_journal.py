@@ -144,7 +144,7 @@ def test_a_fault_without_an_end_is_refused(ttl_s: float) -> None:
 def test_each_fault_has_an_undo_unless_it_ends_by_itself(fault: Fault) -> None:
     hog = ProcessName(5, 6) if isinstance(fault, Hog) else None
     undo = undo_of(fault, names_of("20261122T010203-7f3a", 3, fault, hog))
-    ends_by_itself = isinstance(fault, DevnetFault) or fault == Kill(TOOL)
+    ends_by_itself = fault == Kill(TOOL)
     assert bool(undo) is not ends_by_itself
     line = Planned(3, "kind", "target", "", 0.0, 1.0, undo)
     assert read_journal(encode_line(line)).planned[3].undo == undo
