@@ -121,22 +121,22 @@ def test_a_transition_is_an_alert_before_its_row_follows(tmp_path: Path) -> None
 def test_what_could_not_be_sent_before_a_restart_is_sent_after_it(tmp_path: Path) -> None:
     port = free_port()
 
-    async def before() -> None:
-        monitor = monitor_with("open")
-        async with desk_of(monitor, tmp_path, f"http://127.0.0.1:{port}/hook?token=in-the-url") as (_, told):
-            await told.next()
+    async def before() -> Any:
+        url = f"http://127.0.0.1:{port}/hook?token=in-the-url"
+        async with desk_of(monitor_with("open"), tmp_path, url) as (_, told):
+            return await told.next()
 
-    async def after(receiver: HttpReceiver) -> None:
-        async with desk_of(monitor_with("open"), tmp_path, receiver.url) as (desk, _):
+    async def after(receiver: HttpReceiver, raised: Any) -> None:
+        async with desk_of(monitor_with("open"), tmp_path, receiver.url) as (desk, told):
             await arrived(receiver, 1)
-            assert [each["number"] for each in desk.view()["alerts"]] == [1], (
-                "it stands and is not raised again"
-            )
+            desk.look()
+            assert desk.view()["alerts"] == [raised], "it stands and is not raised again"
+        assert told.queue.empty()
 
-    asyncio.run(before())
+    raised = asyncio.run(before())
     with http_receiver(port) as receiver:
-        asyncio.run(after(receiver))
-        assert [(each["change"], each["number"]) for each in receiver.alerts()] == [("raised", 1)]
+        asyncio.run(after(receiver, raised))
+        assert receiver.alerts() == [raised]
 
 
 def test_failures_of_a_receiver_lose_and_repeat_nothing_that_it_confirmed(tmp_path: Path) -> None:

@@ -85,7 +85,8 @@ function renderLists() {
   if (pages.page === "events") byId("events-list").replaceChildren(...eventsList(fleet, openNamed));
   if (pages.page === "alerts") byId("alerts-list").replaceChildren(...alertsList(fleet, openNamed));
   if (pages.page === "relays") byId("relays-list").replaceChildren(...relaysList(fleet));
-  say(byId("alerts-count"), fleet.alerts.length ? String(fleet.alerts.length) : "");
+  const standing = fleet.alerts.filter((each) => !each.resolved_at).length;
+  say(byId("alerts-count"), standing ? String(standing) : "");
 }
 
 function connection({ state, retryAt }) {

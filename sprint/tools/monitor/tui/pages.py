@@ -139,10 +139,10 @@ def alerts_content(desk: Any) -> Content:
         )
     parts: list[Part] = []
     for alert in islice(_records(desk.view().get("alerts")), ALERTS_SHOWN):
-        level = str(alert.get("level", "?"))
+        level, over = str(alert.get("level", "?")), alert.get("resolved_at") is not None
         parts += [
             (f"{clock_time(str(alert.get('at', '')))} ", styled("faint")),
-            (f"{level.upper():<10}", styled(_LEVELS.get(level, "plain"), "bold")),
+            (f"{'over' if over else level.upper():<10}", styled(_LEVELS.get(level, "plain"), "bold")),
             f"{alert.get('relay', '')} {alert.get('breaker', '')}  {alert.get('text', '')}\n",
         ]
     return Content.assemble(*parts) if parts else Content("no alert stands")

@@ -30,7 +30,18 @@ def test_within_the_margin_a_level_is_kept_and_never_told_again() -> None:
     raised = taken(alerts, RATE, 0.96, 0.0)
     assert raised is not None
     assert (raised.level, raised.change, raised.number) == ("critical", "raised", 1)
-    assert all(taken(alerts, RATE, 0.86 + 0.1 * (n % 2), float(n)) is None for n in range(1, 1_000))
+    assert all(taken(alerts, RATE, 0.86, float(n)) is None for n in range(1, 1_000))
+    assert alerts.standing() == [raised]
+    taken(alerts, RATE, 0.84, 1_000.0)
+    eased = taken(alerts, RATE, 0.84, 1_000.0 + RATE.clear_s)
+    assert eased is not None
+    assert (eased.change, eased.level) == ("eased", "warning")
+
+
+def test_a_value_that_goes_to_and_fro_is_one_alert() -> None:
+    alerts = Alerts()
+    raised = taken(alerts, RATE, 0.96, 0.0)
+    assert all(taken(alerts, RATE, float(n % 2), float(n)) is None for n in range(1, 1_000))
     assert alerts.standing() == [raised]
 
 
