@@ -15,8 +15,11 @@ from sprint.core.config.origins import Origin, Setting
 from sprint.core.errors import ConfigError
 
 ENVIRONMENT_PREFIX = "SPRINT_"
-# These configure the command and the scripts themselves, not the relay.
-ENVIRONMENT_RESERVED = ("SPRINT_CONFIG", "SPRINT_REQUIRE_REAL", "SPRINT_SOAK", "SPRINT_SEED")
+# These configure the commands and the scripts themselves, not the relay.
+ENVIRONMENT_RESERVED = (
+    *("SPRINT_CONFIG", "SPRINT_REQUIRE_REAL", "SPRINT_SOAK", "SPRINT_SEED"),
+    *("SPRINT_CHAOS_KEY", "SPRINT_CHAOS_JOURNAL"),
+)
 TIER_VARIABLE = "TIER"
 _NO_TUNING = "the process isn't tuned in this version"
 # Variables that the project's first papers name and nothing reads in this version, with why.
