@@ -173,6 +173,12 @@ def checked_figure(name: str, key: str, value: float) -> float:
     # A clock that is not wrong is no fault.
     is_none = key == "skew_s" and int(value) == 0
     if is_none or not figure.least <= value <= figure.most:
+        wanted = f"{number_text(figure.least)} to {number_text(figure.most)}"
         but = ", and not 0" if figure.least < 0 else ""
-        raise ConfigError(f"{name}: {key} {value:g}; want {figure.least:g} to {figure.most:g}{but}")
+        raise ConfigError(f"{name}: {key} {number_text(value)}; want {wanted}{but}")
     return value
+
+
+def number_text(value: float) -> str:
+    """Return a figure as it is written on a command line: 10000000 and not 1e+07."""
+    return f"{value:.15g}"

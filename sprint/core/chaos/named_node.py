@@ -208,11 +208,11 @@ def _hog(request: Request, name: str) -> Activity:
     resource, figure, unit = HOGS[name]
     amount = request.figures[figure]
     where: dict[str, Any] = {}
-    what = f"{amount:g} {unit}"
+    what = f"{amount:.15g} {unit}"
     if name == "disk":
         left_mib = request.figures["disk_left_mib"]
         where = {"folder": request.wiring.data_folder, "left_mib": left_mib}
-        what = f"all but {left_mib:g} {unit}" if left_mib else what
+        what = f"all but {left_mib:.15g} {unit}" if left_mib else what
     return action(
         f"take {what}",
         "hog",

@@ -6,7 +6,7 @@ import textwrap
 from typing import Any
 
 from sprint.core.chaos.library import LIBRARY
-from sprint.core.chaos.named import NAMED
+from sprint.core.chaos.named import NAMED, number_text
 
 COLUMNS = 80
 NAME_WIDTH = 28
@@ -43,7 +43,7 @@ def listing_text() -> str:
     for name, named in NAMED.items():
         lines += _entry(name, named.says)
         for key, figure in named.figures.items():
-            lines += _entry("", f"--figure {key}={figure.default:g}: {figure.says}")
+            lines += _entry("", f"--figure {key}={number_text(figure.default)}: {figure.says}")
     lines += ["", "Several, one after another:", ""]
     for name, series in LIBRARY.items():
         lines += _entry(name, series.says)

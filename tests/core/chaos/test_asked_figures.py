@@ -28,7 +28,8 @@ def test_of_several_experiments_each_takes_the_figures_that_it_has() -> None:
         ({"latency_ms": "3"}, ("mine.yaml",), "mine.yaml has no figures"),
         ({"latency_ms": "3"}, (), "have no figures"),
         ({"latency_ms": "inf"}, ("latency",), "'inf' is no number"),
-        ({"latency_ms": "1e9"}, ("latency",), "latency: latency_ms 1e+09; want 1 to 600000"),
+        ({"latency_ms": "1e9"}, ("latency",), "latency: latency_ms 1000000000; want 1 to 600000"),
+        ({"memory_mib": "1e7"}, ("resource-exhaustion-memory",), "10000000; want 1 to 1048576"),
         ({"skew_s": "0.5"}, ("clock-skew",), "and not 0"),
         # One of those that have it has other bounds than the others.
         ({"cores": "0"}, ("latency", "resource-exhaustion-cpu"), "resource-exhaustion-cpu: cores 0"),
