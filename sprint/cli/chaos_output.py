@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sprint.core.chaos.result import Result
 
 CONSOLE, JSON, HTML = "console", "json", "html"
-_BY_SUFFIX = {".json": JSON, ".html": HTML, ".htm": HTML}
+_BY_SUFFIX = {".json": JSON, ".html": HTML, ".htm": HTML, ".txt": CONSOLE, ".log": CONSOLE, "": CONSOLE}
 
 
 class Output:
@@ -30,7 +30,12 @@ class Output:
         self._comes_again = comes_again
         self._quiet: bool = asked["quiet"]
         suffix = "" if self._file is None else self._file.suffix.lower()
-        self._file_form = str(form) if form is not None else _BY_SUFFIX.get(suffix, CONSOLE)
+        if form is None and suffix not in _BY_SUFFIX:
+            known = ", ".join(filter(None, _BY_SUFFIX))
+            raise ConfigError(
+                f"--output {self._file}: no form goes by {suffix}, but by {known}; or by --format"
+            )
+        self._file_form = str(form) if form is not None else _BY_SUFFIX[suffix]
         self._stdout_form = self._of_stdout(asked["json_output"], form)
         if self._file is not None:
             check_writable(self._file, "--output")

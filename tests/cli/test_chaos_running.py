@@ -207,6 +207,8 @@ def test_json_on_stdout_may_stand_beside_a_page_in_a_file(
         ("r.json", None, b"{"),
         ("r.htm", None, b"<!doctype"),
         ("r.txt", None, b"upstream-stall, score"),
+        ("r", None, b"upstream-stall, score"),
+        ("r.pdf", "json", b"{"),
         ("r.txt", "json", b"{"),
     ],
 )
