@@ -14,6 +14,7 @@ from sprint.cli import exits
 from sprint.cli.chaos_options import (
     Allow,
     Beside,
+    BlocksWithin,
     Breakers,
     Chain,
     Cron,
@@ -117,6 +118,7 @@ def cb_chaos(
     seed: Seed = None,
     validate: Validate = None,
     recovery_sla: RecoverySla = None,
+    blocks_within: BlocksWithin = None,
     max_blast_radius: MaxBlastRadius = None,
     allow: Allow = None,
     beside: Beside = None,

@@ -54,6 +54,10 @@ Breakers = Annotated[str | None, typer.Option(help="Of the embedded relay: on or
 Seed = Annotated[int | None, typer.Option(help="Of what is chosen and drawn (0).")]
 Validate = Annotated[bool | None, typer.Option("--validate", help="Judge the recovery too.")]
 RecoverySla = Annotated[str | None, typer.Option(help="How long recovery may take (5s).")]
+BlocksWithin = Annotated[
+    str | None,
+    typer.Option(help="A steady chain has a block in that time, up to 24h; 0s asks for none (10s)."),
+]
 MaxBlastRadius = Annotated[
     str | None, typer.Option(metavar="LIMITS", help="As chains=0,sources=1 or 50%; else nothing is done.")
 ]

@@ -13,6 +13,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -117,7 +118,7 @@ class EmbeddedStack:
 
     def node_names(self, chain: str) -> list[str]:
         """Return the names of a chain's sources over P2P; a name is once in a relay, whatever the chain."""
-        return [self._prefix(chain) + name for name in NODE_NAMES]
+        return [_prefix(chain, self.options.chains) + name for name in NODE_NAMES]
 
     def wiring(self) -> Wiring:
         """Return what faults can be put on."""
@@ -169,11 +170,8 @@ class EmbeddedStack:
         command += ["--rpc-port", "0", "--control-port", "0"]
         return Child(f"the devnet of {chain}", command, folder=self._folder)
 
-    def _prefix(self, chain: str) -> str:
-        return "" if chain == self.options.chains[0] else f"{chain.partition('-')[0]}-"
-
     def _over_rpc(self, chain: str) -> str:
-        return f"{chain}:{self._prefix(chain)}{OVER_RPC}"
+        return f"{chain}:{_prefix(chain, self.options.chains)}{OVER_RPC}"
 
     def _sources(self) -> list[tuple[str, str]]:
         """Return `CHAIN:NAME` and the address of each source's node."""
@@ -252,6 +250,15 @@ class EmbeddedStack:
         else:
             ended.child.end()
         return True
+
+
+def source_keys(chains: Sequence[str]) -> list[str]:
+    """Return `CHAIN:NAME` of each source that a stack of these chains has."""
+    return [f"{chain}:{_prefix(chain, chains)}{name}" for chain in chains for name in (*NODE_NAMES, OVER_RPC)]
+
+
+def _prefix(chain: str, chains: Sequence[str]) -> str:
+    return "" if chain == chains[0] else f"{chain.partition('-')[0]}-"
 
 
 def _proxy_name(key: str) -> str:

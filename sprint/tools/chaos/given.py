@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from sprint.core.chaos.wiring import BLOCKS_WITHIN_S_DEFAULT
 from sprint.core.duration import parse_duration_s
 from sprint.core.errors import ConfigError
 
@@ -13,6 +14,8 @@ DURATION_S_MIN = 1.0
 DURATION_S_MAX = 3_600.0
 RECOVERY_S_MIN = 0.1
 RECOVERY_S_MAX = 3_600.0
+# A day: no chain that is alive stands for longer.
+BLOCKS_WITHIN_S_MAX = 86_400.0
 EXPERIMENTS_MAX = 64
 SEED_LIMIT = 1 << 62
 EXPERIMENT_DEFAULT = "network-partition"
@@ -40,6 +43,7 @@ class Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     seed: int = 0
     validate: bool = False
     recovery_sla: str = "5s"
+    blocks_within: str = f"{BLOCKS_WITHIN_S_DEFAULT:g}s"
     max_blast_radius: str = ""
     allow: tuple[str, ...] = ()
     beside: str = ""
@@ -55,6 +59,7 @@ class ChaosOptions(msgspec.Struct, frozen=True, kw_only=True):
     between the relay and its upstreams: by source `CHAIN:NAME` the proxy's control URL and name, by chain the
     control URL, by source the process; `data_folder` is where the relay keeps its log. `packets`: nft may be
     used on a user's relay. `chains` are the embedded relay's; none: its own choice.
+    `blocks_within_s`: a steady chain has a block in that time; 0 asks for none.
     """
 
     experiments: tuple[str, ...]
@@ -75,6 +80,7 @@ class ChaosOptions(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     recovery_s_max: float
     recovery_judged: bool
+    blocks_within_s: float
     max_blast_radius: str
     allowed: frozenset[str]
     beside: str
@@ -95,7 +101,7 @@ def options_of(given: Given) -> ChaosOptions:
         duration_s=parse_duration_s(
             given.duration, option="--duration", least_s=DURATION_S_MIN, most_s=DURATION_S_MAX
         ),
-        sources=given.source,
+        sources=_sources(given.source),
         figures=_pairs(given.figure, "--figure", "latency_ms=200"),
         proxies=_pairs(given.proxy, "--proxy", "litecoin-regtest:alice=http://127.0.0.1:40515/alice"),
         devnets=_pairs(given.devnet, "--devnet", "litecoin-regtest=http://127.0.0.1:40516"),
@@ -114,6 +120,9 @@ def options_of(given: Given) -> ChaosOptions:
             given.recovery_sla, option="--recovery-sla", least_s=RECOVERY_S_MIN, most_s=RECOVERY_S_MAX
         ),
         recovery_judged=given.validate,
+        blocks_within_s=parse_duration_s(
+            given.blocks_within, option="--blocks-within", least_s=0.0, most_s=BLOCKS_WITHIN_S_MAX
+        ),
         max_blast_radius=given.max_blast_radius,
         allowed=frozenset(given.allow),
         beside=_url(given.beside, "--beside"),
@@ -125,6 +134,14 @@ def _url(text: str, option: str) -> str:
     if text and not text.startswith(("http://", "https://")):
         raise ConfigError(f"{option} {text!r}: no URL; write it as http://127.0.0.1:8081")
     return text.rstrip("/")
+
+
+def _sources(texts: tuple[str, ...]) -> tuple[str, ...]:
+    for text in texts:
+        chain, colon, name = text.partition(":")
+        if not (chain and colon and name):
+            raise ConfigError(f"--source {text!r}: write it as CHAIN:NAME, as litecoin-regtest:alice")
+    return texts
 
 
 def _pairs(texts: tuple[str, ...], option: str, example: str) -> dict[str, str]:

@@ -89,6 +89,8 @@ def laid_over(given: Given, asked: dict[str, Any]) -> Given:
     for name in ("experiment", "source", "figure"):
         if isinstance(fields.get(name), str):
             fields[name] = [fields[name]]
+    if fields.get("experiment") == []:
+        raise ConfigError("experiment []: name one, or leave it out for what the server was started with")
     _refuse_files(fields.get("experiment", ()), given)
     try:
         return msgspec.convert({**msgspec.to_builtins(given), **fields}, Given)

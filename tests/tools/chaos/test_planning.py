@@ -11,6 +11,7 @@ from typing import Any, Self
 import msgspec
 import pytest
 
+from sprint.core.chaos.experiment import PythonProvider
 from sprint.core.chaos.experiment_codec import read_experiment
 from sprint.core.chaos.topology import DependencyMap
 from sprint.core.chaos.wiring import NotPossible, key_of
@@ -59,6 +60,17 @@ def test_a_dry_run_counts_on_the_detours_that_would_be_made() -> None:
     assert "control_url=a detour made for it" in told
     assert planned.predicted.sources
     assert planned.unknown == ()
+
+
+@pytest.mark.parametrize(("within", "asked_s"), [("0s", None), ("30m", 1_800.0)])
+def test_a_relay_of_a_main_network_could_not_be_tried_as_blocks_were_asked_for_within_ten_seconds(
+    within: str, asked_s: float | None
+) -> None:
+    (planned,) = asyncio.run(planning.dry_run(options("network-partition", blocks_within=within)))
+    assert not isinstance(planned, tuple), planned
+    providers = [each.provider for each in planned.document.hypothesis.probes]
+    asked = {each.arguments.get("within_s") for each in providers if isinstance(each, PythonProvider)}
+    assert asked - {None} == ({asked_s} if asked_s else set())
 
 
 def test_a_document_to_keep_wants_proxies_that_are_there() -> None:

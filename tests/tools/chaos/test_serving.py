@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from sprint.core.errors import ConfigError
-from sprint.tools.chaos.given import Given
+from sprint.tools.chaos.given import Given, options_of
 from sprint.tools.chaos.serving import ASKED, KEY_VARIABLE, access_of, laid_over
 from sprint.tools.web.server import TlsFiles
 
@@ -62,6 +62,8 @@ def test_off_loopback_is_served_with_key_and_certificate() -> None:
         ({"allow": ["192.0.2.1"], "journal_dir": "/etc"}, "allow, journal_dir: not for a request"),
         ({"experiment": "/etc/passwd"}, "a file is only run where the server was started with it"),
         ({"experiment": ["latency", "other.yaml"]}, "'other.yaml': a file is only run"),
+        ({"experiment": []}, "experiment []: name one, or leave it out"),
+        ({"source": "alice"}, "--source 'alice': write it as CHAIN:NAME"),
         ({"experiment": 3}, "Expected `array`"),
         ({"experiment": [3]}, "Expected `str`"),
         ({"seed": "x"}, "Expected `int`"),
@@ -70,7 +72,7 @@ def test_off_loopback_is_served_with_key_and_certificate() -> None:
 )
 def test_a_request_says_what_is_tried_and_not_upon_whom(asked: dict[str, Any], says: str) -> None:
     with pytest.raises(ConfigError) as refused:
-        laid_over(Given(target="http://127.0.0.1:8081", experiment=("mine.json",)), asked)
+        options_of(laid_over(Given(target="http://127.0.0.1:8081", experiment=("mine.json",)), asked))
     assert says in str(refused.value)
 
 
