@@ -12,18 +12,22 @@ from typing import Any
 
 import msgspec
 
+from sprint.tools import runtime
+
 WAIT_S = 20.0
 
 
 class Received:
-    """What came in, for who waits for it in another thread."""
+    """What came in, for who waits for it in another thread; `at_s` are the times in seconds since 1970."""
 
     def __init__(self) -> None:
+        self.at_s: list[float] = []
         self._changed = threading.Condition()
         self._messages: list[Any] = []
 
     def add(self, message: Any) -> None:
         with self._changed:
+            self.at_s.append(runtime.wall_clock())
             self._messages.append(message)
             self._changed.notify_all()
 
