@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -37,6 +39,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         require(mark.args[0])
     if item.get_closest_marker("soak") and os.environ.get("SPRINT_SOAK") != "1":
         pytest.skip("a long proof: scripts/test --soak")
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """A command that is run in a test's own process sets up logging; the next tests heard nothing by that."""
+    root, ours = logging.getLogger(), logging.getLogger("sprint")
+    handlers, levels = list(root.handlers), (root.level, ours.level)
+    yield
+    root.handlers = handlers
+    root.setLevel(levels[0])
+    ours.setLevel(levels[1])
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,8 @@ def test_breakers_that_only_say_what_they_would_do_score_less_and_the_advice_app
     least = points(off)
     assert least == pytest.approx(80.0, abs=1.0)
     assert points(on) > least + 10.0
-    assert on.advice == ()
+    # How long a breaker takes to close follows from when its last trial failed; all else is well.
+    assert {each.setting for each in on.advice} <= {"breakers.source.backoff.longest_s"}
 
 
 @pytest.mark.soak

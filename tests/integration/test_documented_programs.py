@@ -39,10 +39,13 @@ def fenced(page: Path, language: str) -> list[str]:
 
 # Its examples are of the breaker alone, without a relay; tests/test_breaker_documentation.py runs them.
 GUARD_PAGE = ROOT / "docs/howto/guard-your-own-code.md"
+# Its requests are for cb-chaos's own server; tests/tools/chaos/test_serving.py makes such.
+CHAOS_PAGE = ROOT / "docs/howto/chaos.md"
 PROGRAMS = [(page, code) for page in PAGES if page != GUARD_PAGE for code in fenced(page, "python")]
 CURLS = [
     (page, line.removeprefix("$ ").partition(" > ")[0].partition(" >> ")[0])
     for page in PAGES
+    if page != CHAOS_PAGE
     for block in fenced(page, "console")
     for line in block.splitlines()
     if line.startswith("$ curl")

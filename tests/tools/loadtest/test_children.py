@@ -15,6 +15,7 @@ import pytest
 from sprint.tools import runtime
 from sprint.tools.embedded.child import Child, ChildFailed
 from sprint.tools.loadtest.children import started
+from tests.children import children_that_run
 
 SAYS_AND_WAITS = "import sys; print('{}', flush=True); sys.stdin.read()"
 SAYS_NOTHING = "import sys; sys.stdin.read()"
@@ -61,9 +62,7 @@ def test_a_child_that_does_not_come_is_not_waited_for_by_who_is_cancelled(tmp_pa
         assert using.cancelled()
 
     runtime.run(main())
-    assert not [
-        each for each in psutil.Process().children(recursive=True) if SAYS_NOTHING in each.cmdline()[-1:]
-    ]
+    assert not children_that_run(SAYS_NOTHING)
 
 
 def test_a_child_that_fails_is_told_once(tmp_path: Path) -> None:

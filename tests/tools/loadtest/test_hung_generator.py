@@ -15,6 +15,7 @@ from sprint.core.loadtest.report import Report
 from sprint.tools import runtime
 from sprint.tools.loadtest import fleet
 from sprint.tools.loadtest.load_test import LoadTest
+from tests.children import children_that_run
 from tests.tools.loadtest.options_for_tests import come_true, options, silent
 from tests.tools.loadtest.small_server import SmallServer, ok
 
@@ -22,11 +23,7 @@ WAIT_S = 20
 
 
 def generators() -> list[psutil.Process]:
-    return [
-        each
-        for each in psutil.Process().children()
-        if "sprint.tools.loadtest.generator" in " ".join(each.cmdline())
-    ]
+    return children_that_run("sprint.tools.loadtest.generator")
 
 
 async def stopped_while_one_hangs(*, stops: int) -> Report:
