@@ -14,6 +14,7 @@ from sprint.tools.loadtest import chaos_proxy, wanting
 from sprint.tools.loadtest.load_test import LoadTest
 from sprint.tools.loadtest.reports.console import text_of
 from sprint.tools.loadtest.reports.html_page import html_of
+from tests.children import children_that_run
 from tests.tools.loadtest.options_for_tests import come_true, options, silent
 from tests.tools.loadtest.small_server import SmallServer, ok
 
@@ -86,7 +87,7 @@ def test_a_fault_whose_time_was_over_amid_the_run_is_in_its_report() -> None:
 def proxies() -> list[psutil.Process]:
     return [
         each
-        for each in psutil.Process().children(recursive=True)
+        for each in children_that_run("sprint.tools.faultproxy")
         if each.cmdline()[1:3] == ["-m", "sprint.tools.faultproxy"]
     ]
 
