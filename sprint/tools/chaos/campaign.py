@@ -18,7 +18,7 @@ from sprint.core.chaos.abort import AbortLimits
 from sprint.core.chaos.aim import aim_of
 from sprint.core.chaos.asked_figures import asked_figures, figures_of
 from sprint.core.chaos.blast_radius import predicted
-from sprint.core.chaos.experiment import Experiment
+from sprint.core.chaos.experiment import Experiment, PythonProvider
 from sprint.core.chaos.library import LIBRARY, names_of
 from sprint.core.chaos.named import build
 from sprint.core.chaos.radius_limit import RadiusLimit, exceeds, limit_of
@@ -26,15 +26,18 @@ from sprint.core.chaos.result import Result
 from sprint.core.chaos.substitution import resolved
 from sprint.core.chaos.topology import BlastRadius, DependencyMap
 from sprint.core.chaos.wiring import NotPossible, Wishes
-from sprint.core.errors import UpstreamError
+from sprint.core.errors import ConfigError, UpstreamError
 from sprint.tools.chaos.admin import RelayAdmin
+from sprint.tools.chaos.campaign_guard import CampaignGuard
+from sprint.tools.chaos.embedded import source_keys
 from sprint.tools.chaos.experiment_file import load_experiment
 from sprint.tools.chaos.experiment_run import ExperimentRun, RunOptions
 from sprint.tools.chaos.given import ChaosOptions
 from sprint.tools.chaos.judging import not_possible
 from sprint.tools.chaos.led_round import detoured
-from sprint.tools.chaos.opening import opened_subject
+from sprint.tools.chaos.opening import embedded_options, opened_subject, planned_subject
 from sprint.tools.chaos.subject import Subject
+from sprint.tools.runtime import background
 
 FILE_SUFFIXES = (".json", ".yaml", ".yml")
 # An experiment that ends the relay is not stopped because the relay is away.
@@ -70,6 +73,8 @@ class Campaign:
         self._limit: RadiusLimit = limit_of(options.max_blast_radius)
         self._names = checked_names(options)
         self._why_stopped = ""
+        self._halts: Callable[[], bool] = lambda: False
+        self._exceeding: dict[str, Planned] = {}
         self._running: ExperimentRun | None = None
         self._told = ("", "")
         self.results: list[Result] = []
@@ -96,19 +101,48 @@ class Campaign:
 
     async def run(self) -> Sequence[Result]:
         """Run all of them; what was put on has come off when it returns."""
-        async with AsyncExitStack() as stack:
-            self._say("opening", self._options.target or "starting a relay on the devnet")
-            subject = await opened_subject(self._options, stack, self._names, self._say)
-            for name in self._names:
-                if self._why_stopped:
-                    break
-                self._say("experiment", name)
-                self.results.append(await self._one(name, subject))
-            if self.results:
-                self.results += [
-                    self._not_begun(name, subject()) for name in self._names[len(self.results) :]
-                ]
+        folder = self._options.journal_folder
+        with CampaignGuard(Path(folder) if folder else None, self._options.target) as guard:
+            self._halts = guard.halted
+            async with AsyncExitStack() as stack, background(guard.stopping(self.stop)):
+                await self._all(guard, stack)
         return self.results
+
+    async def _all(self, guard: CampaignGuard, stack: AsyncExitStack) -> None:
+        """Run them; the guard's watch ends before what is in the stack comes off."""
+        self._say("opening", self._options.target or "starting a relay on the devnet")
+        names = await self._able(stack)
+        subject = await opened_subject(self._options, stack, names, self._say, guard)
+        for name in self._names:
+            if reason := await asyncio.to_thread(guard.reason_to_stop):
+                self.stop(reason)
+            if self._why_stopped:
+                break
+            self._say("experiment", name)
+            self.results.append(await self._one(name, subject))
+        if self.results or guard.stopped:
+            self.results += [self._not_begun(name, subject()) for name in self._names[len(self.results) :]]
+
+    async def _able(self, stack: AsyncExitStack) -> tuple[str, ...]:
+        """Return those that the blast radius allows: for others a user's relay is not changed at all."""
+        if not self._options.target:
+            return self._names
+        subject = await planned_subject(self._options, stack, self._names)
+        able = [await asyncio.to_thread(self._is_able, name, subject()) for name in self._names]
+        return tuple(name for name, is_able in zip(self._names, able, strict=True) if is_able)
+
+    def _planned(self, name: str, subject: Subject) -> Planned:
+        known = self._exceeding.get(name)
+        return plan_one(name, subject, self._options, self._limit) if known is None else known
+
+    def _is_able(self, name: str, subject: Subject) -> bool:
+        try:
+            planned = plan_one(name, subject, self._options, self._limit)
+        except (NotPossible, UpstreamError):
+            return False
+        if planned.exceeded:
+            self._exceeding[name] = planned
+        return not planned.exceeded
 
     def _not_begun(self, name: str, subject: Subject) -> Result:
         """Return the result of an experiment that a stop kept from beginning: left out, it would look met."""
@@ -123,7 +157,7 @@ class Campaign:
         now = subject()
         options = self._run_options(name)
         try:
-            planned = await asyncio.to_thread(plan_one, name, now, self._options, self._limit)
+            planned = await asyncio.to_thread(self._planned, name, now)
         except (NotPossible, UpstreamError) as error:
             # A relay that is away now may be back for the next one.
             self._say("skipped", str(error))
@@ -131,7 +165,7 @@ class Campaign:
         if planned.unknown:
             self._say("note", f"whom these reach is not known: {', '.join(planned.unknown)}")
         options = msgspec.structs.replace(options, written=planned.written)
-        self._running = ExperimentRun(now, planned.document, options, self._say)
+        self._running = ExperimentRun(now, planned.document, options, self._say, self._halts)
         if self._why_stopped:
             self._running.stop(self._why_stopped)
         try:
@@ -139,7 +173,7 @@ class Campaign:
             if self._running.halted:
                 # Those to come are meant as well.
                 self._why_stopped = result.reason
-            return result
+            return _with_hint_of_blocks(result, planned)
         finally:
             self._running = None
 
@@ -174,6 +208,25 @@ def plan_one(name: str, subject: Subject, options: ChaosOptions, limit: RadiusLi
     return Planned(name, document, relay, radius, unknown, exceeds(radius, limit, relay), written)
 
 
+def _with_hint_of_blocks(result: Result, planned: Planned) -> Result:
+    """Name the option where a chain was not steady: blocks of a main network are minutes apart."""
+    asking = {
+        each.name: each.provider.arguments["within_s"]
+        for each in planned.document.hypothesis.probes
+        if isinstance(each.provider, PythonProvider) and each.provider.func == "chain_advances"
+    }
+    stood = [
+        each.name
+        for each in result.activities
+        if each.phase == "before" and each.tolerated is False and each.name in asking
+    ]
+    if result.verdict != "could_not_run" or not stood or is_file(planned.name):
+        return result
+    asked = f"--blocks-within asks for a block within {asking[stood[0]]:g} s"
+    hint = f"{asked}: give a longer time, or 0s where blocks are rare"
+    return msgspec.structs.replace(result, reason=f"{result.reason}; {hint}")
+
+
 def expanded(asked: Sequence[str], seed: int) -> tuple[str, ...]:
     """Return the experiments that names, sets of names and files stand for, in their order."""
     names: list[str] = []
@@ -185,14 +238,24 @@ def expanded(asked: Sequence[str], seed: int) -> tuple[str, ...]:
 def checked_names(options: ChaosOptions) -> tuple[str, ...]:
     """Return the experiments that are asked for, looked at before a relay is started or asked.
 
-    ConfigError for a name that there isn't, a file that can't be read, a figure that none of them has.
+    ConfigError for a name that there isn't, a file that can't be read, a figure that none of them has,
+    a source that the embedded relay hasn't.
     """
     names = expanded(options.experiments, options.seed)
     for name in names:
         if is_file(name):
             load_experiment(Path(name))
     asked_figures(options.figures, names)
+    if not options.target:
+        _check_embedded_sources(options)
     return names
+
+
+def _check_embedded_sources(options: ChaosOptions) -> None:
+    known = source_keys(embedded_options(options).chains)
+    for key in options.sources:
+        if key not in known:
+            raise ConfigError(f"--source {key}: the embedded relay has {', '.join(known)}")
 
 
 def is_file(name: str) -> bool:
@@ -220,4 +283,5 @@ def _wishes(name: str, options: ChaosOptions, subject: Subject) -> Wishes:
         figures=figures_of(name, figures),
         sources=tuple(detoured(key, subject) for key in options.sources),
         seed=options.seed,
+        blocks_within_s=options.blocks_within_s,
     )

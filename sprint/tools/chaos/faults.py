@@ -15,7 +15,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Self
 
@@ -37,12 +37,19 @@ class FaultKeeper:
     """One run's faults. Its calls block and may come from any thread.
 
     `allowed`: hosts beyond loopback that faults may be told to, as `host` or `host:port`.
+    `halts` tells whether those were told to end that this run belongs to.
     """
 
     def __init__(
-        self, folder: Path | None = None, *, run: str | None = None, allowed: Collection[str] = ()
+        self,
+        folder: Path | None = None,
+        *,
+        run: str | None = None,
+        allowed: Collection[str] = (),
+        halts: Callable[[], bool] = lambda: False,
     ) -> None:
         self.run = run or new_run()
+        self._halts = halts
         self._allowed = frozenset(allowed)
         self._lock = threading.RLock()
         self._hogs: dict[int, HogProcess] = {}
@@ -73,7 +80,7 @@ class FaultKeeper:
     @property
     def halted(self) -> bool:
         """Whether somebody asked all runs to end: nothing is put on then."""
-        return self.journal.halt_path.exists()
+        return self.journal.halt_path.exists() or self._halts()
 
     def on(self) -> list[Planned]:
         """Return the faults that may be on, the newest first."""

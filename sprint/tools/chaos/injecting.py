@@ -74,6 +74,8 @@ def refuse(fault: Fault, allowed: Collection[str]) -> None:
                 raise ConfigError(
                     f"source {fault.source} is paused already: {row.get('reason')}; resume it first"
                 )
+            if isinstance(fault, SourceDetour):
+                _refuse_one_that_is_there(fault)
         case Freeze() | Kill():
             _refuse_process(fault.process, freezes=isinstance(fault, Freeze))
         case DescriptorLimit():
@@ -82,6 +84,12 @@ def refuse(fault: Fault, allowed: Collection[str]) -> None:
             refuse_packet_loss(fault)
         case _:
             pass
+
+
+def _refuse_one_that_is_there(fault: SourceDetour) -> None:
+    """Refuse to add a source that somebody else has added: its undo would remove theirs."""
+    if _source_row(fault.admin_url, fault.chain, fault.by) is not None:
+        raise ConfigError(f"source {fault.by} is there already, not by this run; remove it first")
 
 
 def inject(fault: Fault, names: Names, ttl_s: float) -> None:

@@ -9,6 +9,7 @@ it, and ends with the journal. Prints `{"ready":true}` when it watches. SIGTERM:
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -32,6 +33,7 @@ RETRY_S_MAX = 15.0
 ALONE_S_MAX = 600.0
 EXIT_LEFT_SOMETHING = 1
 PIECE_SIZE = 64
+READY_LINE = b'{"ready":true}\n'
 
 
 def retry_s(tries: int) -> float:
@@ -152,8 +154,9 @@ def main(words: list[str]) -> int:
     for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE):
         signal.signal(ignored, signal.SIG_IGN)
     with JournalFile(Path(words[0])) as journal:
-        sys.stdout.write('{"ready":true}\n')
-        sys.stdout.flush()
+        # A tool that was killed meanwhile reads no line; the end of its other pipe says so too.
+        with contextlib.suppress(BrokenPipeError):
+            os.write(sys.stdout.fileno(), READY_LINE)
         return watch(journal, sys.stdin.fileno(), lambda: bool(told))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Sequence
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import msgspec
 
@@ -15,6 +14,7 @@ from sprint.core.chaos.topology import DependencyMap
 from sprint.core.chaos.wiring import key_of
 from sprint.core.errors import UndoFailed
 from sprint.tools.chaos.admin import RelayAdmin
+from sprint.tools.chaos.campaign_guard import CampaignGuard
 from sprint.tools.chaos.faults import FaultKeeper, remains_text
 from sprint.tools.chaos.proxies import SUFFIX, Detours, lack_now
 from sprint.tools.chaos.subject import Subject
@@ -24,19 +24,25 @@ AROUND_S = 180.0
 
 
 async def led_round(
-    subject: Subject, keys: Sequence[str], duration_s: float, folder: Path | None, stack: AsyncExitStack
+    subject: Subject,
+    keys: Sequence[str],
+    duration_s: float,
+    guard: CampaignGuard,
+    stack: AsyncExitStack,
 ) -> Subject:
     """Lead sources of a user's relay through proxies until `stack` ends; return the subject with them.
 
     It is a fault in a journal of its own: where this process dies the keeper takes the detours back.
+    `guard` sees when that keeper dies, and when the detours' time is over.
     """
     with RelayAdmin(subject.admin_url, allowed=subject.allowed) as admin:
         relay = await asyncio.to_thread(admin.map)
     detours = Detours(relay, allowed=subject.allowed)
     stack.push_async_callback(asyncio.to_thread, detours.close)
-    keeper = await asyncio.to_thread(FaultKeeper, folder, allowed=subject.allowed)
+    keeper = await asyncio.to_thread(FaultKeeper, guard.folder, allowed=subject.allowed)
     stack.push_async_callback(_taken_back, keeper)
     await asyncio.to_thread(detours.open, keeper, keys, min(duration_s, TTL_S_MAX))
+    guard.watch(keeper)
     wiring = msgspec.structs.replace(subject.wiring, proxies={**subject.wiring.proxies, **detours.proxies})
     return msgspec.structs.replace(subject, wiring=wiring)
 

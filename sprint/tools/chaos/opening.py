@@ -13,10 +13,13 @@ from sprint.core.chaos.topology import DependencyMap
 from sprint.core.chaos.wiring import ProxyInTheWay, Wiring, key_of
 from sprint.core.errors import ConfigError, FaultError, UndoFailed
 from sprint.tools.chaos.admin import RelayAdmin, checked_url
+from sprint.tools.chaos.campaign_guard import CampaignGuard
 from sprint.tools.chaos.embedded import CHAINS, HOST, EmbeddedOptions, EmbeddedStack
 from sprint.tools.chaos.given import ChaosOptions
 from sprint.tools.chaos.led_round import AROUND_S, led_round, wanted_detours
+from sprint.tools.chaos.named_processes import refuse_strangers
 from sprint.tools.chaos.packets import lack_of_nft
+from sprint.tools.chaos.proxies import SUFFIX
 from sprint.tools.chaos.subject import Subject
 
 # Where the proxies of detours would be told, in a document that is only looked at.
@@ -26,15 +29,20 @@ Tell = Callable[[str, str], None]
 
 
 async def opened_subject(
-    options: ChaosOptions, stack: AsyncExitStack, names: Sequence[str] = (), tell: Tell | None = None
+    options: ChaosOptions,
+    stack: AsyncExitStack,
+    names: Sequence[str] = (),
+    tell: Tell | None = None,
+    guard: CampaignGuard | None = None,
 ) -> Callable[[], Subject]:
     """Return what gives the subject as it is at that time: a killed relay has another process after it.
 
     Sources are led through fault proxies where the experiments of these names want that. What was started
-    and changed for it ends with `stack`.
+    and changed for it ends with `stack`; `guard` looks at the detours, and without one
+    there are none.
     """
     if options.target:
-        subject = await _users_led_round(options, stack, names, tell or (lambda _phase, _text: None))
+        subject = await _users_led_round(options, stack, names, tell or (lambda _phase, _text: None), guard)
         return lambda: subject
     embedded = await asyncio.to_thread(EmbeddedStack, embedded_options(options))
     stack.push_async_callback(asyncio.to_thread, embedded.close)
@@ -84,23 +92,27 @@ def _rpc_url(stack: EmbeddedStack, chain: str) -> str:
 
 
 async def _users_led_round(
-    options: ChaosOptions, stack: AsyncExitStack, names: Sequence[str], tell: Tell
+    options: ChaosOptions,
+    stack: AsyncExitStack,
+    names: Sequence[str],
+    tell: Tell,
+    guard: CampaignGuard | None,
 ) -> Subject:
     if options.packets and (lack := await asyncio.to_thread(lack_of_nft)):
         raise ConfigError(f"--packets: {lack}")
     relay = await asyncio.to_thread(_map, options)
+    _refuse_led_round(relay)
     subject = _users(options, relay)
     keys, lacks = await asyncio.to_thread(wanted_detours, names, relay, subject, options.sources)
     for lack in lacks:
         tell("note", f"no detour for {lack}")
-    if not keys:
+    if not keys or guard is None:
         return subject
     tell("detour", f"leading {', '.join(keys)} through fault proxies, until the end")
-    folder = Path(options.journal_folder) if options.journal_folder else None
     lasts_s = len(names) * (options.duration_s + AROUND_S)
     async with AsyncExitStack() as detours:
         try:
-            led = await led_round(subject, keys, lasts_s, folder, detours)
+            led = await led_round(subject, keys, lasts_s, guard, detours)
         except UndoFailed:
             raise
         except FaultError as error:
@@ -109,6 +121,16 @@ async def _users_led_round(
             return subject
         stack.push_async_exit(detours.pop_all())
     return led
+
+
+def _refuse_led_round(relay: DependencyMap) -> None:
+    """Refuse a relay whose sources another run leads round: two runs would each judge the other's doing."""
+    keys = {key_of(each) for each in relay.sources}
+    if led := sorted(key for key in keys if f"{key}{SUFFIX}" in keys):
+        by = ", ".join(f"{key}: {key.rpartition(':')[2]}{SUFFIX} stands in for it already" for key in led)
+        raise ConfigError(
+            f"{by}; another run is at this relay, or was killed: wait, or undo it by --rollback"
+        )
 
 
 def _map(options: ChaosOptions) -> DependencyMap:
@@ -135,6 +157,7 @@ def _wiring(options: ChaosOptions, relay: DependencyMap, api_url: str) -> Wiring
         for key in named:
             if key not in keys:
                 raise ConfigError(f"{option} {key}: the relay has {', '.join(sorted(keys)) or 'no source'}")
+    refuse_strangers(options, relay)
     return Wiring(
         proxies={key: _proxy(text) for key, text in options.proxies.items()},
         devnets=options.devnets,

@@ -73,9 +73,13 @@ def _wait_until_ended(folder: Path, runs: list[str]) -> None:
 
 
 def _is_off(path: Path) -> bool:
-    with JournalFile(path) as journal:
-        known = journal.read()
-        return known.ended or not known.open()
+    try:
+        with JournalFile(path) as journal:
+            known = journal.read()
+            return known.ended or not known.open()
+    except (ConfigError, StoreFailing):
+        # It went as its run ended, or cannot be read, and then no waiting helps.
+        return True
 
 
 def _rolled_back(path: Path, undoer: Undoer, *, forced: bool) -> RolledBack | None:
@@ -83,6 +87,9 @@ def _rolled_back(path: Path, undoer: Undoer, *, forced: bool) -> RolledBack | No
         with JournalFile(path) as journal:
             return _end(journal, undoer, forced=forced)
     except (ConfigError, StoreFailing) as error:
+        if not path.exists():
+            # Its campaign ended a moment ago, and took it along.
+            return None
         return RolledBack(path.stem, "unreadable", remains=(str(error),))
 
 

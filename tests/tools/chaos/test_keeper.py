@@ -21,6 +21,7 @@ from sprint.core.chaos.undo import ProcessName, RemoveToxic, Undo
 from sprint.core.errors import FaultError, UndoFailed
 from sprint.tools.chaos import keeper as keeper_module
 from sprint.tools.chaos import keeper_process, processes
+from sprint.tools.chaos import rollback as rollback_module
 from sprint.tools.chaos.faults import FaultKeeper
 from sprint.tools.chaos.journal_file import JournalFile
 from sprint.tools.chaos.keeper import UNDO_TRIES_MAX, Keeper, retry_s
@@ -248,3 +249,35 @@ def test_nothing_is_put_on_without_a_keeper(tmp_path: Path, monkeypatch: pytest.
         FaultKeeper(tmp_path)
     (path,) = tmp_path.iterdir()
     assert read_journal(path.read_bytes()).ended
+
+
+def test_a_keeper_whose_tool_was_killed_as_it_started_printed_a_traceback(tmp_path: Path) -> None:
+    first = Run("begun", 1.0, processes.name_of(os.getpid()))
+    with JournalFile.create(tmp_path, "begun", first) as journal:
+        reading, writing = os.pipe()
+        os.close(reading)
+        command = [*keeper_process.COMMAND, str(journal.path)]
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=writing, stderr=subprocess.PIPE, check=False, timeout=30
+        )
+        os.close(writing)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert journal.read().ended
+
+
+def test_a_journal_that_went_or_broke_while_a_halt_waited_ended_the_halt_with_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Run("begun", 1.0, processes.name_of(os.getpid()))
+
+    def halted(folder: Path) -> list[str]:
+        told = halt_all(folder)
+        (folder / "begun.ndjson").write_bytes(b"no line of ours\n")
+        return [*told, "gone"]
+
+    monkeypatch.setattr(rollback_module, "halt_all", halted)
+    paths = [tmp_path / "begun.ndjson", tmp_path / "gone.ndjson"]
+    monkeypatch.setattr(rollback_module, "journals_in", lambda _folder: paths)
+    with JournalFile.create(tmp_path, "begun", first):
+        (found,) = rollback(tmp_path, halt=True)
+    assert (found.run, found.state) == ("begun", "unreadable")

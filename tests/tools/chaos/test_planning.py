@@ -6,6 +6,8 @@ import asyncio
 import json
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 import msgspec
@@ -17,6 +19,7 @@ from sprint.core.chaos.topology import DependencyMap
 from sprint.core.chaos.wiring import NotPossible, key_of
 from sprint.core.errors import ConfigError, FaultError, UndoFailed
 from sprint.tools.chaos import campaign, led_round, opening, planning
+from sprint.tools.chaos.campaign_guard import CampaignGuard
 from sprint.tools.chaos.given import ChaosOptions, Given, options_of
 from sprint.tools.chaos.subject import Subject
 from tests.core.chaos.a_relay import a_relay
@@ -116,10 +119,11 @@ def opened(fails: Exception) -> tuple[list[str], Callable[[], Subject]]:
     said: list[str] = []
 
     async def main() -> Callable[[], Subject]:
-        async with AsyncExitStack() as stack:
-            return await opening.opened_subject(
-                options("errors"), stack, ("errors",), lambda phase, text: said.append(f"{phase} {text}")
-            )
+        with TemporaryDirectory() as folder, CampaignGuard(Path(folder), "") as guard:
+            async with AsyncExitStack() as stack:
+                return await opening.opened_subject(
+                    options("errors"), stack, ("errors",), lambda *told: said.append(" ".join(told)), guard
+                )
 
     async def led(*_: object) -> Subject:
         raise fails
