@@ -124,6 +124,14 @@ class ChaosScene:
         return makers[kind]()
 
     @property
+    def relay_pid(self) -> int:
+        return self._relay.pid
+
+    @property
+    def devnet_pid(self) -> int:
+        return self._devnet.pid
+
+    @property
     def control_url(self) -> str:
         """Where the fault proxy is told."""
         return self._proxy.control_url

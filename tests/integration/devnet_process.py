@@ -55,6 +55,10 @@ class DevnetProcess:
     def __repr__(self) -> str:
         return f"DevnetProcess({self.chain}, port={self.port}, exit_code={self._process.poll()})"
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def __enter__(self) -> Self:
         return self
 

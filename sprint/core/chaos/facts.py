@@ -76,8 +76,9 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
     """How the relay came back, in seconds from the end of the last fault; None: it did not, or none ended.
 
     `steady_after_s`: the steady state's probes hold again. `breakers_closed_after_s`: all breakers that had
-    opened for a fault are closed; 0 where none had. `relay_back_after_s`: from the kill of the relay until it
-    gave an answer again, as the steady state is asked only after the method; None where it was not killed,
+    opened for a fault are closed; 0 where none had. `relay_killed`: a fault killed the relay.
+    `relay_back_after_s`: from the kill of the relay until it gave an answer again, as the steady state is
+    asked only after the method; None where it was not killed,
     or was not seen to be away and back.
     """
 
@@ -86,6 +87,7 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
     steady_after_s: float | None = None
     breakers_closed_after_s: float | None = None
     not_closed: tuple[str, ...] = ()
+    relay_killed: bool = False
     relay_back_after_s: float | None = None
 
 
@@ -282,6 +284,7 @@ def _recovery(
     removed_s, steady_s = observed.phases.removed_s, observed.phases.steady_s
     opened = [each for each in breakers if each.opened_after_s is not None]
     open_still = tuple(dict.fromkeys(each.breaker for each in opened if each.closed_after_s is None))
+    kills = [each.injected_s for each in faults if (each.kind, each.target) == ("kill", RELAY)]
     closed_s = max((each.closed_after_s for each in opened if each.closed_after_s is not None), default=0.0)
     return Recovery(
         removed=removed_s is not None,
@@ -289,17 +292,13 @@ def _recovery(
         steady_after_s=None if removed_s is None or steady_s is None else max(steady_s - removed_s, 0.0),
         breakers_closed_after_s=None if open_still or removed_s is None else closed_s,
         not_closed=open_still,
-        relay_back_after_s=_relay_back_s(observed.samples, faults),
+        relay_killed=bool(kills),
+        relay_back_after_s=_relay_back_s(observed.samples, max(kills)) if kills else None,
     )
 
 
-def _relay_back_s(samples: Sequence[Sample], faults: Sequence[FaultSpan]) -> float | None:
-    """Return how long after the last kill of the relay it gave an answer again."""
-    killed_s = max(
-        (each.injected_s for each in faults if (each.kind, each.target) == ("kill", RELAY)), default=None
-    )
-    if killed_s is None:
-        return None
+def _relay_back_s(samples: Sequence[Sample], killed_s: float) -> float | None:
+    """Return how long after a kill of the relay it gave an answer again; None where it was not seen away."""
     after = [each for each in samples if each.at_s >= killed_s]
     away_s = next((each.at_s for each in after if not each.answered), None)
     if away_s is None:

@@ -78,6 +78,9 @@ def _of_facts(facts: Facts, *, sla_judged: bool) -> list[str]:
         reasons.append("the steady state did not come back while it was watched")
     elif back.steady_after_s is not None and sla_judged and back.steady_after_s > back.sla_s:
         reasons.append(f"recovery took {back.steady_after_s:.2f} s, {back.sla_s:g} s are allowed")
+    if back.relay_killed and back.relay_back_after_s is None:
+        # Where it was not the relay that was killed, all that is seen of the relay says nothing.
+        reasons.append("the relay was killed, and not seen to be away and back: was it another process?")
     if back.relay_back_after_s is not None and sla_judged and back.relay_back_after_s > back.sla_s:
         away_s = back.relay_back_after_s
         reasons.append(f"the killed relay was back after {away_s:.2f} s, {back.sla_s:g} s are allowed")

@@ -223,3 +223,16 @@ def test_a_killed_relay_is_back_when_it_answers_again_and_not_when_the_method_is
     stays_away = Story(kind="kill", unanswered=100)
     gone = facts_of(observed(stays_away), [aimed], PREDICTED, stream_of([]), sla_s=5.0)
     assert gone.recovery.relay_back_after_s is None
+
+
+def test_a_relay_that_was_killed_and_never_seen_away_is_not_met() -> None:
+    """The process of the given pid was another: the relay had answered all the time."""
+    story = Story(kind="kill", unanswered=0)
+    aimed = msgspec.structs.replace(fault(story), target="relay")
+    found = facts_of(observed(story), [aimed], PREDICTED, stream_of(events(story)), sla_s=5.0)
+    assert (found.recovery.relay_killed, found.recovery.relay_back_after_s) == (True, None)
+    for sla_judged in (True, False):
+        verdict, reason = verdict_of(Judged(facts=found, sla_judged=sla_judged))
+        assert (verdict, "not seen to be away and back" in reason) == ("not_met", True)
+    frozen = facts_of(observed(Story()), [fault(Story())], PREDICTED, stream_of(events(Story())), sla_s=5.0)
+    assert verdict_of(Judged(facts=frozen))[0] == "met"
