@@ -71,6 +71,18 @@ def test_a_test_is_sent_to_every_sink_and_its_result_is_the_exit_code(tmp_path: 
             assert hidden not in done.stderr + failed.stderr
 
 
+def test_slack_is_found_by_the_file_with_its_url(tmp_path: Path) -> None:
+    config, url = tmp_path / "monitor.toml", tmp_path / "url"
+    config.write_text(f'[monitor.alerts]\nslack_url_file = "{url}"\n')
+    with http_receiver() as receiver:
+        url.write_text(receiver.url)
+        done = CliRunner().invoke(app, ["--test-alert", "--config", str(config)])
+        assert (done.exit_code, done.stderr.count("slack at 127.0.0.1")) == (0, 1)
+        ((_, body),) = receiver.received.wait(1)
+    assert list(json.loads(body)) == ["text"]
+    assert "in-the-url" not in done.stderr
+
+
 def wrong_config(tmp_path: Path, text: str) -> str:
     config = tmp_path / "monitor.toml"
     config.write_text(text)

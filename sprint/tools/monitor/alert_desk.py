@@ -31,7 +31,7 @@ from sprint.tools.monitor.sinks.sink import Sink
 
 LOOK_INTERVAL_S = 1.0
 VIEWED_MAX = 500
-ROUTES_DEFAULT: Routes = dict.fromkeys(LEVELS, ("webhook", "email"))
+ROUTES_DEFAULT: Routes = dict.fromkeys(LEVELS, ("webhook", "slack", "email"))
 # Whose policies breakers of a relay have, of those that serve several tiers.
 _TIER = "enterprise"
 _RULES = {rule.name: rule for rule in RULES}

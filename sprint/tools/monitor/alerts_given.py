@@ -17,11 +17,11 @@ from sprint.tools.monitor.alert_store import AlertStore
 from sprint.tools.monitor.monitor import Monitor
 from sprint.tools.monitor.sinks.mail import Mail, MailServer
 from sprint.tools.monitor.sinks.sink import Sink
-from sprint.tools.monitor.sinks.webhook import Webhook
+from sprint.tools.monitor.sinks.webhook import Slack, Webhook
 
 SECRET_SIZE_MAX = 4 * 1024
 WEBHOOKS_MAX = 16
-KINDS = ("webhook", "email")
+KINDS = ("webhook", "slack", "email")
 
 
 class MailGiven(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -41,6 +41,7 @@ class AlertsGiven(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     webhook: tuple[str, ...] = ()
     webhook_secret_file: str = ""
+    slack_url_file: str = ""
     file: str = ""
     email: MailGiven | None = None
     routes: dict[str, tuple[str, ...]] = {}
@@ -66,6 +67,9 @@ def sinks_of(given: AlertsGiven) -> list[Sink]:
         raise ConfigError("--webhook-secret-file without --webhook: there is nothing to sign")
     secret = _secret_of(given.webhook_secret_file, "--webhook-secret-file")
     sinks: list[Sink] = [Webhook(url, secret) for url in dict.fromkeys(given.webhook)]
+    slack = _secret_of(given.slack_url_file, "monitor.alerts.slack_url_file").decode()
+    if slack:
+        sinks.append(Slack(slack))
     if given.email is not None:
         sinks.append(Mail(_server_of(given.email)))
     return sinks

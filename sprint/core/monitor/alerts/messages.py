@@ -12,6 +12,10 @@ from sprint.core.monitor.alerts.rules import LEVELS, Level
 from sprint.core.monitor.alerts.standing import Alert
 
 SUBJECT_LENGTH_MAX = 180
+# Slack cuts a text off at 40,000 signs.
+SLACK_LENGTH_MAX = 39_000
+# So that a hundred alerts have a place in it.
+SLACK_LINE_LENGTH_MAX = 380
 Routes = Mapping[Level, Sequence[str]]
 
 
@@ -28,6 +32,14 @@ def routed(alert: Alert, kinds: Mapping[str, str], routes: Routes) -> list[str]:
 def webhook_body(alerts: Sequence[Alert], sent_at: str) -> bytes:
     """Return what is posted."""
     return msgspec.json.encode({"sent_at": sent_at, "alerts": alerts})
+
+
+def slack_body(alerts: Sequence[Alert]) -> bytes:
+    """Return what an incoming webhook of Slack takes: a text; its three signs have to be escaped."""
+    text = "\n".join(_line(alert)[:SLACK_LINE_LENGTH_MAX] for alert in alerts)
+    for sign, escaped in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+        text = text.replace(sign, escaped)
+    return msgspec.json.encode({"text": text[:SLACK_LENGTH_MAX]})
 
 
 def signature(secret: bytes, timestamp: str, body: bytes) -> str:
@@ -51,3 +63,8 @@ def mail_text(alerts: Sequence[Alert]) -> str:
         f"    relay {alert.relay}, rule {alert.rule}, since {alert.at}, id {alert.id} #{alert.number}\n"
         for alert in alerts
     )
+
+
+def _line(alert: Alert) -> str:
+    said = "OVER" if alert.change == "resolved" else alert.level.upper()
+    return f"{said} {alert.relay}: {alert.text} (since {alert.at})"

@@ -13,7 +13,7 @@ import httpx
 
 from sprint import __version__
 from sprint.core.errors import ConfigError
-from sprint.core.monitor.alerts.messages import signature, webhook_body
+from sprint.core.monitor.alerts.messages import signature, slack_body, webhook_body
 from sprint.core.monitor.alerts.standing import Alert
 from sprint.core.monitor.rows import rfc3339
 from sprint.tools import runtime
@@ -43,7 +43,7 @@ class Webhook:
         if parts.scheme not in {"http", "https"} or not host:
             raise ConfigError("--webhook: want http://HOST[:PORT]/PATH or https://…; it is not shown here")
         self.where = host if port is None else f"{host}:{port}"
-        self.name = f"webhook:{self.where}:{hashlib.sha256(url.encode()).hexdigest()[:_DIGEST_LENGTH]}"
+        self.name = f"{self.kind}:{self.where}:{hashlib.sha256(url.encode()).hexdigest()[:_DIGEST_LENGTH]}"
         self._client = httpx.AsyncClient(
             trust_env=False,
             timeout=TIMEOUT_S,
@@ -57,7 +57,7 @@ class Webhook:
     async def send(self, alerts: Sequence[Alert]) -> None:
         """Post; any 2xx confirms."""
         now_s = runtime.wall_clock()
-        body, timestamp = webhook_body(alerts, rfc3339(now_s)), str(int(now_s))
+        body, timestamp = self._body(alerts, rfc3339(now_s)), str(int(now_s))
         headers = {"Content-Type": "application/json", TIMESTAMP_HEADER: timestamp}
         if self._secret:
             headers[SIGNATURE_HEADER] = signature(self._secret, timestamp, body)
@@ -65,12 +65,25 @@ class Webhook:
             async with self._client.stream("POST", self._url, content=body, headers=headers) as answer:
                 status = answer.status_code
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise SinkFailed(f"webhook at {self.where}: {type(error).__name__}") from None
+            raise SinkFailed(f"{self.kind} at {self.where}: {type(error).__name__}") from None
         if status in REFUSALS:
-            raise SinkRefused(f"webhook at {self.where} refuses {len(alerts)} alerts with {status}")
+            raise SinkRefused(f"{self.kind} at {self.where} refuses {len(alerts)} alerts with {status}")
         if not answer.is_success:
-            raise SinkFailed(f"webhook at {self.where} answers {status}; want 2xx")
+            raise SinkFailed(f"{self.kind} at {self.where} answers {status}; want 2xx")
 
     async def close(self) -> None:
         """Close its connections."""
         await self._client.aclose()
+
+    def _body(self, alerts: Sequence[Alert], sent_at: str) -> bytes:
+        return webhook_body(alerts, sent_at)
+
+
+class Slack(Webhook):
+    """Posts to an incoming webhook of Slack, as text."""
+
+    kind = "slack"
+
+    def _body(self, alerts: Sequence[Alert], sent_at: str) -> bytes:
+        del sent_at  # Slack has a time of its own
+        return slack_body(alerts)

@@ -10,6 +10,7 @@ from sprint.core.monitor.alerts.messages import (
     mail_text,
     routed,
     signature,
+    slack_body,
     webhook_body,
 )
 from sprint.core.monitor.alerts.rules import STATE, Reading
@@ -44,6 +45,13 @@ def test_a_body_has_every_alert_whole() -> None:
     body = msgspec.json.decode(webhook_body([alert_of(3.0)], rfc3339(1.0)))
     assert body["sent_at"] == rfc3339(1.0)
     assert msgspec.convert(body["alerts"][0], Alert) == alert_of(3.0)
+
+
+def test_no_sign_of_an_alert_is_read_as_a_link_by_slack() -> None:
+    alert = msgspec.structs.replace(alert_of(3.0), text="<http://x|a> & b", change="resolved")
+    (text,) = msgspec.json.decode(slack_body([alert, alert])).values()
+    line = "OVER main: &lt;http://x|a&gt; &amp; b (since 1970-01-01T00:00:00.000Z)"
+    assert text == f"{line}\n{line}"
 
 
 def test_a_subject_names_the_worst_in_one_line_whatever_breakers_are_called() -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 
 from sprint.core.errors import ConfigError, UpstreamError
 from sprint.core.monitor.alerts.messages import signature
 from sprint.tools.monitor.sinks.mail import Mail, MailServer
 from sprint.tools.monitor.sinks.sink import Sink, SinkFailed, SinkRefused
-from sprint.tools.monitor.sinks.webhook import SIGNATURE_HEADER, TIMESTAMP_HEADER, Webhook
+from sprint.tools.monitor.sinks.webhook import SIGNATURE_HEADER, TIMESTAMP_HEADER, Slack, Webhook
 from tests.core.monitor.alerts.test_messages import alert_of
 from tests.tools.monitor.alert_receivers import free_port, http_receiver, mail_receiver
 
@@ -66,6 +67,13 @@ def test_no_error_of_a_webhook_tells_its_url(status: int, error: type[UpstreamEr
         sent(Webhook(f"http://127.0.0.1:{free_port()}/token"))
     assert "token" not in str(raised.value)
     assert "token" not in repr(Webhook(receiver.url)) + Webhook(receiver.url).name
+
+
+def test_slack_is_posted_a_text() -> None:
+    with http_receiver() as receiver:
+        sent(Slack(receiver.url))
+        ((_, body),) = receiver.received.wait(1)
+    assert msgspec.json.decode(body) == {"text": "CRITICAL main: x is open (since 1970-01-01T00:00:00.000Z)"}
 
 
 def test_a_url_that_is_none_is_refused_without_being_told() -> None:
