@@ -41,7 +41,7 @@ class CampaignGuard:
     def __init__(self, folder: Path | None, target: str) -> None:
         self.folder = folder or default_folder()
         self._lock = _locked(self.folder, target) if target else -1
-        self._watched: list[FaultKeeper] = []
+        self._watched: list[tuple[FaultKeeper, int]] = []
         self.stopped = ""
         run = new_run() + NAME_END
         try:
@@ -66,7 +66,7 @@ class CampaignGuard:
 
     def watch(self, keeper: FaultKeeper) -> None:
         """Have a keeper of detours looked at too, after its detours are on."""
-        self._watched.append(keeper)
+        self._watched.append((keeper, len(keeper.on())))
 
     def reason_to_stop(self) -> str:
         """Say why the campaign must not go on, or nothing. Blocking where a keeper has died."""
@@ -76,12 +76,12 @@ class CampaignGuard:
     def _found(self) -> str:
         if self.halted():
             return HALTED
-        for keeper in tuple(self._watched):
+        for keeper, detours in tuple(self._watched):
             try:
                 keeper.check()
             except FaultError as error:
                 return f"the tool itself failed: {error}"
-            if not keeper.on():
+            if len(keeper.on()) < detours:
                 # Who halts all runs takes the detours off as well, and maybe a moment before this is told.
                 return HALTED if keeper.halted else DETOURS_OVER
         return ""

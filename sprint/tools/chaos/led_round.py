@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack
 
 import msgspec
 
-from sprint.core.chaos.faults import TTL_S_MAX
 from sprint.core.chaos.named import NAMED, PROXY
 from sprint.core.chaos.topology import DependencyMap
 from sprint.core.chaos.wiring import key_of
@@ -41,7 +40,7 @@ async def led_round(
     stack.push_async_callback(asyncio.to_thread, detours.close)
     keeper = await asyncio.to_thread(FaultKeeper, guard.folder, allowed=subject.allowed)
     stack.push_async_callback(_taken_back, keeper)
-    await asyncio.to_thread(detours.open, keeper, keys, min(duration_s, TTL_S_MAX))
+    await asyncio.to_thread(detours.open, keeper, keys, duration_s)
     guard.watch(keeper)
     wiring = msgspec.structs.replace(subject.wiring, proxies={**subject.wiring.proxies, **detours.proxies})
     return msgspec.structs.replace(subject, wiring=wiring)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from sprint.core.chaos.faults import TTL_S_MAX
 from sprint.core.chaos.topology import DependencyMap
 from sprint.core.chaos.wiring import ProxyInTheWay, Wiring, key_of
 from sprint.core.errors import ConfigError, FaultError, UndoFailed
@@ -38,8 +39,7 @@ async def opened_subject(
     """Return what gives the subject as it is at that time: a killed relay has another process after it.
 
     Sources are led through fault proxies where the experiments of these names want that. What was started
-    and changed for it ends with `stack`; `guard` looks at the detours, and without one
-    there are none.
+    and changed for it ends with `stack`; `guard` looks at the detours, and without one there are none.
     """
     if options.target:
         subject = await _users_led_round(options, stack, names, tell or (lambda _phase, _text: None), guard)
@@ -108,8 +108,8 @@ async def _users_led_round(
         tell("note", f"no detour for {lack}")
     if not keys or guard is None:
         return subject
+    lasts_s = _detours_s(options.duration_s, len(names))
     tell("detour", f"leading {', '.join(keys)} through fault proxies, until the end")
-    lasts_s = len(names) * (options.duration_s + AROUND_S)
     async with AsyncExitStack() as detours:
         try:
             led = await led_round(subject, keys, lasts_s, guard, detours)
@@ -121,6 +121,17 @@ async def _users_led_round(
             return subject
         stack.push_async_exit(detours.pop_all())
     return led
+
+
+def _detours_s(duration_s: float, experiments: int) -> float:
+    """Return how long detours for so many experiments are to last; ConfigError where that is too long."""
+    at_least_s = experiments * duration_s
+    if at_least_s > TTL_S_MAX:
+        raise ConfigError(
+            f"--duration {duration_s:g}s: {experiments} experiments take {at_least_s:,.0f} s at least, and "
+            f"sources are led round for {TTL_S_MAX:,.0f} s at most; ask for fewer at once, or a shorter one"
+        )
+    return min(at_least_s + experiments * AROUND_S, TTL_S_MAX)
 
 
 def _refuse_led_round(relay: DependencyMap) -> None:

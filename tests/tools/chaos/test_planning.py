@@ -114,7 +114,9 @@ def test_a_map_has_each_source_in_every_form(form: str) -> None:
         assert msgspec.json.decode(told, type=DependencyMap) == RELAY
 
 
-def opened(fails: Exception) -> tuple[list[str], Callable[[], Subject]]:
+def opened(
+    fails: Exception, names: tuple[str, ...] = ("errors",), **given: Any
+) -> tuple[list[str], Callable[[], Subject]]:
     """Open a user's relay to which detours can't be made; return what was told, and the subject."""
     said: list[str] = []
 
@@ -122,7 +124,7 @@ def opened(fails: Exception) -> tuple[list[str], Callable[[], Subject]]:
         with TemporaryDirectory() as folder, CampaignGuard(Path(folder), "") as guard:
             async with AsyncExitStack() as stack:
                 return await opening.opened_subject(
-                    options("errors"), stack, ("errors",), lambda *told: said.append(" ".join(told)), guard
+                    options("errors", **given), stack, names, lambda *told: said.append(" ".join(told)), guard
                 )
 
     async def led(*_: object) -> Subject:
@@ -140,6 +142,12 @@ def test_a_relay_that_takes_no_further_source_is_tried_without_detours() -> None
     said, subject = opened(FaultError("POST /api/sources: answered 409: the devnet runs its chain"))
     assert said[-1] == "note no detours: POST /api/sources: answered 409: the devnet runs its chain"
     assert subject().wiring.proxies == {}
+
+
+def test_detours_ended_after_an_hour_though_the_experiments_asked_for_took_longer() -> None:
+    said = "24 experiments take 7,200 s at least, and sources are led round for 3,600 s at most"
+    with pytest.raises(ConfigError, match=said):
+        opened(AssertionError("a source was led round"), ("errors",) * 24, duration="5m")
 
 
 def test_a_detour_that_could_not_be_taken_back_ends_it() -> None:
