@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from sprint.core.chaos.beside import Beside
 from sprint.core.chaos.facts import Facts
 from sprint.core.chaos.result import Result
+from sprint.core.chaos.stream_check import StreamVerdict
 from sprint.tools.chaos.reports.figures import NOTHING, seconds_text
 from sprint.tools.chaos.reports.short_names import short_names
 
@@ -167,7 +168,7 @@ def _of_facts(facts: Facts) -> list[Table]:
         ("steady state held again", seconds_text(back.steady_after_s), f"{back.sla_s:g} s allowed"),
         ("breakers closed", seconds_text(back.breakers_closed_after_s), ", ".join(back.not_closed)),
         ("blocks given", f"{stream.blocks:,}", f"{stream.reorgs} reorgs, {stream.late} late"),
-        ("lost", str(stream.lost + stream.missing), f"{stream.compared:,} compared with the node's own"),
+        ("lost", str(stream.lost + stream.missing), _compared(stream)),
         (
             "twice, out of order",
             f"{stream.twice}, {stream.out_of_order}",
@@ -180,6 +181,13 @@ def _of_facts(facts: Facts) -> list[Table]:
         Table("Breakers of the targets", ("breaker", "opened after", "due", "why", "closed after"), breakers),
         Table("Recovery and stream", ("", "", ""), rows, "Recovery counts from the end of the last fault."),
     ]
+
+
+def _compared(stream: StreamVerdict) -> str:
+    """Say with what the stream was compared: of a user's relay no node is asked, only the order is seen."""
+    if not stream.compared:
+        return "not compared with a node's own blocks"
+    return f"{stream.compared:,} compared with the node's own"
 
 
 def _score(result: Result) -> Table:

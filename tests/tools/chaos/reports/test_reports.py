@@ -219,3 +219,15 @@ def test_the_toolkits_journal_has_the_experiment_and_its_activities_as_they_were
 def test_a_form_that_is_none_of_a_file_is_refused(form: str) -> None:
     with pytest.raises(ConfigError, match=", ".join(FORMATS)):
         file_of(form, result())
+
+
+def test_a_stream_that_no_node_was_asked_beside_was_told_as_zero_compared() -> None:
+    made = result()
+    assert made.facts is not None
+    told = []
+    for compared in (0, 1_234):
+        stream = msgspec.structs.replace(made.facts.stream, compared=compared)
+        facts = msgspec.structs.replace(made.facts, stream=stream)
+        tables = tables_of(msgspec.structs.replace(made, facts=facts))
+        told += [row[2] for table in tables for row in table.rows if row[0] == "lost"]
+    assert told == ["not compared with a node's own blocks", "1,234 compared with the node's own"]
