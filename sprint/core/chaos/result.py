@@ -16,7 +16,7 @@ from sprint.core.chaos.observation import Phases, TransitionSeen
 from sprint.core.chaos.score import Score
 from sprint.core.chaos.timeline import Timeline
 from sprint.core.chaos.topology import BlastRadius, DependencyMap
-from sprint.core.errors import ConfigError
+from sprint.core.published import decode_record, encode_record, schema_of
 
 RESULT_VERSION = 1
 RESULT_SIZE_MAX = 256 * 1024 * 1024
@@ -113,30 +113,15 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 def encode_result(result: Result) -> bytes:
     """Return a result as JSON, indented, with a line end."""
-    return msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n"
+    return encode_record(result)
 
 
 def decode_result(data: bytes, name: str = "result") -> Result:
     """Read a result; ConfigError, with the name of the file, where it is none or of a later version."""
-    if len(data) > RESULT_SIZE_MAX:
-        raise ConfigError(f"{name}: {len(data)} bytes, the limit of a result is {RESULT_SIZE_MAX}")
-    try:
-        return msgspec.json.decode(data, type=Result)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{name}: no result of cb-chaos that this version reads: {error}; write one with --json"
-        ) from error
+    wanted = "result of cb-chaos; write one with --json"
+    return decode_record(Result, data, name=name, size_max=RESULT_SIZE_MAX, wanted=wanted)
 
 
 def result_schema() -> dict[str, Any]:
     """Return the JSON schema of a result, as plain JSON data."""
-    schema: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(msgspec.json.schema(Result)))
-    for record in schema["$defs"].values():
-        # Its lines are indented by one Python and not by another.
-        record["description"] = " ".join(record["description"].split())
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": SCHEMA_ID,
-        "title": f"Result of sprint cb-chaos, version {RESULT_VERSION}",
-        **schema,
-    }
+    return schema_of(Result, SCHEMA_ID, f"Result of sprint cb-chaos, version {RESULT_VERSION}")

@@ -12,7 +12,6 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from sprint.core.duration import SECOND_NS
-from sprint.core.errors import ConfigError
 from sprint.core.loadtest.cell import RESPONSE, SERVICE
 from sprint.core.loadtest.faults import FaultDone
 from sprint.core.loadtest.plan import Pattern, Plan, Scenario
@@ -26,6 +25,7 @@ from sprint.core.loadtest.verdict import (
     check_generator,
     judge,
 )
+from sprint.core.published import decode_record, encode_record, schema_of
 
 LatencyFrom = Literal["schedule", "first_connection"]
 
@@ -182,34 +182,18 @@ def make_report(run: Run, recording: Recording, thresholds: Sequence[Threshold] 
 
 def encode_report(report: Report) -> bytes:
     """Return a report as JSON, indented, with a line end."""
-    return msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
+    return encode_record(report)
 
 
 def decode_report(data: bytes, name: str = "report") -> Report:
     """Read a report; ConfigError, with the name of the file, where it is none or of a later version."""
-    if len(data) > REPORT_SIZE_MAX:
-        raise ConfigError(f"{name}: {len(data)} bytes, the limit of a report is {REPORT_SIZE_MAX}")
-    try:
-        return msgspec.json.decode(data, type=Report)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{name}: no report of cb-loadtest that this version reads: {error}; "
-            "write one with --report --format json"
-        ) from error
+    wanted = "report of cb-loadtest; write one with --report --format json"
+    return decode_record(Report, data, name=name, size_max=REPORT_SIZE_MAX, wanted=wanted)
 
 
 def report_schema() -> dict[str, Any]:
     """Return the JSON schema of a report, as plain JSON data."""
-    schema: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(msgspec.json.schema(Report)))
-    for record in schema["$defs"].values():
-        # Its lines are indented by one Python and not by another.
-        record["description"] = " ".join(record["description"].split())
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": SCHEMA_ID,
-        "title": f"Report of sprint cb-loadtest, version {REPORT_VERSION}",
-        **schema,
-    }
+    return schema_of(Report, SCHEMA_ID, f"Report of sprint cb-loadtest, version {REPORT_VERSION}")
 
 
 def _plan_asked(plan: Plan, options: dict[str, str]) -> PlanAsked:

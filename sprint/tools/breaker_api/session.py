@@ -1,4 +1,4 @@
-"""One connection to `/ws`: it is told everything and is asked for nothing."""
+"""One connection to a `/ws` that tells of breakers: it is told everything and is asked for nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sprint.tools.web.outgoing import FlushWindow
 from sprint.tools.web.websocket import WebSocketConnection, encode_text_frame
 
 
-class BreakerSession:
+class TellingSession:
     """Hands what the feed tells to its connection, within that one's bounds.
 
     One that doesn't read is closed as slow, with the last `seq` that was sent as the reason.
@@ -17,13 +17,11 @@ class BreakerSession:
 
     window: FlushWindow | None = None
 
-    def __init__(self, feed: BreakerFeed) -> None:
-        self._feed = feed
+    def __init__(self) -> None:
         self._connection: WebSocketConnection | None = None
 
     def opened(self, connection: WebSocketConnection) -> None:
         self._connection = connection
-        self._feed.watch(self)
 
     def message(self, _text: str) -> None:
         self.malformed()
@@ -37,8 +35,24 @@ class BreakerSession:
 
     def closed(self) -> None:
         self._connection = None
-        self._feed.leave(self)
 
     def tell(self, payload: bytes, seq: int) -> None:
+        """Send a message."""
         if self._connection is not None:
             self._connection.outgoing.offer(encode_text_frame(payload), str(seq))
+
+
+class BreakerSession(TellingSession):
+    """A watcher of one process's breakers."""
+
+    def __init__(self, feed: BreakerFeed) -> None:
+        super().__init__()
+        self._feed = feed
+
+    def opened(self, connection: WebSocketConnection) -> None:
+        super().opened(connection)
+        self._feed.watch(self)
+
+    def closed(self) -> None:
+        super().closed()
+        self._feed.leave(self)

@@ -6,46 +6,29 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
-import msgspec
-
+from sprint.tools.breaker_api.session import TellingSession
 from sprint.tools.monitor.feed import FleetFeed
-from sprint.tools.web.outgoing import FlushWindow
 from sprint.tools.web.websocket import SLOW, WebSocketConnection, encode_text_frame
 
 # What is told while a snapshot of many parts is still going out waits for it; at some 500 bytes each 1 MB.
 WAITING_MAX = 2_048
 
 
-class FleetSession:
-    """Hands what the feed tells to its connection, within that one's bounds.
-
-    One that doesn't read is closed as slow, with the last `seq` that was sent as the reason.
-    """
-
-    window: FlushWindow | None = None
+class FleetSession(TellingSession):
+    """A watcher of all relays' breakers. A snapshot comes in parts, and what is told meanwhile after it."""
 
     def __init__(self, feed: FleetFeed) -> None:
+        super().__init__()
         self._feed = feed
-        self._connection: WebSocketConnection | None = None
         self._waiting: deque[tuple[bytes, int]] | None = None
         self._introduction: asyncio.Task[None] | None = None
 
     def opened(self, connection: WebSocketConnection) -> None:
-        self._connection = connection
+        super().opened(connection)
         self._feed.watch(self)
 
-    def message(self, _text: str) -> None:
-        self.malformed()
-
-    def malformed(self) -> None:
-        """Refuse a message; orders are given over HTTP, where each has its answer."""
-        if self._connection is not None:
-            said = "this WebSocket takes no messages; orders are POST /api/breakers/{name}/state"
-            self._connection.send(msgspec.json.encode({"type": "error", "code": "bad_op", "message": said}))
-            self._connection.count_malformed()
-
     def closed(self) -> None:
-        self._connection = None
+        super().closed()
         self._feed.leave(self)
         if self._introduction is not None:
             self._introduction.cancel()
@@ -60,7 +43,7 @@ class FleetSession:
         if self._connection is None:
             return
         if self._waiting is None:
-            self._connection.outgoing.offer(encode_text_frame(payload), str(seq))
+            super().tell(payload, seq)
         elif len(self._waiting) < WAITING_MAX:
             self._waiting.append((payload, seq))
         else:
