@@ -56,7 +56,7 @@ Validate = Annotated[bool | None, typer.Option("--validate", help="Judge the rec
 RecoverySla = Annotated[str | None, typer.Option(help="How long recovery may take (5s).")]
 BlocksWithin = Annotated[
     str | None,
-    typer.Option(help="A steady chain has a block in that time, up to 24h; 0s asks for none (10s)."),
+    typer.Option(help="A steady chain has a block in that time, up to 10m; 0s asks for none (10s)."),
 ]
 MaxBlastRadius = Annotated[
     str | None, typer.Option(metavar="LIMITS", help="As chains=0,sources=1 or 50%; else nothing is done.")

@@ -68,7 +68,7 @@ WRONG = [
     ("--duration 2h", "want 1 s to 3600 s"),
     ("--recovery-sla 0", "--recovery-sla 0: 0 s; want 0.1 s"),
     ("--blocks-within -1s", "--blocks-within '-1s': no duration"),
-    ("--blocks-within 25h", "want 0 s to 86400 s"),
+    ("--blocks-within 11m", "want 0 s to 600 s"),
     ("--source alice", "--source 'alice': write it as CHAIN:NAME"),
     ("--source litecoin-regtest:eve", "the embedded relay has litecoin-regtest:alice"),
     ("--serve --source bitcoin:alice", "the embedded relay has litecoin-regtest:alice"),

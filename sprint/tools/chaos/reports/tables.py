@@ -70,8 +70,8 @@ def headline(result: Result) -> tuple[str, bool]:
 
 
 def points_text(result: Result) -> str:
-    """Return the score as `87 of 100`, or nothing where there is none."""
-    if result.score is None or result.score.points is None:
+    """Return the score as `87 of 100`, or nothing where there is none or the run was aborted."""
+    if result.score is None or result.score.points is None or result.verdict == "aborted":
         return NOTHING
     return f"{result.score.points:.0f} of 100"
 
@@ -202,6 +202,8 @@ def _score(result: Result) -> Table:
         for part in result.score.parts
     ]
     note = "What does not apply to these faults is left out, and the others count for more."
+    if result.verdict == "aborted":
+        note = "The run did not come to its end: what was seen until then makes no score."
     return Table(f"Score: {points_text(result)}", ("part", "points", "rests on"), rows, note)
 
 

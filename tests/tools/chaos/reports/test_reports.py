@@ -231,3 +231,13 @@ def test_a_stream_that_no_node_was_asked_beside_was_told_as_zero_compared() -> N
         tables = tables_of(msgspec.structs.replace(made, facts=facts))
         told += [row[2] for table in tables for row in table.rows if row[0] == "lost"]
     assert told == ["not compared with a node's own blocks", "1,234 compared with the node's own"]
+
+
+def test_an_aborted_run_boasted_a_hundred_points() -> None:
+    aborted = result(verdict="aborted", reason="interrupted")
+    assert aborted.score is not None
+    text = text_of(aborted)
+    assert "of 100" not in text
+    assert "makes no score" in text
+    assert "of 100" not in file_of("html", aborted).decode()
+    assert "of 100" in text_of(result())
