@@ -24,10 +24,12 @@ from sprint.core.chaos.stream_check import Truth
 from sprint.core.chaos.timeline import timeline_of
 from sprint.core.chaos.topology import BlastRadius, DependencyMap
 from sprint.core.chaos.verdict import Judged, verdict_of
+from sprint.core.chaos.wiring import key_of
 from sprint.tools.chaos.activity import ActivityRun
 from sprint.tools.chaos.beside import Control
 from sprint.tools.chaos.faults import new_run
 from sprint.tools.chaos.observer import Observer
+from sprint.tools.chaos.proxies import SUFFIX
 from sprint.tools.chaos.subject import Subject
 
 if TYPE_CHECKING:
@@ -175,8 +177,18 @@ def judged_result(known: Known, observer: Observer | None) -> Result:
         activities=tuple(known.activities),
         gone=known.gone,
         left_behind=known.left_behind,
-        notes=tuple(known.notes),
+        notes=(*known.notes, *stand_ins(known.relay)),
         **_seen(known, observer, facts),
+    )
+
+
+def stand_ins(relay: DependencyMap | None) -> tuple[str, ...]:
+    """Say which sources of a map stand for others: a user has none of these names."""
+    keys = set() if relay is None else {key_of(each) for each in relay.sources}
+    return tuple(
+        f"{key}{SUFFIX} is {key}, led through a fault proxy while this ran"
+        for key in sorted(keys)
+        if f"{key}{SUFFIX}" in keys
     )
 
 
