@@ -13,10 +13,12 @@ from typing import Self
 import httpx
 import pytest
 
+from sprint.core.chaos.faults import SourceDetour
 from sprint.core.chaos.result import Result
 from sprint.core.errors import ConfigError
 from sprint.tools.chaos.campaign import Campaign
 from sprint.tools.chaos.embedded import EmbeddedOptions
+from sprint.tools.chaos.faults import FaultKeeper
 from sprint.tools.chaos.given import Given, options_of
 from sprint.tools.chaos.journal_file import journals_in
 from sprint.tools.chaos.rollback import rollback
@@ -107,7 +109,7 @@ def test_a_second_run_at_a_relay_was_not_refused_and_both_told_nonsense(
         wait_until(lambda: "method" in run.phases(), "the first run has come to its faults")
         between = sources(relay)
         for folder, said in (
-            ("a", "another run is at this relay"),
+            ("a", "what both do would be told as the relay"),
             ("b", r"-chaos stands in for it already"),
         ):
             given = Given(
@@ -147,3 +149,15 @@ def test_the_relay_was_changed_for_an_experiment_whose_blast_radius_is_not_allow
         (result,) = run.results()
     assert result.reason.startswith("nothing was put on")
     assert "detour" not in run.phases()
+
+
+def test_a_source_of_somebody_else_was_removed_by_a_detour_that_could_not_be_made(
+    relay: ScoredRelay, tmp_path: Path
+) -> None:
+    before = sources(relay)
+    fault = SourceDetour(relay.stack.admin_url, CHAIN, "alice", "bob", "p2p://127.0.0.1:1")
+    with FaultKeeper(tmp_path) as faults:
+        with pytest.raises(ConfigError, match="source bob is there already, not by this run"):
+            faults.inject(fault, "detour", f"source:{CHAIN}:alice", "by way of bob")
+        assert faults.on() == []
+    assert sources(relay) == before
