@@ -108,7 +108,7 @@ async def _users_led_round(
         tell("note", f"no detour for {lack}")
     if not keys or guard is None:
         return subject
-    lasts_s = _detours_s(options.duration_s, len(names))
+    lasts_s = _detours_s(options.duration_s, options.blocks_within_s, len(names))
     tell("detour", f"leading {', '.join(keys)} through fault proxies, until the end")
     async with AsyncExitStack() as detours:
         try:
@@ -123,7 +123,7 @@ async def _users_led_round(
     return led
 
 
-def _detours_s(duration_s: float, experiments: int) -> float:
+def _detours_s(duration_s: float, blocks_within_s: float, experiments: int) -> float:
     """Return how long detours for so many experiments are to last; ConfigError where that is too long."""
     at_least_s = experiments * duration_s
     if at_least_s > TTL_S_MAX:
@@ -131,7 +131,9 @@ def _detours_s(duration_s: float, experiments: int) -> float:
             f"--duration {duration_s:g}s: {experiments} experiments take {at_least_s:,.0f} s at least, and "
             f"sources are led round for {TTL_S_MAX:,.0f} s at most; ask for fewer at once, or a shorter one"
         )
-    return min(at_least_s + experiments * AROUND_S, TTL_S_MAX)
+    # Before and after each a block is waited for.
+    around_s = AROUND_S + 2 * blocks_within_s
+    return min(at_least_s + experiments * around_s, TTL_S_MAX)
 
 
 def _refuse_led_round(relay: DependencyMap) -> None:

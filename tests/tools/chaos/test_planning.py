@@ -145,6 +145,27 @@ def test_a_relay_that_takes_no_further_source_is_tried_without_detours() -> None
     assert subject().wiring.proxies == {}
 
 
+def test_detours_ended_while_a_block_was_waited_for_before_the_fault_and_after(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lasting_s: list[float] = []
+
+    async def led(subject: Subject, _keys: object, lasts_s: float, *_: object) -> Subject:
+        lasting_s.append(lasts_s)
+        return subject
+
+    async def opened_with(within: str) -> None:
+        asked = options("errors", blocks_within=within)
+        with TemporaryDirectory() as folder, CampaignGuard(Path(folder), "") as guard:
+            async with AsyncExitStack() as stack:
+                await opening.opened_subject(asked, stack, ("errors",), None, guard)
+
+    monkeypatch.setattr(opening, "led_round", led)
+    asyncio.run(opened_with("0s"))
+    asyncio.run(opened_with("10m"))
+    assert lasting_s[1] - lasting_s[0] == 2 * WITHIN_S_MAX
+
+
 def test_detours_ended_after_an_hour_though_the_experiments_asked_for_took_longer() -> None:
     said = "24 experiments take 7,200 s at least, and sources are led round for 3,600 s at most"
     with pytest.raises(ConfigError, match=said):
