@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import msgspec
 import pytest
 
 from sprint.core.chaos.abort import AbortLimits
@@ -121,18 +120,6 @@ def test_one_that_is_stopped_before_anything_was_put_on_is_aborted_and_not_met(r
     result = made.run()
     assert (result.verdict, result.reason) == ("aborted", "interrupted, before anything was put on")
     assert relay.journals() == before
-
-
-def test_a_chain_whose_blocks_are_rare_is_told_with_the_option_that_asks_for_them(
-    relay: ScoredRelay, tmp_path: Path
-) -> None:
-    given = latency_and_bandwidth(relay, tmp_path, DURATION_S)
-    given = msgspec.structs.replace(given, experiment=("latency",), blocks_within="1ms")
-    campaign = Campaign(options_of(given), lambda _phase, _text: None)
-    asyncio.run(campaign.run())
-    (result,) = campaign.results
-    assert result.verdict == "could_not_run"
-    assert "--blocks-within asks for a block within 0.001 s" in result.reason
 
 
 def test_a_fault_comes_off_at_once_though_a_probe_is_asked_for_long(relay: ScoredRelay) -> None:

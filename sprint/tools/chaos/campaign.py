@@ -18,7 +18,8 @@ from sprint.core.chaos.abort import AbortLimits
 from sprint.core.chaos.aim import aim_of
 from sprint.core.chaos.asked_figures import asked_figures, figures_of
 from sprint.core.chaos.blast_radius import predicted
-from sprint.core.chaos.experiment import Experiment, PythonProvider
+from sprint.core.chaos.blocks_hint import with_hint_of_blocks
+from sprint.core.chaos.experiment import Experiment
 from sprint.core.chaos.library import LIBRARY, names_of
 from sprint.core.chaos.named import build
 from sprint.core.chaos.radius_limit import RadiusLimit, exceeds, limit_of
@@ -173,7 +174,7 @@ class Campaign:
             if self._running.halted:
                 # Those to come are meant as well.
                 self._why_stopped = result.reason
-            return _with_hint_of_blocks(result, planned)
+            return result if is_file(name) else with_hint_of_blocks(result, planned.document)
         finally:
             self._running = None
 
@@ -206,25 +207,6 @@ def plan_one(name: str, subject: Subject, options: ChaosOptions, limit: RadiusLi
     targets, unknown = aim_of(document, relay, subject.wiring)
     radius = predicted(relay, targets)
     return Planned(name, document, relay, radius, unknown, exceeds(radius, limit, relay), written)
-
-
-def _with_hint_of_blocks(result: Result, planned: Planned) -> Result:
-    """Name the option where a chain was not steady: blocks of a main network are minutes apart."""
-    asking = {
-        each.name: each.provider.arguments["within_s"]
-        for each in planned.document.hypothesis.probes
-        if isinstance(each.provider, PythonProvider) and each.provider.func == "chain_advances"
-    }
-    stood = [
-        each.name
-        for each in result.activities
-        if each.phase == "before" and each.tolerated is False and each.name in asking
-    ]
-    if result.verdict != "could_not_run" or not stood or is_file(planned.name):
-        return result
-    asked = f"--blocks-within asks for a block within {asking[stood[0]]:g} s"
-    hint = f"{asked}: give a longer time, or 0s where blocks are rare"
-    return msgspec.structs.replace(result, reason=f"{result.reason}; {hint}")
 
 
 def expanded(asked: Sequence[str], seed: int) -> tuple[str, ...]:
