@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import runpy
+import time
 import tomllib
+from pathlib import Path
 from typing import get_args
 
 import msgspec
 
 from sprint.core.breaker.outcomes import State
+from sprint.core.monitor.alerts.messages import signature
 from sprint.core.monitor.alerts.rules import HEALTH, RELAY, RULES, STATE, STATE_SEVERITIES
 from sprint.core.monitor.alerts.standing import STANDING_MAX, Alert, Change
 from sprint.tools.monitor.alert_desk import LOOK_INTERVAL_S, VIEWED_MAX
@@ -72,3 +76,19 @@ def test_the_figures_of_the_page_are_those_of_the_code() -> None:
         f"`{SIGNATURE_HEADER}`",
     )
     assert [each for each in said if not each or each not in WORDS] == []
+
+
+def test_a_receiver_that_checks_as_the_how_to_says_takes_ours_and_no_others(tmp_path: Path) -> None:
+    text = (REFERENCE.parent / "howto/alerts.md").read_text(encoding="utf-8")
+    program = re.search(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert program is not None
+    (tmp_path / "receiver.py").write_text(program[1], encoding="utf-8")
+    names = runpy.run_path(str(tmp_path / "receiver.py"))
+    now, body = str(int(time.time())), b'{"alerts": []}'
+    headers = {TIMESTAMP_HEADER: now, SIGNATURE_HEADER: signature(b"ours", now, body)}
+    assert names["is_ours"](b"ours", headers, body)
+    assert not names["is_ours"](b"another's", headers, body)
+    assert not names["is_ours"](b"ours", headers, body + b" ")
+    old = str(int(time.time()) - 3_600)
+    late = {TIMESTAMP_HEADER: old, SIGNATURE_HEADER: signature(b"ours", old, body)}
+    assert not names["is_ours"](b"ours", late, body)

@@ -83,7 +83,7 @@ def test_above_the_limit_nothing_is_put_on_and_nothing_written_down(tmp_path: Pa
         assert (outcome.code, outcome.result.verdict) == (COULD_NOT_RUN, "could_not_run")
         assert "nothing was put on" in outcome.result.reason
         assert "sources" in outcome.result.reason
-        assert list((tmp_path / "journal").glob("*")) == []
+        assert list((tmp_path / "journal").glob("*.ndjson")) == []
         proxies = httpx.get(f"{stack.control_url}/api/proxies", trust_env=False).json()["proxies"]
         assert [each["toxics"] for each in proxies] == [[]] * 12
         assert not any(way.ends["refused"] for way in outcome.view.ways.values())

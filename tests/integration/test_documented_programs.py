@@ -41,7 +41,11 @@ def fenced(page: Path, language: str) -> list[str]:
 GUARD_PAGE = ROOT / "docs/howto/guard-your-own-code.md"
 # Its requests are for cb-chaos's own server; tests/tools/chaos/test_serving.py makes such.
 CHAOS_PAGE = ROOT / "docs/howto/chaos.md"
-PROGRAMS = [(page, code) for page in PAGES if page != GUARD_PAGE for code in fenced(page, "python")]
+# Its example is for who receives an alert; tests/test_alerts_documentation.py runs it.
+ALERTS_PAGE = ROOT / "docs/howto/alerts.md"
+PROGRAMS = [
+    (page, code) for page in PAGES if page not in (GUARD_PAGE, ALERTS_PAGE) for code in fenced(page, "python")
+]
 CURLS = [
     (page, line.removeprefix("$ ").partition(" > ")[0].partition(" >> ")[0])
     for page in PAGES

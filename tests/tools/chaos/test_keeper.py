@@ -143,11 +143,12 @@ def test_no_wait_between_two_tries_is_longer_than_its_limit(tries: int) -> None:
 
 
 TOOL = """
-import sys, threading
+import signal, sys, threading
 from pathlib import Path
 from sprint.core.chaos.faults import Freeze, Toxic
 from sprint.tools.chaos.faults import FaultKeeper
 from sprint.tools.chaos.processes import name_of
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it is ignored, and its children take that over
 faults = FaultKeeper(Path(sys.argv[1]))
 faults.inject(Freeze(name_of(int(sys.argv[2]))), "freeze", "sleeper", "stopped", ttl_s=60)
 print(faults.keeper_pid, flush=True)
