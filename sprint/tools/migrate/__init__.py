@@ -1,0 +1,1 @@
+"""The verbs of `sprint migrate`, on SQLite and PostgreSQL."""
