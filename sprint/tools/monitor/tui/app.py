@@ -98,6 +98,7 @@ class MonitorApp(App[None]):
         self._headline = Headline(ascii_only=ascii_only)
         self._detail = DetailPane(monitor, ascii_only=ascii_only)
         self._page_texts = {name: QuietText(f"{name}-text") for name, _ in PAGES[1:]}
+        self._pages = ContentSwitcher(initial="breakers", id="pages")
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Return the tones, for a theme that has none of its own."""
@@ -107,7 +108,7 @@ class MonitorApp(App[None]):
         """Lay out the page."""
         yield self._title_line
         yield self._headline
-        with ContentSwitcher(initial="breakers", id="pages"):
+        with self._pages:
             with Horizontal(id="breakers"):
                 yield self.table
                 yield self._detail
@@ -140,6 +141,8 @@ class MonitorApp(App[None]):
 
     def _look(self) -> None:
         """Draw where there is something new, unless the last drawing took long."""
+        if not self._pages.is_attached:
+            return  # the timer may fire once more when the page is already taken down
         started = runtime.clock()
         if self.held or started < self._next_draw_at:
             return
@@ -180,7 +183,7 @@ class MonitorApp(App[None]):
     @property
     def page(self) -> str:
         """Which page is shown."""
-        return self.query_one("#pages", ContentSwitcher).current or "breakers"
+        return self._pages.current or "breakers"
 
     @property
     def detail_seen(self) -> bool:

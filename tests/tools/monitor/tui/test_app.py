@@ -303,3 +303,14 @@ async def test_a_terminal_of_any_size_is_drawn(size: tuple[int, int]) -> None:
     async with opened_terminal(FakeMonitor(board), size) as (app, pilot):
         await pressed(app, pilot, "G", "enter", "pagedown", "escape", "3", "4", "1")
         assert any(line.strip() for line in screen_lines(app))
+
+
+@under_pilot
+async def test_a_look_that_comes_after_the_page_was_taken_down_draws_nothing() -> None:
+    async with opened_terminal(FakeMonitor(story_board())) as (app, _):
+        pass
+    draws = app.draws
+    app.monitor.board.version += 1
+    app._drawn_second = -1
+    app._look()
+    assert app.draws == draws
