@@ -155,12 +155,12 @@ def _options(flags: dict[str, Any], config: Path | None) -> LoadOptions:
     from sprint.core.relay.tiers import find_tier, parse_tiers
     from sprint.tools.breaker import packaged_policies
     from sprint.tools.command_file import given_of
-    from sprint.tools.loadtest.given import SECTION, Given, options_of
+    from sprint.tools.loadtest.given import SECTION, TIER_DEFAULT, Given, options_of
     from sprint.tools.loadtest.processors import usable_processors
     from sprint.tools.relay.config_file import packaged_tiers_text
 
     given = given_of(Given, SECTION, config, flags)
-    tier = find_tier(parse_tiers(packaged_tiers_text()), given.tier).name
+    tier = find_tier(parse_tiers(packaged_tiers_text()), given.tier or TIER_DEFAULT).name
     return options_of(given, tier, packaged_policies()[tier], cpus=usable_processors())
 
 

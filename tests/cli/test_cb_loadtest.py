@@ -283,6 +283,14 @@ WRONG = [
     (("--scenario", "recovery", "--target", "http://h"), "--scenario recovery with a --target is how"),
     (("--scenario", "gradual-failure", "--fault", "stall", "--target", "http://h"), "leave --fault out"),
     (("--failure-rate", "0.1", "--target", "http://h"), "does nothing by itself: --chaos resets that share"),
+    (
+        ("--tier", "turbo", "--target", "http://h"),
+        "--tier turbo with a --target: it is of the breaker around",
+    ),
+    (
+        ("--workers", "5", "--connections", "5", "--target", "ws://h"),
+        "--workers 5 is of requests, and WebSockets are held here",
+    ),
     (("--connections", "2", "--target", "ws://h", "--method", "POST"), "--method POST is of requests"),
     (("--target", "ws://h", "--rps", "5"), "--rps 5 is of requests, and WebSockets are held here"),
 ]

@@ -118,6 +118,8 @@ class Generating:
         try:
             pacer.start()
             await self._sent_all.wait()
+            if pacer.error is not None:
+                raise pacer.error
             await self._end_of_schedule()
             self.ended_ns = clock_ns()
             await self._last_answers()

@@ -37,6 +37,7 @@ from sprint.tools.loadtest.target_url import parse_url
 from sprint.tools.loadtest.tls import tls_context
 from sprint.tools.loadtest.together import check_together
 
+TIER_DEFAULT = "business"
 RATE_OF_A_PROCESS = 20_000  # requests a second that one generator makes with ease
 SEED_LIMIT = 1 << 62
 SECTION = "loadtest"  # of a config file
@@ -56,7 +57,7 @@ class Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     stage: tuple[str, ...] = ()
     pattern: str | None = None
     scenario: str | None = None
-    workers: int = WORKERS_MAX
+    workers: int | None = None
     processes: int = 0
     method: str = ""
     header: tuple[str, ...] = ()
@@ -66,7 +67,7 @@ class Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     failure_rate: float | None = None
     latency_min: float | None = None
     latency_max: float | None = None
-    tier: str = "business"
+    tier: str | None = None
     chaos: bool = False
     fault: tuple[str, ...] = ()
     threshold: tuple[str, ...] = ()
@@ -127,7 +128,7 @@ def _plan_of(given: Given, cpus: int) -> Plan:
             pattern=given.pattern,
             scenario=given.scenario or "standard",
             stages=tuple(parse_stage(text) for text in given.stage),
-            workers=given.workers,
+            workers=WORKERS_MAX if given.workers is None else given.workers,
             processes=given.processes or 1,
         )
     )

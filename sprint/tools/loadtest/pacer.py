@@ -29,6 +29,9 @@ Turn = Callable[[int], int | None]
 class Pacer:
     """Calls `turn` when it is due until it returns None, then `ended`; meanwhile it serves `answers`.
 
+    Where one of these raises, it ends too, and `error` says why: a loop would log it and nothing would be due
+    any more, for ever.
+
     A fine wait shows what `answers` are ready, and not a task of the loop that is ready to go on. While
     `is_restless` says that there are such tasks, the last part of a wait goes round and round instead.
     """
@@ -46,6 +49,7 @@ class Pacer:
         self._turn = turn
         self._ended = ended
         self._stopped = False
+        self.error: BaseException | None = None
         self._is_restless = is_restless
         self._serve = _serve_nothing if answers is None else answers.serve
         self._wait = _sleep if answers is None else answers.wait
@@ -55,11 +59,20 @@ class Pacer:
 
     def start(self) -> None:
         """Begin with the next turn of the loop."""
-        self._loop.call_soon(self._round)
+        self._loop.call_soon(self._round_or_end)
 
     def stop(self) -> None:
         """Do no more; `ended` is not called."""
         self._stopped = True
+
+    def _round_or_end(self) -> None:
+        try:
+            self._round()
+        except BaseException as error:
+            self.error = error
+            self._stopped = True
+            self._ended()
+            raise
 
     def _round(self) -> None:
         """Do what is due until the next moment is far, or until the loop is to have its turn.
@@ -81,11 +94,11 @@ class Pacer:
             served = self._serve() if is_ready else 0
             now_ns = clock_ns()
             if now_ns >= ends_ns or self._is_restless():
-                self._loop.call_soon(self._round)
+                self._loop.call_soon(self._round_or_end)
                 return
             left_ns = due_ns - now_ns
             if left_ns > FINE_NS:
-                self._loop.call_later((left_ns - TIMER_EARLY_NS) / NS_PER_S, self._round)
+                self._loop.call_later((left_ns - TIMER_EARLY_NS) / NS_PER_S, self._round_or_end)
                 return
             is_ready = left_ns <= SPIN_NS or served == EVENTS_MAX
             if not is_ready:

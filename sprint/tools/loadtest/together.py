@@ -14,7 +14,7 @@ from sprint.tools.loadtest.options import FAILING_SCENARIOS, WEBSOCKET_SCHEMES
 _OF_A_TARGET = ("profile", "method", "header", "data", "tls_ca", "tls_cert", "tls_key", "tls_insecure")
 _OF_THE_SERVICE = ("latency_min", "latency_max")
 _OF_STAGES = ("rps", "duration")
-_OF_REQUESTS = ("rps", "pattern", "stage", "scenario", "method")
+_OF_REQUESTS = ("rps", "pattern", "stage", "scenario", "method", "workers")
 
 
 def check_together(given: Mapping[str, Any]) -> None:
@@ -41,6 +41,12 @@ def _check_with_target(given: Mapping[str, Any]) -> None:
         _OF_THE_SERVICE,
         "with a --target: it is of the simulated service, which is loaded without one; "
         "slow answers of a target are made by --fault latency:latency_ms=200",
+    )
+    _refuse(
+        given,
+        ("tier",),
+        "with a --target: it is of the breaker around the simulated service, which is loaded without one; "
+        "a relay has a port for each tier, name that in the URL",
     )
     if given["scenario"] in FAILING_SCENARIOS and (given["fault"] or not given["chaos"]):
         raise ConfigError(

@@ -224,3 +224,21 @@ def test_stopped_it_does_no_more() -> None:
         assert (moments.done_ns, ended) == ([], [])
 
     runtime.run(main())
+
+
+@pytest.mark.parametrize("run", LOOPS, ids=["uvloop", "asyncio"])
+def test_an_error_of_a_turn_ends_it_and_is_not_left_to_the_loops_log(run: object) -> None:
+    async def main() -> BaseException | None:
+        ended = asyncio.Event()
+
+        def turn(now_ns: int) -> int | None:
+            raise ZeroDivisionError(now_ns)
+
+        pacer = Pacer(asyncio.get_running_loop(), turn, ended.set)
+        pacer.start()
+        async with asyncio.timeout(10):
+            await ended.wait()
+        return pacer.error
+
+    assert callable(run)
+    assert isinstance(run(main()), ZeroDivisionError)
