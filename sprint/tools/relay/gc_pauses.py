@@ -15,7 +15,7 @@ from typing import Any, Literal
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-from sprint.tools.runtime import clock
+from sprint.tools.runtime import clock, wall_clock
 
 BOUNDS_S = (0.000_01, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 GENERATIONS = 3
@@ -28,6 +28,7 @@ class GcPauses(Collector):
         self._counts = [[0] * (len(BOUNDS_S) + 1) for _ in range(GENERATIONS)]
         self._sums = [0.0] * GENERATIONS
         self._begun = 0.0
+        self.last = 0.0  # when the newest ended, in Unix seconds; 0 before there is one
 
     def start(self) -> None:
         gc.callbacks.append(self._note)
@@ -36,6 +37,15 @@ class GcPauses(Collector):
         """Count no more; again is harmless."""
         if self._note in gc.callbacks:
             gc.callbacks.remove(self._note)
+
+    @property
+    def seconds(self) -> float:
+        """All pauses together."""
+        return sum(self._sums)
+
+    @property
+    def collections(self) -> int:
+        return sum(map(sum, self._counts))
 
     def counts(self, generation: int) -> tuple[int, ...]:
         """Return the pauses up to each bound from the one before, and those beyond the last."""
@@ -60,3 +70,4 @@ class GcPauses(Collector):
         seconds, generation = clock() - self._begun, info["generation"]
         self._counts[generation][bisect_left(BOUNDS_S, seconds)] += 1
         self._sums[generation] += seconds
+        self.last = wall_clock()

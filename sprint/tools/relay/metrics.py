@@ -6,7 +6,7 @@ address, or anything that a peer sent.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import NamedTuple
@@ -19,6 +19,8 @@ from sprint import __version__
 from sprint.core.chains import internal_hash
 from sprint.core.relay.network_stats import NetworkStats
 from sprint.core.relay.pipeline import Pipeline
+from sprint.core.relay.tiers import TierPolicy
+from sprint.tools.relay.attendant import OnTime
 from sprint.tools.relay.breaker_metrics import BreakerMetrics
 from sprint.tools.relay.breakers import RelayBreakers
 from sprint.tools.relay.commit import CommitQueue, Committer
@@ -225,6 +227,18 @@ class DeliverySeconds(Collector):
     def counts(self, chain: str, tier: str) -> tuple[int, ...]:
         """Return the deliveries up to each of the bounds from the one before, and those beyond the last."""
         return tuple(self._counts.get((chain, tier), (0,) * (len(DELIVERY_BOUNDS_S) + 1)))
+
+    def on_time(self, tiers: Iterable[TierPolicy]) -> dict[str, OnTime]:
+        """Count the deliveries of each tier, and those within its goal.
+
+        What lies in the bucket that a goal of an operator's own cuts through counts as late.
+        """
+        found = {}
+        for tier in tiers:
+            bounds = bisect_right(DELIVERY_BOUNDS_S, tier.delivery_goal_ms / 1_000.0)
+            counts = [counts for (_, name), counts in self._counts.items() if name == tier.name]
+            found[tier.name] = OnTime(sum(sum(each[:bounds]) for each in counts), sum(map(sum, counts)))
+        return found
 
     def collect(self) -> Iterator[HistogramMetricFamily]:
         family = HistogramMetricFamily(

@@ -11,6 +11,7 @@ import contextlib
 import logging
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -34,9 +35,11 @@ from sprint.tools.devnet.edge import CHAIN_IDS, Devnet
 from sprint.tools.plugins import ChainCatalog, ChainNetwork
 from sprint.tools.relay.admin_api import BODY_SIZE_MAX, AdminApi
 from sprint.tools.relay.api import Api
+from sprint.tools.relay.attendant import Attendant, Place, told_when_warm
 from sprint.tools.relay.breakers import RelayBreakers
 from sprint.tools.relay.commit import Committer
 from sprint.tools.relay.delivery import Delivery
+from sprint.tools.relay.drain import Drain
 from sprint.tools.relay.embedded_devnet import start_devnet, temporary_folder
 from sprint.tools.relay.features import switch_features
 from sprint.tools.relay.gc_pauses import GcPauses
@@ -115,8 +118,14 @@ class Serving(msgspec.Struct, frozen=True):
 class RelayService:
     """One relay. `run` returns when it has stopped; `serving` is called once, when it is ready."""
 
-    def __init__(self, options: RelayOptions, observer: StageObserver | None = None) -> None:
+    def __init__(
+        self,
+        options: RelayOptions,
+        observer: StageObserver | None = None,
+        attendants: Sequence[Attendant] = (),
+    ) -> None:
         self.options = options
+        self.attendants = tuple(attendants)
         self.registry = CollectorRegistry()
         self.observer: StageObserver = observer or StageTimes(self.registry)
         self.catalog = ChainCatalog.installed()
@@ -150,16 +159,22 @@ class RelayService:
             )
             specs += nodes
             store = self._open_store(stack)
-            drain = _Drain()
+            drain = Drain()
             stack.push_async_callback(drain.close, store)
             relay = _Running(self, store, specs)
             stack.push_async_callback(relay.stop, drain)
             line = await relay.start(bound, devnet, devnet_ids)
             self._live = relay.live_config(devnet_ids)
             self.view = relay.view
+            for attendant in self.attendants:
+                stack.callback(attendant.stopped)
+                attendant.serving()
             leave_start_up_to_itself()
             serving(line)
-            async with background(relay.warm_up.run()), relay.breakers.running():
+            async with (
+                background(told_when_warm(relay.warm_up.run(), self.attendants)),
+                relay.breakers.running(),
+            ):
                 await stop.wait()
             self._live = self.view = None
             log_fields(log, logging.INFO, "stopping", drain_s_max=STOP_TIMEOUT_S)
@@ -244,12 +259,14 @@ class _Running:
         self.view.subscribers_by_tier = self._delivery.subscribers_by_tier
         self.warm_up = KernelsWarmUp(service.options.kernels)
         self.view.kernels = lambda: self.warm_up.state
+        self.view.attended = lambda: {each.name: each.health() for each in service.attendants}
         self._listeners: list[Listener] = []
         self._sources = SourceTasks(self._chains, self._observer, SourceGuards(self.breakers))
         self._loop_lag = LoopLag(service.registry)
         self._gc_pauses = GcPauses()
         service.registry.register(self._gc_pauses)
-        self._api = Api(self.view, store, self._delivery, self._resolve)
+        resolve = partial(service.catalog.resolve, served=list(self._chains))
+        self._api = Api(self.view, store, self._delivery, resolve)
 
     async def start(
         self, bound: Sequence[socket.socket], devnet: Devnet, devnet_ids: Sequence[str]
@@ -265,6 +282,9 @@ class _Running:
         live = LiveSources(self._service.catalog, self._chains, self._sources, devnet_ids)
         admin_api = AdminApi(self.view, self._chains, self._feed, live)
         site = admin_api.site(_guard(admin, body_size_max=BODY_SIZE_MAX), registry)
+        for attendant in self._service.attendants:
+            on_time = partial(self._delivery_seconds.on_time, tiers)
+            attendant.attend(Place(registry, site.router, self._gc_pauses, on_time))
         if devnet.chain_ids:
             add_control(site.router, devnet)
         self._listeners.append(await serve(site, admin))
@@ -292,7 +312,7 @@ class _Running:
         parts = LiveParts(self._chains, self._sources, self._api, self.breakers)
         return LiveConfig(self._service.catalog, parts, devnet_ids)
 
-    async def stop(self, drain: _Drain) -> None:
+    async def stop(self, drain: Drain) -> None:
         """Take nothing more, hand over what is in the log, close the sockets."""
         for chain in self._chains.values():
             chain.intake.close()
@@ -359,9 +379,6 @@ class _Running:
         pipeline.restore_stall(snapshot.stalled)
         return pipeline
 
-    def _resolve(self, name: str) -> str | None:
-        return self._service.catalog.resolve(name, list(self._chains))
-
     def _committed(self, commits: Sequence[Commit]) -> None:
         """Hand over what is in the log now; whatever else wants to know of it comes after."""
         now = clock()
@@ -376,22 +393,6 @@ class _Running:
     def _pause(self, *, paused: bool) -> None:
         for chain in self._chains.values():
             chain.intake.pause(paused=paused)
-
-
-class _Drain:
-    """The one time limit that all of a stop stands under; it runs from the first who asks."""
-
-    def __init__(self) -> None:
-        self._ends_at: float | None = None
-
-    def left_s(self, longest_s: float = STOP_TIMEOUT_S) -> float:
-        """Return what is left, or `longest_s` where that is less."""
-        if self._ends_at is None:
-            self._ends_at = clock() + STOP_TIMEOUT_S
-        return min(longest_s, max(0.0, self._ends_at - clock()))
-
-    async def close(self, store: SqliteStore) -> None:
-        await asyncio.to_thread(store.close, self.left_s())
 
 
 def _guard(bound: socket.socket, *, body_size_max: int = 0) -> Guard:

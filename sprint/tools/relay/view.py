@@ -64,6 +64,7 @@ class ServiceView:
         self.subscribers_by_tier: Callable[[], Counter[str]] = Counter
         self.tier_urls: Mapping[str, str] = {}
         self.kernels: Callable[[], KernelState] = lambda: KernelState("reference")
+        self.attended: Callable[[], Mapping[str, Mapping[str, Any]]] = dict
         self._statistics = {
             chain_id: NetworkStatistics(
                 chain.intake.pipeline.state.tree, chain.network.parameters.block_interval_s
@@ -181,7 +182,12 @@ class ServiceView:
             "version": __version__,
             "tiers": list(self._tiers),
             "subscribers": self.subscribers(),
-            "parts": {"store": store, "chains": chains, "kernels": msgspec.to_builtins(self.kernels())},
+            "parts": {
+                "store": store,
+                "chains": chains,
+                "kernels": msgspec.to_builtins(self.kernels()),
+                **self.attended(),
+            },
         }
 
     def listeners(self) -> Sequence[TierListener]:
