@@ -16,7 +16,7 @@ State = Literal["applied", "unsupported", "denied", "drifted"]
 Scope = Literal["process", "thread", "host"]
 # What a setting is, as its actuator reads and writes it: text of /proc, a number, a list of CPUs, a policy's
 # name with its priority.
-Value = str | int | tuple[int, ...] | tuple[str, int]
+Value = str | int | tuple[str | int, ...]
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
