@@ -10,9 +10,10 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from tests.integration.postgres_server import database_url, postgres_server
 from tests.integration.real_servers import SERVERS, litecoind, litecoind_factory, require
 
-__all__ = ["litecoind", "litecoind_factory", "seed"]
+__all__ = ["database_url", "litecoind", "litecoind_factory", "postgres_server", "seed"]
 
 SEED = int(os.environ.get("SPRINT_SEED") or secrets.randbits(32))
 # The processes that share a run's tests start from here and take its seed.

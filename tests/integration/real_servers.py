@@ -27,6 +27,11 @@ from tests.integration.child_process import ChildProcess
 LITECOIND_PATH = Path(os.environ.get("LITECOIND", "/usr/lib/litecoin/litecoind"))
 PROMTOOL_PATH = Path(os.environ.get("PROMTOOL", "/usr/bin/promtool"))
 CHROMIUM_PATH = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
+# Debian keeps each version's programs apart; the newest is taken.
+_INSTALLED = sorted(
+    Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: float(path.parts[-3])
+) or [Path("/usr/lib/postgresql/15/bin/postgres")]
+POSTGRES_PATH = Path(os.environ.get("POSTGRES", _INSTALLED[-1]))
 HOST = "127.0.0.1"
 RPC_LOGIN = ("sprint", "regtest-only")
 READY_TIMEOUT_S = 30.0
@@ -53,6 +58,7 @@ SERVERS: dict[str, tuple[Path, str]] = {
     "bcoin": (BCOIN_PATH, "scripts/test, with node and npm installed"),
     "promtool": (PROMTOOL_PATH, "apt-get install -y --no-install-recommends prometheus"),
     "chromium": (CHROMIUM_PATH, "apt-get install -y --no-install-recommends chromium"),
+    "postgres": (POSTGRES_PATH, "apt-get install -y --no-install-recommends postgresql"),
     "axe-core": (AXE_PATH, "scripts/test, with node and npm installed"),
 }
 
