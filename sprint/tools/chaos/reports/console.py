@@ -11,7 +11,8 @@ from rich.text import Text
 
 from sprint.core.chaos.result import Result
 from sprint.core.chaos.timeline import Lane, Timeline
-from sprint.tools.chaos.reports.figures import NOTHING, harmless, lane_name, seconds_text
+from sprint.core.report_page import harmless
+from sprint.tools.chaos.reports.figures import NOTHING, lane_name, seconds_text
 from sprint.tools.chaos.reports.short_names import chains_text, short_names
 from sprint.tools.chaos.reports.tables import Table, headline, points_text, tables_of, title_text
 

@@ -1,14 +1,10 @@
-"""Figures as people read them, and text of others made harmless for a terminal and for HTML."""
+"""Figures as people read them."""
 
 from __future__ import annotations
-
-import unicodedata
-from html import escape
 
 from sprint.core.chaos.timeline import Lane
 
 NOTHING = "-"
-_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # control, format, surrogates, separators of lines
 
 
 def seconds_text(value_s: float | None) -> str:
@@ -31,13 +27,3 @@ def lane_name(lane: Lane) -> str:
 def _of_breaker(lane: Lane) -> str:
     name = lane.name.replace("source:", "")
     return name if lane.kind == "fault" else f"breaker {name}"
-
-
-def marked_up(text: str) -> str:
-    """Return text as it stands in HTML and SVG."""
-    return escape(harmless(text))
-
-
-def harmless(text: str) -> str:
-    """Return text without what a terminal would obey or not show."""
-    return "".join(" " if unicodedata.category(sign) in _UNSEEN else sign for sign in text)

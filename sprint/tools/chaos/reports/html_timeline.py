@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from sprint.core.chaos.timeline import Delivered, Lane, Timeline
-from sprint.tools.chaos.reports.figures import lane_name, marked_up, seconds_text
+from sprint.core.report_page import marked_up
+from sprint.tools.chaos.reports.figures import lane_name, seconds_text
 
 _WIDTH = 1000.0
 _HEIGHT = 18

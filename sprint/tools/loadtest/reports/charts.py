@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from sprint.tools.loadtest.reports.figures import marked_up
+from sprint.core.report_page import marked_up
 
 COLUMNS_MAX = 360
 WIDTH, HEIGHT = 720, 260

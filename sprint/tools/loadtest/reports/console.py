@@ -10,8 +10,9 @@ from rich.text import Text
 
 from sprint.core.loadtest.compare import Comparison
 from sprint.core.loadtest.report import Report
+from sprint.core.report_page import harmless
 from sprint.tools.loadtest.reports.charts import gathered
-from sprint.tools.loadtest.reports.figures import digits_text, harmless, time_text
+from sprint.tools.loadtest.reports.figures import digits_text, time_text
 from sprint.tools.loadtest.reports.tables import Table, asked_text, badges, tables_of
 
 WIDTH_OF_FILES = 100

@@ -1,15 +1,11 @@
-"""Figures as people read them: three digits, with the unit that fits. And text of others, made harmless."""
+"""Figures as people read them: three digits, with the unit that fits."""
 
 from __future__ import annotations
-
-import unicodedata
-from html import escape
 
 NOTHING = "-"
 _KILO = 1_000
 _BYTE_UNITS = ("B", "kB", "MB", "GB", "TB")
 _SHARE_LEAST = 0.000_01  # what is nearer to 0 or to 1 is told as nearer
-_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # control, format, surrogates, separators of lines
 # Where three digits would round up to the next unit.
 _ROUNDS_UP = 999.5
 
@@ -75,13 +71,3 @@ def seconds_text(value_s: float) -> str:
     hours, minutes = divmod(minutes, 60)
     parts = ((hours, "h"), (minutes, "min"), (0 if hours else seconds, "s"))
     return " ".join(f"{count} {unit}" for count, unit in parts if count)
-
-
-def marked_up(text: str) -> str:
-    """Return text of a target as it stands in HTML and SVG."""
-    return escape(harmless(text))
-
-
-def harmless(text: str) -> str:
-    """Return text of a target without what a terminal would obey or not show."""
-    return "".join(" " if unicodedata.category(sign) in _UNSEEN else sign for sign in text)

@@ -10,45 +10,32 @@ from collections.abc import Iterable, Sequence
 
 from sprint.core.loadtest.compare import Comparison
 from sprint.core.loadtest.report import Report
-from sprint.tools.loadtest.reports.figures import marked_up, share_text, time_text
+from sprint.core.report_page import marked_up, page, section, tiles
+from sprint.tools.loadtest.reports.figures import share_text, time_text
 from sprint.tools.loadtest.reports.html_style import STYLE
 from sprint.tools.loadtest.reports.report_charts import Figure, figures_of
 from sprint.tools.loadtest.reports.tables import Table, asked_text, badges, tables_of
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _STYLE_OF_CELL = {"met": "good", "NOT MET": "bad", "better": "good", "worse": "bad"}
 
 
 def html_of(report: Report, comparison: Comparison | None = None) -> str:
     """Return the page."""
     title = f"Load test of {report.asked.target or 'a simulated service, in process'}"
-    parts = [
-        "<!doctype html>",
-        '<html lang="en">',
-        "<head>",
-        '<meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
-        f"<title>{marked_up(title)}</title>",
-        f"<style>{STYLE}</style>",
-        "</head>",
-        "<body>",
-        f"<h1>{marked_up(title)}</h1>",
+    body = [
         f"<p>{marked_up(asked_text(report))}</p>",
         f'<p class="dim">{marked_up(_where(report))}</p>',
         _badges(report),
         *_told(report),
-        _tiles(report),
+        tiles(_totals(report)),
         '<div class="charts">',
         *map(_figure, figures_of(report)),
         "</div>",
         '<div class="tables">',
         *map(_table, tables_of(report, comparison)),
         "</div>",
-        "</body>",
-        "</html>",
     ]
-    return "\n".join(parts) + "\n"
+    return page(title, STYLE, body)
 
 
 def _where(report: Report) -> str:
@@ -81,9 +68,9 @@ def _told(report: Report) -> list[str]:
     return parts
 
 
-def _tiles(report: Report) -> str:
+def _totals(report: Report) -> list[tuple[str, str]]:
     totals, response = report.totals, report.totals.response
-    tiles = [
+    return [
         ("requests answered", f"{totals.answered:,}"),
         ("answered a second", f"{totals.rate_answered_per_s:,.1f}"),
         ("errors", share_text(totals.error_share)),
@@ -91,10 +78,6 @@ def _tiles(report: Report) -> str:
         ("response p99", time_text(response.ms_p99 if response else None)),
         ("response max", time_text(response.ms_max if response else None)),
     ]
-    cells = (
-        f'<div class="tile"><span class="dim">{name}</span><b>{value}</b></div>' for name, value in tiles
-    )
-    return f'<div class="tiles">{"".join(cells)}</div>'
 
 
 def _figure(figure: Figure) -> str:
@@ -110,9 +93,7 @@ def _table(table: Table) -> str:
         for at, name in enumerate(table.columns)
     )
     rows = "".join(f"<tr>{_cells(row, table.texts)}</tr>" for row in table.rows)
-    note = f'<p class="dim">{marked_up(table.note)}</p>' if table.note else ""
-    body = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-    return f'<section><h2>{marked_up(table.title)}</h2>{note}<div class="wide">{body}</div></section>'
+    return section(table.title, table.note, head, rows)
 
 
 def _cells(row: Sequence[str], texts: Iterable[int]) -> str:

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from sprint.core.loadtest.report import BreakerChange, Report, Share
 from sprint.core.loadtest.series import Point
+from sprint.core.report_page import marked_up
 from sprint.tools.loadtest.reports.charts import WIDTH, Chart, Line, gathered, svg_of
-from sprint.tools.loadtest.reports.figures import digits_text, marked_up, seconds_text, time_text
+from sprint.tools.loadtest.reports.figures import digits_text, seconds_text, time_text
 
 BREAKERS_SHOWN_MAX = 20
 _X_MARKS_MAX = 7

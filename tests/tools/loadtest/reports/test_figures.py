@@ -1,4 +1,4 @@
-"""Figures as text: three digits and the right unit, never a power of ten, and nothing a terminal obeys."""
+"""Figures as text: three digits and the right unit, never a power of ten."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from sprint.tools.loadtest.reports.figures import (
     bytes_text,
     digits_text,
-    harmless,
     limit_text,
     seconds_text,
     share_text,
@@ -84,11 +83,3 @@ def test_the_value_of_a_threshold_has_its_unit() -> None:
     units = ("ms", "share", "per_s", "count")
     assert [limit_text(5, unit) for unit in units] == ["5.00 ms", "500 %", "5.00/s", "5"]
     assert limit_text(None, "ms") == "-"
-
-
-@given(st.text())
-def test_text_of_a_target_has_nothing_that_a_terminal_obeys(text: str) -> None:
-    made = harmless(text)
-    assert len(made) == len(text)
-    assert not re.search(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e]", made)
-    assert harmless("plain ä €") == "plain ä €"
