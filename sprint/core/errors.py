@@ -12,6 +12,7 @@
     ├── StoreError                  the store cannot be used (exit 3)
     │   ├── StoreForeign            bound to another genesis block
     │   ├── StoreMismatch           its schema is newer than known, not migrated, or edited
+    │   ├── MigrationFailed         a statement of a migration that the database refuses; carries its place
     │   └── StoreFailing            the disk refuses: full, read-only, failing
     ├── ListenError                 an address or port that cannot be listened on (exit 3)
     ├── UpstreamError               a source that cannot be reached or is not what it should be
@@ -125,6 +126,28 @@ class StoreMismatch(StoreError):
     """The schema is newer than this version knows, not migrated, or an applied file was edited."""
 
     code = "store_mismatch"
+
+
+class MigrationFailed(StoreError):
+    """A statement of a migration that the database refuses, or a verify section that does not hold.
+
+    `place` is statement, line and column within `file`, each from 1. `then` says what became of the rest.
+    """
+
+    code = "migration_failed"
+
+    def __init__(self, file: str, reason: str, place: tuple[int, int, int], then: str = "") -> None:
+        statement, line, column = place
+        where = f"{file}: statement {statement} at line {line}, column {column}"
+        super().__init__(f"{where}: {reason}" + (f"; {then}" if then else ""))
+        self.file = file
+        self.reason = reason
+        self.place = place
+        self.then = then
+
+    def ended(self, then: str) -> MigrationFailed:
+        """Return the same failure with what became of the rest."""
+        return MigrationFailed(self.file, self.reason, self.place, then)
 
 
 class StoreFailing(StoreError):

@@ -39,3 +39,5 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
     retention_interval_s: float = 60.0
     delete_rows_max: int = 1_000
     readers: int = 2
+    # Bring an older schema up to date when opened; else it is refused.
+    auto_migrate: bool = True

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from sprint.core.errors import ConfigError, StoreForeign, StoreMismatch
+from sprint.core.errors import ConfigError, StoreForeign
 from sprint.core.relay.event_log import Commit, LoggedEvent
 from sprint.tools.runtime import clock
 from sprint.tools.store import CallThrough, ChainSnapshot, CommitDone, LogBounds, StoredBlock
@@ -29,7 +29,8 @@ from sprint.tools.store.connections import (
 )
 from sprint.tools.store.file_lock import FileLock
 from sprint.tools.store.log_identity import mark_clean_stop, open_log, read_boot_id
-from sprint.tools.store.migrations import copy_before_migration, migrate_up, packaged_migrations
+from sprint.tools.store.migrating.sqlite_dialect import SqliteDatabase
+from sprint.tools.store.migrating.startup import bring_up
 from sprint.tools.store.reader import Reader
 from sprint.tools.store.settings import StoreSettings
 from sprint.tools.store.transaction import write_group
@@ -62,7 +63,9 @@ def open_store(
             writer = open_writer(file, settings)
             undo.callback(writer.close)
             now_ms = int(wall_clock() * 1000)
-            _migrate(writer, file, now_ms)
+            bring_up(
+                SqliteDatabase(writer, file), now_ms=now_ms, auto_migrate=settings.auto_migrate or in_memory
+            )
             log_id = open_log(
                 writer,
                 durability=settings.durability,
@@ -212,16 +215,6 @@ def _lock(file: Path | None, undo: ExitStack) -> FileLock | None:
     lock = FileLock(file)
     undo.callback(lock.release)
     return lock
-
-
-def _migrate(connection: sqlite3.Connection, file: Path | None, now_ms: int) -> None:
-    known = packaged_migrations("sqlite")
-    try:
-        if file is not None:
-            copy_before_migration(connection, file, known)
-        migrate_up(connection, known, now_ms=now_ms)
-    except StoreMismatch as error:
-        raise StoreMismatch(f"{file or 'store in memory'}: {error}") from error
 
 
 def _open_readers(file: Path, settings: StoreSettings, undo: ExitStack) -> Connections:
