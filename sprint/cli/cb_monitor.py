@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from typing import IO, TYPE_CHECKING, Any
 
@@ -181,7 +182,7 @@ async def _show(given: Given, asked: dict[str, Any]) -> int:
     from sprint.tools.runtime import set_up_logging
 
     options = options_of(given)
-    faces = _faces(asked)
+    faces = _faces(given, asked)
     # What the terminal shows must not be written over; the page and it say which relay is lost.
     set_up_logging("text", "error" if faces.terminal else "warning")
     opened = watching(options, _say) if asked["replay"] is None else replaying(asked["replay"], _say)
@@ -191,20 +192,26 @@ async def _show(given: Given, asked: dict[str, Any]) -> int:
             return await show(monitor, faces, _say)
 
 
-def _faces(asked: dict[str, Any]) -> Faces:
+def _faces(given: Given, asked: dict[str, Any]) -> Faces:
     """Return what shows the monitor; the port is taken and a recording's file made before anything else."""
     from sprint.tools.monitor.recording import new_recording
     from sprint.tools.monitor.running import Faces
-    from sprint.tools.monitor.service import PORT_DEFAULT
+    from sprint.tools.monitor.service import KEY_VARIABLE, PORT_DEFAULT
     from sprint.tools.net import bind
+    from sprint.tools.web.access import access_of
 
     served = asked["port"] is not None or asked["dashboard"]
     on_terminal = sys.stdin.isatty() and sys.stdout.isatty()
     terminal = asked["terminal"] or (on_terminal and not served and not asked["json_output"])
     served = served or not (terminal or asked["json_output"] or asked["record"])
     port = PORT_DEFAULT if asked["port"] is None else asked["port"]
+    key = os.environ.get(KEY_VARIABLE, "") if served else ""
+    access = access_of(
+        asked["host"] or "127.0.0.1", key, given.tls_cert, given.tls_key, variable=KEY_VARIABLE
+    )
     return Faces(
-        bound=bind(asked["host"] or "127.0.0.1", port) if served else None,
+        bound=bind(access.host, port, off_loopback=True) if served else None,
+        access=access,
         lines=_stdout() if asked["json_output"] else None,
         recording=None if asked["record"] is None else new_recording(asked["record"]),
         terminal=_terminal() if terminal else None,

@@ -19,7 +19,9 @@ Interval = Annotated[
     str | None, typer.Option(help="How often relays are asked for health and sources, 1s to 5m (5s).")
 ]
 Terminal = Annotated[bool, typer.Option("--tui", help="The terminal, also beside --port.")]
-Host = Annotated[str | None, typer.Option(help="Address to serve on; loopback only (127.0.0.1).")]
+Host = Annotated[
+    str | None, typer.Option(help="Address to serve on; off loopback with a key and TLS (127.0.0.1).")
+]
 Port = Annotated[
     int | None, typer.Option(min=0, max=65535, help="Serve page and API there (8090 without a terminal).")
 ]
@@ -32,7 +34,9 @@ ReadOnly = Annotated[
 Record = Annotated[Path | None, typer.Option(metavar="FILE", help="Write what happens to a new file.")]
 Replay = Annotated[Path | None, typer.Option(metavar="FILE", help="Show what --record wrote.")]
 TlsCa = Annotated[str | None, typer.Option("--tls-ca", help="Certificates to trust, of relays at https://.")]
-TlsCert = Annotated[str | None, typer.Option("--tls-cert", help="Our own certificate, shown to them.")]
+TlsCert = Annotated[
+    str | None, typer.Option("--tls-cert", help="Our certificate: served with, and shown to relays.")
+]
 TlsKey = Annotated[str | None, typer.Option("--tls-key", help="And its key.")]
 Alerts = Annotated[
     bool, typer.Option("--alerts", help="Raise alerts; also by --webhook or [monitor.alerts].")

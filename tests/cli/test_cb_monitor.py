@@ -8,6 +8,7 @@ import os
 import pty
 import select
 import signal
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,6 +28,8 @@ from sprint.tools.monitor.demo import Demo
 from sprint.tools.monitor.given import Given, options_of, target_of
 from sprint.tools.monitor.monitor import Monitor
 from sprint.tools.monitor.probe import Target
+from sprint.tools.monitor.service import KEY_VARIABLE
+from tests.tools.certificates import self_signed
 
 TIMEOUT_S = 30
 COMMAND = (sys.executable, "-m", "sprint.cli.main", "cb-monitor")
@@ -42,9 +45,13 @@ def done(*options: str) -> subprocess.CompletedProcess[str]:
 
 
 @contextlib.contextmanager
-def running_with(*options: str) -> Iterator[subprocess.Popen[bytes]]:
+def running_with(*options: str, env: dict[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
     with subprocess.Popen(
-        [*COMMAND, *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*COMMAND, *options],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=env,
     ) as process:
         try:
             yield process
@@ -57,12 +64,12 @@ def line_of(stream: IO[bytes] | None) -> str:
     return stream.readline().decode().rstrip()
 
 
-def url_of(process: subprocess.Popen[bytes]) -> str:
+def url_of(process: subprocess.Popen[bytes], scheme: str = "http") -> str:
     """Where it serves; on the way there it may say that a relay is lost."""
     line = ""
     for _ in range(LINES_MAX):
         line = line_of(process.stderr)
-        if line.startswith("cb-monitor serves at http://127.0.0.1:"):
+        if line.startswith(f"cb-monitor serves at {scheme}://127.0.0.1:"):
             return line.rpartition(" ")[2]
     raise AssertionError(line)
 
@@ -164,10 +171,28 @@ def test_a_relay_that_does_not_answer_ends_once_with_3() -> None:
     assert "nobody answers" in ended.stderr
 
 
-def test_an_address_beyond_loopback_and_a_port_that_is_taken_end_with_3() -> None:
-    beyond = CliRunner().invoke(app, ["--host", "0.0.0.0", "--port", "0"])
-    assert beyond.exit_code == 3
-    assert "loopback" in beyond.stderr
+def test_an_address_beyond_loopback_wants_a_key_and_a_certificate() -> None:
+    beyond = CliRunner().invoke(app, ["--host", "192.0.2.1", "--port", "0"], env={KEY_VARIABLE: ""})
+    assert beyond.exit_code == 2
+    assert f"a key of 32 characters or more in {KEY_VARIABLE} and a certificate" in beyond.stderr
+
+
+def test_with_a_key_and_a_certificate_it_serves_over_tls_to_who_has_the_key(tmp_path: Path) -> None:
+    files = self_signed(tmp_path)
+    options = ("--port", "0", "--target", f"main={NOBODY}", "--tls-cert", str(files.certificate))
+    key = "k" * 32
+    with running_with(
+        *options, "--tls-key", str(files.key), env={**os.environ, KEY_VARIABLE: key}
+    ) as process:
+        url = url_of(process, "https")
+        context = ssl.create_default_context(cafile=str(files.certificate))
+        with httpx.Client(base_url=url, trust_env=False, verify=context) as client:
+            assert client.get("/api/health").status_code == 401
+            known = client.get("/api/health", headers={"Authorization": f"Bearer {key}"})
+            assert known.json()["status"] == "failing"
+
+
+def test_a_port_that_is_taken_ends_with_3() -> None:
     with running_with("--port", "0", "--target", NOBODY) as process:
         port = url_of(process).rpartition(":")[2]
         ended = CliRunner().invoke(app, ["--port", port, "--target", NOBODY])

@@ -54,10 +54,16 @@ def opened(
     scheme: Any = "light",
     bypass_csp: bool = False,
     expected: tuple[str, ...] = (),
+    key: str = "",
 ) -> Iterator[Page]:
-    """Open a page in a profile of its own. What its console may say contains one of `expected`."""
+    """Open a page in a profile of its own. What its console may say contains one of `expected`.
+
+    With a `key` it is signed in, and a certificate that signs itself is taken.
+    """
     viewport: Any = {"width": size[0], "height": size[1]}
-    context = browser.new_context(viewport=viewport, color_scheme=scheme, bypass_csp=bypass_csp)
+    context = browser.new_context(
+        viewport=viewport, color_scheme=scheme, bypass_csp=bypass_csp, ignore_https_errors=bool(key)
+    )
     context.set_default_timeout(WAIT_MS)
     page = context.new_page()
     said: list[str] = []
@@ -68,11 +74,15 @@ def opened(
     page.on("websocket", lambda socket: asked.append(socket.url))
     try:
         page.goto(url)
+        if key:
+            page.get_by_label("Key, as it was started with").fill(key)
+            page.keyboard.press("Enter")
         page.locator(".line:not([hidden])").first.wait_for()
         yield page
     finally:
         context.close()
-    assert [each for each in said if not any(part in each for part in expected)] == []
+    unexpected = [each for each in said if not any(part in each for part in expected)]
+    assert unexpected == [], unexpected
     own = urlsplit(url).netloc
     assert [each for each in asked if urlsplit(each).netloc != own and not each.startswith("data:")] == []
 

@@ -24,8 +24,9 @@ from sprint.tools.breaker_api.feed import BreakerFeed
 from sprint.tools.monitor.feed import FleetFeed
 from sprint.tools.monitor.monitor import Monitor
 from sprint.tools.monitor.probe import Target
-from sprint.tools.monitor.service import served
+from sprint.tools.monitor.service import OPEN_TO_ALL, served
 from sprint.tools.net import bind
+from sprint.tools.web.access import Access
 from sprint.tools.web.guard import Guard
 from sprint.tools.web.router import Router, Site
 from sprint.tools.web.server import serve
@@ -46,13 +47,20 @@ Result = TypeVar("Result")
 class MonitoredBreakers:
     """A relay's breakers and a monitor of them, while within. `url` is the monitor's."""
 
-    def __init__(self, *names: str, read_only: bool = False, target: Target | None = None) -> None:
+    def __init__(
+        self,
+        *names: str,
+        read_only: bool = False,
+        target: Target | None = None,
+        access: Access = OPEN_TO_ALL,
+    ) -> None:
         self.registry = BreakerRegistry({"source": POLICY})
         for name in names:
             self.registry.get(name, "source")
         self.url = ""
         self._read_only = read_only
         self._target = target
+        self._access = access
         self._port = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="monitored breakers", daemon=True)
@@ -132,4 +140,4 @@ class MonitoredBreakers:
         await self._service.enter_async_context(monitor)
         feed = FleetFeed(monitor)
         self._service.callback(feed.stop)
-        self.url = (await self._service.enter_async_context(served(feed, bound))).url
+        self.url = (await self._service.enter_async_context(served(feed, bound, self._access))).url

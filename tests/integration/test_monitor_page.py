@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
+from sprint.tools.web.access import Access
+from sprint.tools.web.server import TlsFiles
 from tests.integration.browser import DESKTOP, LOST_CONNECTION, PHONE, axe_findings, chromium, opened
 from tests.integration.monitored_breakers import RELAY, MonitoredBreakers
 from tests.integration.real_servers import wait_until
+from tests.tools.certificates import self_signed
 
 pytestmark = pytest.mark.real("chromium")
 
@@ -91,6 +95,33 @@ def test_a_monitor_that_only_reads_offers_no_orders(browser: Browser) -> None:
         page.keyboard.press("o")
         expect(page.locator("#notice")).to_contain_text("--read-only")
         assert page.get_by_role("dialog").count() == 0
+
+
+def test_a_monitor_with_a_key_shows_nothing_until_it_is_given_and_again_when_it_is_taken_back(
+    browser: Browser, tmp_path: Path
+) -> None:
+    files = self_signed(tmp_path)
+    access = Access("127.0.0.1", "k" * 32, TlsFiles(str(files.certificate), str(files.key)))
+    refused = "401 (Unauthorized)"
+    with (
+        MonitoredBreakers(ALICE, access=access) as scene,
+        opened(browser, scene.url, bypass_csp=True, expected=(refused,), key=access.key) as page,
+    ):
+        expect(page.locator("#connection")).to_have_text("live")
+        page.get_by_role("button", name=ALICE, exact=True).click()
+        page.get_by_role("button", name="Force open…").click()
+        page.get_by_role("dialog").get_by_role("button", name="Force open").click()
+        wait_until(lambda: scene.breaker(ALICE).state == "force_open", "the breaker is forced open")
+        page.get_by_role("button", name="Sign out").click()
+        dialog = page.get_by_role("dialog", name="This monitor asks for its key")
+        expect(dialog).to_be_visible()
+        expect(page.locator(".line:not([hidden])")).to_have_count(0)
+        dialog.get_by_label("Key").fill("another")
+        dialog.get_by_role("button", name="Sign in").click()
+        expect(dialog).to_contain_text("that is not the key")
+        page.keyboard.press("Escape")
+        expect(dialog).to_be_visible()
+        assert axe_findings(page) == []
 
 
 def test_the_detail_names_the_algorithm_that_decided_and_all_eight_have_a_row(

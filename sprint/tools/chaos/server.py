@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hmac
 import socket
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -28,6 +27,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, G
 
 from sprint.core.errors import ConfigError, RequestError, SprintError
 from sprint.tools.runtime import wall_clock
+from sprint.tools.web.access import has_key
 from sprint.tools.web.bodies import json_body
 from sprint.tools.web.guard import Guard
 from sprint.tools.web.http import encode_line_chunk
@@ -175,7 +175,7 @@ class ChaosServer:
 
     def _keyed(self, handler: Handler) -> Handler:
         async def answer(request: Request) -> Response | StreamResponse:
-            if self._key and not _has_key(request, self._key):
+            if self._key and not has_key(request, self._key):
                 raise RequestError("key_refused", "no key, or another one; send Authorization: Bearer KEY")
             try:
                 return await handler(request)
@@ -291,11 +291,6 @@ async def _first(*waits: Awaitable[object]) -> None:
             task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _has_key(request: Request, key: str) -> bool:
-    given = [value for name, value in request.scope["headers"] if name == b"authorization"]
-    return len(given) == 1 and hmac.compare_digest(given[0], b"Bearer " + key.encode())
 
 
 def _last_words(cursor: str) -> bytes:

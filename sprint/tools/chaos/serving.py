@@ -6,7 +6,7 @@ import contextlib
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -17,42 +17,19 @@ from sprint.tools.chaos.journal_file import default_folder
 from sprint.tools.chaos.listing import listed
 from sprint.tools.chaos.rollback import RolledBack, rollback
 from sprint.tools.chaos.server import ChaosServer, serve_chaos
-from sprint.tools.net import is_loopback
 from sprint.tools.runtime import StopSignal
-from sprint.tools.web.server import TlsFiles
+from sprint.tools.web.access import Access
+from sprint.tools.web.access import access_of as web_access_of
 
 PORT_DEFAULT = 8091
-KEY_LENGTH_MIN = 32
 KEY_VARIABLE = "SPRINT_CHAOS_KEY"
-EVERY_ADDRESS = ("0.0.0.0", "::")
 # What a request may say; what decides whom the server may touch is the business of who started it.
 ASKED = ("experiment", "duration", "source", "figure", "seed", "validate", "recovery_sla", "max_blast_radius")
 
 
-class Access(NamedTuple):
-    """Where it is served and to whom: an empty `key` asks for none, which only loopback may do."""
-
-    host: str = "127.0.0.1"
-    key: str = ""
-    tls: TlsFiles | None = None
-
-
 def access_of(host: str, key: str, certificate: str, certificate_key: str) -> Access:
     """Check them; ConfigError says what is missing. Off loopback a key and a certificate are needed."""
-    if key and len(key) < KEY_LENGTH_MIN:
-        raise ConfigError(f"{KEY_VARIABLE}: {len(key)} characters; want {KEY_LENGTH_MIN} or more")
-    if certificate_key and not certificate:
-        raise ConfigError(f"--tls-key {certificate_key}: name its certificate too, by --tls-cert")
-    if not is_loopback(host):
-        lacks = [] if key else [f"a key of {KEY_LENGTH_MIN} characters or more in {KEY_VARIABLE}"]
-        lacks += [] if certificate else ["a certificate by --tls-cert and --tls-key"]
-        if lacks:
-            raise ConfigError(f"--host {host}: off loopback it wants {' and '.join(lacks)}")
-        if host in EVERY_ADDRESS:
-            raise ConfigError(
-                f"--host {host}: name one address or name, which requests are then to be sent to"
-            )
-    return Access(host.lower(), key, TlsFiles(certificate, certificate_key) if certificate else None)
+    return web_access_of(host, key, certificate, certificate_key, variable=KEY_VARIABLE)
 
 
 async def serve_until_stopped(

@@ -22,8 +22,9 @@ from sprint.tools.monitor.monitor import Monitor
 from sprint.tools.monitor.probe import Target
 from sprint.tools.monitor.recording import lines_to, open_recording, replay
 from sprint.tools.monitor.relay_api import RelayApi, RelayLost
-from sprint.tools.monitor.service import served
+from sprint.tools.monitor.service import OPEN_TO_ALL, served
 from sprint.tools.runtime import StopSignal
+from sprint.tools.web.access import Access
 
 # Where a relay's admin listener is if nobody says otherwise.
 RELAY_DEFAULT = Target("local", "http://127.0.0.1:8081")
@@ -39,6 +40,7 @@ class Faces(NamedTuple):
     """What shows the monitor: a service on a socket, lines of JSON, a terminal; None where not wanted."""
 
     bound: socket.socket | None = None
+    access: Access = OPEN_TO_ALL
     lines: IO[bytes] | None = None
     recording: IO[bytes] | None = None
     terminal: Callable[[Monitor], Awaitable[None]] | None = None
@@ -101,7 +103,7 @@ async def show(monitor: Monitor, faces: Faces, say: Say) -> int:
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(feed.stop)
         if faces.bound is not None:
-            listener = await stack.enter_async_context(served(feed, faces.bound))
+            listener = await stack.enter_async_context(served(feed, faces.bound, faces.access))
             say(f"cb-monitor serves at {listener.url}")
             if faces.opens is not None:
                 await asyncio.to_thread(faces.opens, listener.url)

@@ -9,6 +9,7 @@ import { ask, breakerPath, Link } from "./link.js";
 import { alertsList, eventsList, relaysList } from "./lists.js";
 import { Orders } from "./orders.js";
 import { Pages } from "./pages.js";
+import { SignIn } from "./sign_in.js";
 import { Table } from "./table.js";
 import { Speaker } from "./speaker.js";
 import { Theme } from "./theme.js";
@@ -31,6 +32,7 @@ const headline = new Headline(fleet, (row) => open(row));
 const table = new Table(byId("scroller"), byId("lines"), fleet, { open: (row) => open(row), seen: fillTrends });
 const pages = new Pages(() => redraw());
 const link = new Link("ws", { tell: take, status: connection });
+const signIn = new SignIn(() => link.socket || link.open());
 const asked = new Set(); // keys whose trend was asked for
 let frame = 0;
 let later = 0;
@@ -94,6 +96,7 @@ function connection({ state, retryAt }) {
   lost = state === "lost" ? { retryAt, told: fleet.told } : null;
   // Every attempt that fails comes here; it is news only once.
   if (was !== (lost !== null)) speaker.say(lost ? "Connection to the monitor lost." : "Connected to the monitor again.");
+  if (lost) signIn.look();
   redraw();
 }
 
@@ -216,4 +219,4 @@ setInterval(() => {
   if (!document.hidden) redraw();
 }, TICK_MS);
 table.measured();
-link.open();
+signIn.look().then((open) => open && link.open());
