@@ -18,8 +18,9 @@ from sprint.core.monitor.alerts.standing import STANDING_MAX, Alert, Change
 from sprint.tools.monitor.alert_desk import LOOK_INTERVAL_S, VIEWED_MAX
 from sprint.tools.monitor.alert_store import HISTORY_MAX, WAITING_MAX
 from sprint.tools.monitor.alerts_given import AlertsGiven, MailGiven
-from sprint.tools.monitor.sender import BATCH_MAX, FAILURES_TO_OPEN, RETRY_S_MAX, RETRY_S_MIN
+from sprint.tools.monitor.sender import FAILURES_TO_OPEN, RETRY_S_MAX, RETRY_S_MIN
 from sprint.tools.monitor.sinks.mail import PERMANENT, PERMANENT_END
+from sprint.tools.monitor.sinks.sink import BATCH_MAX
 from sprint.tools.monitor.sinks.webhook import REFUSALS, SIGNATURE_HEADER, TIMESTAMP_HEADER
 from tests.test_documentation import REFERENCE
 

@@ -14,7 +14,7 @@ import pytest
 from sprint.core.monitor.board import Happened, Key
 from sprint.core.monitor.rows import TransitionRow
 from sprint.tools import runtime
-from sprint.tools.monitor.alert_desk import Desk
+from sprint.tools.monitor.alert_desk import Clocks, Desk
 from sprint.tools.monitor.alert_store import AlertStore
 from sprint.tools.monitor.monitor import Monitor
 from sprint.tools.monitor.probe import Target
@@ -58,7 +58,7 @@ def test_a_node_that_stops_is_posted_within_a_quarter_of_a_second_and_its_return
 
         store = AlertStore(tmp_path / "alerts.sqlite")
         monitor = Monitor(targets=(Target("main", str(relay.serving.admin)),))
-        desk = Desk(monitor, store, [Webhook(receiver.url, b"secret")], clock=hurried)
+        desk = Desk(monitor, store, [Webhook(receiver.url, b"secret")], clocks=Clocks(hurried))
         async with monitor, desk:
             monitor.listen(take)
             await within(lambda: key in monitor.board.rows, "the relay is heard")

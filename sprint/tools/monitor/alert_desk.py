@@ -3,23 +3,27 @@
     async with Desk(monitor, store, sinks) as desk:
         monitor.alerts = desk
 
-Each transition is read at once, everything else every LOOK_INTERVAL_S. A change is on disk before it is told.
+Each transition is read at once, everything else every LOOK_INTERVAL_S. A change is on disk before it is told,
+and before an operator's word is answered.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self
-
-import msgspec
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Self
 
 from sprint.core.breaker.policy import Policy
-from sprint.core.errors import StoreError
-from sprint.core.monitor.alerts.messages import Routes, routed
-from sprint.core.monitor.alerts.rules import LEVELS, RULES, Reading, readings, state_reading
-from sprint.core.monitor.alerts.standing import Alert, Alerts, Subject
+from sprint.core.errors import ConfigError, RequestError, StoreError
+from sprint.core.monitor.alerts.book import Book, Entry
+from sprint.core.monitor.alerts.routes import ESCALATE_AFTER_S, Routes, Sending, routes_default
+from sprint.core.monitor.alerts.rules import RULES, Level, Reading, Rule, readings, state_reading
+from sprint.core.monitor.alerts.shown import alert_shown, past_shown, silence_shown
+from sprint.core.monitor.alerts.silences import WHO_LENGTH_MAX, line_of, silence_of
+from sprint.core.monitor.alerts.standing import Subject
 from sprint.core.monitor.board import Happened, Key
 from sprint.core.monitor.rows import rfc3339
 from sprint.tools import runtime
@@ -31,13 +35,29 @@ from sprint.tools.monitor.sinks.sink import Sink
 
 LOOK_INTERVAL_S = 1.0
 VIEWED_MAX = 500
-ROUTES_DEFAULT: Routes = dict.fromkeys(LEVELS, ("webhook", "slack", "email"))
+# So long an operator's word waits for the disk before its sender is told that it has not been written yet.
+WRITTEN_S_MAX = 5.0
+SILENCE_ID_BYTES = 4
 # Whose policies breakers of a relay have, of those that serve several tiers.
 _TIER = "enterprise"
-_RULES = {rule.name: rule for rule in RULES}
 
 AlertListener = Callable[[Mapping[str, Any]], None]
 log = logging.getLogger(__name__)
+
+
+class Plan(NamedTuple):
+    """By which rules alerts are raised, who is told, and when an alert goes one level up."""
+
+    rules: Sequence[Rule] = RULES
+    routes: Routes | None = None
+    escalate_after_s: Mapping[Level, float] = ESCALATE_AFTER_S
+
+
+class Clocks(NamedTuple):
+    """Seconds of a clock that only rises, and seconds since 1970."""
+
+    steady: Callable[[], float] = runtime.clock
+    wall: Callable[[], float] = runtime.wall_clock
 
 
 class Desk:
@@ -48,20 +68,26 @@ class Desk:
         monitor: Monitor,
         store: AlertStore,
         sinks: Sequence[Sink] = (),
-        routes: Routes = ROUTES_DEFAULT,
-        clock: Callable[[], float] = runtime.clock,
+        plan: Plan | None = None,
+        clocks: Clocks | None = None,
     ) -> None:
+        plan, clocks = plan or Plan(), clocks or Clocks()
         self._monitor = monitor
         self._store = store
-        self._routes = routes
-        self._clock = clock
-        self._alerts = Alerts(store.standing())
-        self._over = store.history()
-        self._senders = [Sender(sink, store) for sink in sinks]
-        self._kinds = {sink.name: sink.kind for sink in sinks}
+        self._clock, self._wall_clock = clocks
+        self._rules = {rule.name: rule for rule in plan.rules}
+        kinds = {sink.name: sink.kind for sink in sinks}
+        routes = routes_default(set(kinds.values())) if plan.routes is None else plan.routes
+        sending = Sending(kinds, routes, plan.escalate_after_s)
+        self.book = Book(sending, store.standing(), store.silences())
+        self._over = [past.alert for past in reversed(store.history(VIEWED_MAX))]
+        waiting = store.counts()
+        self.senders = [Sender(sink, store, waiting.get(sink.name, 0)) for sink in sinks]
         self._limits: Mapping[str, Policy] = packaged_policies(tier=_TIER)
         self._listeners: list[AlertListener] = []
-        self._changes: list[Alert] = []
+        self._changes: list[Entry] = []
+        self._silences_changed = False
+        self._written: list[asyncio.Future[None]] = []
         self._changed = asyncio.Event()
         self._started_at = ""
         self._unlisten: Unlisten | None = None
@@ -71,13 +97,14 @@ class Desk:
         self._storing_failed = False
 
     def __repr__(self) -> str:
-        return f"Desk({self._alerts!r}, {len(self._senders)} sinks)"
+        return f"Desk({self.book!r}, {len(self.senders)} sinks)"
 
     async def __aenter__(self) -> Self:
         self._started_at = rfc3339(runtime.wall_clock())
+        self._note(self.book.begin(self._wall_clock()))
         self._unlisten = self._monitor.listen(self._happened)
         self._keeper = asyncio.create_task(self._keep_on(), name="alerts' keeper")
-        works = [self._look_on(), *(sender.run() for sender in self._senders)]
+        works = [self._look_on(), *(sender.run() for sender in self.senders)]
         self._tasks = [asyncio.create_task(work, name="alerts") for work in works]
         return self
 
@@ -93,33 +120,78 @@ class Desk:
             if self._keeper is not None:
                 await self._keeper
         finally:
-            for sender in self._senders:
+            for sender in self.senders:
                 await sender.sink.close()
             self._store.close()
 
+    # -- what faces ask for
+
     def view(self) -> dict[str, Any]:
-        """Return what stands and then what is over, the newest first of both, and how sinks do."""
-        alerts = [*reversed(self._alerts.standing()), *reversed(self._over)][:VIEWED_MAX]
+        """Return what stands and then what is over, the newest first of both, silences, and how sinks do."""
+        standing = [alert_shown(self.book, kept) for kept in reversed(self.book.standing())]
+        over = [past_shown(alert) for alert in reversed(self._over)]
         return {
-            "alerts": [msgspec.to_builtins(alert) for alert in alerts],
-            "left_out": self._alerts.left_out,
-            "sinks": [
-                {
-                    "kind": sender.sink.kind,
-                    "where": sender.sink.where,
-                    "sent": sender.sent,
-                    "refused": sender.refused,
-                    "failure": sender.failure,
-                    "breaker": sender.breaker.state,
-                }
-                for sender in self._senders
-            ],
+            "alerts": [*standing, *over][:VIEWED_MAX],
+            "left_out": self.book.alerts.left_out,
+            "silences": self.silences(),
+            "sinks": [sender.shown() for sender in self.senders],
         }
 
+    def silences(self) -> list[dict[str, Any]]:
+        """Return the silences in force, that which ends first in front."""
+        return [silence_shown(silence) for silence in self.book.silences()]
+
+    async def history(self, limit: int, before: int | None = None) -> dict[str, Any]:
+        """Return a page of what is over, newest first, and `next`: the `before` of the page after it."""
+        past = await asyncio.to_thread(self._store.history, limit + 1, before)
+        shown = [past_shown(each.alert) for each in past[:limit]]
+        return {"alerts": shown, "next": past[limit - 1].number if len(past) > limit else None}
+
     def listen(self, callback: AlertListener) -> Unlisten:
-        """Have a callback told of each alert when it comes, changes or goes."""
+        """Have a callback told of each alert when it comes, changes or goes, and is silenced or no longer."""
         self._listeners.append(callback)
         return lambda: self._listeners.remove(callback)
+
+    # -- an operator's words; RequestError where they can't be
+
+    async def acknowledge(self, alert_id: str, who: str) -> dict[str, Any]:
+        """Take down who has an alert in hand: it escalates no more. `changed` is false where it was so."""
+        self._check_writable()
+        with _refused():
+            who = line_of({"by": who}, "by", WHO_LENGTH_MAX)
+        kept, entry = self.book.acknowledge(alert_id, who, self._wall_clock())
+        if entry is not None:
+            log.info("alert %s is acknowledged by %s", alert_id, who)
+            await self._kept([entry])
+        return {"changed": entry is not None, "alert": alert_shown(self.book, kept)}
+
+    async def silence(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Begin a silence; the fields are those of `POST /api/silences`."""
+        self._check_writable()
+        now_s = self._wall_clock()
+        with _refused():
+            silence = silence_of(
+                fields,
+                silence_id=secrets.token_hex(SILENCE_ID_BYTES),
+                now_unix_s=now_s,
+                rules=list(self._rules),
+            )
+        entries = self.book.silence(silence, now_s)
+        log.info(
+            "silence %s by %s until %s: %s", silence.id, silence.by, rfc3339(silence.until_s), silence.why
+        )
+        await self._kept(entries, silences=True)
+        return {"silence": silence_shown(silence)}
+
+    async def end_silence(self, silence_id: str) -> dict[str, Any]:
+        """End a silence before its time; what still holds is sent."""
+        self._check_writable()
+        silence, entries = self.book.end_silence(silence_id, self._wall_clock())
+        log.info("silence %s by %s is ended", silence.id, silence.by)
+        await self._kept(entries, silences=True)
+        return {"silence": silence_shown(silence)}
+
+    # -- looking
 
     def look(self) -> None:
         """Read everything now. What stands of a breaker that a relay no longer has counts as good."""
@@ -129,14 +201,17 @@ class Desk:
             self._take(reading)
         relays = self._monitor.board.relays
         followed = {target.name for target in self._monitor.targets}
-        for alert in self._alerts.standing():
+        for alert in self.book.alerts.standing():
             relay = relays.get(alert.relay)
             heard = alert.relay not in followed if relay is None else relay.connection == "live"
-            if heard and alert.subject not in seen:
+            ruled = alert.rule in self._rules
+            if (heard or not ruled) and alert.subject not in seen:
                 gone = f"{alert.breaker or alert.relay} is not there, or not judged by this rule, any more"
-                self._take(Reading(_RULES[alert.rule], alert.relay, alert.breaker, None, gone))
-
-    # -- within
+                rule = self._rules[alert.rule] if ruled else Rule(name=alert.rule, steps=())
+                self._take(Reading(rule, alert.relay, alert.breaker, None, gone))
+        before = len(self.book.silences())
+        entries = self.book.tick(self._wall_clock())
+        self._note(entries, silences=before != len(self.book.silences()))
 
     def _happened(self, happened: Happened) -> None:
         """Read a transition; of those before the start the rows tell what came of them."""
@@ -148,10 +223,9 @@ class Desk:
             )
 
     def _take(self, reading: Reading) -> None:
-        alert = self._alerts.take(reading, self._clock(), rfc3339(runtime.wall_clock()))
-        if alert is not None:
-            self._changes.append(alert)
-            self._changed.set()
+        entry = self.book.take(reading, self._clock(), self._wall_clock())
+        if entry is not None:
+            self._note([entry])
 
     async def _look_on(self) -> None:
         while True:
@@ -160,6 +234,27 @@ class Desk:
             except Exception:  # a board that one rule can't read must not end the others' watch
                 log.exception("the rules could not look at the board")
             await asyncio.sleep(LOOK_INTERVAL_S)
+
+    # -- keeping
+
+    def _note(self, entries: Iterable[Entry], *, silences: bool = False) -> None:
+        """Have changes written as soon as may be."""
+        before = len(self._changes)
+        self._changes.extend(entries)
+        self._silences_changed = self._silences_changed or silences
+        if silences or len(self._changes) != before:
+            self._changed.set()
+
+    async def _kept(self, entries: Iterable[Entry], *, silences: bool = False) -> None:
+        """Have changes written, and wait for it. RequestError where the disk does not take them."""
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._written.append(written)
+        self._note(entries, silences=silences)
+        self._changed.set()
+        done, _ = await asyncio.wait([written], timeout=WRITTEN_S_MAX)
+        if not done:
+            why = f"{self._store.file} can't be written yet; it holds until a restart, and is tried again"
+            raise RequestError("not_ready", why)
 
     async def _keep_on(self) -> None:
         """Keep changes until the end; it is not cancelled, so that none is half kept."""
@@ -181,26 +276,46 @@ class Desk:
     async def _keep(self) -> None:
         """Write what has changed, and only then tell of it; what can't be written waits."""
         changes, self._changes = self._changes, []
-        if not changes:
-            return
-        addressed = [(alert, routed(alert, self._kinds, self._routes)) for alert in changes]
+        written, self._written = self._written, []
+        silences = self.book.silences() if self._silences_changed else None
+        self._silences_changed = False
         try:
-            given_up = await asyncio.to_thread(self._store.keep, addressed)
+            if changes or silences is not None:
+                given_up = await asyncio.to_thread(self._store.keep, changes, silences)
+                if given_up:
+                    log.error("%d alerts that waited to be sent are given up: the outbox is full", given_up)
         except StoreError:
             self._changes = changes + self._changes
+            self._written = written + self._written
+            self._silences_changed = self._silences_changed or silences is not None
             raise
-        if given_up:
-            log.error("%d alerts that waited to be sent are given up: the outbox is full", given_up)
-        self._over = [*self._over, *(each for each in changes if each.change == "resolved")][-VIEWED_MAX:]
-        for sender in self._senders:
-            sender.wake()
-        for alert in changes:
-            self._tell(alert)
+        self._tell_all(changes)
+        for each in written:
+            if not each.done():
+                each.set_result(None)
 
-    def _tell(self, alert: Alert) -> None:
-        told = msgspec.to_builtins(alert)
-        for listener in tuple(self._listeners):
-            try:
-                listener(told)
-            except Exception:  # one face that fails must not keep the others in the dark
-                log.exception("a listener failed on the alert %s", alert.id)
+    def _tell_all(self, changes: Sequence[Entry]) -> None:
+        over = [entry.kept.alert for entry in changes if entry.kept.alert.resolved_at]
+        self._over = [*self._over, *over][-VIEWED_MAX:]
+        for sender in self.senders:
+            sender.wake(sum(name == sender.sink.name for entry in changes for name, _ in entry.messages))
+        for entry in changes:
+            told = alert_shown(self.book, entry.kept)
+            for listener in tuple(self._listeners):
+                try:
+                    listener(told)
+                except Exception:  # one face that fails must not keep the others in the dark
+                    log.exception("a listener failed on the alert %s", entry.kept.alert.id)
+
+    def _check_writable(self) -> None:
+        if self._monitor.read_only:
+            raise RequestError("read_only", "this monitor was started with --read-only and changes nothing")
+
+
+@contextlib.contextmanager
+def _refused() -> Iterator[None]:
+    """Give what a request got wrong the code of its problem."""
+    try:
+        yield
+    except ConfigError as error:
+        raise RequestError("bad_query", str(error)) from error

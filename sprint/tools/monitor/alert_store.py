@@ -1,33 +1,49 @@
-"""Alerts on disk: which stand, what was, and what has to be sent yet, so that a restart loses none.
+"""Alerts on disk: which stand, what was, silences, and what has to be sent yet, so that a restart loses none.
 
 A change and what is to be sent of it are written together and synced before anybody is told.
 """
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from sprint.core.errors import StoreError
+from sprint.core.monitor.alerts.book import Entry, Kept
+from sprint.core.monitor.alerts.silences import Silence
 from sprint.core.monitor.alerts.standing import Alert
 from sprint.tools.store.file_lock import FileLock
 
-HISTORY_MAX = 1_000
+HISTORY_MAX = 10_000
 # At some 700 bytes each 70 MB; a sink that has been out for that many is given the newest.
 WAITING_MAX = 100_000
+# Of SQLite: no row has a higher one.
+NUMBER_MAX = 2**63 - 1
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS standing (id TEXT PRIMARY KEY, alert BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS kept (id TEXT PRIMARY KEY, kept BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS silences (id TEXT PRIMARY KEY, silence BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS history (number INTEGER PRIMARY KEY, alert BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS outbox (number INTEGER PRIMARY KEY, sink TEXT NOT NULL, alert BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS outbox_of_sink ON outbox (sink, number);
 """
+Row = TypeVar("Row")
 _alert = msgspec.json.Decoder(Alert)
+_kept = msgspec.json.Decoder(Kept)
+_silence = msgspec.json.Decoder(Silence)
+
+
+class Past(NamedTuple):
+    """An alert that is over, by the number that it was written under."""
+
+    number: int
+    alert: Alert
 
 
 class Waiting(NamedTuple):
@@ -69,33 +85,38 @@ class AlertStore:
             self._database.close()
             self._held.release()
 
-    def standing(self) -> list[Alert]:
+    def standing(self) -> list[Kept]:
         """Return the alerts that stood at the last change, in the order in which they came."""
-        return [_alert.decode(text) for (text,) in self._rows("SELECT alert FROM standing ORDER BY rowid")]
+        return [self._read(_kept, text) for (text,) in self._rows("SELECT kept FROM kept ORDER BY rowid")]
 
-    def history(self) -> list[Alert]:
-        """Return the newest that are over, oldest first."""
-        return [_alert.decode(text) for (text,) in self._rows("SELECT alert FROM history ORDER BY number")]
+    def silences(self) -> list[Silence]:
+        """Return the silences, also those that have ended meanwhile."""
+        return [self._read(_silence, text) for (text,) in self._rows("SELECT silence FROM silences")]
 
-    def keep(self, changes: Sequence[tuple[Alert, Sequence[str]]]) -> int:
-        """Write changes, each with the sinks that are told of it. Return how many messages were given up."""
-        with self._lock:
-            try:
-                self._database.execute("BEGIN IMMEDIATE")
-                for alert, sinks in changes:
-                    self._keep(alert, sinks)
-                given_up = self._bound()
-                self._database.execute("COMMIT")
-            except sqlite3.Error as error:
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
-                raise StoreError(f"{self.file}: {error}; alerts can't be kept") from error
-        return given_up
+    def history(self, most: int, before: int | None = None) -> list[Past]:
+        """Return those that are over, the newest first; with `before` those from before that number."""
+        asked = "SELECT number, alert FROM history WHERE number < ? ORDER BY number DESC LIMIT ?"
+        rows = self._rows(asked, NUMBER_MAX if before is None else before, most)
+        return [Past(number, self._read(_alert, text)) for number, text in rows]
+
+    def keep(self, entries: Sequence[Entry], silences: Sequence[Silence] | None = None) -> int:
+        """Write what has changed and what is sent of it, and all silences where they have changed.
+
+        Returns how many messages were given up.
+        """
+        with self._lock, self._written("alerts can't be kept"):
+            for entry in entries:
+                self._keep(entry)
+            if silences is not None:
+                self._database.execute("DELETE FROM silences")
+                rows = [(each.id, msgspec.json.encode(each)) for each in silences]
+                self._database.executemany("INSERT INTO silences VALUES (?, ?)", rows)
+            return self._bound()
 
     def waiting(self, sink: str, most: int) -> list[Waiting]:
         """Return the oldest messages for a sink."""
         asked = "SELECT number, alert FROM outbox WHERE sink = ? ORDER BY number LIMIT ?"
-        return [Waiting(number, _alert.decode(text)) for number, text in self._rows(asked, sink, most)]
+        return [Waiting(number, self._read(_alert, text)) for number, text in self._rows(asked, sink, most)]
 
     def counts(self) -> Mapping[str, int]:
         """Return how many messages wait for each sink, also for those that are no longer configured."""
@@ -103,30 +124,36 @@ class AlertStore:
 
     def done(self, messages: Sequence[Waiting]) -> None:
         """Forget messages: they were confirmed, or refused for good."""
-        with self._lock:
-            try:
-                self._database.execute("BEGIN IMMEDIATE")
-                self._database.executemany(
-                    "DELETE FROM outbox WHERE number = ?", [(each.number,) for each in messages]
-                )
-                self._database.execute("COMMIT")
-            except sqlite3.Error as error:
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
-                raise StoreError(f"{self.file}: {error}") from error
+        with self._lock, self._written("what was sent can't be taken down"):
+            rows = [(each.number,) for each in messages]
+            self._database.executemany("DELETE FROM outbox WHERE number = ?", rows)
 
-    def _keep(self, alert: Alert, sinks: Sequence[str]) -> None:
-        text = msgspec.json.encode(alert)
+    @contextlib.contextmanager
+    def _written(self, failed: str) -> Iterator[None]:
+        """Have all of it written, or nothing."""
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
+            yield
+            self._database.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.file}: {error}; {failed}") from error
+        finally:
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+
+    def _keep(self, entry: Entry) -> None:
+        alert = entry.kept.alert
         if alert.change == "resolved":
-            self._database.execute("DELETE FROM standing WHERE id = ?", (alert.id,))
+            self._database.execute("DELETE FROM kept WHERE id = ?", (alert.id,))
+            text = msgspec.json.encode(alert)
             self._database.execute("INSERT INTO history (alert) VALUES (?)", (text,))
         else:
             self._database.execute(
-                "INSERT INTO standing VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET alert = excluded.alert",
-                (alert.id, text),
+                "INSERT INTO kept VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET kept = excluded.kept",
+                (alert.id, msgspec.json.encode(entry.kept)),
             )
-        for sink in sinks:
-            self._database.execute("INSERT INTO outbox (sink, alert) VALUES (?, ?)", (sink, text))
+        rows = [(sink, msgspec.json.encode(message)) for sink, message in entry.messages]
+        self._database.executemany("INSERT INTO outbox (sink, alert) VALUES (?, ?)", rows)
 
     def _bound(self) -> int:
         """Keep the tables within their limits."""
@@ -148,3 +175,9 @@ class AlertStore:
                 return self._database.execute(asked, values).fetchall()
             except sqlite3.Error as error:
                 raise StoreError(f"{self.file}: {error}") from error
+
+    def _read(self, decoder: msgspec.json.Decoder[Row], text: bytes) -> Row:
+        try:
+            return decoder.decode(text)
+        except msgspec.DecodeError as error:
+            raise StoreError(f"{self.file}: a row can't be read: {error}; move the file away") from error

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 
 import msgspec
 
 from sprint.core.errors import ConfigError
-from sprint.core.monitor.alerts.messages import Routes
+from sprint.core.monitor.alerts.routes import KINDS, Routes, routes_default
 from sprint.core.monitor.alerts.rules import LEVELS
-from sprint.tools.monitor.alert_desk import ROUTES_DEFAULT, Desk
+from sprint.tools.monitor.alert_desk import Desk, Plan
 from sprint.tools.monitor.alert_store import AlertStore
 from sprint.tools.monitor.monitor import Monitor
 from sprint.tools.monitor.sinks.mail import Mail, MailServer
@@ -21,7 +21,6 @@ from sprint.tools.monitor.sinks.webhook import Slack, Webhook
 
 SECRET_SIZE_MAX = 4 * 1024
 WEBHOOKS_MAX = 16
-KINDS = ("webhook", "slack", "email")
 
 
 class MailGiven(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,8 +52,9 @@ async def alerting(monitor: Monitor, given: AlertsGiven | None) -> AsyncIterator
     if given is None:
         yield
         return
-    sinks, routes = sinks_of(given), routes_of(given)
-    async with Desk(monitor, AlertStore(file_of(given)), sinks, routes) as desk:
+    sinks = sinks_of(given)
+    plan = Plan(routes=routes_of(given, {sink.kind for sink in sinks}))
+    async with Desk(monitor, AlertStore(file_of(given)), sinks, plan) as desk:
         monitor.alerts = desk
         yield
 
@@ -75,15 +75,16 @@ def sinks_of(given: AlertsGiven) -> list[Sink]:
     return sinks
 
 
-def routes_of(given: AlertsGiven) -> Routes:
-    """Return which level goes to which kinds of sinks."""
+def routes_of(given: AlertsGiven, kinds_there: Collection[str]) -> Routes:
+    """Return which level goes to which kinds of sinks, of those that are set up."""
+    default = routes_default(kinds_there)
     for level, kinds in given.routes.items():
         if level not in LEVELS:
             raise ConfigError(f"monitor.alerts.routes: level {level[:32]!a}; there are {', '.join(LEVELS)}")
         for kind in kinds:
             if kind not in KINDS:
                 raise ConfigError(f"monitor.alerts.routes.{level}: {kind[:32]!a}; want {' or '.join(KINDS)}")
-    return {level: given.routes.get(level, ROUTES_DEFAULT[level]) for level in LEVELS}
+    return {level: given.routes.get(level, default[level]) for level in LEVELS}
 
 
 def file_of(given: AlertsGiven) -> Path:

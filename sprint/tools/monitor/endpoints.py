@@ -6,11 +6,10 @@
     GET   /api/breakers/{name}/history      its transitions
     POST  /api/breakers/{name}/state        {"action": "force_open", "reason": "maintenance"}
     PUT   /api/breakers/{name}/config       figures to lay over its policy
-    GET   /api/alerts
     GET   /api/health
     WS    /ws                               all of it as it happens
 
-A name that several relays have wants `?relay=NAME`.
+Alerts and silences have paths of their own. A name that several relays have wants `?relay=NAME`.
 """
 
 from __future__ import annotations
@@ -26,6 +25,7 @@ from sprint.core.monitor.history import POINTS_PER_BREAKER_MAX, TRANSITIONS_PER_
 from sprint.core.monitor.orders import order_of
 from sprint.core.monitor.rows import BreakerRow
 from sprint.tools.breaker_api.endpoints import json_answer, only_query
+from sprint.tools.monitor.alert_endpoints import AlertEndpoints
 from sprint.tools.monitor.feed import FleetFeed
 from sprint.tools.monitor.monitor import Monitor
 from sprint.tools.monitor.relay_api import RelayLost
@@ -57,10 +57,10 @@ class MonitorEndpoints:
             ("GET", f"{PATH}/{{name}}/history", self._history),
             ("POST", f"{PATH}/{{name}}/state", self._order),
             ("PUT", f"{PATH}/{{name}}/config", self._lay_over),
-            ("GET", "/api/alerts", self._alerts),
             ("GET", "/api/health", self._health),
         ):
             router.add(method, pattern, handler)
+        AlertEndpoints(self._monitor).add_to(router)
         router.add_websocket("/ws", lambda _: FleetSession(self._feed))
 
     async def _list(self, request: Request) -> Response:
@@ -119,11 +119,6 @@ class MonitorEndpoints:
         except RelayLost as error:
             raise RequestError("relay_lost", str(error)) from error
         return json_answer({**answer, "relay": key.relay})
-
-    async def _alerts(self, request: Request) -> Response:
-        only_query(request)
-        alerts = self._monitor.alerts
-        return json_answer({"alerts": []} if alerts is None else alerts.view())
 
     async def _health(self, request: Request) -> Response:
         """Answer with how the relays are, as far as they are heard; 200 whatever that is."""

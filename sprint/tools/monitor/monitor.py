@@ -38,10 +38,28 @@ log = logging.getLogger(__name__)
 
 
 class AlertDesk(Protocol):
-    """Where alerts lie: all that there are for whoever asks, and each as it becomes."""
+    """Where alerts lie: all that there are for whoever asks, and each as it becomes.
+
+    An operator's words raise RequestError where they can't be, `read_only` among others.
+    """
 
     def view(self) -> dict[str, Any]:
         """Return what `GET /api/alerts` answers."""
+
+    def silences(self) -> list[dict[str, Any]]:
+        """Return the silences in force, that which ends first in front."""
+
+    async def history(self, limit: int, before: int | None = None) -> dict[str, Any]:
+        """Return a page of what is over, newest first, and `next`: the `before` of the page after it."""
+
+    async def acknowledge(self, alert_id: str, who: str) -> dict[str, Any]:
+        """Take down who has an alert in hand: `{"changed": …, "alert": …}`."""
+
+    async def silence(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Begin a silence, of the fields of `POST /api/silences`: `{"silence": …}`."""
+
+    async def end_silence(self, silence_id: str) -> dict[str, Any]:
+        """End a silence before its time: `{"silence": …}`."""
 
     def listen(self, callback: Callable[[Mapping[str, Any]], None]) -> object:
         """Have a callback told of each alert when it comes, changes or goes."""

@@ -1,14 +1,14 @@
-"""Alerts as they are sent: a webhook's body and signature, a mail's subject and text, and who is told."""
+"""Alerts as they are sent: the bodies of webhooks and chats, a signature, a mail's subject and text."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
-from sprint.core.monitor.alerts.rules import LEVELS, Level
+from sprint.core.monitor.alerts.rules import LEVELS
 from sprint.core.monitor.alerts.standing import Alert
 
 SUBJECT_LENGTH_MAX = 180
@@ -16,17 +16,6 @@ SUBJECT_LENGTH_MAX = 180
 SLACK_LENGTH_MAX = 39_000
 # So that a hundred alerts have a place in it.
 SLACK_LINE_LENGTH_MAX = 380
-Routes = Mapping[Level, Sequence[str]]
-
-
-def routed(alert: Alert, kinds: Mapping[str, str], routes: Routes) -> list[str]:
-    """Return the sinks that are told of a change: of `kinds`, by name, those that its highest level goes to.
-
-    That a level has become lower is told to nobody: it would be one more message that asks for nothing.
-    """
-    if alert.change == "eased":
-        return []
-    return [name for name, kind in kinds.items() if kind in routes.get(alert.level_highest, ())]
 
 
 def webhook_body(alerts: Sequence[Alert], sent_at: str) -> bytes:
@@ -49,9 +38,9 @@ def signature(secret: bytes, timestamp: str, body: bytes) -> str:
 
 def mail_subject(alerts: Sequence[Alert]) -> str:
     """Return one line: the worst, and how many more there are."""
-    worst = max(alerts, key=lambda alert: (alert.change != "resolved", LEVELS.index(alert.level)))
+    worst = max(alerts, key=lambda alert: (alert.change != "resolved", LEVELS.index(alert.urgency)))
     more = f" and {len(alerts) - 1} more" if len(alerts) > 1 else ""
-    said = "over" if worst.change == "resolved" else worst.level
+    said = "over" if worst.change == "resolved" else worst.urgency
     text = f"[sprint {said}] {worst.relay} {worst.breaker or worst.rule}{more}"
     return "".join(sign for sign in text if sign.isprintable())[:SUBJECT_LENGTH_MAX]
 
@@ -59,12 +48,12 @@ def mail_subject(alerts: Sequence[Alert]) -> str:
 def mail_text(alerts: Sequence[Alert]) -> str:
     """Return a paragraph for each."""
     return "\n".join(
-        f"{alert.changed_at}  {alert.level.upper()} {alert.change}: {alert.text}\n"
+        f"{alert.changed_at}  {alert.urgency.upper()} {alert.change}: {alert.text}\n"
         f"    relay {alert.relay}, rule {alert.rule}, since {alert.at}, id {alert.id} #{alert.number}\n"
         for alert in alerts
     )
 
 
 def _line(alert: Alert) -> str:
-    said = "OVER" if alert.change == "resolved" else alert.level.upper()
+    said = "OVER" if alert.change == "resolved" else alert.urgency.upper()
     return f"{said} {alert.relay}: {alert.text} (since {alert.at})"

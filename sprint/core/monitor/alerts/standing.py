@@ -17,7 +17,7 @@ from sprint.core.monitor.alerts.rules import LEVELS, Level, Reading
 
 STANDING_MAX = 20_000
 
-Change = Literal["raised", "worsened", "eased", "resolved"]
+Change = Literal["raised", "worsened", "eased", "resolved", "acknowledged", "escalated"]
 
 
 class Subject(NamedTuple):
@@ -32,7 +32,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """An alert as it is after a change.
 
     `number` counts its changes from 1, so that `id` and `number` together tell a message from another.
-    `at` is when it was raised, `level_highest` decides who is told that it is over.
+    `at` is when it was raised. `escalated_to` is the level that it goes by since nobody acknowledged it in
+    time. `acknowledged_by` is who has said that it is in hand, empty where nobody has.
     """
 
     id: str
@@ -46,6 +47,9 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     at: str
     changed_at: str
     resolved_at: str | None = None
+    acknowledged_at: str | None = None
+    acknowledged_by: str = ""
+    escalated_to: Level | None = None
     value: float | None = None
     text: str
 
@@ -53,6 +57,11 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     def subject(self) -> Subject:
         """What it is of."""
         return Subject(self.rule, self.relay, self.breaker)
+
+    @property
+    def urgency(self) -> Level:
+        """The level that decides who is told: its own, or the one that it was escalated to."""
+        return max(self.level, self.escalated_to or self.level, key=LEVELS.index)
 
 
 class _Held:
@@ -83,6 +92,19 @@ class Alerts:
         """Return those that stand, in the order in which they came."""
         return [held.alert for held in self._held.values()]
 
+    def find(self, alert_id: str) -> Alert | None:
+        """Return the one that stands under an id."""
+        return next((held.alert for held in self._held.values() if held.alert.id == alert_id), None)
+
+    def acknowledge(self, alert: Alert, who: str, at: str) -> Alert:
+        """Take down who has one in hand, and return it as it is by now."""
+        return self._say(alert, "acknowledged", at, acknowledged_at=at, acknowledged_by=who)
+
+    def escalate(self, alert: Alert, at: str) -> Alert:
+        """Raise the level that one goes by, and return it as it is by now; of an emergency it stays."""
+        higher = LEVELS[min(LEVELS.index(alert.urgency) + 1, len(LEVELS) - 1)]
+        return self._say(alert, "escalated", at, escalated_to=higher)
+
     def take(self, reading: Reading, now_s: float, at: str) -> Alert | None:
         """Take a reading at `now_s` of a clock that only rises; return the alert if it has changed."""
         subject = Subject(reading.rule.name, reading.relay, reading.breaker)
@@ -95,6 +117,14 @@ class Alerts:
             held.alert = _changed(held.alert, "worsened", severity, reading, at)
             return held.alert
         return self._lower(held, reading, now_s, at)
+
+    def _say(self, alert: Alert, change: Change, at: str, **fields: str) -> Alert:
+        """Change what people have made of an alert; what was read of it stays."""
+        held = self._held[alert.subject]
+        held.alert = msgspec.structs.replace(
+            held.alert, change=change, number=held.alert.number + 1, changed_at=at, **fields
+        )
+        return held.alert
 
     def _unknown(
         self, subject: Subject, severity: int, reading: Reading, now_s: float, at: str

@@ -14,7 +14,7 @@ import msgspec
 from sprint.core.errors import ConfigError
 from sprint.core.monitor.alerts.messages import mail_subject, mail_text
 from sprint.core.monitor.alerts.standing import Alert
-from sprint.tools.monitor.sinks.sink import SinkFailed, SinkRefused
+from sprint.tools.monitor.sinks.sink import BATCH_MAX, SinkFailed, SinkRefused
 
 TIMEOUT_S = 10.0
 # RFC 5321 4.2.1: an answer from 500 on is for good; of those the login's may be mended meanwhile.
@@ -40,6 +40,7 @@ class Mail:
     """Sends one mail for each handful of alerts. `tls` is spoken; without it the system's certificates."""
 
     kind = "email"
+    batch_max = BATCH_MAX
 
     def __init__(self, server: MailServer, tls: ssl.SSLContext | None = None) -> None:
         if not (server.host and server.sender and server.to):

@@ -8,6 +8,9 @@ from typing import Protocol
 from sprint.core.errors import UpstreamError
 from sprint.core.monitor.alerts.standing import Alert
 
+# So many alerts go out in one message: a storm is one mail, not a thousand.
+BATCH_MAX = 100
+
 
 class SinkFailed(UpstreamError):
     """A sink that could not be reached or did not confirm; the same is tried again."""
@@ -22,11 +25,15 @@ class SinkRefused(UpstreamError):
 
 
 class Sink(Protocol):
-    """`name` is the same over restarts, `kind` is what routes name, `where` may be shown to anybody."""
+    """`name` is the same over restarts, `kind` is what routes name, `where` may be shown to anybody.
+
+    It is handed `batch_max` alerts at most.
+    """
 
     name: str
     kind: str
     where: str
+    batch_max: int
 
     async def send(self, alerts: Sequence[Alert]) -> None:
         """Send alerts in one message, and return when it is confirmed. SinkFailed, SinkRefused."""

@@ -17,7 +17,7 @@ from sprint.core.monitor.alerts.messages import signature, slack_body, webhook_b
 from sprint.core.monitor.alerts.standing import Alert
 from sprint.core.monitor.rows import rfc3339
 from sprint.tools import runtime
-from sprint.tools.monitor.sinks.sink import SinkFailed, SinkRefused
+from sprint.tools.monitor.sinks.sink import BATCH_MAX, SinkFailed, SinkRefused
 
 TIMEOUT_S = 5.0
 SIGNATURE_HEADER = "X-Sprint-Signature"
@@ -31,6 +31,7 @@ class Webhook:
     """Posts to one URL. `secret` signs timestamp and body."""
 
     kind = "webhook"
+    batch_max = BATCH_MAX
 
     def __init__(self, url: str, secret: bytes = b"") -> None:
         self._url = url

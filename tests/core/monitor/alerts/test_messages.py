@@ -5,10 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from sprint.core.monitor.alerts.messages import (
-    Routes,
     mail_subject,
     mail_text,
-    routed,
     signature,
     slack_body,
     webhook_body,
@@ -29,16 +27,6 @@ def test_the_signature_is_the_one_that_openssl_makes() -> None:
     made = signature(b"key", "1700000000", b"{}")
     assert made == "sha256=9d713ed406bb7076d4123f0dc2c39d2df5c654ed4b0cd56b52c8b4c940bd63ae"
     assert made != signature(b"key", "1700000001", b"{}")
-
-
-def test_an_end_is_told_to_those_who_were_told_of_the_worst() -> None:
-    kinds = {"a": "webhook", "b": "email"}
-    routes: Routes = {"info": ["email"], "critical": ["webhook"]}
-    alert = alert_of(1.0)
-    assert routed(alert, kinds, routes) == ["b"]
-    over = msgspec.structs.replace(alert, change="resolved", level_highest="critical")
-    assert routed(over, kinds, routes) == ["a"]
-    assert routed(msgspec.structs.replace(alert, change="eased"), kinds, routes) == []
 
 
 def test_a_body_has_every_alert_whole() -> None:
