@@ -18,10 +18,10 @@ ENVIRONMENT_PREFIX = "SPRINT_"
 # These configure the commands and the scripts themselves, not the relay.
 ENVIRONMENT_RESERVED = (
     *("SPRINT_CONFIG", "SPRINT_REQUIRE_REAL", "SPRINT_SOAK", "SPRINT_SEED"),
-    *("SPRINT_CHAOS_KEY", "SPRINT_CHAOS_JOURNAL"),
+    *("SPRINT_CHAOS_KEY", "SPRINT_CHAOS_JOURNAL", "SPRINT_MONITOR_KEY"),
+    "SPRINT_ENV",  # the profile, which `sprint optimize` reads
 )
 TIER_VARIABLE = "TIER"
-_NO_TUNING = "the process isn't tuned in this version"
 # Variables that the project's first papers name and nothing reads in this version, with why.
 WITHOUT_MEANING = {
     "DATABASE_URL": "the log is kept in SQLite, in relay.data_dir",
@@ -29,13 +29,6 @@ WITHOUT_MEANING = {
     "AUDIT_LOGGING": "there is no audit log in this version",
     "SECURE_BUFFER_ENABLED": "there are no keys to protect in this version",
     "RUST_FFI_ENABLED": "it has no meaning here: there is no Rust part",
-    "GC_PERCENT": _NO_TUNING,
-    "MAX_CPU_CORES": _NO_TUNING,
-    "HIGH_PRIORITY": _NO_TUNING,
-    "LOCK_OS_THREAD": _NO_TUNING,
-    "PREALLOC_BUFFERS": _NO_TUNING,
-    "OPTIMIZE_SYSTEM": _NO_TUNING,
-    "BITCOIN_SPRINT_ENV": _NO_TUNING,
 }
 _OFF = ("", "0", "false", "no", "off")
 

@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from sprint.core.config.keys import SHOWN_LENGTH_MAX
+from sprint.core.optimize.asked import overrides_of
 
 # Whole sections of those papers that nothing reads in this version, with why.
 LEFT_OUT = {
     "cache": "this version keeps no cache that could be set",
-    "performance_optimizations": "the process isn't tuned in this version",
 }
+TUNING = "performance_optimizations"
 _SCHEMES = {"http": "rpc", "https": "rpcs", "tcp": "zmq"}
 _URL_KEYS = ("rpc_url", "zmq_endpoint", "ws_endpoint")
 _RENAMED = {"validation_level": "validation"}
@@ -44,6 +45,8 @@ def translate(table: Mapping[str, Any], is_chain: Callable[[str], bool]) -> Tran
     for name, value in table.items():
         if name in LEFT_OUT:
             left_out += [(inner, leaf, LEFT_OUT[name]) for inner, leaf in _leaves(name, value)]
+        elif name == TUNING and isinstance(value, dict):
+            found["optimize"] = _tuning(value) | found.get("optimize", {})
         elif name == "chains" and isinstance(value, dict):
             found[name] = _chains(value, is_chain, left_out)
         else:
@@ -52,6 +55,14 @@ def translate(table: Mapping[str, Any], is_chain: Callable[[str], bool]) -> Tran
     if isinstance(found.get("tier"), str) and isinstance(relay, dict):
         found["relay"] = {"tiers": [found.pop("tier")], **relay}
     return Translated(found, tuple(left_out))
+
+
+def _tuning(section: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a level that those papers' words set."""
+    found: dict[str, Any] = {}
+    for name, value in section.items():
+        found |= overrides_of(name, value, f"{TUNING}.{name}")
+    return found
 
 
 def _chains(

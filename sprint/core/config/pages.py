@@ -29,6 +29,8 @@ from sprint.core.config.origins import Origin, Resolved
 from sprint.core.config.sections import Config, SourceSection
 from sprint.core.config.toml_text import literal
 from sprint.core.errors import ConfigError
+from sprint.core.optimize.asked import DEFAULT_LEVEL
+from sprint.core.optimize.levels import LEVELS
 from sprint.core.relay.source_url import SCHEMES, without_secrets
 from sprint.core.relay.tiers import TierPolicy, find_tier, highest_tier, parse_tiers
 
@@ -45,7 +47,12 @@ _EXAMPLE_SOURCES: tuple[dict[str, Any], ...] = (
     {"url": "zmq://127.0.0.1:28332", "topics": ("rawblock", "sequence")},
 )
 # A key whose default is no value of its own.
-_EXAMPLE_VALUES = {"relay.data_dir": "~/.local/share/sprint", "chains.NAME.no_block_alarm_s": 4_500.0}
+_EXAMPLE_VALUES = {
+    "relay.data_dir": "~/.local/share/sprint",
+    "chains.NAME.no_block_alarm_s": 4_500.0,
+    "optimize.level": DEFAULT_LEVEL,
+    **{f"optimize.{field}": value for field, value in figures(LEVELS[DEFAULT_LEVEL].fields)},
+}
 _EXAMPLE_NAMES = {"chains": "bitcoin", "tiers": "business", "breakers": "source"}
 
 
@@ -204,7 +211,9 @@ def _change_said(key: Key) -> str:
 
 
 def _figure(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else f"{value:g}"
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def _comment(key: Key) -> str:

@@ -13,9 +13,11 @@ from sprint.core.config.breakers import breaker_settings
 from sprint.core.config.environment import environment_notes, environment_settings
 from sprint.core.config.formats import key_text
 from sprint.core.config.keys import read_leaves
+from sprint.core.config.optimize_layers import section_layers
 from sprint.core.config.origins import Origin, Resolved, Setting
 from sprint.core.config.sections import Config
 from sprint.core.errors import ConfigError
+from sprint.core.optimize.asked import asked, find_level
 from sprint.core.relay.tiers import TierPolicy, find_tier, highest_tier, parse_tiers
 
 _POLICY = re.compile(r'breakers\.("(?:[^"\\]|\\.)*"|[^\s.:="]+)')
@@ -58,6 +60,7 @@ def try_resolve(layers: Layers) -> tuple[Resolved | None, list[str]]:
     try:
         config = msgspec.convert(laid, Config, strict=False)
         tiers = _tiers(config, layers.tiers_text, origins)
+        asked(section_layers(config.optimize, origins, ("file", "environment", "flag")))
         breakers = breaker_settings(config.breakers)
         served = [find_tier(tiers, name) for name in config.relay.tiers]
         policies = parse_policy_set(layers.policies, breakers.overrides, highest_tier(served).name)
@@ -72,6 +75,11 @@ def try_resolve(layers: Layers) -> tuple[Resolved | None, list[str]]:
 def _tiers(config: Config, tiers_text: str, origins: Mapping[str, Origin]) -> dict[str, TierPolicy]:
     """Return the tiers; ConfigError where one is overridden or served that there isn't, or served twice."""
     tiers = parse_tiers(tiers_text, config.tiers)
+    for tier in tiers.values():
+        try:
+            find_level(tier.optimize_level)
+        except ConfigError as error:
+            raise ConfigError(f"tiers.{tier.name}.optimize_level: {error}") from error
     served = config.relay.tiers
     origin = origins.get("relay.tiers")
     where = "relay.tiers"
@@ -88,7 +96,7 @@ def _tiers(config: Config, tiers_text: str, origins: Mapping[str, Origin]) -> di
 
 def _blamed(message: str, layers: Layers, origins: Mapping[str, Origin]) -> str:
     """Put before a message where it comes from: variables that set a policy's figures, and else the file."""
-    if message.startswith(("environment:", "--")):
+    if message.startswith(("environment:", "--", f"{layers.name}:")):
         return message
     place = _POLICY.match(message)
     if place is None:

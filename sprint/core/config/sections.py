@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from sprint.core.config.optimize_section import OptimizeSection
+
 ADMIN_PORT = 8081
 METRICS_PORT = 9090
 
@@ -184,6 +186,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     metrics: MetricsSection = MetricsSection()
     log: LogSection = LogSection()
     features: FeaturesSection = FeaturesSection()
+    optimize: OptimizeSection = OptimizeSection()
     breakers: dict[str, Any] = {}
 
 
@@ -196,5 +199,6 @@ TIER_KEYS: dict[str, Meta] = {
     "delivery_goal_ms": about("the goal for p99", at_once=True),
     "connections_max": about("0: what the descriptor limit allows", at_once=True),
     "requests_per_minute": about("0: no limit; not enforced yet", at_once=True),
+    "optimize_level": about("how far the process is tuned where this tier alone is served, with `--tier`"),
     "history_days": about("how long events are kept; the highest of the tiers served decides"),
 }

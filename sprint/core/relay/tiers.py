@@ -16,7 +16,10 @@ from sprint.core.errors import ConfigError
 
 
 class TierPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one tier is given; 0 in `connections_max` or `requests_per_minute` means no limit of its own."""
+    """What one tier is given; 0 in `connections_max` or `requests_per_minute` means no limit of its own.
+
+    `optimize_level` is of the process, so it counts where the tier alone is served.
+    """
 
     name: str
     aliases: tuple[str, ...] = ()
@@ -26,6 +29,7 @@ class TierPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     delivery_goal_ms: Annotated[float, msgspec.Meta(gt=0)]
     connections_max: Annotated[int, msgspec.Meta(ge=0)]
     requests_per_minute: Annotated[int, msgspec.Meta(ge=0)]
+    optimize_level: str = "standard"
     history_days: Annotated[int, msgspec.Meta(ge=1, le=36_500)]
 
 

@@ -50,12 +50,28 @@ def test_the_papers_cache_is_left_out_key_by_key() -> None:
     assert len(translated.notes) == 1
 
 
-def test_the_papers_tuning_names_the_tier_and_is_left_out_otherwise() -> None:
+def test_the_papers_tuning_names_the_tier_and_fields_of_a_level() -> None:
     translated = translate(read("performance.json"), CHAINS.__contains__)
-    assert translated.table == {"relay": {"tiers": ["enterprise"]}}
-    assert [name for name, _, _ in translated.left_out] == [
-        f"performance_optimizations.{key}" for key in read("performance.json")["performance_optimizations"]
-    ]
+    assert translated.table == {
+        "relay": {"tiers": ["enterprise"]},
+        "optimize": {
+            "gc_percent": 25,
+            "cpus_pinned_max": 0,
+            "realtime": "required",
+            "cpus_pinned": "wanted",
+            "cpus_pinned_from_cpus": 1,
+            "preallocate_buffers": True,
+            "system": True,
+        },
+    }
+    assert translated.left_out == ()
+
+
+def test_a_word_of_the_papers_tuning_that_is_none_of_theirs_is_refused_by_its_name() -> None:
+    with pytest.raises(ConfigError, match=r"performance_optimizations\.gc_precent; did you mean gc_percent"):
+        translate({"performance_optimizations": {"gc_precent": 25}}, CHAINS.__contains__)
+    with pytest.raises(ConfigError, match=r"\.gc_percent = True: want a whole number"):
+        translate({"performance_optimizations": {"gc_percent": True}}, CHAINS.__contains__)
 
 
 def test_a_chain_that_is_not_enabled_is_left_out() -> None:

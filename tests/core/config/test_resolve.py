@@ -111,7 +111,7 @@ def test_the_environment_goes_over_the_file() -> None:
     [
         ("[relay\n", "sprint.toml: not valid TOML"),
         ("[realy]\n", "sprint.toml: unknown key realy; did you mean relay?"),
-        ("zzz = 1\n", "key zzz; there are relay, chains, tiers, admin, metrics, log, features, breakers"),
+        ("zzz = 1\n", "key zzz; there are relay, chains, tiers, admin, metrics, log, features, optimize, "),
         ("[relay]\ndata_dri = 'x'\n", "unknown key relay.data_dri; did you mean relay.data_dir?"),
         ("[log]\nlvl = 'x'\n", "sprint.toml: unknown key log.lvl; did you mean log.level?"),
         ("[chains.bitcoin]\ngap_s = 1\n", "gap_s; did you mean chains.bitcoin.gap_after_s?"),
