@@ -60,7 +60,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def gain(self) -> float:
-        """How many times better all figures are together: the geometric mean; what is no change counts as 1."""
+        """How many times better all figures are: their geometric mean; what is no change counts as 1."""
         logs = [_log_gain(figure) for figure in self.figures]
         return math.exp(sum(logs) / len(logs)) if logs else 1.0
 
