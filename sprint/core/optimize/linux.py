@@ -1,4 +1,4 @@
-"""The calls of Linux that Python has no name for, by ctypes: thin, typed; a failure is OSError with its errno.
+"""The calls of Linux that Python has no name for, by ctypes: thin, typed; a failure is OSError and its errno.
 
 One of the three places of this folder that may call into the system; all but `set_io_priority` change only
 the process that calls. What Python has itself (affinity, scheduler, limits) is called by
@@ -23,6 +23,9 @@ IO_CLASSES = ("none", "realtime", "best-effort", "idle")
 IO_CLASS_SHIFT = 13
 IO_LEVEL_MASK = 7
 IO_WHO_PROCESS = 1
+CLOCK_MONOTONIC = 1
+TIMER_ABSTIME = 1
+SECOND_NS = 1_000_000_000
 
 _SYSTEM_CALLS = {
     "x86_64": {"ioprio_set": 251, "ioprio_get": 252, "set_mempolicy": 238, "get_mempolicy": 239},
@@ -90,6 +93,24 @@ def memory_policy(*, machine: str) -> tuple[str, tuple[int, ...]]:
 def malloc_trim() -> bool:
     """Return whether the system was given back anything that malloc held unused (man page: malloc_trim)."""
     return bool(_libc().malloc_trim(0))
+
+
+class Timespec(ctypes.Structure):
+    """struct timespec, where time_t and long have 64 bits."""
+
+    _fields_ = (("seconds", ctypes.c_int64), ("nanoseconds", ctypes.c_int64))
+
+
+def sleep_until(deadline_ns: int) -> None:
+    """Sleep until a time of the monotonic clock: clock_nanosleep(2) with TIMER_ABSTIME.
+
+    It takes no time into account but the deadline's, as `time.sleep` does not: that one asks for a length.
+    """
+    deadline = Timespec(*divmod(deadline_ns, SECOND_NS))
+    number = _libc().clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, ctypes.byref(deadline), None)
+    # A signal may have come; who waits asks the clock anyway.
+    if number not in {0, errno.EINTR}:
+        raise OSError(number, f"clock_nanosleep: {errno.errorcode.get(number, number)}")
 
 
 @cache
