@@ -92,9 +92,111 @@ def test_a_monitor_that_only_reads_offers_no_orders(browser: Browser) -> None:
     with MonitoredBreakers(ALICE, read_only=True) as scene, opened(browser, scene.url) as page:
         page.get_by_role("button", name=ALICE, exact=True).click()
         expect(page.locator("#detail-orders")).to_contain_text("--read-only")
-        page.keyboard.press("o")
-        expect(page.locator("#notice")).to_contain_text("--read-only")
+        expect(page.get_by_role("button", name="Change figures…")).to_have_count(0)
+        for key in "oe":
+            page.keyboard.press(key)
+            expect(page.locator("#notice")).to_contain_text("--read-only")
         assert page.get_by_role("dialog").count() == 0
+
+
+def test_figures_are_laid_over_after_the_changes_were_shown_and_taken_back_again(
+    browser: Browser, scene: MonitoredBreakers
+) -> None:
+    with opened(browser, scene.url, bypass_csp=True) as page:
+        page.get_by_role("button", name=ALICE, exact=True).click()
+        page.keyboard.press("e")
+        dialog = page.get_by_role("dialog", name=f"Figures of {ALICE}")
+        field = dialog.get_by_label("failures_to_open")
+        expect(field).to_have_value("3")
+        expect(field).to_have_accessible_description("a whole number 1 to 1,000,000, or none")
+        assert axe_findings(page) == []
+        field.fill("7")
+        dialog.get_by_label("base_s").fill("2.5")
+        page.keyboard.press("Enter")
+        expect(page.locator("#figures-changes li")).to_have_text(
+            ["failures_to_open: 3 → 7", "backoff.base_s: 60 → 2.5"]
+        )
+        assert scene.breaker(ALICE).policy.failures_to_open == 3
+        assert axe_findings(page) == []
+        dialog.get_by_role("button", name="Lay over").click()
+        expect(page.locator("#notice")).to_have_text(f"Figures of {ALICE} are laid over.")
+        policy = scene.breaker(ALICE).policy
+        assert (policy.failures_to_open, policy.backoff.base_s) == (7, 2.5)
+        page.locator("summary").click()
+        expect(page.locator("#detail-policy")).to_contain_text('"failures_to_open":7')
+
+        page.get_by_role("button", name="Change figures…").click()
+        expect(dialog.locator(".laid")).to_have_count(2)
+        dialog.get_by_label("base_s").fill("")
+        page.keyboard.press("Enter")
+        expect(page.locator("#figures-changes li")).to_have_text(["backoff.base_s: 2.5 is taken back"])
+        dialog.get_by_role("button", name="Back").click()
+        dialog.get_by_role("button", name="Take all back…").click()
+        expect(page.locator("#figures-changes li")).to_have_count(2)
+        dialog.get_by_role("button", name="Lay over").click()
+        expect(page.locator("#notice")).to_contain_text("as the config has them again")
+        assert scene.breaker(ALICE).policy.failures_to_open == 3
+
+
+def test_a_figure_that_cannot_be_is_refused_at_its_field_and_in_the_relays_words(
+    browser: Browser, scene: MonitoredBreakers
+) -> None:
+    with opened(browser, scene.url, expected=("400 (Bad Request)",)) as page:
+        page.get_by_role("button", name=ALICE, exact=True).click()
+        page.get_by_text("Policy: all figures").click()
+        page.get_by_role("button", name="Change figures…").click()
+        dialog = page.get_by_role("dialog")
+        for label, text, words in (
+            (
+                "failures_to_open",
+                "many",
+                'failures_to_open: "many"; want a whole number 1 to 1,000,000, or none',
+            ),
+            ("failure_rate_max", "1.5", 'failure_rate_max: "1.5"; want above 0, up to 1, or none'),
+        ):
+            field = dialog.get_by_label(label)
+            before = field.input_value()
+            field.fill(text)
+            page.keyboard.press("Enter")
+            expect(page.locator("#figures-said")).to_have_text(f"Not done: {words}")
+            expect(field).to_have_attribute("aria-invalid", "true")
+            expect(field).to_be_focused()
+            field.fill(before)
+        dialog.get_by_label("half_open_calls").fill("2")
+        page.keyboard.press("Enter")
+        dialog.get_by_role("button", name="Lay over").click()
+        expect(page.locator("#figures-said")).to_contain_text(
+            "half_open_calls = 2; want 1: a source makes one"
+        )
+        assert scene.breaker(ALICE).policy.half_open_calls == 1
+
+
+def test_what_happened_before_the_page_was_opened_is_read_a_page_at_a_time(
+    browser: Browser, scene: MonitoredBreakers
+) -> None:
+    for number in range(65):
+        scene.breaker(BOB).force_open(f"round {number}")
+        scene.breaker(BOB).reset("a test")
+    with opened(browser, scene.url) as page:
+        page.keyboard.press("2")
+        shown = page.locator("#events-list li")
+        expect(shown).to_have_count(100)
+        expect(shown.nth(1)).to_contain_text("round 64")
+        page.get_by_role("button", name="Show older").click()
+        expect(shown).to_have_count(130)
+        expect(shown.last).to_contain_text("round 0")
+        expect(page.get_by_role("button", name="Show older")).to_be_hidden()
+        scene.fail(ALICE)
+        expect(shown).to_have_count(131)
+        expect(shown.first).to_contain_text(ALICE)
+        page.keyboard.press("1")
+        page.get_by_role("button", name=BOB, exact=True).click()
+        rows = page.locator("#detail-transitions li")
+        expect(rows).to_have_count(50)
+        page.get_by_role("button", name="Show earlier transitions").click()
+        expect(rows).to_have_count(100)
+        page.get_by_role("button", name="Show earlier transitions").click()
+        expect(rows).to_have_count(130)
 
 
 def test_a_monitor_with_a_key_shows_nothing_until_it_is_given_and_again_when_it_is_taken_back(

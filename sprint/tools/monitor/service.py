@@ -18,6 +18,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from sprint.tools.monitor.endpoints import MonitorEndpoints
 from sprint.tools.monitor.feed import FleetFeed
 from sprint.tools.monitor.metrics import MonitorMetrics
+from sprint.tools.monitor.page_endpoints import PageEndpoints
 from sprint.tools.monitor.page_files import add_page
 from sprint.tools.monitor.signing_in import Gate, KeyedRouter
 from sprint.tools.web.access import Access
@@ -60,6 +61,7 @@ def _router(feed: FleetFeed, access: Access) -> Router:
     keyed = KeyedRouter(router, gate) if access.key else router
     keyed.add("GET", "/metrics", metrics)
     MonitorEndpoints(feed.monitor, feed).add_to(keyed)
+    PageEndpoints(feed.monitor).add_to(keyed)
     gate.add_to(router)
     add_problems(router)
     add_page(router)

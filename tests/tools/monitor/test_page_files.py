@@ -110,7 +110,7 @@ def test_a_filter_knows_the_same_words_on_the_page_as_in_the_terminal() -> None:
 
 def test_the_howto_and_the_help_name_every_key() -> None:
     keys = set(re.findall(r"^    \"?([a-z0-9/?])\"?:", text_of("keys.js"), flags=re.MULTILINE)) - {"2", "3"}
-    assert {"/", "?", "j", "k", "o", "c", "l", "r", "t", "1", "4"} == keys
+    assert {"/", "?", "j", "k", "o", "c", "l", "r", "e", "t", "1", "4"} == keys
     section = HOWTO.read_text(encoding="utf-8").partition("## Keys")[2].partition("## When")[0]
     for where, mark in ((section, "`{}`"), (text_of("index.html"), "<kbd>{}</kbd>")):
         assert [key for key in sorted(keys) if mark.format(key) not in where] == []

@@ -35,6 +35,8 @@ KEPT_BEHIND_IT = (
     ("PUT", "/api/breakers/store/config"),
     ("GET", "/api/alerts"),
     ("GET", "/api/health"),
+    ("GET", "/api/events"),
+    ("GET", "/api/figures"),
     ("GET", "/metrics"),
 )
 Scene = Callable[[httpx.AsyncClient, str], Awaitable[None]]

@@ -15,10 +15,11 @@ const CHART_WIDTH_MIN = 280;
 const BEFORE_FIRST_MS = 10_000;
 const ASKED_AGAIN_MS = 2_000;
 const CHARTS_AGAIN_MS = 1_000;
+const TRANSITIONS_PAGE = 50;
 
 export class Detail {
-  constructor(fleet, { order, closed }) {
-    Object.assign(this, { fleet, order, closed });
+  constructor(fleet, { order, figures, closed }) {
+    Object.assign(this, { fleet, order, figures, closed });
     this.key = null;
     this.root = byId("detail");
     this.transitions = [];
@@ -27,11 +28,15 @@ export class Detail {
     this.drawnAt = -Infinity;
     this.shownState = null;
     byId("detail-close").addEventListener("click", () => this.close());
+    byId("transitions-older").addEventListener("click", () => {
+      this.transitionsShown += TRANSITIONS_PAGE;
+      this.renderTransitions();
+    });
   }
 
   show(row) {
     if (this.key === row.key) return;
-    Object.assign(this, { key: row.key, transitions: [], shownState: null, askedAt: -Infinity, drawnAt: -Infinity });
+    Object.assign(this, { key: row.key, transitions: [], transitionsShown: TRANSITIONS_PAGE, shownState: null, askedAt: -Infinity, drawnAt: -Infinity });
     this.root.hidden = false;
     document.body.classList.add("with-detail");
     for (const id of ["detail-charts", "detail-evidence", "detail-policy", "detail-transitions", "detail-window"]) byId(id).replaceChildren();
@@ -71,6 +76,11 @@ export class Detail {
     if (clock - this.askedAt > ASKED_AGAIN_MS) this.askMore(row);
   }
 
+  // What the relay says may be other than it was: ask with the next frame.
+  askAgain() {
+    this.askedAt = -Infinity;
+  }
+
   // A transition was told: what it changes is asked for at once.
   happened(transition, key) {
     if (key !== this.key) return;
@@ -89,6 +99,8 @@ export class Detail {
       make("button", { type: "button", class: danger ? "danger" : null, "data-action": action, onclick: () => this.order(this.fleet.rows.get(this.key), action) }, label));
     const readOnly = make("p", { class: "quiet" }, "The monitor was started with --read-only: it takes no orders.");
     byId("detail-orders").replaceChildren(...(this.fleet.readOnly ? [readOnly] : buttons));
+    const change = make("button", { type: "button", onclick: () => this.figures(this.fleet.rows.get(this.key)) }, "Change figures…");
+    byId("detail-change").replaceChildren(...(this.fleet.readOnly ? [] : [change]));
   }
 
   renderCharts(row, now) {
@@ -145,7 +157,8 @@ export class Detail {
   }
 
   renderTransitions() {
-    const rows = [...this.transitions].reverse().slice(0, 50).map((each) =>
+    byId("transitions-older").hidden = this.transitions.length <= this.transitionsShown;
+    const rows = [...this.transitions].reverse().slice(0, this.transitionsShown).map((each) =>
       make("li", {}, make("time", { datetime: each.at }, clockTime(each.at)), shapeOf(each.to, 12),
         make("span", {}, `${wordOf(each.to)}${each.shadow ? " (shadow)" : ""}: ${each.evidence.text}`)));
     byId("detail-transitions").replaceChildren(...(rows.length ? rows : [make("li", { class: "empty" }, "None so far.")]));

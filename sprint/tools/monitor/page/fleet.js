@@ -3,7 +3,6 @@
 import { STATES } from "./words.js";
 
 const POINTS_MAX = 720;
-const RECENT_MAX = 500;
 const ALERTS_MAX = 500;
 const BETWEEN = "\u001f"; // in no name
 
@@ -15,8 +14,8 @@ export class Fleet {
   constructor() {
     this.rows = new Map(); // key -> row, with its relay and key
     this.relays = new Map(); // name -> relay
-    this.recent = []; // transitions, newest first
     this.alerts = []; // newest first
+    this.last = null; // the transition that was told last
     this.trends = new Map(); // key -> points, oldest first
     this.demo = false;
     this.readOnly = false;
@@ -84,8 +83,7 @@ export class Fleet {
 
   on_transition(message) {
     const transition = { relay: message.relay, ...message.transition };
-    this.recent.unshift(transition);
-    this.recent.length = Math.min(this.recent.length, RECENT_MAX);
+    this.last = transition;
     // The row follows with the next delta; its state must not wait for that.
     const row = this.rows.get(keyOf(transition.relay, transition.breaker));
     if (row && !transition.shadow) {

@@ -2,7 +2,7 @@
 
 import { byId } from "./elements.js";
 
-export function listenToKeys({ table, detail, pages, order, theme }) {
+export function listenToKeys({ table, detail, pages, order, figures, theme }) {
   const commands = {
     "/": () => byId("filter").focus(),
     j: () => table.move(1),
@@ -18,6 +18,7 @@ export function listenToKeys({ table, detail, pages, order, theme }) {
     c: () => order("force_close"),
     l: () => order("release"),
     r: () => order("reset"),
+    e: figures,
     t: theme,
     1: () => pages.go("breakers"),
     2: () => pages.go("events"),

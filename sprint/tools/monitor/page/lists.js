@@ -3,14 +3,13 @@
 import { make, shapeOf } from "./elements.js";
 import { clockTime, duration, secondsSince, wordOf } from "./words.js";
 
-const EVENTS_SHOWN = 200;
 const SOURCES_SHOWN = 256;
 
-export function eventsList(fleet, open) {
-  if (!fleet.recent.length) return [make("li", { class: "empty" }, "No breaker has changed its state since this page was opened.")];
-  return fleet.recent.slice(0, EVENTS_SHOWN).map((each) =>
+export function eventsList(past, open) {
+  if (!past.events.length) return [make("li", { class: "empty" }, "No breaker has changed its state, as far back as is known.")];
+  return past.events.map((each) =>
     make("li", {},
-      make("time", { datetime: each.at }, clockTime(each.at)),
+      make("time", { datetime: each.at, title: each.at }, clockTime(each.at)),
       shapeOf(each.to, 12),
       make("div", {},
         make("button", { type: "button", class: "name", onclick: () => open(each.relay, each.breaker) }, each.breaker),

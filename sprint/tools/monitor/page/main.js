@@ -2,12 +2,14 @@
 
 import { Detail } from "./detail.js";
 import { byId, say, setAttribute } from "./elements.js";
+import { FiguresForm } from "./figures.js";
 import { Fleet, keyOf } from "./fleet.js";
 import { Headline } from "./headline.js";
 import { listenToKeys } from "./keys.js";
 import { ask, breakerPath, Link } from "./link.js";
 import { alertsList, eventsList, relaysList } from "./lists.js";
 import { Orders } from "./orders.js";
+import { Past } from "./past.js";
 import { Pages } from "./pages.js";
 import { SignIn } from "./sign_in.js";
 import { Table } from "./table.js";
@@ -22,14 +24,21 @@ const NOTICE_MS = 8_000;
 // What is told is drawn so often at most; what somebody does here is drawn with the next frame.
 const TOLD_DRAWN_MS = 40;
 const RELAYS_AGAIN_MS = 5_000;
+const EVENTS_DRAWN_MS = 400;
 
 const fleet = new Fleet();
 const speaker = new Speaker(byId("announce"), fleet);
 const theme = new Theme(byId("theme"));
 const orders = new Orders(notice);
-const detail = new Detail(fleet, { order: (row, action) => orders.ask(row, action), closed: (key) => backTo(key) });
+const figures = new FiguresForm(figuresTold);
+const detail = new Detail(fleet, {
+  order: (row, action) => orders.ask(row, action),
+  figures: (row) => figures.ask(row),
+  closed: (key) => backTo(key),
+});
 const headline = new Headline(fleet, (row) => open(row));
 const table = new Table(byId("scroller"), byId("lines"), fleet, { open: (row) => open(row), seen: fillTrends });
+const past = new Past(() => redraw());
 const pages = new Pages(() => redraw());
 const link = new Link("ws", { tell: take, status: connection });
 const signIn = new SignIn(() => link.socket || link.open());
@@ -41,14 +50,18 @@ let drawn = -1;
 let lost = null;
 let asking = 0;
 let relaysAskedAt = -Infinity;
+let eventsDrawn = -1;
+let eventsDrawnAt = -Infinity;
 
 function take(message) {
   if (!fleet.take(message)) return false;
   if (message.type === "snapshot" && message.part === message.parts) {
     asked.clear();
+    past.forget();
     readAlerts();
   } else if (message.type === "transition") {
-    const transition = fleet.recent[0];
+    const transition = fleet.last;
+    past.add(transition);
     speaker.transition(transition);
     detail.happened(transition, keyOf(transition.relay, transition.breaker));
   }
@@ -73,6 +86,7 @@ function render() {
   if (pages.page === "breakers") table.render();
   headline.render();
   detail.render();
+  if (pages.page === "events") renderEvents();
   if (drawn !== fleet.version) {
     drawn = fleet.version;
     renderLists();
@@ -83,8 +97,18 @@ function render() {
   renderConnection();
 }
 
+// A list of hundreds is not made anew 25 times a second.
+function renderEvents() {
+  past.look();
+  const now = performance.now();
+  if (eventsDrawn === past.version || now - eventsDrawnAt < EVENTS_DRAWN_MS) return;
+  eventsDrawn = past.version;
+  eventsDrawnAt = now;
+  byId("events-list").replaceChildren(...eventsList(past, openNamed));
+  byId("events-older").hidden = !past.hasOlder;
+}
+
 function renderLists() {
-  if (pages.page === "events") byId("events-list").replaceChildren(...eventsList(fleet, openNamed));
   if (pages.page === "alerts") byId("alerts-list").replaceChildren(...alertsList(fleet, openNamed));
   if (pages.page === "relays") byId("relays-list").replaceChildren(...relaysList(fleet));
   const standing = fleet.alerts.filter((each) => !each.resolved_at).length;
@@ -130,11 +154,17 @@ function backTo(key) {
   redraw();
 }
 
-function orderCurrent(action) {
+function withCurrent(doing) {
   const row = fleet.rows.get(detail.key) ?? table.currentRow();
   if (!row) notice("Choose a breaker first: j and k move, Enter opens one.", true);
   else if (fleet.readOnly) notice("The monitor was started with --read-only: it takes no orders.", true);
-  else orders.ask(row, action);
+  else doing(row);
+}
+
+function figuresTold(text, failed) {
+  notice(text, failed);
+  detail.askAgain();
+  redraw();
 }
 
 let noticeTimer = 0;
@@ -199,6 +229,7 @@ function look() {
 byId("filter").addEventListener("input", look);
 byId("sort").addEventListener("change", look);
 byId("scroller").addEventListener("scroll", redraw, { passive: true });
+byId("events-older").addEventListener("click", () => past.older());
 byId("retry").addEventListener("click", () => link.hurry());
 byId("help-open").addEventListener("click", () => byId("help").showModal());
 byId("help-close").addEventListener("click", () => byId("help").close());
@@ -213,7 +244,7 @@ new ResizeObserver(() => {
   table.sortedVersion = -1;
   redraw();
 }).observe(byId("scroller"));
-listenToKeys({ table, detail, pages, order: orderCurrent, theme: () => theme.turn() });
+listenToKeys({ table, detail, pages, order: (action) => withCurrent((row) => orders.ask(row, action)), figures: () => withCurrent((row) => figures.ask(row)), theme: () => theme.turn() });
 setInterval(() => {
   readRelays();
   if (!document.hidden) redraw();
