@@ -1,4 +1,4 @@
-"""What may be set of the embedded store, and every limit it works under."""
+"""What may be set of a store, and every limit it works under."""
 
 from __future__ import annotations
 
@@ -6,16 +6,20 @@ from typing import Literal
 
 import msgspec
 
+STORE_FILE = "sprint.db"  # the embedded store, within the data directory
 Durability = Literal["process", "disk", "memory"]
 
 
 class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Settings of the embedded store.
+    """Settings of a store, in SQLite or PostgreSQL.
 
     `process` survives the end of the process, also by kill -9: WAL without a sync per commit. It runs with
     SQLite's `synchronous=NORMAL`, not OFF: the commit costs the same, since only checkpoints sync, and a
     power loss then costs the newest commits but never leaves a damaged file, whose blocks and heads the
     next start goes on from. `disk` syncs every commit and survives power loss. `memory` keeps no file.
+
+    On PostgreSQL `process` and `disk` are one: a commit is confirmed when the server has it on its disk.
+    `memory` doesn't wait for that (`synchronous_commit=off`).
     """
 
     durability: Durability = "process"
@@ -39,5 +43,8 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
     retention_interval_s: float = 60.0
     delete_rows_max: int = 1_000
     readers: int = 2
+    # Of PostgreSQL: how long connecting may take, and an answer.
+    connect_timeout_s: float = 5.0
+    answer_timeout_s: float = 10.0
     # Bring an older schema up to date when opened; else it is refused.
     auto_migrate: bool = True

@@ -48,7 +48,7 @@ class _Group:
             self.events.append(_event_values(event, now_ms))
             seq = max(seq, event.seq)
             self.position = max(self.position, event.position)
-        positions = _event_positions(commit)
+        positions = event_positions(commit)
         for row in commit.blocks:
             self.blocks.append(_block_values(row, positions.get(row.hash)))
             if chain in self.canonical:
@@ -96,7 +96,7 @@ def _set_canonical(connection: sqlite3.Connection, chain: str, flags: dict[bytes
     connection.executemany(_SET_CANONICAL, found)
 
 
-def _event_positions(commit: Commit) -> dict[bytes, int]:
+def event_positions(commit: Commit) -> dict[bytes, int]:
     """Find the block that each `block` event tells of.
 
     An event shows its hash as its chain displays it, which this place does not know; within one commit the

@@ -55,6 +55,11 @@ class Writer:
         """Commits submitted and not yet in."""
         return len(self._waiting)
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the thread has ended, or never ran, so that nothing is written any more."""
+        return self._thread is None or not self._thread.is_alive()
+
     def start(self, done: CommitDone, through: CallThrough | None = None) -> None:
         """Start the thread. Each try is made `through` something that may refuse with CircuitOpenError."""
         if self._thread is not None or self._closing.is_set():

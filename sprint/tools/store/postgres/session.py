@@ -1,0 +1,170 @@
+"""The one connection that writes: held with the lock, made anew when it is lost, sure of what got in.
+
+When a connection breaks during a commit nobody knows whether the commit is in. The log counts its
+transactions, and the lock is only free once the old session has ended, so that the next connection can tell:
+the count has grown by one, and the group is in, or it has not. A count that has grown by more, or a log that
+is shorter than what was confirmed, is somebody else's writing or another server, and ends the writing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+import psycopg
+
+from sprint.core.errors import StoreFailing
+from sprint.core.relay.event_log import Commit
+from sprint.tools.store.postgres import days as partitions
+from sprint.tools.store.postgres.days import Days
+from sprint.tools.store.postgres.identity import read_server_id
+from sprint.tools.store.postgres.link import Connection, Link, NoAnswer
+from sprint.tools.store.postgres.lock import take
+from sprint.tools.store.postgres.transaction import Group, Turn, write_group
+from sprint.tools.store.settings import Durability
+
+_LOG = "SELECT log_id, written FROM sprint_core.log"
+# A standby that took over with all that was confirmed is this log's server from now on.
+_SERVER_IS = "UPDATE sprint_core.log SET server_id = %(server)s WHERE server_id <> %(server)s"
+_SYNCHRONOUS: dict[Durability, str] = {"process": "on", "disk": "on", "memory": "off"}
+
+
+class Session:
+    """Writes to one log. One thread at a time uses it."""
+
+    def __init__(
+        self, link: Link, connection: Connection, durability: Durability, wall_clock: Callable[[], float]
+    ) -> None:
+        self._link = link
+        self._connection: Connection | None = connection
+        self._durability = durability
+        self._wall_clock = wall_clock
+        self.log_id, self._written = self._read_log(connection)
+        self.days = Days.read(connection)
+        # The group whose commit may be in, and those of a group that is.
+        self._unsure: tuple[Commit, ...] = ()
+        self._in_already: tuple[Commit, ...] = ()
+        self._relax(connection)
+
+    def __repr__(self) -> str:
+        return f"Session({self._link!r}, log={self.log_id}, written={self._written})"
+
+    def write(self, commits: Sequence[Commit]) -> None:
+        """Write a group, on a new connection where the old one was lost; StoreFailing if that cannot be."""
+        try:
+            try:
+                self._try(commits)
+            except psycopg.OperationalError as error:
+                # A server that was restarted is told of by the first statement to the old connection.
+                if isinstance(error, NoAnswer) or not self._lost():
+                    raise
+                self._try(commits)
+        except (psycopg.Error, ArithmeticError, TypeError, ValueError) as error:
+            raise self._link.failing(error) from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Lend the connection for a transaction of upkeep; a psycopg.Error rolls it back."""
+        connection = self._ready()
+        with self._begun(connection):
+            yield connection
+
+    def close(self, *, clean: bool) -> None:
+        """Mark the stop as clean where it is, free the lock, close. StoreFailing where the mark is not in."""
+        try:
+            if clean:
+                connection = self._ready()
+                connection.execute("SET synchronous_commit = on")
+                with self._begun(connection):
+                    connection.execute("UPDATE sprint_core.log SET clean_stop = true")
+        except psycopg.Error as error:
+            raise self._link.failing(error) from error
+        finally:
+            self._drop()
+
+    def _try(self, commits: Sequence[Commit]) -> None:
+        connection = self._ready()
+        left = [each for each in commits if not any(each is known for known in self._in_already)]
+        if not left:
+            return
+        self._in_already = ()
+        now_s = self._wall_clock()
+        day = self.days.due(now_s)
+        group = Group(left, int(now_s * 1000))
+        # Until the commit is confirmed, or is known to have been rolled back.
+        self._unsure = tuple(left)
+        with self._begun(connection):
+            if day not in self.days.existing and group.events:
+                partitions.make(connection, day)
+            write_group(connection, group, Turn(self.log_id, self._written, day, int(now_s * 1000)))
+        self._confirmed()
+        if group.events:
+            self.days.existing.add(day)
+            self.days.newest = day
+
+    def _confirmed(self) -> None:
+        self._written += 1
+        self._unsure = ()
+
+    @contextmanager
+    def _begun(self, connection: Connection) -> Iterator[None]:
+        """Commit what is done within; where that raises roll it back, or drop a broken connection."""
+        connection.execute("BEGIN")
+        try:
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            with suppress(psycopg.Error):
+                if not connection.closed:
+                    connection.execute("ROLLBACK")
+                    self._unsure = ()
+            if connection.closed or connection.broken:
+                self._drop()
+            raise
+
+    def _lost(self) -> bool:
+        return self._connection is None or self._connection.closed
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _ready(self) -> Connection:
+        """Return the connection; where it was lost a new one, when it is sure where the log stands."""
+        if self._connection is None or self._connection.closed:
+            connection = self._link.connect()
+            try:
+                take(connection, self._link)
+                self._resume(connection)
+                self._relax(connection)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
+        return self._connection
+
+    def _resume(self, connection: Connection) -> None:
+        log_id, written = self._read_log(connection)
+        got_in = bool(self._unsure) and written == self._written + 1
+        if log_id != self.log_id or not (got_in or written == self._written):
+            raise StoreFailing(
+                f"{self._link.place}: this is not the log as it was left: log {log_id}, {written} "
+                f"transactions; left at log {self.log_id}, {self._written}. Another server took its place, "
+                "or somebody else wrote to it; restart the relay: it goes on with that log or begins a new one"
+            )
+        if got_in:
+            self._in_already = self._unsure
+            self._written += 1
+        self._unsure = ()
+        connection.execute(_SERVER_IS, {"server": read_server_id(connection)})
+        self.days = Days.read(connection)
+
+    def _read_log(self, connection: Connection) -> tuple[str, int]:
+        row = connection.execute(_LOG).fetchone()
+        return (str(row[0]), int(row[1])) if row is not None else ("none", 0)
+
+    def _relax(self, connection: Connection) -> None:
+        connection.execute(
+            "SELECT set_config('synchronous_commit', %s, false)", (_SYNCHRONOUS[self._durability],)
+        )

@@ -1,0 +1,189 @@
+"""The store in PostgreSQL: one writer thread and its session, a pool of readers.
+
+`open_store` takes the database's lock, brings its schema up to date or refuses it, decides whether its log
+goes on or a new one begins (`identity`), and returns a `PostgresStore`, which is a `Store`. The order of
+commits, tries and bounds are the same `writer`'s as the embedded store's.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection
+from contextlib import ExitStack
+
+import msgspec
+import psycopg
+
+from sprint.core.database_url import DatabaseUrl
+from sprint.core.errors import StoreForeign
+from sprint.core.relay.event_log import Commit, LoggedEvent
+from sprint.tools.runtime import clock
+from sprint.tools.store import CallThrough, ChainSnapshot, CommitDone, LogBounds, StoredBlock
+from sprint.tools.store.migrating.postgres_dialect import open_postgres
+from sprint.tools.store.migrating.startup import bring_up
+from sprint.tools.store.postgres.identity import is_synced, open_log, read_server_id
+from sprint.tools.store.postgres.link import Connection, Link
+from sprint.tools.store.postgres.lock import take
+from sprint.tools.store.postgres.reader import Reader
+from sprint.tools.store.postgres.session import Session
+from sprint.tools.store.postgres.upkeep import Upkeep
+from sprint.tools.store.settings import StoreSettings
+from sprint.tools.store.writer import Writer
+
+CLOSE_STEP_S_MIN = 0.05  # each step of a close is given so long, also when the time for all is over
+_log = logging.getLogger(__name__)
+_BIND = "INSERT INTO sprint_chains.parameters VALUES (%s, %s) ON CONFLICT (chain) DO NOTHING"
+_BOUND = "SELECT genesis FROM sprint_chains.parameters WHERE chain = %s"
+
+
+def open_store(
+    url: DatabaseUrl,
+    settings: StoreSettings,
+    *,
+    wall_clock: Callable[[], float],
+    random_bytes: Callable[[int], bytes],
+) -> PostgresStore:
+    """Open the store in a database.
+
+    StoreError if another relay has it, StoreMismatch if its schema is not one of this version's, StoreFailing
+    if the server cannot be used.
+    """
+    link = Link(url, settings)
+    with ExitStack() as undo:
+        try:
+            connection = link.connect()
+            undo.callback(connection.close)
+            take(connection, link)
+            settings = _as_the_server_keeps_it(connection, link, settings)
+            now_ms = int(wall_clock() * 1000)
+            _migrate(url, settings, now_ms)
+            with connection.transaction():
+                open_log(
+                    connection,
+                    durability=settings.durability,
+                    server_id=read_server_id(connection),
+                    random_bytes=random_bytes,
+                    now_ms=now_ms,
+                )
+            session = Session(link, connection, settings.durability, wall_clock)
+            store = PostgresStore(link, session, settings, wall_clock)
+            undo.callback(store.close_readers)
+            store.make_ahead()
+        except psycopg.Error as error:
+            raise link.failing(error) from error
+        undo.pop_all()
+    return store
+
+
+class PostgresStore:
+    """A `Store` in one PostgreSQL database. Made by `open_store`."""
+
+    def __init__(
+        self, link: Link, session: Session, settings: StoreSettings, wall_clock: Callable[[], float]
+    ) -> None:
+        self._link = link
+        self._session = session
+        self._settings = settings
+        self._reader = Reader(link, session.log_id, settings)
+        self._upkeep = Upkeep(session, link, settings, wall_clock)
+        self._writer = Writer(session.write, self._upkeep.run, settings)
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"PostgresStore({self._link.place}, log={self.log_id}, in_flight={self.in_flight})"
+
+    @property
+    def log_id(self) -> str:
+        return self._session.log_id
+
+    @property
+    def in_flight(self) -> int:
+        return self._writer.in_flight
+
+    def bind_chain(self, chain: str, genesis_hash: bytes) -> None:
+        """Bind a chain's rows to its genesis; to be called before `start`."""
+        try:
+            with self._session.transaction() as connection:
+                connection.execute(_BIND, (chain, genesis_hash))
+                row = connection.execute(_BOUND, (chain,)).fetchone()
+        except psycopg.Error as error:
+            raise self._link.failing(error) from error
+        if row is not None and row[0] != genesis_hash:
+            raise StoreForeign(
+                f"{self._link.place} holds {chain} with genesis {row[0].hex()}, configured is "
+                f"{genesis_hash.hex()} (bytes as hashed); give another database"
+            )
+
+    def start(self, done: CommitDone, through: CallThrough | None = None) -> None:
+        self._writer.start(done, through)
+
+    def submit(self, commit: Commit) -> None:
+        self._writer.submit(commit)
+
+    def snapshot(self, chain: str, blocks_max: int) -> ChainSnapshot:
+        self._upkeep.keep_blocks(blocks_max)
+        return self._reader.snapshot(chain, blocks_max)
+
+    def bounds(self) -> LogBounds:
+        return self._reader.bounds()
+
+    def read_events(
+        self, after: int, upto: int, chains: Collection[str], types: Collection[str], limit: int
+    ) -> list[LoggedEvent]:
+        return self._reader.read_events(after, upto, chains, types, limit)
+
+    def block_by_hash(self, displayed_hash: str) -> list[StoredBlock]:
+        return self._reader.block_by_hash(displayed_hash)
+
+    def block_at(self, chain: str, height: int) -> StoredBlock | None:
+        return self._reader.block_at(chain, height)
+
+    def blocks_before(self, chain: str, before: int, limit: int) -> list[StoredBlock]:
+        return self._reader.blocks_before(chain, before, limit)
+
+    def make_ahead(self) -> None:
+        """Make the partitions of the days to come."""
+        self._upkeep.make_ahead()
+
+    def close_readers(self) -> None:
+        """Close the connections that read."""
+        self._reader.close(CLOSE_STEP_S_MIN)
+
+    def close(self, timeout_s: float | None = None) -> None:
+        """Commit what was submitted, mark the stop as clean, close. StoreFailing names what is not in.
+
+        A store that could not commit everything is not marked as clean. It takes `timeout_s` at most, by
+        default the settings' `close_timeout_s`; a writer that still waits for the server then keeps its
+        connection, and with it the lock, until that wait ends.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        ends_at = clock() + (self._settings.close_timeout_s if timeout_s is None else timeout_s)
+        try:
+            self._writer.close(max(CLOSE_STEP_S_MIN, ends_at - clock()))
+            self._session.close(clean=True)
+        finally:
+            self.close_readers()
+            if self._writer.has_ended:
+                self._session.close(clean=False)
+
+
+def _as_the_server_keeps_it(connection: Connection, link: Link, settings: StoreSettings) -> StoreSettings:
+    """Return the settings; a server that doesn't sync what it confirms keeps no more than `memory` does."""
+    if settings.durability == "memory" or is_synced(connection, settings.durability):
+        return settings
+    _log.warning(
+        "%s runs with fsync off: a crash of its machine may lose what was confirmed, so that a new log "
+        "follows a stop that is not clean",
+        link.place,
+    )
+    return msgspec.structs.replace(settings, durability="memory")
+
+
+def _migrate(url: DatabaseUrl, settings: StoreSettings, now_ms: int) -> None:
+    database = open_postgres(url.secret)
+    try:
+        bring_up(database, now_ms=now_ms, auto_migrate=settings.auto_migrate)
+    finally:
+        database.close()

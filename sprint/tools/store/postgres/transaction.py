@@ -1,0 +1,233 @@
+"""One group of commits as one transaction: events, blocks, best-branch flags, heads, all or nothing.
+
+Many events are loaded by COPY; a few go in with the rest, in one round trip. What a group's statements find
+is checked before it is committed: that nobody else has written, that positions and seqs grow over all
+partitions, that each block is delivered once in a log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import NamedTuple
+
+import msgspec
+import psycopg
+from psycopg.rows import TupleRow
+
+from sprint.core.relay.event_log import BlockRow, Commit
+from sprint.tools.store.postgres.link import Connection
+from sprint.tools.store.transaction import event_positions, hash_key
+
+COPY_EVENTS_MIN = 16
+HASHES_TOLD_MAX = 3
+_EVENT_TYPES = ("date", "int8", "text", "int8", "text", "text", "int8", "int8", "int8", "bytea")
+_COPY = """
+COPY sprint_core.events (day, position, chain, seq, type, hash, hash_key, height, committed_at_ms, body)
+FROM STDIN (FORMAT BINARY)"""
+_INSERT_EVENTS = """
+INSERT INTO sprint_core.events
+    (day, position, chain, seq, type, hash, hash_key, height, committed_at_ms, body)
+SELECT %b::date, * FROM unnest(%b::bigint[], %b::text[], %b::bigint[], %b::text[], %b::text[], %b::bigint[],
+    %b::bigint[], %b::bigint[], %b::bytea[])"""
+_TAKE_TURN = """
+UPDATE sprint_core.log SET written = written + 1, position = coalesce(%s, position)
+WHERE log_id = %s AND written = %s AND position < coalesce(%s, position + 1)"""
+_NEW_DAY = "INSERT INTO sprint_core.event_days VALUES (%s, %s) ON CONFLICT (day) DO NOTHING"
+# A block that has an event in this log, on a day that is kept, is not given another one.
+_UPSERT_BLOCKS = """
+INSERT INTO sprint_core.blocks AS kept
+    (chain, hash, parent, height, work, header, state, canonical, record, event_position, event_day)
+SELECT chain, hash, parent, height, work, header, state, canonical, record, event_position,
+    CASE WHEN event_position IS NOT NULL THEN %b::date END
+FROM unnest(%b::text[], %b::bytea[], %b::bytea[], %b::bigint[], %b::bytea[], %b::bytea[], %b::text[],
+    %b::boolean[], %b::bytea[], %b::bigint[]) WITH ORDINALITY AS
+    given (chain, hash, parent, height, work, header, state, canonical, record, event_position, place)
+ORDER BY place
+ON CONFLICT (chain, height, hash) DO UPDATE SET
+    parent = excluded.parent, work = excluded.work, header = excluded.header,
+    state = excluded.state, canonical = excluded.canonical, record = excluded.record,
+    event_day = coalesce(excluded.event_day, kept.event_day),
+    event_position = coalesce(excluded.event_position, kept.event_position)
+WHERE excluded.event_position IS NULL OR kept.event_position IS NULL
+    OR kept.event_position < (SELECT min(first_position) FROM sprint_core.event_days)"""
+_SET_CANONICAL = """
+UPDATE sprint_core.blocks AS kept SET canonical = given.canonical
+FROM unnest(%s::bytea[], %s::boolean[]) AS given (hash, canonical)
+WHERE kept.chain = %s AND kept.hash = given.hash"""
+_UPSERT_HEAD = """
+INSERT INTO sprint_core.heads AS kept
+VALUES (%(chain)s, %(head)s, coalesce(%(last)s, 0), coalesce(%(stalled)s, ''))
+ON CONFLICT (chain) DO UPDATE SET
+    head = coalesce(%(head)s, kept.head), seq = coalesce(%(last)s, kept.seq),
+    stalled = coalesce(%(stalled)s, kept.stalled)
+WHERE kept.seq < coalesce(%(first)s, kept.seq + 1)"""
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """Whose turn it is: the log, how many transactions it has had, the day and the time of this one."""
+
+    log_id: str
+    written: int
+    day: date
+    now_ms: int
+
+
+class Group:
+    """The rows of a group, by table; where a block changes twice the later commit has the last word."""
+
+    def __init__(self, commits: Sequence[Commit], now_ms: int) -> None:
+        self.events: list[tuple[object, ...]] = []
+        self.blocks: dict[tuple[str, int, bytes], tuple[BlockRow, int | None]] = {}
+        self.canonical: dict[str, dict[bytes, bool]] = {}
+        self.heads: dict[str, _Head] = {}
+        for commit in commits:
+            self._add(commit, now_ms)
+
+    @property
+    def first_position(self) -> int | None:
+        return int(str(self.events[0][0])) if self.events else None
+
+    @property
+    def last_position(self) -> int | None:
+        return int(str(self.events[-1][0])) if self.events else None
+
+    def _add(self, commit: Commit, now_ms: int) -> None:
+        head = self.heads.setdefault(commit.chain, _Head(commit.chain))
+        for event in commit.events:
+            key = hash_key(event.hash) if event.type == "block" and event.hash is not None else None
+            row = (event.position, event.chain, event.seq, event.type, event.hash, key, event.height)
+            if self.events and event.position <= int(str(self.events[-1][0])):
+                raise ValueError(f"position {event.position} comes after {self.events[-1][0]}")
+            self.events.append((*row, now_ms, event.body))
+            self.heads.setdefault(event.chain, _Head(event.chain)).count(event.seq)
+        head.head = commit.head if commit.head is not None else head.head
+        head.stalled = commit.stalled if commit.stalled is not None else head.stalled
+        positions = event_positions(commit)
+        for block in commit.blocks:
+            self._add_block(block, positions.get(block.hash))
+        if commit.canonical:
+            self.canonical.setdefault(commit.chain, {}).update(commit.canonical)
+
+    def _add_block(self, block: BlockRow, position: int | None) -> None:
+        key = (block.chain, block.height, block.hash)
+        _, before = self.blocks.get(key, (None, None))
+        if position is not None and before is not None:
+            raise ValueError(
+                f"{block.chain}: block {block.hash.hex()} is delivered twice, at {before} and {position}"
+            )
+        self.blocks[key] = (block, before if position is None else position)
+        self.canonical.get(block.chain, {}).pop(block.hash, None)
+
+
+class _Head:
+    """What a group changes of a chain's head."""
+
+    def __init__(self, chain: str) -> None:
+        self.chain = chain
+        self.head: bytes | None = None
+        self.stalled: str | None = None
+        self.first_seq: int | None = None
+        self.last_seq: int | None = None
+
+    def count(self, seq: int) -> None:
+        if self.last_seq is not None and seq <= self.last_seq:
+            raise ValueError(f"{self.chain}: seq {seq} comes after {self.last_seq}")
+        self.first_seq = seq if self.first_seq is None else self.first_seq
+        self.last_seq = seq
+
+
+def write_group(connection: Connection, group: Group, turn: Turn) -> None:
+    """Write a group's rows in the transaction that is open; ValueError where something in the log forbids it.
+
+    A psycopg.Error where the server refuses. In both cases the transaction is to be rolled back.
+    """
+    copied = len(group.events) >= COPY_EVENTS_MIN
+    if copied:
+        _copy_events(connection, group, turn.day)
+    with connection.pipeline():
+        expected = [_take_turn(connection, group, turn)]
+        if group.events and not copied:
+            connection.execute(_INSERT_EVENTS, (turn.day, *map(list, zip(*group.events, strict=True))))
+        if group.blocks:
+            expected.append(_upsert_blocks(connection, group, turn.day))
+        expected += [_set_canonical(connection, *each) for each in group.canonical.items() if each[1]]
+        expected += [_upsert_head(connection, head) for head in group.heads.values()]
+    for each in expected:
+        if each.cursor.rowcount != each.rows:
+            raise ValueError(each.otherwise)
+
+
+class _Expected(NamedTuple):
+    """What a statement must have touched, and what it means where it has not."""
+
+    cursor: psycopg.Cursor[TupleRow]
+    rows: int
+    otherwise: str
+
+
+def _copy_events(connection: Connection, group: Group, day: date) -> None:
+    with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+        copy.set_types(_EVENT_TYPES)
+        for row in group.events:
+            copy.write_row((day, *row))
+
+
+def _take_turn(connection: Connection, group: Group, turn: Turn) -> _Expected:
+    first, last = group.first_position, group.last_position
+    taken = connection.execute(_TAKE_TURN, (last, turn.log_id, turn.written, first))
+    if first is not None:
+        connection.execute(_NEW_DAY, (turn.day, first))
+    return _Expected(
+        taken,
+        1,
+        f"position {first} is not after the log's, or somebody else wrote after transaction {turn.written}",
+    )
+
+
+def _upsert_blocks(connection: Connection, group: Group, day: date) -> _Expected:
+    upserted = connection.execute(_UPSERT_BLOCKS, (day, *_block_columns(group)))
+    return _Expected(
+        upserted, len(group.blocks), f"of {len(group.blocks)} blocks some were delivered in this log before"
+    )
+
+
+def _set_canonical(connection: Connection, chain: str, flags: Mapping[bytes, bool]) -> _Expected:
+    changed = connection.execute(_SET_CANONICAL, (list(flags), list(flags.values()), chain))
+    hashes = ", ".join(block_hash.hex() for block_hash in list(flags)[:HASHES_TOLD_MAX])
+    return _Expected(
+        changed,
+        len(flags),
+        f"{chain}: of {len(flags)} blocks that change branch some are not stored: {hashes}",
+    )
+
+
+def _upsert_head(connection: Connection, head: _Head) -> _Expected:
+    values = {
+        "chain": head.chain,
+        "head": head.head,
+        "first": head.first_seq,
+        "last": head.last_seq,
+        "stalled": head.stalled,
+    }
+    upserted = connection.execute(_UPSERT_HEAD, values)
+    return _Expected(upserted, 1, f"{head.chain}: seq {head.first_seq} is in the log already")
+
+
+def _block_columns(group: Group) -> list[list[object]]:
+    rows = [
+        (
+            block.chain,
+            block.hash,
+            block.parent,
+            block.height,
+            block.work.to_bytes((block.work.bit_length() + 7) // 8, "big"),
+            block.header,
+            block.state,
+            block.canonical,
+            block.record,
+            position,
+        )
+        for block, position in group.blocks.values()
+    ]
+    return [list(column) for column in zip(*rows, strict=True)]
