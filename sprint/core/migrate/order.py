@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from sprint.core.errors import StoreMismatch
+from sprint.core.errors import ConfigError, StoreMismatch
 from sprint.core.migrate.files import Direction, Migration
 
 # `newer`: above all that is known. `unknown`: no file of that version has its name. `out_of_order`: a file
@@ -95,10 +95,10 @@ def steps(
 
 
 def check_target(known: Sequence[Migration], to: int | None) -> None:
-    """Refuse a version that there is not; 0 is that of an empty database."""
+    """Raise ConfigError for a version that there is not; 0 is that of an empty database."""
     newest = known[-1].version if known else 0
     if to is not None and not 0 <= to <= newest:
-        raise StoreMismatch(f"there is no version {to}; want 0 to {newest}")
+        raise ConfigError(f"there is no version {to}; want 0 to {newest}")
 
 
 def _of_applied(each: Applied, migration: Migration | None, known: Sequence[Migration]) -> list[Finding]:

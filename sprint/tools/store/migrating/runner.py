@@ -28,14 +28,19 @@ class Done(msgspec.Struct, frozen=True):
     took_ms: float
 
 
+def _tell_nobody(done: Done) -> None:
+    """Stand in where nobody follows what is run."""
+
+
 class Running(msgspec.Struct, frozen=True):
-    """What a migrator works with: the database, the files, when it is, whom to tell."""
+    """What a migrator works with: the database, the files, when it is, whom to tell, and of each file run."""
 
     database: Database
     known: tuple[Migration, ...]
     now_ms: int
     tell: Tell = tell_nobody
     lock_wait_s: float = LOCK_WAIT_S
+    did: Callable[[Done], None] = _tell_nobody
 
 
 def migrate_up(running: Running, *, to: int | None = None) -> list[Done]:
@@ -71,7 +76,7 @@ def _migrate(running: Running, due: Callable[[Sequence[Applied]], tuple[Step, ..
             run = _in_transaction if script.transactional else _alone
             run(running, step, script)
             done.append(Done(step.migration.name, step.direction, round((clock() - began_s) * 1000, 1)))
-            running.tell(f"{script.file} in {done[-1].took_ms:g} ms")
+            running.did(done[-1])
     return done
 
 
