@@ -18,11 +18,14 @@ from sprint.cli.monitor_options import (
     Interval,
     JsonOutput,
     Once,
+    PagerDutyKeyFile,
     Port,
     ReadOnly,
     Record,
     Replay,
+    SlackUrlFile,
     Target,
+    TeamsUrlFile,
     Terminal,
     TestAlert,
     Tier,
@@ -57,6 +60,7 @@ sprint cb-monitor --json | jq -r 'select(.type == "transition") | .transition.br
 sprint cb-monitor --port 8090 --alerts --webhook https://example.org/alerts
 sprint cb-monitor --record monday.ndjson; sprint cb-monitor --replay monday.ndjson
 """
+_SECRETS = ("webhook_secret_file", "slack_url_file", "teams_url_file", "pagerduty_key_file")
 _FLAGS = ("target", "tier", "interval", "read_only", "tls_ca", "tls_cert", "tls_key")
 
 
@@ -81,6 +85,9 @@ def cb_monitor(
     alerts: Alerts = False,
     webhook: Webhook = None,
     webhook_secret_file: WebhookSecretFile = None,
+    slack_url_file: SlackUrlFile = None,
+    teams_url_file: TeamsUrlFile = None,
+    pagerduty_key_file: PagerDutyKeyFile = None,
     alerts_file: AlertsFile = None,
     test_alert: TestAlert = False,
 ) -> None:
@@ -128,7 +135,7 @@ def _with_alerts(given: Given, asked: dict[str, Any]) -> Given:
 
     flags = {
         "webhook": tuple(asked["webhook"] or ()),
-        "webhook_secret_file": asked["webhook_secret_file"],
+        **{name: asked[name] for name in _SECRETS},
         "file": asked["alerts_file"],
     }
     flags = {name: value for name, value in flags.items() if value}

@@ -45,6 +45,16 @@ Webhook = Annotated[list[str] | None, typer.Option(metavar="URL", help="Post ale
 WebhookSecretFile = Annotated[
     str | None, typer.Option(metavar="FILE", help="Sign what is posted by the secret in its first line.")
 ]
+SlackUrlFile = Annotated[
+    str | None, typer.Option(metavar="FILE", help="Post alerts to Slack, by the incoming webhook in it.")
+]
+TeamsUrlFile = Annotated[
+    str | None, typer.Option(metavar="FILE", help="Post alerts to Teams, by the workflow's URL in it.")
+]
+PagerDutyKeyFile = Annotated[
+    str | None,
+    typer.Option("--pagerduty-key-file", metavar="FILE", help="Page by PagerDuty, by the routing key in it."),
+]
 AlertsFile = Annotated[
     str | None, typer.Option(metavar="FILE", help="Where alerts are kept until they are sent.")
 ]

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
+from sprint.core.duration import parse_duration_s
 from sprint.core.errors import ConfigError
-from sprint.core.monitor.alerts.routes import KINDS, Routes, routes_default
-from sprint.core.monitor.alerts.rules import LEVELS
+from sprint.core.monitor.alerts.routes import ESCALATE_AFTER_S, KINDS, Routes, routes_default
+from sprint.core.monitor.alerts.rules import LEVELS, RULES, Level
 from sprint.tools.monitor.alert_desk import Desk, Plan
 from sprint.tools.monitor.alert_store import AlertStore
 from sprint.tools.monitor.monitor import Monitor
+from sprint.tools.monitor.sinks.chats import PAGERDUTY_URL, PagerDuty, Slack, Teams
 from sprint.tools.monitor.sinks.mail import Mail, MailServer
 from sprint.tools.monitor.sinks.sink import Sink
-from sprint.tools.monitor.sinks.webhook import Slack, Webhook
+from sprint.tools.monitor.sinks.webhook import Webhook
 
 SECRET_SIZE_MAX = 4 * 1024
 WEBHOOKS_MAX = 16
+ESCALATE_S_MIN = 60.0
+ESCALATE_S_MAX = 90 * 24 * 3_600.0
+NEVER = "never"
 
 
 class MailGiven(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -36,14 +41,22 @@ class MailGiven(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class AlertsGiven(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[monitor.alerts]`. `routes` names for a level the kinds of sinks it goes to; of others they hold."""
+    """`[monitor.alerts]`.
+
+    `routes` names for a level the kinds of sinks it goes to, `escalate_after` after how long it goes one
+    level up; for levels that are not named there the defaults hold.
+    """
 
     webhook: tuple[str, ...] = ()
     webhook_secret_file: str = ""
     slack_url_file: str = ""
+    teams_url_file: str = ""
+    pagerduty_key_file: str = ""
+    pagerduty_url: str = PAGERDUTY_URL
     file: str = ""
     email: MailGiven | None = None
     routes: dict[str, tuple[str, ...]] = {}
+    escalate_after: dict[str, str] = {}
 
 
 @contextlib.asynccontextmanager
@@ -53,7 +66,7 @@ async def alerting(monitor: Monitor, given: AlertsGiven | None) -> AsyncIterator
         yield
         return
     sinks = sinks_of(given)
-    plan = Plan(routes=routes_of(given, {sink.kind for sink in sinks}))
+    plan = Plan(RULES, routes_of(given, {sink.kind for sink in sinks}), escalate_after_of(given))
     async with Desk(monitor, AlertStore(file_of(given)), sinks, plan) as desk:
         monitor.alerts = desk
         yield
@@ -67,9 +80,7 @@ def sinks_of(given: AlertsGiven) -> list[Sink]:
         raise ConfigError("--webhook-secret-file without --webhook: there is nothing to sign")
     secret = _secret_of(given.webhook_secret_file, "--webhook-secret-file")
     sinks: list[Sink] = [Webhook(url, secret) for url in dict.fromkeys(given.webhook)]
-    slack = _secret_of(given.slack_url_file, "monitor.alerts.slack_url_file").decode()
-    if slack:
-        sinks.append(Slack(slack))
+    sinks.extend(_chats_of(given))
     if given.email is not None:
         sinks.append(Mail(_server_of(given.email)))
     return sinks
@@ -79,12 +90,28 @@ def routes_of(given: AlertsGiven, kinds_there: Collection[str]) -> Routes:
     """Return which level goes to which kinds of sinks, of those that are set up."""
     default = routes_default(kinds_there)
     for level, kinds in given.routes.items():
-        if level not in LEVELS:
-            raise ConfigError(f"monitor.alerts.routes: level {level[:32]!a}; there are {', '.join(LEVELS)}")
+        _check_level(level, "routes")
         for kind in kinds:
             if kind not in KINDS:
                 raise ConfigError(f"monitor.alerts.routes.{level}: {kind[:32]!a}; want {' or '.join(KINDS)}")
     return {level: given.routes.get(level, default[level]) for level in LEVELS}
+
+
+def escalate_after_of(given: AlertsGiven) -> Mapping[Level, float]:
+    """Return after how many seconds without an acknowledgement a level goes one up; not named where never."""
+    after_s = dict(ESCALATE_AFTER_S)
+    for level, text in given.escalate_after.items():
+        place = f"monitor.alerts.escalate_after.{level}"
+        known = _check_level(level, "escalate_after")
+        if known == LEVELS[-1]:
+            raise ConfigError(f"{place}: there is no level above")
+        if text == NEVER:
+            after_s.pop(known, None)
+        else:
+            after_s[known] = parse_duration_s(
+                text, option=place, least_s=ESCALATE_S_MIN, most_s=ESCALATE_S_MAX
+            )
+    return after_s
 
 
 def file_of(given: AlertsGiven) -> Path:
@@ -93,6 +120,26 @@ def file_of(given: AlertsGiven) -> Path:
         return Path(given.file).expanduser()
     home = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
     return Path(home).expanduser() / "sprint" / "monitor-alerts.sqlite"
+
+
+def _chats_of(given: AlertsGiven) -> Iterator[Sink]:
+    slack = _secret_of(given.slack_url_file, Slack.option)
+    if slack:
+        yield Slack(slack.decode())
+    teams = _secret_of(given.teams_url_file, Teams.option)
+    if teams:
+        yield Teams(teams.decode())
+    key = _secret_of(given.pagerduty_key_file, "--pagerduty-key-file")
+    if key:
+        yield PagerDuty(key.decode(), given.pagerduty_url)
+
+
+def _check_level(level: str, table: str) -> Level:
+    """Return a level that a table names; ConfigError where there is none of that name."""
+    found = next((each for each in LEVELS if each == level), None)
+    if found is None:
+        raise ConfigError(f"monitor.alerts.{table}: level {level[:32]!a}; there are {', '.join(LEVELS)}")
+    return found
 
 
 def _server_of(given: MailGiven) -> MailServer:

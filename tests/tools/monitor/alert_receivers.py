@@ -45,19 +45,20 @@ class Received:
 
 
 class HttpReceiver:
-    """`statuses` are the next answers; then 200. A request that is answered otherwise isn't `received`."""
+    """`statuses` are the next answers, then `confirms`; what is answered otherwise isn't `received`."""
 
     def __init__(self, port: int = 0) -> None:
         self.received = Received()
         self.failed = Received()
         self.statuses: list[int] = []
+        self.confirms = 200
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                status = receiver.statuses.pop(0) if receiver.statuses else 200
-                kept = receiver.received if status == 200 else receiver.failed
+                status = receiver.statuses.pop(0) if receiver.statuses else receiver.confirms
+                kept = receiver.received if status == receiver.confirms else receiver.failed
                 kept.add((dict(self.headers), body))
                 self.send_response(status)
                 self.send_header("Content-Length", "0")

@@ -1,1 +1,1 @@
-"""Where alerts are sent: webhooks and mail. A sink sends some alerts or raises why it could not."""
+"""Where alerts are sent: webhooks, chats, PagerDuty, mail. A sink sends some, or raises why it could not."""

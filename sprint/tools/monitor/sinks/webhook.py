@@ -13,7 +13,7 @@ import httpx
 
 from sprint import __version__
 from sprint.core.errors import ConfigError
-from sprint.core.monitor.alerts.messages import signature, slack_body, webhook_body
+from sprint.core.monitor.alerts.messages import signature, webhook_body
 from sprint.core.monitor.alerts.standing import Alert
 from sprint.core.monitor.rows import rfc3339
 from sprint.tools import runtime
@@ -28,10 +28,12 @@ _DIGEST_LENGTH = 8
 
 
 class Webhook:
-    """Posts to one URL. `secret` signs timestamp and body."""
+    """Posts to one URL, which `option` gives. `secret` signs timestamp and body."""
 
     kind = "webhook"
+    option = "--webhook"
     batch_max = BATCH_MAX
+    refusals = REFUSALS
 
     def __init__(self, url: str, secret: bytes = b"") -> None:
         self._url = url
@@ -42,7 +44,9 @@ class Webhook:
         except ValueError:
             parts, host, port = urlsplit(""), None, None
         if parts.scheme not in {"http", "https"} or not host:
-            raise ConfigError("--webhook: want http://HOST[:PORT]/PATH or https://…; it is not shown here")
+            raise ConfigError(
+                f"{self.option}: want http://HOST[:PORT]/PATH or https://…; it is not shown here"
+            )
         self.where = host if port is None else f"{host}:{port}"
         self.name = f"{self.kind}:{self.where}:{hashlib.sha256(url.encode()).hexdigest()[:_DIGEST_LENGTH]}"
         self._client = httpx.AsyncClient(
@@ -53,7 +57,7 @@ class Webhook:
         )
 
     def __repr__(self) -> str:
-        return f"Webhook({self.where})"
+        return f"{type(self).__name__}({self.where})"
 
     async def send(self, alerts: Sequence[Alert]) -> None:
         """Post; any 2xx confirms."""
@@ -67,7 +71,7 @@ class Webhook:
                 status = answer.status_code
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise SinkFailed(f"{self.kind} at {self.where}: {type(error).__name__}") from None
-        if status in REFUSALS:
+        if status in self.refusals:
             raise SinkRefused(f"{self.kind} at {self.where} refuses {len(alerts)} alerts with {status}")
         if not answer.is_success:
             raise SinkFailed(f"{self.kind} at {self.where} answers {status}; want 2xx")
@@ -78,13 +82,3 @@ class Webhook:
 
     def _body(self, alerts: Sequence[Alert], sent_at: str) -> bytes:
         return webhook_body(alerts, sent_at)
-
-
-class Slack(Webhook):
-    """Posts to an incoming webhook of Slack, as text."""
-
-    kind = "slack"
-
-    def _body(self, alerts: Sequence[Alert], sent_at: str) -> bytes:
-        del sent_at  # Slack has a time of its own
-        return slack_body(alerts)

@@ -8,12 +8,15 @@ import msgspec
 import pytest
 
 from sprint.core.errors import ConfigError, UpstreamError
-from sprint.core.monitor.alerts.messages import signature
+from sprint.core.monitor.alerts.messages import signature, teams_body
+from sprint.tools.monitor.sinks.chats import PagerDuty, Slack, Teams
 from sprint.tools.monitor.sinks.mail import Mail, MailServer
 from sprint.tools.monitor.sinks.sink import Sink, SinkFailed, SinkRefused
-from sprint.tools.monitor.sinks.webhook import SIGNATURE_HEADER, TIMESTAMP_HEADER, Slack, Webhook
+from sprint.tools.monitor.sinks.webhook import SIGNATURE_HEADER, TIMESTAMP_HEADER, Webhook
 from tests.core.monitor.alerts.test_messages import alert_of
 from tests.tools.monitor.alert_receivers import free_port, http_receiver, mail_receiver
+
+KEY = "R0" * 16
 
 
 def sent(sink: Sink) -> None:
@@ -76,11 +79,46 @@ def test_slack_is_posted_a_text() -> None:
     assert msgspec.json.decode(body) == {"text": "CRITICAL main: x is open (since 1970-01-01T00:00:00.000Z)"}
 
 
+def test_teams_is_posted_a_card() -> None:
+    with http_receiver() as receiver:
+        sent(Teams(receiver.url))
+        ((headers, body),) = receiver.received.wait(1)
+    assert headers["Content-Type"] == "application/json"
+    assert msgspec.json.decode(body) == msgspec.json.decode(teams_body([alert_of(3.0)]))
+
+
+def test_pagerduty_is_posted_an_event_and_its_202_confirms() -> None:
+    with http_receiver() as receiver:
+        receiver.confirms = 202
+        sent(PagerDuty(KEY, receiver.url))
+        ((_, body),) = receiver.received.wait(1)
+    event = msgspec.json.decode(body)
+    assert (event["routing_key"], event["event_action"]) == (KEY, "trigger")
+
+
+def test_a_key_that_pagerduty_does_not_know_gives_no_alert_up() -> None:
+    with http_receiver() as receiver:
+        receiver.statuses = [400, 429, 413]
+        for status, error in ((400, SinkFailed), (429, SinkFailed), (413, SinkRefused)):
+            with pytest.raises(error, match=str(status)) as raised:
+                sent(PagerDuty(KEY, receiver.url))
+            assert KEY not in str(raised.value)
+    assert KEY not in repr(PagerDuty(KEY)) + PagerDuty(KEY).name + PagerDuty(KEY).where
+
+
+@pytest.mark.parametrize("key", ["", "short", "R" * 33, "R" * 31 + "-"])
+def test_a_routing_key_that_can_t_be_one_is_refused_without_being_told(key: str) -> None:
+    with pytest.raises(ConfigError, match="want the 32 letters and digits") as raised:
+        PagerDuty(key)
+    assert not key or key not in str(raised.value)
+
+
 def test_a_url_that_is_none_is_refused_without_being_told() -> None:
     for url in ("ftp://token", "token", "http://", "http://h:99999999/token"):
-        with pytest.raises(ConfigError) as raised:
-            Webhook(url)
-        assert "token" not in str(raised.value)
+        for kind in (Webhook, Slack, Teams):
+            with pytest.raises(ConfigError, match=f"^{kind.option}: want http") as raised:
+                kind(url)
+            assert "token" not in str(raised.value)
 
 
 def test_a_mail_arrives_with_its_subject() -> None:
@@ -88,7 +126,7 @@ def test_a_mail_arrives_with_its_subject() -> None:
         sent(mail_to(receiver.port))
         (text,) = receiver.received.wait(1)
     assert "Subject: [sprint critical] main x" in text
-    assert "CRITICAL raised: x is open" in text
+    assert "CRITICAL: x is open" in text
 
 
 def test_a_mail_server_s_outage_is_no_refusal() -> None:
