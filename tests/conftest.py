@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -18,6 +19,11 @@ __all__ = ["database_url", "litecoind", "litecoind_factory", "postgres_server", 
 SEED = int(os.environ.get("SPRINT_SEED") or secrets.randbits(32))
 # The processes that share a run's tests start from here and take its seed.
 os.environ["SPRINT_SEED"] = str(SEED)
+
+# A shell that starts the run in the background has it ignore these, nohup too, and so would each program that
+# a test starts and stops by them: a stop that nobody hears lasts until the test's time is over.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 settings.register_profile("sprint", deadline=None, print_blob=True)
 settings.load_profile("sprint")

@@ -6,12 +6,11 @@ Stands on /proc of Linux; elsewhere the faults that act on processes are refused
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import resource
 import select
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sprint.core.chaos.undo import ProcessName
@@ -89,8 +88,15 @@ def descriptor_limit_leaving(process: ProcessName, spare: int) -> int | None:
         taken = {int(each.name) for each in Path(f"/proc/{process.pid}/fd").iterdir()}
     except (FileNotFoundError, ProcessLookupError):
         return None
-    free = (number for number in itertools.count() if number not in taken)
-    return next(itertools.islice(free, spare, None))
+    return nth_free(taken, spare)
+
+
+def nth_free(taken: Iterable[int], place: int) -> int:
+    """Return the number at a place among those that are not taken, the lowest at 0."""
+    found = place
+    for number in sorted(taken):
+        found += number <= found
+    return found
 
 
 def set_descriptor_limit(process: ProcessName, limit: int) -> bool:

@@ -189,10 +189,9 @@ class Generating:
 
     async def _last_answers(self) -> None:
         """Wait until nothing is pending, as long as an answer may take."""
-        waited_s = 0.0
+        begun_ns = clock_ns()
         while self._target.pending:
-            waited_s += SWEEP_S
-            if waited_s > self._grace_s:
+            if clock_ns() - begun_ns >= self._grace_s * NS_PER_S:
                 return
             await asyncio.sleep(SWEEP_S)
 

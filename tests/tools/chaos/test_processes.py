@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sprint.core.errors import ConfigError
 from sprint.tools.chaos import actions
-from sprint.tools.chaos.processes import descriptor_limit, descriptor_limit_leaving, name_of
+from sprint.tools.chaos.processes import descriptor_limit, descriptor_limit_leaving, name_of, nth_free
 
 WAIT_S = 10.0
 # It has a gap amid what it has open, and keeps what it opens for each line that it reads.
@@ -60,3 +63,13 @@ def test_a_process_opens_as_many_as_were_left_to_it_gaps_among_them(
         opener.kill()
         opener.wait(WAIT_S)
         assert descriptor_limit_leaving(name, 1) is None
+
+
+@given(st.sets(st.integers(0, 40)), st.integers(0, 60))
+def test_the_number_at_a_place_is_that_of_counting(taken: set[int], place: int) -> None:
+    free = (number for number in itertools.count() if number not in taken)
+    assert nth_free(taken, place) == next(itertools.islice(free, place, None))
+
+
+def test_a_large_spare_took_half_a_minute_to_be_counted_to() -> None:
+    assert nth_free({0, 1, 2, 7}, 1 << 60) == (1 << 60) + 4

@@ -14,6 +14,8 @@ from sprint.tools.loadtest.simulated_service import FailureRate, Service, Servic
 from tests.tools.loadtest.one_run import MakeTarget, OneRun, for_half_a_second, kinds
 
 HALF_S_NS = SECOND_NS // 2
+# Longer than a stop waits: a call that is under way then has no answer, and has not timed out either.
+TIMEOUT_NS = 30 * SECOND_NS
 
 
 def simulated(rate: FailureRate, *, latency_ms: float = 1.0, workers_max: int = 1_000) -> MakeTarget:
@@ -21,7 +23,7 @@ def simulated(rate: FailureRate, *, latency_ms: float = 1.0, workers_max: int = 
         rng = SeededNumbers(1)
         service = Service(latency_ms, latency_ms, rate)
         breaker = CircuitBreaker("simulated", Policy(failures_to_open=5), rng=rng)
-        return SimulatedTarget(breaker, service, outcomes, ServiceLimits(workers_max, SECOND_NS), rng)
+        return SimulatedTarget(breaker, service, outcomes, ServiceLimits(workers_max, TIMEOUT_NS), rng)
 
     return make
 
@@ -68,7 +70,7 @@ def test_without_a_free_worker_a_call_is_never_sent() -> None:
 
 def test_calls_that_are_under_way_at_a_stop_are_unanswered() -> None:
     async def main() -> None:
-        run = OneRun(for_half_a_second(100), simulated(lambda _: 0.0, latency_ms=5_000.0))
+        run = OneRun(for_half_a_second(100), simulated(lambda _: 0.0, latency_ms=60_000.0))
         asyncio.get_running_loop().call_later(0.2, run.generating.stop)
         recording = await run.run()
         assert recording.unanswered > 0
