@@ -14,7 +14,8 @@ import ctypes
 import errno
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 from sprint.core.optimize.setting import Value
 
@@ -70,26 +71,33 @@ def same(wanted: Value, found: Value) -> bool:
     return wanted == found
 
 
-class Knob(NamedTuple):
-    """One setting of a platform, as the edge applies any: read, written, read again, and written back.
+@dataclass(frozen=True)
+class Knob:
+    """One setting of a platform, as the edge applies any: read, written, read again, written back.
 
     `get` and `put` raise OSError where the platform refuses, `put` ValueError for what is no such value; what
     `get` gave `put` takes. `allows` tells what a journal may ask to be written back, `reaches` whether what
     was found is as good as what was wanted. Each is of the process or thread it was made for: the edge's
-    process id, which other platforms' settings need, says nothing here.
+    process id, which other platforms' settings need, says nothing here. All end with the process.
     """
+
+    threads: ClassVar[Literal["all", "main", "none"]] = "none"
+    host: ClassVar[bool] = False
+    inside: ClassVar[bool] = True
+    lasting: ClassVar[bool] = False
 
     key: str
     get: Callable[[], Value]
     put: Callable[[Value], None]
     allows: Callable[[Value], bool] = always
     reaches: Callable[[Value, Value], bool] = same
-    threads: Literal["none"] = "none"
 
-    def read(self, _pid: int) -> Value:
+    def read(self, pid: int) -> Value:
+        del pid
         return self.get()
 
-    def write(self, _pid: int, value: Value) -> None:
+    def write(self, pid: int, value: Value) -> None:
+        del pid
         self.put(value)
 
     def meets(self, wanted: Value, found: Value) -> bool:
