@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import smtplib
 import ssl
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from email.message import EmailMessage
+from email.utils import format_datetime
 
 import msgspec
 
 from sprint.core.errors import ConfigError
 from sprint.core.monitor.alerts.messages import mail_subject, mail_text
 from sprint.core.monitor.alerts.standing import Alert
+from sprint.tools import runtime
 from sprint.tools.monitor.sinks.sink import BATCH_MAX, SinkFailed, SinkRefused
 
 TIMEOUT_S = 10.0
 # RFC 5321 4.2.1: an answer from 500 on is for good; of those the login's may be mended meanwhile.
 PERMANENT = 550
 PERMANENT_END = 560
+_DIGEST_LENGTH = 32
 
 log = logging.getLogger(__name__)
 
@@ -59,15 +64,24 @@ class Mail:
 
     async def send(self, alerts: Sequence[Alert]) -> None:
         """Hand a mail in; the server's word that it has it confirms."""
+        await asyncio.to_thread(self._send, self._message(alerts))
+
+    async def close(self) -> None:
+        """Each mail has a connection of its own, so that there is nothing to close."""
+
+    def _message(self, alerts: Sequence[Alert]) -> EmailMessage:
+        """Return a mail (RFC 5322); the same alerts have the same id, so that one sent again can be told."""
         message = EmailMessage()
         message["Subject"] = mail_subject(alerts)
         message["From"] = self._server.sender
         message["To"] = ", ".join(self._server.to)
+        message["Date"] = format_datetime(datetime.fromtimestamp(runtime.wall_clock(), UTC))
+        told = "\n".join(f"{alert.id} #{alert.number}" for alert in alerts)
+        domain = self._server.sender.rpartition("@")[2].rstrip(">") or "localhost"
+        message["Message-ID"] = f"<{hashlib.sha256(told.encode()).hexdigest()[:_DIGEST_LENGTH]}@{domain}>"
+        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's absence answers it
         message.set_content(mail_text(alerts))
-        await asyncio.to_thread(self._send, message)
-
-    async def close(self) -> None:
-        """Each mail has a connection of its own, so that there is nothing to close."""
+        return message
 
     def _send(self, message: EmailMessage) -> None:
         server = self._server
