@@ -18,7 +18,7 @@ from typing import Literal
 import msgspec
 
 from sprint.core.errors import StoreMismatch
-from sprint.core.migrate.statements import Statement, normalised, split, words_of
+from sprint.core.migrate.statements import Statement, normalised, place_of, split, words_of
 from sprint.core.migrate.tokens import Dialect
 
 Direction = Literal["up", "down"]
@@ -26,6 +26,7 @@ DIRECTIONS: tuple[Direction, ...] = ("up", "down")
 NAME_LENGTH_MAX = 64
 VERSION_MAX = 9_999
 FILE_BYTES_MAX = 1 << 20
+OPEN_COMMENT = "/*"
 TITLE = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*")
 
 _FILE_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.(up|down)\.sql")
@@ -146,7 +147,11 @@ def _refuse_what_cannot_be(script: Script, dialect: Dialect) -> None:
             "put each into a file of its own"
         )
     for statement in script.statements:
-        first = next(iter(words_of(statement.text, dialect)), "")
+        words = words_of(statement.text, dialect)
+        first = next(iter(words), "")
+        if words[-1:] and words[-1].startswith(OPEN_COMMENT):
+            line, column = place_of(script.text, statement.start + statement.text.rindex(words[-1]))
+            raise StoreMismatch(f"{script.file}: line {line}, column {column}: a comment that is not closed")
         if first in _TRANSACTION_WORDS:
             raise StoreMismatch(
                 f"{script.file}: line {statement.line}: {first} is not for a migration: each runs in a "

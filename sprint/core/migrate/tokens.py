@@ -2,7 +2,8 @@
 
 SQLite: https://www.sqlite.org/lang_expr.html#literal_values_constants_ and the tokenizer's classes.
 PostgreSQL: manual, chapter 4.1 "Lexical Structure", with `standard_conforming_strings` on. Whatever is left
-open (a quote, a comment) reaches to the end of the file; the database is the one that refuses it.
+open reaches to the end of the file: a quote, which the database then refuses, and a comment, which is told as
+`other`, for SQLite would take it for one and leave out all that follows.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ Kind = Literal["space", "comment", "word", "text", "semicolon", "other"]
 _SQLITE = re.compile(
     r"""
     (?P<space>[ \t\n\f\r]+)
-    | (?P<comment>--[^\n]*|/\*(?:.*?\*/|.*))
+    | (?P<comment>--[^\n]*|/\*(?:.*?\*/)?)
     | (?P<text>'[^']*(?:'|\Z)|"[^"]*(?:"|\Z)|`[^`]*(?:`|\Z)|\[[^\]]*(?:\]|\Z))
     | (?P<word>[A-Za-z0-9_$\x80-\U0010ffff]+)
     | (?P<semicolon>;)
@@ -64,17 +65,18 @@ def tokens_of(text: str, dialect: Dialect) -> Iterator[Token]:
     while (match := pattern.match(text, place)) is not None:
         kind = next(name for name in _KINDS if match[name] is not None)
         end = match.end()
-        if dialect == "postgres" and match[0] == "/*":
-            end = _end_of_nested(text, place)
+        if match[0].startswith("/*"):
+            closed = _end_of_nested(text, place) if dialect == "postgres" else text.find("*/", place + 2) + 2
+            kind, end = ("comment", closed) if closed >= end else ("other", len(text))
         yield Token(kind, place, end)
         place = end
 
 
 def _end_of_nested(text: str, start: int) -> int:
-    """Return where a comment ends that may hold others, as PostgreSQL's may and SQLite's may not."""
+    """Return where a comment ends that may hold others, as PostgreSQL's may; 0 where it doesn't."""
     depth = 0
     for edge in _COMMENT_EDGE.finditer(text, start):
         depth += 1 if edge[0] == "/*" else -1
         if depth == 0:
             return edge.end()
-    return len(text)
+    return 0
