@@ -83,14 +83,14 @@ def memory_limit_bytes(fields: LevelFields, facts: HostFacts) -> int:
 
 
 def gc_thresholds(percent: int) -> tuple[int, int, int]:
-    """Return the thresholds for an effort in percent of CPython's default; zeros turn the collector off.
+    """Return the thresholds for an effort in percent of CPython's default; a first of 0 turns it off.
 
     The youngest generation alone decides how often there is a round: a threshold twice as high is half the
     effort.
     """
-    if percent == 0:
-        return (0, 0, 0)
     youngest, middle, oldest = DEFAULT_GC_THRESHOLDS
+    if percent == 0:
+        return (0, middle, oldest)
     return (min(youngest * 100 // percent, GC_THRESHOLD_MAX), middle, oldest)
 
 

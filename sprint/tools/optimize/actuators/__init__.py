@@ -1,0 +1,36 @@
+"""What sets things, by the key of the setting: a file per kind, one `read` and one `write` for each thing.
+
+Set, verify and restore are the same two calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sprint.core.optimize.plan import SYSCTLS
+from sprint.tools.optimize.actuators.actuator import Actuator
+from sprint.tools.optimize.actuators.dma_latency import DmaLatency
+from sprint.tools.optimize.actuators.memory import HugePages, MemoryLock, MemoryPolicy
+from sprint.tools.optimize.actuators.scheduling import (
+    Affinity,
+    IoPriority,
+    Nice,
+    RealtimeGuard,
+    Scheduler,
+    TimerSlack,
+)
+from sprint.tools.optimize.actuators.sysctl import Sysctl
+
+SYSTEM_ACTUATORS: Mapping[str, Actuator] = {
+    "cpu_affinity": Affinity(),
+    "numa_policy": MemoryPolicy(),
+    "huge_pages": HugePages(),
+    "nice": Nice(),
+    "io_priority": IoPriority(),
+    "timer_slack": TimerSlack(),
+    "cpu_dma_latency": DmaLatency(),
+    "memory_lock": MemoryLock(),
+    "realtime_guard": RealtimeGuard(),
+    "scheduler": Scheduler(),
+    **{f"sysctl:{name}": Sysctl(name) for name in SYSCTLS},
+}
