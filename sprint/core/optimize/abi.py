@@ -85,6 +85,7 @@ class Knob:
     host: ClassVar[bool] = False
     inside: ClassVar[bool] = True
     lasting: ClassVar[bool] = False
+    held: ClassVar[bool] = False
 
     key: str
     get: Callable[[], Value]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from sprint.core.errors import ConfigError
@@ -30,7 +31,8 @@ def keep(path: Path, result: BenchResult) -> None:
         new.write_bytes(encode_result(result))
         new.replace(path)
     except OSError as error:
-        new.unlink(missing_ok=True)
+        with suppress(OSError):
+            new.unlink()
         raise ConfigError(f"{path}: the result can't be kept: {error.strerror or error}") from error
 
 
