@@ -31,6 +31,20 @@ MetricsPort = Annotated[
     int | None, typer.Option(min=0, max=65535, help="Port of the metrics listener (9090).")
 ]
 DataDir = Annotated[Path | None, typer.Option(metavar="DIR", help="Where the event log is kept.")]
+DatabaseUrlOption = Annotated[
+    str | None,
+    typer.Option(
+        "--database-url", metavar="URL", help="Keep the event log there: postgresql:// or sqlite:///."
+    ),
+]
+AutoMigrate = Annotated[
+    bool | None,
+    typer.Option(
+        "--auto-migrate/--no-auto-migrate",
+        help="Bring the database's schema up to date at the start.",
+        show_default=False,
+    ),
+]
 LogFormatOption = Annotated[LogFormat | None, typer.Option("--log-format", help="How to log (text).")]
 LogLevelOption = Annotated[LogLevel | None, typer.Option("--log-level", help="What to log (info).")]
 
@@ -44,6 +58,8 @@ def flags_of(
     metrics_port: int | None,
     log_format: LogFormat | None,
     log_level: LogLevel | None,
+    database_url: str | None = None,
+    auto_migrate: bool | None = None,
 ) -> dict[str, tuple[str, Any]]:
     """Return the options by the key they set, with the option's name; None is the value of one not given."""
     return {
@@ -53,5 +69,7 @@ def flags_of(
         "admin.port": ("--admin-port", admin_port),
         "metrics.port": ("--metrics-port", metrics_port),
         "log.format": ("--log-format", log_format and log_format.value),
+        "store.url": ("--database-url", database_url),
+        "store.auto_migrate": ("--auto-migrate", auto_migrate),
         "log.level": ("--log-level", log_level and log_level.value),
     }

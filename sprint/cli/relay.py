@@ -12,7 +12,9 @@ import typer
 from sprint.cli import exits, relay_config, relay_verify
 from sprint.cli.options import (
     AdminPort,
+    AutoMigrate,
     ConfigFile,
+    DatabaseUrlOption,
     DataDir,
     Host,
     LogFormatOption,
@@ -43,7 +45,7 @@ sprint relay
 sprint relay --tier turbo --source litecoin:regtest=p2p://127.0.0.1:19444
 sprint relay tail
 """
-CHECK_HELP = """Reach every source once and say what was found. Exit 1 if one cannot be used.
+CHECK_HELP = """Reach every source and the database once and say what was found. Exit 1 if one cannot be used.
 
 \b
 sprint relay check --source litecoin:regtest=p2p://127.0.0.1:19444
@@ -83,6 +85,8 @@ def relay(
     admin_port: AdminPort = None,
     metrics_port: MetricsPort = None,
     data_dir: DataDir = None,
+    database_url: DatabaseUrlOption = None,
+    auto_migrate: AutoMigrate = None,
     chain: Annotated[list[str] | None, typer.Option(help="Only this chain; may be repeated.")] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Run the devnet, beside sources if any.")] = False,
     devnet_faults: DevnetFaults = None,
@@ -108,6 +112,8 @@ def relay(
             metrics_port=metrics_port,
             log_format=log_format,
             log_level=log_level,
+            database_url=database_url,
+            auto_migrate=auto_migrate,
         )
         loaded = load_settings(config, flags)
         form = loaded.resolved.config.log.format
@@ -187,6 +193,7 @@ def _options(
         ),
         data_dir=data_dir(config, devnet_only=devnet_only),
         durability=config.relay.durability,
+        store=config.store,
         demo=demo or devnet_only,
         devnet_faults=devnet["--devnet-faults"],
         devnet_interval_ms=devnet["--devnet-interval-ms"],
@@ -238,9 +245,10 @@ def _serve(options: RelayOptions, loading: Loading, *, as_json: bool, quiet: boo
 def check(
     source: Source = None,
     config: ConfigFile = None,
+    database_url: DatabaseUrlOption = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Reach every source once and say what was found. Exit 1 if one cannot be used."""
+    """Reach every source and the database once and say what was found. Exit 1 if one cannot be used."""
     with exits.errors_end_the_command():
         import msgspec
 
@@ -249,21 +257,23 @@ def check(
         from sprint.core.config import sections_by_chain, sources_of
         from sprint.core.errors import ConfigError
         from sprint.tools.plugins import ChainCatalog
-        from sprint.tools.relay.check import check_kernels, check_sources
+        from sprint.tools.relay.check import check_kernels, check_sources, check_store
         from sprint.tools.runtime import run
 
-        settings = load_settings(config).resolved.config
+        flags = {"store.url": ("--database-url", database_url)}
+        settings = load_settings(config, flags).resolved.config
         sections_by_chain(settings, ChainCatalog.installed().id_of)
         specs = sources_of(settings, tuple(source or ()))
         form = check_kernels(settings.relay.kernels)
-        said = f"kernels: {form.tier}, {form.text}"
+        store = check_store(settings.store, settings.relay.durability)
+        said = f"kernels: {form.tier}, {form.text}" + (f"\nstore: {store.text}" if store.text else "")
         if not specs:
             print(said, file=sys.stderr)
             raise ConfigError("no source: give --source, or a config file with [[chains.NAME.sources]]")
         found = run(check_sources(specs))
         print(msgspec.json.encode(found).decode() if json_output else "\n".join(table_lines(found)))
         print(said, file=sys.stderr if json_output else sys.stdout)
-    usable = form.usable and all(row.usable for row in found)
+    usable = form.usable and store.usable and all(row.usable for row in found)
     raise typer.Exit(exits.DONE if usable else exits.NOT_MET)
 
 

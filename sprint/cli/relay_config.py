@@ -12,7 +12,9 @@ import typer
 from sprint.cli import exits
 from sprint.cli.options import (
     AdminPort,
+    AutoMigrate,
     ConfigFile,
+    DatabaseUrlOption,
     DataDir,
     Host,
     LogFormatOption,
@@ -78,6 +80,8 @@ def show(
     admin_port: AdminPort = None,
     metrics_port: MetricsPort = None,
     data_dir: DataDir = None,
+    database_url: DatabaseUrlOption = None,
+    auto_migrate: AutoMigrate = None,
     log_format: LogFormatOption = None,
     log_level: LogLevelOption = None,
 ) -> None:
@@ -97,6 +101,8 @@ def show(
             metrics_port=metrics_port,
             log_format=log_format,
             log_level=log_level,
+            database_url=database_url,
+            auto_migrate=auto_migrate,
         )
         resolved = load_settings(config, flags).resolved
         text = values_text(resolved, origins=origin)

@@ -19,6 +19,7 @@ from sprint.core.config.sections import (
     MetricsSection,
     RelaySection,
     SourceSection,
+    StoreSection,
 )
 from sprint.core.config.sources import sections_by_chain, sources_of
 
@@ -39,6 +40,7 @@ __all__ = [
     "Resolved",
     "Setting",
     "SourceSection",
+    "StoreSection",
     "resolve",
     "sections_by_chain",
     "sources_of",

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from sprint.core.config.breaker_keys import NO_POLICIES
 from sprint.core.config.keys import ANY_NAME, KEYS, SOURCES_KEY, Key, nearest
 from sprint.core.config.origins import Origin, Setting
+from sprint.core.database_url import POSTGRES_SCHEMES, SQLITE_SCHEME, scheme_of
 from sprint.core.errors import ConfigError
 
 ENVIRONMENT_PREFIX = "SPRINT_"
@@ -22,9 +23,12 @@ ENVIRONMENT_RESERVED = (
     "SPRINT_ENV",  # the profile, which `sprint optimize` reads
 )
 TIER_VARIABLE = "TIER"
+URL_KEY = "store.url"
+URL_VARIABLE = "SPRINT_DATABASE_URL"
+# Not ours alone: other programs' addresses stand in it too, so that it holds only where nothing else is said.
+SHARED_URL_VARIABLE = "DATABASE_URL"
 # Variables that the project's first papers name and nothing reads in this version, with why.
 WITHOUT_MEANING = {
-    "DATABASE_URL": "the log is kept in SQLite, in relay.data_dir",
     "REDIS_URL": "there is no cache outside the process in this version",
     "AUDIT_LOGGING": "there is no audit log in this version",
     "SECURE_BUFFER_ENABLED": "there are no keys to protect in this version",
@@ -41,6 +45,8 @@ def environment_settings(environment: Mapping[str, str]) -> tuple[list[Setting],
         origin = Origin("environment", TIER_VARIABLE)
         settings.append(Setting("relay.tiers", (environment[TIER_VARIABLE],), origin))
     for variable, text in environment.items():
+        if variable == URL_VARIABLE:
+            continue
         if not variable.startswith(ENVIRONMENT_PREFIX) or variable in ENVIRONMENT_RESERVED:
             continue
         try:
@@ -52,7 +58,27 @@ def environment_settings(environment: Mapping[str, str]) -> tuple[list[Setting],
             settings.append(Setting(name, key.from_text(text), Origin("environment", variable)))
         except ConfigError as error:
             problems.append(f"environment: {variable}={text!r}: {error}")
+    if environment.get(URL_VARIABLE):  # after SPRINT_STORE__URL, over which it goes
+        settings.append(Setting(URL_KEY, environment[URL_VARIABLE], Origin("environment", URL_VARIABLE)))
     return settings, problems
+
+
+def shared_url(environment: Mapping[str, str], origin: Origin | None) -> tuple[list[Setting], list[str]]:
+    """Return what DATABASE_URL sets where no other layer sets it, of whose `origin` it is; and what to note.
+
+    One with another program's scheme counts for nothing: it was not meant for a relay.
+    """
+    text = environment.get(SHARED_URL_VARIABLE, "")
+    if not text:
+        return [], []
+    unused = f"{SHARED_URL_VARIABLE} is set and counts for nothing: "
+    if origin is not None:
+        return [], [f"{unused}{URL_KEY} comes from {origin}"]
+    scheme = scheme_of(text)
+    if scheme not in (*POSTGRES_SCHEMES, SQLITE_SCHEME):
+        kind = f"{scheme}://" if scheme else "no URL"
+        return [], [f"{unused}it is {kind}, which is no store of a relay; {URL_VARIABLE} names one"]
+    return [Setting(URL_KEY, text, Origin("environment", SHARED_URL_VARIABLE))], []
 
 
 def environment_notes(environment: Mapping[str, str]) -> list[str]:

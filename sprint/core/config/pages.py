@@ -13,7 +13,7 @@ from sprint.core.breaker.policy_set import OWN_MARK, PackagedPolicies, parse_pol
 from sprint.core.breaker.policy_table import NONE_WORD
 from sprint.core.config.breaker_keys import EJECTED_KEY, INTERVALS, NO_POLICIES
 from sprint.core.config.breakers import figures
-from sprint.core.config.environment import variable_of
+from sprint.core.config.environment import URL_KEY, variable_of
 from sprint.core.config.formats import key_text
 from sprint.core.config.keys import (
     ANY_NAME,
@@ -28,6 +28,7 @@ from sprint.core.config.keys import (
 from sprint.core.config.origins import Origin, Resolved
 from sprint.core.config.sections import Config, SourceSection
 from sprint.core.config.toml_text import literal
+from sprint.core.database_url import without_password
 from sprint.core.errors import ConfigError
 from sprint.core.optimize.asked import DEFAULT_LEVEL
 from sprint.core.optimize.levels import LEVELS
@@ -49,6 +50,8 @@ _EXAMPLE_SOURCES: tuple[dict[str, Any], ...] = (
 # A key whose default is no value of its own.
 _EXAMPLE_VALUES = {
     "relay.data_dir": "~/.local/share/sprint",
+    "store.url": "postgresql://sprint@db.example/sprint?sslmode=verify-full",
+    "store.auto_migrate": True,
     "chains.NAME.no_block_alarm_s": 4_500.0,
     "optimize.level": DEFAULT_LEVEL,
     **{f"optimize.{field}": value for field, value in figures(LEVELS[DEFAULT_LEVEL].fields)},
@@ -245,7 +248,9 @@ def _values(resolved: Resolved) -> Iterator[tuple[str, Any, Origin]]:
     for key in KEYS.values():
         section = key.name.partition(".")[0]
         if section not in ("chains", "tiers", "breakers"):
-            yield key.name, getattr(getattr(config, section), key.field), resolved.origin(key.name)
+            value = getattr(getattr(config, section), key.field)
+            said = without_password(value) if key.name == URL_KEY and value else value
+            yield key.name, said, resolved.origin(key.name)
     for name, chain in config.chains.items():
         for field, value in msgspec.structs.asdict(chain).items():
             if field != "sources":

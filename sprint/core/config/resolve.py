@@ -10,12 +10,13 @@ import msgspec
 
 from sprint.core.breaker.policy_set import PackagedPolicies, parse_policy_set
 from sprint.core.config.breakers import breaker_settings
-from sprint.core.config.environment import environment_notes, environment_settings
+from sprint.core.config.environment import URL_KEY, environment_notes, environment_settings, shared_url
 from sprint.core.config.formats import key_text
 from sprint.core.config.keys import read_leaves
 from sprint.core.config.optimize_layers import section_layers
 from sprint.core.config.origins import Origin, Resolved, Setting
 from sprint.core.config.sections import Config
+from sprint.core.database_url import parse_database_url
 from sprint.core.errors import ConfigError
 from sprint.core.optimize.asked import asked, find_level
 from sprint.core.relay.tiers import TierPolicy, find_tier, highest_tier, parse_tiers
@@ -54,22 +55,40 @@ def try_resolve(layers: Layers) -> tuple[Resolved | None, list[str]]:
         return None, problems
     origins = {leaf.name: Origin("file", layers.name) for leaf in leaves}
     laid = _copied(layers.table)
-    for setting in (*variables, *layers.flags):
+    given = [
+        origins.get(URL_KEY),
+        *(each.origin for each in (*variables, *layers.flags) if each.name == URL_KEY),
+    ]
+    shared, noted = shared_url(layers.environment, given[-1])
+    for setting in (*variables, *layers.flags, *shared):
         _lay(laid, setting)
         origins[setting.name] = setting.origin
     try:
         config = msgspec.convert(laid, Config, strict=False)
         tiers = _tiers(config, layers.tiers_text, origins)
         asked(section_layers(config.optimize, origins, ("file", "environment", "flag")))
+        _check_url(config, origins)
         breakers = breaker_settings(config.breakers)
         served = [find_tier(tiers, name) for name in config.relay.tiers]
         policies = parse_policy_set(layers.policies, breakers.overrides, highest_tier(served).name)
     except (msgspec.ValidationError, ConfigError) as error:
         return None, [_blamed(str(error), layers, origins)]
-    said = (*layers.notes, *environment_notes(layers.environment))
+    said = (*layers.notes, *noted, *environment_notes(layers.environment))
     return Resolved(
         config=config, tiers=tiers, breakers=breakers, policies=policies, origins=origins, notes=said
     ), []
+
+
+def _check_url(config: Config, origins: Mapping[str, Origin]) -> None:
+    """ConfigError, with the layer it comes from, where the store's URL is none."""
+    if config.store.url is None:
+        return
+    try:
+        parse_database_url(config.store.url)
+    except ConfigError as error:
+        origin = origins[URL_KEY]
+        where = {"flag": origin.name, "environment": f"environment: {origin.name}"}.get(origin.kind, URL_KEY)
+        raise ConfigError(f"{where}: {error}") from error
 
 
 def _tiers(config: Config, tiers_text: str, origins: Mapping[str, Origin]) -> dict[str, TierPolicy]:

@@ -60,6 +60,36 @@ class RelaySection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = "process"
 
 
+class StoreSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[store]`."""
+
+    url: Annotated[
+        str | None,
+        about(
+            "the database that keeps the log: `postgresql://user@host/database`, with libpq's parameters, or "
+            "`sqlite:///path`; `SPRINT_DATABASE_URL` sets it too, and `DATABASE_URL` where nothing else does",
+            flag="--database-url",
+            default="SQLite in `relay.data_dir`",
+        ),
+    ] = None
+    auto_migrate: Annotated[
+        bool | None,
+        about(
+            "bring an older schema up to date at the start; else it is refused",
+            flag="--auto-migrate",
+            default="`true` for SQLite, `false` for PostgreSQL",
+        ),
+    ] = None
+    readers: Annotated[
+        Annotated[int, Meta(ge=1, le=100)],
+        about("connections that answer what is asked of the log, at most; one more writes"),
+    ] = 4
+    connect_timeout_s: Annotated[Seconds, about("of PostgreSQL: how long connecting may take")] = 5.0
+    answer_timeout_s: Annotated[
+        Seconds, about("of PostgreSQL: how long an answer may take; a server that is silent for longer fails")
+    ] = 10.0
+
+
 class SourceSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[[chains.NAME.sources]]`. A reload adds and removes sources; one that was changed connects anew."""
 
@@ -180,6 +210,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All of `sprint.toml`."""
 
     relay: RelaySection = RelaySection()
+    store: StoreSection = StoreSection()
     chains: dict[str, ChainSection] = {}
     tiers: dict[str, dict[str, Any]] = {}
     admin: AdminSection = AdminSection()

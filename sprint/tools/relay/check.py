@@ -8,13 +8,16 @@ from collections.abc import Sequence
 import msgspec
 
 from sprint.core import kernels
-from sprint.core.errors import KernelError, UpstreamError
+from sprint.core.config import StoreSection
+from sprint.core.errors import KernelError, StoreError, UpstreamError
 from sprint.core.protocols.json_rpc.results import Publishing
 from sprint.core.relay.publishers import missing_topics, why_silent
 from sprint.core.relay.source_url import SourceSpec
 from sprint.tools.plugins import ChainCatalog, ChainNetwork
 from sprint.tools.relay.sources import probe_source
 from sprint.tools.relay.sources.zmq import NONE_HINT
+from sprint.tools.store.opening import look_at, store_settings
+from sprint.tools.store.settings import Durability
 
 CHECK_TIMEOUT_S = 10.0
 _SILENT_HINTS = {
@@ -56,6 +59,22 @@ def check_kernels(wanted: str) -> KernelCheck:
     except (ImportError, KernelError) as error:
         return KernelCheck(usable=wanted == kernels.AUTO, tier=kernels.REFERENCE, text=str(error))
     return KernelCheck(usable=True, tier=tier, text=text)
+
+
+class StoreCheck(msgspec.Struct, frozen=True):
+    """What was found of the database that the config names; empty where that is the embedded one."""
+
+    usable: bool
+    text: str
+
+
+def check_store(section: StoreSection, durability: Durability) -> StoreCheck:
+    """Reach the database and say whether a relay could use it as it is. It is left as it was found."""
+    try:
+        found = look_at(section.url, store_settings(section, durability, 0.0))
+    except StoreError as error:
+        return StoreCheck(usable=False, text=str(error))
+    return StoreCheck(usable=True, text=found)
 
 
 async def check_sources(specs: Sequence[SourceSpec]) -> list[SourceCheck]:

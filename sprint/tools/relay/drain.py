@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from sprint.tools.runtime import clock
-from sprint.tools.store.sqlite import SqliteStore
+from sprint.tools.store import Store
 from sprint.tools.web.server import STOP_TIMEOUT_S
 
 
@@ -21,5 +21,5 @@ class Drain:
             self._ends_at = clock() + STOP_TIMEOUT_S
         return min(longest_s, max(0.0, self._ends_at - clock()))
 
-    async def close(self, store: SqliteStore) -> None:
+    async def close(self, store: Store) -> None:
         await asyncio.to_thread(store.close, self.left_s())

@@ -20,7 +20,7 @@ import msgspec
 from prometheus_client import CollectorRegistry
 
 from sprint.core.chains import Checkpoint, internal_hash
-from sprint.core.config import BreakerSettings, ChainSection, ConfigChange, FeaturesSection
+from sprint.core.config import BreakerSettings, ChainSection, ConfigChange, FeaturesSection, StoreSection
 from sprint.core.errors import ConfigError
 from sprint.core.kernels import REFERENCE
 from sprint.core.relay.event_log import Commit, EventLog
@@ -40,7 +40,7 @@ from sprint.tools.relay.breakers import RelayBreakers
 from sprint.tools.relay.commit import Committer
 from sprint.tools.relay.delivery import Delivery
 from sprint.tools.relay.drain import Drain
-from sprint.tools.relay.embedded_devnet import start_devnet, temporary_folder
+from sprint.tools.relay.embedded_devnet import start_devnet
 from sprint.tools.relay.features import switch_features
 from sprint.tools.relay.gc_pauses import GcPauses
 from sprint.tools.relay.intake import Intake, Shared
@@ -48,6 +48,7 @@ from sprint.tools.relay.kernels_warm_up import KernelsWarmUp
 from sprint.tools.relay.listeners import Ports, bind_all, metrics_site
 from sprint.tools.relay.live_config import LiveConfig, LiveParts
 from sprint.tools.relay.live_sources import LiveSources
+from sprint.tools.relay.log_store import LogPlace, open_log_store
 from sprint.tools.relay.loop_lag import LoopLag
 from sprint.tools.relay.metrics import DeliverySeconds, DeliveryTimes, RelayParts, register_parts
 from sprint.tools.relay.proving import Prover
@@ -63,19 +64,16 @@ from sprint.tools.runtime import (
     clock,
     leave_start_up_to_itself,
     log_fields,
-    random_bytes,
     wall_clock,
 )
-from sprint.tools.store import ChainSnapshot
-from sprint.tools.store.settings import Durability, StoreSettings
-from sprint.tools.store.sqlite import SqliteStore, open_store
+from sprint.tools.store import ChainSnapshot, Store
+from sprint.tools.store.settings import Durability
 from sprint.tools.web.guard import Guard
 from sprint.tools.web.server import STOP_TIMEOUT_S, Listener, serve
 
 FLUSH_TIMEOUT_S = 2.0
 STORE_CLOSE_S = 1.0  # of the time for a stop, what is left for the store
 DAY_S = 86_400.0
-STORE_FILE = "sprint.db"
 log = logging.getLogger(__name__)
 
 
@@ -92,6 +90,7 @@ class RelayOptions(msgspec.Struct, frozen=True, kw_only=True):
     data_dir: Path | None
     durability: Durability
     demo: bool
+    store: StoreSection = StoreSection()
     devnet_faults: str | None = None
     devnet_interval_ms: int | None = None
     features: FeaturesSection = FeaturesSection()
@@ -195,22 +194,15 @@ class RelayService:
             wanted.add(chain_id)
         return wanted
 
-    def _open_store(self, stack: contextlib.AsyncExitStack) -> SqliteStore:
+    def _open_store(self, stack: contextlib.AsyncExitStack) -> Store:
         options = self.options
-        folder = options.data_dir
-        if options.demo and options.durability != "memory":
-            # The devnet mines a new chain at each start, so its log is of no use to the next.
-            folder = Path(stack.enter_context(temporary_folder(folder, STORE_FILE, wall_clock)))
-            log_fields(
-                log, logging.INFO, "with the devnet the log is kept in a temporary folder", folder=folder
-            )
-        history_s = max(tier.history_days for tier in options.tiers) * DAY_S
-        return open_store(
-            folder / STORE_FILE if folder is not None else None,
-            StoreSettings(durability=options.durability, history_s=history_s),
-            wall_clock=wall_clock,
-            random_bytes=random_bytes,
+        place = LogPlace(
+            folder=options.data_dir,
+            section=options.store,
+            durability=options.durability,
+            history_s=max(tier.history_days for tier in options.tiers) * DAY_S,
         )
+        return open_log_store(place, stack, demo=options.demo)
 
 
 def packaged_tiers(overrides: Mapping[str, Mapping[str, Any]]) -> dict[str, TierPolicy]:
@@ -223,7 +215,7 @@ class _Running:
     """The parts of a relay while it runs."""
 
     def __init__(
-        self, service: RelayService, store: SqliteStore, specs: list[tuple[ChainNetwork, SourceSpec]]
+        self, service: RelayService, store: Store, specs: list[tuple[ChainNetwork, SourceSpec]]
     ) -> None:
         self._service = service
         self._store = store

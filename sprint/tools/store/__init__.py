@@ -1,8 +1,9 @@
 """Where events and blocks are kept. `Store` is what the relay needs of any database.
 
-`sqlite.open_store` opens the embedded one. Writing goes through `submit`, which never blocks: one writer
-thread commits in the order of submission, in groups under load, and calls back on its own thread. Reading
-has its own connections and blocks, so it is called from a reader thread.
+`opening.open_store` opens one by its URL: `sqlite` is the embedded one, `postgres` the other. Writing goes
+through `submit`, which never blocks: one writer thread commits in the order of submission, in groups under
+load, and calls back on its own thread. Reading has its own connections and blocks, so it is called from a
+reader thread.
 
 A commit that the disk refuses stays first in line and is tried again; nothing behind it overtakes it, also
 not of another chain, because a cursor promises that all positions before it are there.

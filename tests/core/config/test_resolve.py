@@ -111,7 +111,7 @@ def test_the_environment_goes_over_the_file() -> None:
     [
         ("[relay\n", "sprint.toml: not valid TOML"),
         ("[realy]\n", "sprint.toml: unknown key realy; did you mean relay?"),
-        ("zzz = 1\n", "key zzz; there are relay, chains, tiers, admin, metrics, log, features, optimize, "),
+        ("zzz = 1\n", "key zzz; there are relay, store, chains, tiers, admin, metrics, log, features, "),
         ("[relay]\ndata_dri = 'x'\n", "unknown key relay.data_dri; did you mean relay.data_dir?"),
         ("[log]\nlvl = 'x'\n", "sprint.toml: unknown key log.lvl; did you mean log.level?"),
         ("[chains.bitcoin]\ngap_s = 1\n", "gap_s; did you mean chains.bitcoin.gap_after_s?"),
@@ -241,7 +241,7 @@ def test_what_no_variable_can_set_is_refused_as_unknown(variable: str) -> None:
 
 def test_the_papers_names_are_accepted_and_said_without_their_values() -> None:
     url = "postgresql://user:hunter2@db/sprint"
-    names = ("DATABASE_URL", "REDIS_URL", "AUDIT_LOGGING", "SECURE_BUFFER_ENABLED", "RUST_FFI_ENABLED")
+    names = ("REDIS_URL", "AUDIT_LOGGING", "SECURE_BUFFER_ENABLED", "RUST_FFI_ENABLED")
     found = resolved("", {**dict.fromkeys(names, url), "TIER": "Enterprise", "OPTIMIZE_SYSTEM": "false"})
     assert found.config.relay.tiers == ("Enterprise",)
     assert str(found.origin("relay.tiers")) == "environment TIER"

@@ -18,8 +18,9 @@ from sprint.tools.relay.embedded_devnet import (
     LEFTOVERS_PER_START_MAX,
     temporary_folder,
 )
-from sprint.tools.relay.service import STORE_FILE, Serving
+from sprint.tools.relay.service import Serving
 from sprint.tools.store.file_lock import FileLock, is_held, lock_path
+from sprint.tools.store.settings import STORE_FILE
 from tests.tools.relay.test_service import START_S, options, with_a_relay
 
 NOW = 1_700_000_000.0

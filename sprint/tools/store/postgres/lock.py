@@ -29,19 +29,26 @@ def take(connection: Connection, link: Link, *, wait_s: float = LOCK_WAIT_S) -> 
     """
     until = clock() + wait_s
     while connection.execute(_TRY, (LOCK_KEY,)).fetchone() != (True,):
-        holder = connection.execute(_HOLDER, (LOCK_KEY >> 32, LOCK_KEY & 0xFFFF_FFFF)).fetchone()
-        if holder is not None and holder[1] == link.name:
-            connection.execute("SELECT pg_terminate_backend(%s)", (holder[0],))
+        pid, name, holder = _holder(connection)
+        if name == link.name:
+            connection.execute("SELECT pg_terminate_backend(%s)", (pid,))
         if clock() >= until:
-            raise _held(link, holder)
+            raise StoreError(
+                f"{link.place} is in use by {holder or 'a session that just ended'}; stop that relay, or "
+                "give this one a database of its own"
+            )
         time.sleep(LOCK_POLL_S)
 
 
-def _held(link: Link, holder: tuple[object, ...] | None) -> StoreError:
-    if holder is None:
-        return StoreError(f"{link.place} is in use by another session; its name could not be read")
-    pid, name, address = holder
-    return StoreError(
-        f"{link.place} is in use by {name or 'a session without a name'} from {address} "
-        f"(server process {pid}); stop that relay, or give this one a database of its own"
-    )
+def held_by(connection: Connection) -> str:
+    """Return who has the lock; empty where nobody does."""
+    return _holder(connection)[2]
+
+
+def _holder(connection: Connection) -> tuple[int, str, str]:
+    """Return the holder's process on the server, the name of its session, and both in words."""
+    row = connection.execute(_HOLDER, (LOCK_KEY >> 32, LOCK_KEY & 0xFFFF_FFFF)).fetchone()
+    if row is None:
+        return 0, "", ""
+    pid, name, address = row
+    return pid, name, f"{name or 'a session without a name'} from {address} (server process {pid})"

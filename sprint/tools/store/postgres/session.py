@@ -151,7 +151,7 @@ class Session:
             raise StoreFailing(
                 f"{self._link.place}: this is not the log as it was left: log {log_id}, {written} "
                 f"transactions; left at log {self.log_id}, {self._written}. Another server took its place, "
-                "or somebody else wrote to it; restart the relay: it goes on with that log or begins a new one"
+                "or somebody else wrote to it; restart the relay: it takes up that log or begins a new one"
             )
         if got_in:
             self._in_already = self._unsure

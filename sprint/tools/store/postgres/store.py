@@ -15,7 +15,7 @@ import msgspec
 import psycopg
 
 from sprint.core.database_url import DatabaseUrl
-from sprint.core.errors import StoreForeign
+from sprint.core.errors import StoreFailing, StoreForeign
 from sprint.core.relay.event_log import Commit, LoggedEvent
 from sprint.tools.runtime import clock
 from sprint.tools.store import CallThrough, ChainSnapshot, CommitDone, LogBounds, StoredBlock
@@ -23,7 +23,7 @@ from sprint.tools.store.migrating.postgres_dialect import open_postgres
 from sprint.tools.store.migrating.startup import bring_up
 from sprint.tools.store.postgres.identity import is_synced, open_log, read_server_id
 from sprint.tools.store.postgres.link import Connection, Link
-from sprint.tools.store.postgres.lock import take
+from sprint.tools.store.postgres.lock import held_by, take
 from sprint.tools.store.postgres.reader import Reader
 from sprint.tools.store.postgres.session import Session
 from sprint.tools.store.postgres.upkeep import Upkeep
@@ -72,7 +72,32 @@ def open_store(
         except psycopg.Error as error:
             raise link.failing(error) from error
         undo.pop_all()
+    _log.info("the log is kept in %s", link.place)
     return store
+
+
+def look_at(url: DatabaseUrl, settings: StoreSettings) -> str:
+    """Reach a database and say what is there; StoreError where a relay could not be started on it."""
+    link = Link(url, settings)
+    began_s = clock()
+    try:
+        connection = link.connect()
+        try:
+            took_ms = (clock() - began_s) * 1000
+            if connection.execute("SHOW transaction_read_only").fetchone() == ("on",):
+                raise StoreFailing(f"{link.place}: it is read-only; name the primary in store.url")
+            synced = is_synced(connection, settings.durability)
+            holder = held_by(connection)
+            version = connection.info.parameter_status("server_version")
+        finally:
+            connection.close()
+    except psycopg.Error as error:
+        raise link.failing(error) from error
+    applied = _applied(url, settings)
+    said = [f"{link.place}, version {version}, connected in {took_ms:.0f} ms", applied]
+    said += [] if synced else ["commits are not synced: a crash of the server may lose some"]
+    said += [f"in use by {holder}"] if holder else []
+    return "; ".join(said)
 
 
 class PostgresStore:
@@ -179,6 +204,18 @@ def _as_the_server_keeps_it(connection: Connection, link: Link, settings: StoreS
         link.place,
     )
     return msgspec.structs.replace(settings, durability="memory")
+
+
+def _applied(url: DatabaseUrl, settings: StoreSettings) -> str:
+    """Say how far the schema is; StoreMismatch where a relay would refuse it."""
+    database = open_postgres(url.secret)
+    try:
+        if not settings.auto_migrate:
+            bring_up(database, now_ms=0, auto_migrate=False)
+        applied = database.applied()
+    finally:
+        database.close()
+    return f"schema {applied[-1].name}" if applied else "no schema yet"
 
 
 def _migrate(url: DatabaseUrl, settings: StoreSettings, now_ms: int) -> None:
