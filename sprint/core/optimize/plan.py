@@ -49,6 +49,11 @@ NOT_FROM_OUTSIDE = (
     "or `sprint relay --optimize`"
 )
 
+UNTHROTTLED = (
+    "kernel.sched_rt_runtime_us is -1: nothing holds real-time threads back on this host; "
+    "sysctl kernel.sched_rt_runtime_us=950000, or ask for it by --set realtime_unthrottled=on"
+)
+
 
 class _More(TypedDict, total=False):
     required: bool
@@ -218,14 +223,13 @@ def _realtime(fields: LevelFields, facts: HostFacts) -> Iterator[Setting]:
     """Yield the guard and then the policy: no moment is one without the other."""
     if fields.realtime != "required":
         return
-    unsupported = ""
-    if facts.realtime_runtime_us == LEAVE and not fields.realtime_unthrottled:
-        unsupported = (
-            "kernel.sched_rt_runtime_us is -1: nothing holds real-time threads back on this host; "
-            "sysctl kernel.sched_rt_runtime_us=950000, or ask for it by --set realtime_unthrottled=on"
-        )
+    unsupported = "" if facts.realtime_runtime_us != LEAVE or fields.realtime_unthrottled else UNTHROTTLED
     hard = GUARD_HARD_US if facts.may("sys_resource") else facts.limits.get("rttime", (LEAVE, LEAVE))[1]
     soft = GUARD_SOFT_US if hard == LEAVE else min(GUARD_SOFT_US, hard)
+    if facts.realtime_runtime_us == LEAVE and hard == LEAVE:
+        unsupported = (
+            UNTHROTTLED + "; here not even then, as the guard's hard limit asks for CAP_SYS_RESOURCE"
+        )
     yield _setting(
         "realtime_guard", (soft, hard), "process",
         f"a real-time thread that runs {GUARD_SOFT_US // 1000} ms without a wait is stopped"

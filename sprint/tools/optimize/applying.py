@@ -31,6 +31,7 @@ __all__ = ["Applied", "Target", "apply", "journal_folder_default", "restore_all"
 # A real-time policy without its guard could wedge the machine.
 NEEDS = {"scheduler": "realtime_guard"}
 UNGUARDED = "not without its guard: realtime_guard was not applied"
+NO_JOURNAL = "nothing that outlasts this process is changed without a journal"
 THREAD_ROUNDS_MAX = 5
 _NOT_THERE = frozenset({errno.ENOSYS, errno.ENOENT, errno.EOPNOTSUPP, errno.ENODEV, errno.ENXIO})
 
@@ -105,11 +106,13 @@ def apply(
     settings: Sequence[Setting],
     *,
     target: Target,
-    journal_folder: Path,
+    journal_folder: Path | None,
     clock: Callable[[], float],
     actuators: Mapping[str, Actuator] = SYSTEM_ACTUATORS,
 ) -> Applied:
     """Apply settings in their order; `clock` gives seconds. Never raises for a refusal.
+
+    Without a journal folder nothing is changed that outlasts this process.
 
     Settings of the calling thread (memory policy) and of the main one (scheduler, timer slack) are the same
     thread's only where this is called in the main one.
@@ -118,11 +121,14 @@ def apply(
     journal_path, said = None, ""
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(locked(journal_folder))
+            if journal_folder is not None:
+                stack.enter_context(locked(journal_folder))
         except StoreFailing as error:
             said = str(error)
         prepared = [run.prepare(setting, number) for number, setting in enumerate(settings)]
-        if not said:
+        if journal_folder is None:
+            said = NO_JOURNAL
+        elif not said:
             journal_path, said = _write_down(run, prepared, journal_folder)
         for one in prepared:
             run.carry_out(one, said)

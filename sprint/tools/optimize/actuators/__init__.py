@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from sprint.core.optimize.plan import SYSCTLS
 from sprint.tools.optimize.actuators.actuator import Actuator
 from sprint.tools.optimize.actuators.dma_latency import DmaLatency
-from sprint.tools.optimize.actuators.memory import HugePages, MemoryLock, MemoryPolicy
+from sprint.tools.optimize.actuators.memory import HugePages, MallocArenas, MemoryLock, MemoryPolicy
 from sprint.tools.optimize.actuators.scheduling import (
     Affinity,
     IoPriority,
@@ -28,6 +28,7 @@ SYSTEM_ACTUATORS: Mapping[str, Actuator] = {
     "nice": Nice(),
     "io_priority": IoPriority(),
     "timer_slack": TimerSlack(),
+    "malloc_arenas": MallocArenas(),
     "cpu_dma_latency": DmaLatency(),
     "memory_lock": MemoryLock(),
     "realtime_guard": RealtimeGuard(),

@@ -115,6 +115,28 @@ class MemoryPolicy(Actuator):
         )
 
 
+class MallocArenas(Actuator):
+    """How many arenas glibc's malloc may have: MALLOC_ARENA_MAX in the environment, mallopt(3).
+
+    Only a command that is started gets it. mallopt would take it later too, but malloc has settled on a
+    number with its second thread and says nothing about it, so that there is nothing to read back.
+    """
+
+    def read(self, pid: int) -> int:
+        """Return what a process was started with; 0 where it has malloc's own number."""
+        for pair in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+            name, _, value = pair.partition(b"=")
+            if name == b"MALLOC_ARENA_MAX" and value.isdigit():
+                return int(value)
+        return 0
+
+    def write(self, pid: int, value: Value) -> None:
+        raise OSError(errno.EOPNOTSUPP, f"process {pid} was not started with MALLOC_ARENA_MAX={value}")
+
+    def valid(self, value: Value) -> bool:
+        return isinstance(value, int)
+
+
 def _locked_kilobytes(pid: int) -> int:
     return int(_status(pid).get("VmLck", "0 kB").split()[0])
 
