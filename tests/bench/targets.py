@@ -248,4 +248,19 @@ BENCHES = (
         ),
         ("--seconds", "3"),
     ),
+    Bench(
+        "optimize",
+        (
+            # The seeds' claim for turbo over nothing; what is found stands beside it.
+            Target("gc-heavy relay, longest pause, basic / turbo", "at least", 5),
+            Target("gc-heavy relay, event latency p99, basic / turbo", "at least", 5),
+            Target("gc-heavy relay, event latency p99.9, basic / turbo", "at least", 5),
+            Target("apply: pinning", "at most", 100, " ms"),
+            Target("apply: memory lock", "at most", 50, " ms"),
+            Target("apply: real time", "at most", 10, " ms"),
+            Target("apply: NUMA", "at most", 200, " ms"),
+            Target("apply: latency", "at most", 5, " ms"),
+        ),
+        ("--levels", "turbo", "--seconds", "2", "--rounds", "1", "--applies", "5"),
+    ),
 )  # fmt: skip

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import http.client
 import sys
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -115,8 +114,3 @@ class RelayScene:
             raise UpstreamError(f"the relay sent {type(event).__name__} where a block was due")
         self.delivered += 1
         return event.data.hash
-
-
-def measured_relay(level: str, folder: Path) -> RelayScene:
-    """Start a relay under a level."""
-    return RelayScene(("--optimize", level), folder, clock=time.monotonic)

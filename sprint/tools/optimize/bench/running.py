@@ -46,6 +46,8 @@ from sprint.tools.optimize.facts import read_facts
 from sprint.tools.optimize.journal import journal_folder_default
 
 LOAD_SPARE_S = 30.0
+# A relay without a word on it has its tier's level; this one leaves all as it is.
+UNTUNED: LevelName = "basic"
 BEFORE, AFTER = 0, 1
 _ORDER = (BEFORE, AFTER, AFTER, BEFORE)
 MEGABYTE = 1 << 20
@@ -198,9 +200,9 @@ class Bench:
     def _relay_rounds(self, sides: Sides, level: LevelName) -> None:
         """Measure A B B A of a relay. Where none runs, say why and measure without."""
         try:
-            with RelayScene((), self._folder, clock=self._clock) as before:
+            with self._relay(UNTUNED) as before:
                 self._relay_round(sides, BEFORE, before)
-                with RelayScene(("--optimize", level), self._folder, clock=self._clock) as after:
+                with self._relay(level) as after:
                     for _ in range(2):
                         self._relay_round(sides, AFTER, after)
                 self._relay_round(sides, BEFORE, before)
@@ -208,6 +210,9 @@ class Bench:
             self._with_relay = False
             self._notes.append(f"no relay was measured from {level} on: {error}")
             self._tell(self._notes[-1])
+
+    def _relay(self, level: LevelName) -> RelayScene:
+        return RelayScene(("--optimize", level), self._folder, clock=self._clock)
 
     def _relay_round(self, sides: Sides, side: int, scene: RelayScene) -> None:
         sides.add(side, relay_scene.FIGURES, scene.measure(self._options.seconds))
