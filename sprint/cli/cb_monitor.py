@@ -146,10 +146,12 @@ def _with_alerts(given: Given, asked: dict[str, Any]) -> Given:
 
 async def _test_alert(given: Given) -> int:
     """Send a test to each sink; exit 3 where one doesn't confirm it."""
-    from sprint.tools.monitor.alerts_given import AlertsGiven, sinks_of
+    from sprint.tools.monitor.alerts_given import AlertsGiven, plan_of, sinks_of
     from sprint.tools.monitor.trial_alert import send_test
 
-    sinks = sinks_of(given.alerts or AlertsGiven())
+    alerts = given.alerts or AlertsGiven()
+    sinks = sinks_of(alerts)
+    plan_of(alerts, sinks)  # what is wrong with rules and routes is said now, not at the first start
     if not sinks:
         raise ConfigError("--test-alert: no sink; give --webhook URL, or [monitor.alerts] in a --config")
     results = await send_test(sinks)

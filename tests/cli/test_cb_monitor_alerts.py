@@ -72,16 +72,24 @@ def test_a_test_is_sent_to_every_sink_and_its_result_is_the_exit_code(tmp_path: 
             assert hidden not in done.stderr + failed.stderr
 
 
-def test_slack_is_found_by_the_file_with_its_url(tmp_path: Path) -> None:
-    config, url = tmp_path / "monitor.toml", tmp_path / "url"
-    config.write_text(f'[monitor.alerts]\nslack_url_file = "{url}"\n')
+def test_chats_and_pagerduty_are_found_by_the_files_with_their_urls_and_key(tmp_path: Path) -> None:
+    config, url, key = tmp_path / "monitor.toml", tmp_path / "url", tmp_path / "key"
+    key.write_text("R0" * 16)
     with http_receiver() as receiver:
         url.write_text(receiver.url)
-        done = CliRunner().invoke(app, ["--test-alert", "--config", str(config)])
-        assert (done.exit_code, done.stderr.count("slack at 127.0.0.1")) == (0, 1)
-        ((_, body),) = receiver.received.wait(1)
-    assert list(json.loads(body)) == ["text"]
-    assert "in-the-url" not in done.stderr
+        config.write_text(
+            f'[monitor.alerts]\nslack_url_file = "{url}"\npagerduty_url = "{receiver.url}"\n'
+            f'pagerduty_key_file = "{key}"\n'
+        )
+        asked = ["--test-alert", "--config", str(config), "--teams-url-file", str(url)]
+        done = CliRunner().invoke(app, asked)
+        assert done.exit_code == 0, done.stderr
+        for kind in ("slack", "teams", "pagerduty"):
+            assert done.stderr.count(f"{kind} at 127.0.0.1") == 1
+        bodies = [json.loads(body) for _, body in receiver.received.wait(3)]
+    assert [next(iter(body)) for body in bodies] == ["text", "type", "routing_key"]
+    for hidden in ("in-the-url", "R0R0"):
+        assert hidden not in done.stderr
 
 
 def wrong_config(tmp_path: Path, text: str) -> str:
@@ -97,6 +105,29 @@ def test_a_section_that_can_t_be_is_refused_by_its_key(tmp_path: Path) -> None:
     assert "no sink" in wrong_config(tmp_path, "[monitor.alerts]\n")
     said = wrong_config(tmp_path, '[monitor.alerts.email]\nhost = "h"\nsender = "a@b"\nto = []\n')
     assert "want host, sender and to" in said
+
+
+RULE = '[[monitor.alerts.rules]]\nname = "a"\n'
+WRONG_KEYS = (
+    (f'{RULE}reads = "calls"\nwarnnig = 1\n', "`warnnig` - at `$.alerts.rules[0]`"),
+    (f'{RULE}reads = "calls"\nwarning = "1"\n', "rules[0].warning`"),
+    (f'{RULE}reads = "cals"\nwarning = 1\n', "(a).reads: 'cals'; did you mean"),
+    ('[monitor.alerts.routes]\nwarnings = ["email"]\n', "routes: level 'warnings'; there are info"),
+    ('[monitor.alerts.routes]\nwarning = ["mail"]\n', "routes.warning: 'mail'; want webhook or slack"),
+    ('[monitor.alerts.escalate_after]\nwarning = "1s"\n', "escalate_after.warning 1s: 1 s; want 60 s to"),
+    ('[monitor.alerts.escalate_after]\nemergency = "1h"\n', "emergency: there is no level above"),
+    ('[monitor.alerts]\npagerduty_key_file = "KEY"\n', "want the 32 letters and digits"),
+    ('[monitor.alerts]\nteams_url_file = "KEY"\n', "--teams-url-file: want http"),
+)
+
+
+def test_each_key_that_can_t_be_is_refused_by_its_place_before_anything_is_sent(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("s3cret\n")
+    for text, said in WRONG_KEYS:
+        told = wrong_config(tmp_path, text.replace("KEY", str(key)))
+        assert said in told
+        assert "s3cret" not in told
 
 
 @pytest.mark.parametrize(

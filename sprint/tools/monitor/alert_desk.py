@@ -13,17 +13,19 @@ import asyncio
 import contextlib
 import logging
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, get_args
 
 from sprint.core.breaker.policy import Policy
 from sprint.core.errors import ConfigError, RequestError, StoreError
-from sprint.core.monitor.alerts.book import Book, Entry
+from sprint.core.monitor.alerts.book import Book, Entry, Kept
+from sprint.core.monitor.alerts.readings import readings, state_readings
 from sprint.core.monitor.alerts.routes import ESCALATE_AFTER_S, Routes, Sending, routes_default
-from sprint.core.monitor.alerts.rules import RULES, Level, Reading, Rule, readings, state_reading
+from sprint.core.monitor.alerts.rules import RULES, Level, Reading, Rule
 from sprint.core.monitor.alerts.shown import alert_shown, past_shown, silence_shown
 from sprint.core.monitor.alerts.silences import WHO_LENGTH_MAX, line_of, silence_of
-from sprint.core.monitor.alerts.standing import Subject
+from sprint.core.monitor.alerts.standing import Change, Subject
 from sprint.core.monitor.board import Happened, Key
 from sprint.core.monitor.rows import rfc3339
 from sprint.tools import runtime
@@ -75,6 +77,7 @@ class Desk:
         self._monitor = monitor
         self._store = store
         self._clock, self._wall_clock = clocks
+        self._judges = tuple(plan.rules)
         self._rules = {rule.name: rule for rule in plan.rules}
         kinds = {sink.name: sink.kind for sink in sinks}
         routes = routes_default(set(kinds.values())) if plan.routes is None else plan.routes
@@ -86,6 +89,7 @@ class Desk:
         self._limits: Mapping[str, Policy] = packaged_policies(tier=_TIER)
         self._listeners: list[AlertListener] = []
         self._changes: list[Entry] = []
+        self._changes_kept: Counter[str] = Counter()
         self._silences_changed = False
         self._written: list[asyncio.Future[None]] = []
         self._changed = asyncio.Event()
@@ -134,6 +138,18 @@ class Desk:
             "alerts": [*standing, *over][:VIEWED_MAX],
             "left_out": self.book.alerts.left_out,
             "silences": self.silences(),
+            "sinks": [sender.shown() for sender in self.senders],
+        }
+
+    def figures(self) -> dict[str, Any]:
+        """Return what metrics tell: counts of alerts, of changes and silences, and how sinks do."""
+        standing = ((each.alert.level, _state_of(each)) for each in self.book.standing())
+        return {
+            "standing": Counter(standing),
+            "changes": {change: self._changes_kept[change] for change in get_args(Change)},
+            "silences": len(self.book.silences()),
+            "left_out": self.book.alerts.left_out,
+            "unwritten": len(self._changes),
             "sinks": [sender.shown() for sender in self.senders],
         }
 
@@ -196,7 +212,7 @@ class Desk:
     def look(self) -> None:
         """Read everything now. What stands of a breaker that a relay no longer has counts as good."""
         seen: set[Subject] = set()
-        for reading in readings(self._monitor.board, self._limits):
+        for reading in readings(self._monitor.board, self._limits, self._judges):
             seen.add(Subject(reading.rule.name, reading.relay, reading.breaker))
             self._take(reading)
         relays = self._monitor.board.relays
@@ -216,11 +232,12 @@ class Desk:
     def _happened(self, happened: Happened) -> None:
         """Read a transition; of those before the start the rows tell what came of them."""
         transition = happened.transition
-        if transition.at >= self._started_at:
-            key = Key(happened.relay, transition.breaker)
-            self._take(
-                state_reading(key, transition.to_state, transition.evidence.text, shadow=transition.shadow)
-            )
+        if transition.at < self._started_at:
+            return
+        state, reason, shadow = transition.to_state, transition.evidence.text, transition.shadow
+        key = Key(happened.relay, transition.breaker)
+        for reading in state_readings(key, state, reason, shadow=shadow, rules=self._judges):
+            self._take(reading)
 
     def _take(self, reading: Reading) -> None:
         entry = self.book.take(reading, self._clock(), self._wall_clock())
@@ -295,6 +312,7 @@ class Desk:
                 each.set_result(None)
 
     def _tell_all(self, changes: Sequence[Entry]) -> None:
+        self._changes_kept.update(entry.kept.alert.change for entry in changes if entry.changed)
         over = [entry.kept.alert for entry in changes if entry.kept.alert.resolved_at]
         self._over = [*self._over, *over][-VIEWED_MAX:]
         for sender in self.senders:
@@ -310,6 +328,13 @@ class Desk:
     def _check_writable(self) -> None:
         if self._monitor.read_only:
             raise RequestError("read_only", "this monitor was started with --read-only and changes nothing")
+
+
+def _state_of(kept: Kept) -> str:
+    """Return which of `ALERT_STATES` an alert is counted under."""
+    if kept.silence:
+        return "silenced"
+    return "acknowledged" if kept.alert.acknowledged_at else "unacknowledged"
 
 
 @contextlib.contextmanager

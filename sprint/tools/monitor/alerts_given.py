@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from sprint.core.duration import parse_duration_s
 from sprint.core.errors import ConfigError
+from sprint.core.monitor.alerts.own_rules import RuleGiven, rules_of
 from sprint.core.monitor.alerts.routes import ESCALATE_AFTER_S, KINDS, Routes, routes_default
-from sprint.core.monitor.alerts.rules import LEVELS, RULES, Level
+from sprint.core.monitor.alerts.rules import LEVELS, Level
 from sprint.tools.monitor.alert_desk import Desk, Plan
 from sprint.tools.monitor.alert_store import AlertStore
 from sprint.tools.monitor.monitor import Monitor
@@ -57,6 +58,7 @@ class AlertsGiven(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     email: MailGiven | None = None
     routes: dict[str, tuple[str, ...]] = {}
     escalate_after: dict[str, str] = {}
+    rules: tuple[RuleGiven, ...] = ()
 
 
 @contextlib.asynccontextmanager
@@ -66,10 +68,16 @@ async def alerting(monitor: Monitor, given: AlertsGiven | None) -> AsyncIterator
         yield
         return
     sinks = sinks_of(given)
-    plan = Plan(RULES, routes_of(given, {sink.kind for sink in sinks}), escalate_after_of(given))
+    plan = plan_of(given, sinks)
     async with Desk(monitor, AlertStore(file_of(given)), sinks, plan) as desk:
         monitor.alerts = desk
         yield
+
+
+def plan_of(given: AlertsGiven, sinks: Sequence[Sink]) -> Plan:
+    """Return rules, routes and times. ConfigError where one can't be."""
+    routes = routes_of(given, {sink.kind for sink in sinks})
+    return Plan(rules_of(given.rules), routes, escalate_after_of(given))
 
 
 def sinks_of(given: AlertsGiven) -> list[Sink]:

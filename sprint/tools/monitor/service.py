@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from sprint.tools.monitor.alert_metrics import AlertMetrics
 from sprint.tools.monitor.endpoints import MonitorEndpoints
 from sprint.tools.monitor.feed import FleetFeed
 from sprint.tools.monitor.metrics import MonitorMetrics
@@ -53,6 +54,7 @@ async def served(
 def _router(feed: FleetFeed, access: Access) -> Router:
     registry = CollectorRegistry()
     registry.register(MonitorMetrics(feed.monitor, feed))
+    registry.register(AlertMetrics(feed.monitor))
 
     async def metrics(_: Request) -> Response:
         return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

@@ -39,10 +39,11 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Entry(NamedTuple):
-    """What to keep of an alert, and what to send to which sinks."""
+    """What to keep of an alert, and what to send to which sinks. `changed`: the alert itself is another."""
 
     kept: Kept
     messages: Sequence[tuple[str, Alert]]
+    changed: bool = True
 
 
 class Book:
@@ -154,7 +155,7 @@ class Book:
         if alert.change == "resolved":
             self._kept.pop(alert.subject, None)
             return Entry(kept, self._to_those_who_know(kept))
-        entry = self._entry(kept, unix_s)
+        entry = self._entry(kept, unix_s)._replace(changed=True)
         self._kept[alert.subject] = entry.kept
         if alert.change == "acknowledged":
             others = (each for each in entry.messages if each[0] not in kept.told)
@@ -173,7 +174,7 @@ class Book:
         told |= {sink: alert.urgency for sink, _ in messages}
         since_s = unix_s if kept.silence and not silence else kept.waits_since_s
         after = msgspec.structs.replace(kept, told=told, waits_since_s=since_s, silence=silence)
-        return Entry(after, messages)
+        return Entry(after, messages, changed=False)
 
     def _silence_for(self, kept: Kept) -> str:
         """Return the silence that covers an alert: of several the one that did before."""

@@ -17,6 +17,7 @@ import msgspec
 
 from sprint.core.duration import parse_duration_s
 from sprint.core.errors import ConfigError
+from sprint.core.monitor.alerts.rules import ANY
 from sprint.core.monitor.alerts.standing import Subject
 from sprint.core.monitor.orders import refuse_unknown, shown
 
@@ -27,7 +28,7 @@ PATTERN_LENGTH_MAX = 256
 WHO_LENGTH_MAX = 64
 WHY_LENGTH_MAX = 200
 TIME_LENGTH_MAX = 64
-ANY = "*"
+
 PATTERNS = ("rule", "relay", "breaker")
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from sprint.core.breaker.policy import Policy
-from sprint.core.monitor.alerts.rules import LEVELS, readings
+from sprint.core.monitor.alerts.readings import readings
+from sprint.core.monitor.alerts.rules import LEVELS
 from sprint.core.monitor.board import Board, RelaySeen
 from sprint.core.monitor.codec import Snapshot
 from sprint.core.monitor.rows import rfc3339
