@@ -38,17 +38,19 @@ def preferred_node(facts: HostFacts) -> int:
 def _best(cpus: Sequence[int], facts: HostFacts, most: int) -> tuple[int, ...]:
     """Return at most so many of some CPUs.
 
-    First those on the preferred node; there first one thread of each core; CPU 0 last, as interrupts and the
-    kernel's own work are on it unless somebody moved them.
+    First those on the preferred node; there first one thread of each core; those of CPU 0's core last, as
+    interrupts and the kernel's own work are on it unless somebody moved them.
     """
     node = set(facts.numa_nodes.get(preferred_node(facts), cpus))
-    rank_in_core = {cpu: core.index(cpu) for core in facts.cpu_siblings for cpu in core}
+    # Of each core the thread with the lowest number that is among them counts as its first.
+    rank_in_core = {
+        cpu: place
+        for core in facts.cpu_siblings
+        for place, cpu in enumerate(each for each in core if each in cpus)
+    }
+    first_core = next((core for core in facts.cpu_siblings if 0 in core), (0,))
 
     def cost(cpu: int) -> tuple[bool, int, bool, int]:
-        return (cpu not in node, rank_in_core.get(cpu, 0), cpu == 0, cpu)
+        return (cpu not in node, rank_in_core.get(cpu, 0), cpu in first_core, cpu)
 
-    # Of each core the thread with the lowest number that is allowed counts as its first.
-    for core in facts.cpu_siblings:
-        there = [cpu for cpu in core if cpu in cpus]
-        rank_in_core.update({cpu: place for place, cpu in enumerate(there)})
     return tuple(sorted(sorted(cpus, key=cost)[: most or len(cpus)]))

@@ -39,15 +39,6 @@ def format_cpu_list(numbers: tuple[int, ...]) -> str:
     return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
 
 
-def cpu_mask(numbers: tuple[int, ...]) -> str:
-    """Return numbers as the mask that /proc/irq/N/smp_affinity takes: groups of 32 bits, highest first."""
-    bits = sum(1 << number for number in set(numbers))
-    groups = [f"{bits & 0xFFFF_FFFF:08x}"]
-    while bits := bits >> 32:
-        groups.append(f"{bits & 0xFFFF_FFFF:08x}")
-    return ",".join(reversed(groups))
-
-
 def _range(part: str, first: str, last: str | None, used: str | None, group: str | None) -> list[int]:
     """Return the numbers of one part; of each group of `group`, the first `used`."""
     begin, end = int(first), int(last or first)
