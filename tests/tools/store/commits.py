@@ -12,6 +12,7 @@ from sprint.core.chains import display_hash
 from sprint.core.errors import StoreError
 from sprint.core.model import BlockData, ChainStatusData, CheckSlip, ReorgData
 from sprint.core.relay.event_log import BlockRow, Commit, EventLog
+from sprint.tools.store import Store
 from sprint.tools.store.settings import StoreSettings
 from sprint.tools.store.sqlite import SqliteStore, open_store
 
@@ -67,7 +68,7 @@ def opened(
     )
 
 
-def log_of(store: SqliteStore, chains: Sequence[str] = ("bitcoin",)) -> EventLog:
+def log_of(store: Store, chains: Sequence[str] = ("bitcoin",)) -> EventLog:
     """Go on numbering where the store left off, as the relay does at its start."""
     seqs = {chain: store.snapshot(chain, 0).seq for chain in chains}
     return EventLog(store.log_id, store.bounds().latest, seqs)

@@ -4,10 +4,10 @@ A log may go on only if nothing that a subscriber was given can be missing from 
 commit when its write-ahead log is on the disk (`synchronous_commit` and `fsync` on), which outlives a crash
 of the server. What it does not outlive is another server in its place: a standby that had not received all,
 or a copy restored from a backup. `server_id` tells that apart: the cluster's identifier, the timeline, which
-a promotion and a recovery to a point in time begin anew, and the log table's own number, which a restored
-dump gives out anew. Where it is another one, and where commits were not synced and the stop was not a clean
-one, a new log begins: events, positions and seqs begin again under a new id, while blocks, their state and
-the heads stay.
+a promotion and a recovery to a point in time begin anew, and the numbers of the database and of the log's
+table, which a copy and a restored dump give out anew. Where it is another one, and where commits were not
+synced and the stop was not a clean one, a new log begins: events, positions and seqs begin again under a new
+id, while blocks, their state and the heads stay.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from sprint.tools.store.postgres.link import Connection
 from sprint.tools.store.settings import Durability
 
 _SERVER = """
-SELECT system_identifier::text || '.' || 'sprint_core.log'::regclass::oid::text FROM pg_control_system()"""
+SELECT system_identifier || '.' || database.oid || '.' || 'sprint_core.log'::regclass::oid
+FROM pg_control_system(), pg_database AS database WHERE datname = current_database()"""
 # Some hosted servers have no such function, and no timelines of this kind.
 _TIMELINE = "SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
 _MARK_RUNNING = """

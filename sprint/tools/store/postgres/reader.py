@@ -32,7 +32,7 @@ FROM sprint_core.log"""
 # be, each from the place in its index on.
 _FIRST_DAY = """
 SELECT coalesce(
-    (SELECT max(day) FROM sprint_core.event_days WHERE first_position <= %(after)s + 1), '-infinity')"""
+    (SELECT max(day) FROM sprint_core.event_days WHERE first_position <= %(after)s + 1), '0001-01-01')"""
 _EVENTS = """
 SELECT position, chain, seq, type, body, hash, height FROM sprint_core.events
 WHERE day >= %(day)s AND (day, position) > (%(day)s, %(after)s)

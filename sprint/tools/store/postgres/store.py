@@ -8,7 +8,7 @@ commits, tries and bounds are the same `writer`'s as the embedded store's.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 
 import msgspec
@@ -17,6 +17,7 @@ import psycopg
 from sprint.core.database_url import DatabaseUrl
 from sprint.core.errors import StoreFailing, StoreForeign
 from sprint.core.relay.event_log import Commit, LoggedEvent
+from sprint.core.relay.records import Record
 from sprint.tools.runtime import clock
 from sprint.tools.store import CallThrough, ChainSnapshot, CommitDone, LogBounds, StoredBlock
 from sprint.tools.store.migrating.postgres_dialect import open_postgres
@@ -27,7 +28,9 @@ from sprint.tools.store.postgres.lock import held_by, take
 from sprint.tools.store.postgres.reader import Reader
 from sprint.tools.store.postgres.session import Session
 from sprint.tools.store.postgres.upkeep import Upkeep
+from sprint.tools.store.record_sql import groups, upsert
 from sprint.tools.store.settings import StoreSettings
+from sprint.tools.store.side_queue import SideQueue
 from sprint.tools.store.writer import Writer
 
 CLOSE_STEP_S_MIN = 0.05  # each step of a close is given so long, also when the time for all is over
@@ -111,7 +114,8 @@ class PostgresStore:
         self._settings = settings
         self._reader = Reader(link, session.log_id, settings)
         self._upkeep = Upkeep(session, link, settings, wall_clock)
-        self._writer = Writer(session.write, self._upkeep.run, settings)
+        self._writer = Writer(session.write, self._keep_up, settings)
+        self.records = SideQueue(self._write_records)
         self._closed = False
 
     def __repr__(self) -> str:
@@ -144,6 +148,9 @@ class PostgresStore:
 
     def submit(self, commit: Commit) -> None:
         self._writer.submit(commit)
+
+    def submit_records(self, records: Sequence[Record]) -> None:
+        self.records.put(records)
 
     def snapshot(self, chain: str, blocks_max: int) -> ChainSnapshot:
         self._upkeep.keep_blocks(blocks_max)
@@ -187,11 +194,26 @@ class PostgresStore:
         ends_at = clock() + (self._settings.close_timeout_s if timeout_s is None else timeout_s)
         try:
             self._writer.close(max(CLOSE_STEP_S_MIN, ends_at - clock()))
+            self.records.finish(ends_at)
             self._session.close(clean=True)
         finally:
             self.close_readers()
             if self._writer.has_ended:
                 self._session.close(clean=False)
+
+    def _keep_up(self, *, idle: bool) -> None:
+        self._upkeep.run(idle=idle)
+        self.records.run()
+
+    def _write_records(self, records: Sequence[Record]) -> None:
+        try:
+            with self._session.transaction() as connection:
+                for table, rows in groups(records):
+                    connection.cursor().executemany(upsert(table, "postgres"), rows)
+        except (psycopg.DataError, psycopg.IntegrityError) as error:
+            raise ValueError(str(error)) from error
+        except psycopg.Error as error:
+            raise self._link.failing(error) from error
 
 
 def _as_the_server_keeps_it(connection: Connection, link: Link, settings: StoreSettings) -> StoreSettings:

@@ -18,6 +18,7 @@ from sprint.core.errors import StoreError
 from sprint.tools.store.postgres import days as partitions
 from sprint.tools.store.postgres.link import Connection, Link
 from sprint.tools.store.postgres.session import Session
+from sprint.tools.store.record_sql import delete_expired, retention
 from sprint.tools.store.settings import StoreSettings
 from sprint.tools.store.upkeep import RESTART_SLACK_BLOCKS
 
@@ -81,7 +82,7 @@ class Upkeep:
         self.make_ahead()
         with self._session.transaction() as connection:
             connection.execute(_TOUCH, (int(now_s * 1000),))
-            deleted = self._delete_blocks(connection)
+            deleted = max(self._delete_blocks(connection), self._delete_records(connection, now_s))
         dropped = self._drop_days(now_s)
         if deleted < self._settings.delete_rows_max and dropped < DROPS_MAX:
             self._due_s = now_s + self._settings.retention_interval_s
@@ -113,6 +114,13 @@ class Upkeep:
             lowest = height - self._settings.blocks_keep
             values = (chain, lowest, self._settings.delete_rows_max)
             most = max(most, connection.execute(_DELETE_BLOCKS, values).rowcount)
+        return most
+
+    def _delete_records(self, connection: Connection, now_s: float) -> int:
+        most = 0
+        for table, oldest_kept_ms in retention(self._settings, now_s):
+            values = (oldest_kept_ms, self._settings.delete_rows_max)
+            most = max(most, connection.execute(delete_expired(table, "postgres"), values).rowcount)
         return most
 
 
