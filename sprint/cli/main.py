@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sprint.cli import cb_chaos, cb_loadtest, cb_monitor, migrate, relay
+from sprint.cli import cb_chaos, cb_loadtest, cb_monitor, migrate, optimize, relay
 from sprint.cli.exits import open_standard_streams
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 app.add_typer(relay.app, name="relay")
 app.add_typer(migrate.app, name="migrate")
+app.add_typer(optimize.app, name="optimize")
 app.command("cb-monitor", help=cb_monitor.HELP)(cb_monitor.cb_monitor)
 app.command("cb-loadtest", help=cb_loadtest.HELP)(cb_loadtest.cb_loadtest)
 app.command("cb-chaos", help=cb_chaos.HELP, cls=cb_chaos.OptionalValues)(cb_chaos.cb_chaos)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sprint.cli import exits, relay_config, relay_verify
+from sprint.cli.optimize_options import RelayLevel
 from sprint.cli.options import (
     AdminPort,
     AutoMigrate,
@@ -26,6 +28,7 @@ from sprint.cli.options import (
 
 if TYPE_CHECKING:
     from sprint.core.config import Resolved
+    from sprint.tools.relay.attendant import Attendant
     from sprint.tools.relay.config_reload import Loading
     from sprint.tools.relay.service import RelayOptions, Serving
 
@@ -93,6 +96,7 @@ def relay(
     devnet_interval: DevnetInterval = None,
     log_format: LogFormatOption = None,
     log_level: LogLevelOption = None,
+    optimize: RelayLevel = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Log warnings and errors only.")] = False,
 ) -> None:
     """Relay verified blocks. Without a source it runs an embedded devnet."""
@@ -101,8 +105,8 @@ def relay(
             _refuse_options_before(context, context.invoked_subcommand)
         return
     with exits.errors_end_the_command():
+        from sprint.cli.optimize_attending import attendant_of, level_flag
         from sprint.cli.settings import load_settings, loading_of
-        from sprint.tools.runtime import log_fields, set_up_logging
 
         flags = flags_of(
             tier=tier,
@@ -114,12 +118,9 @@ def relay(
             log_level=log_level,
             database_url=database_url,
             auto_migrate=auto_migrate,
-        )
+        ) | level_flag(optimize)
         loaded = load_settings(config, flags)
-        form = loaded.resolved.config.log.format
-        set_up_logging(form, "warning" if quiet else loaded.resolved.config.log.level)
-        for note in loaded.resolved.notes:
-            log_fields(logging.getLogger(__name__), logging.WARNING, note)
+        form = _begin_log(loaded.resolved, quiet=quiet)
         sources = tuple(source or ())
         options = _options(
             loaded.resolved,
@@ -130,8 +131,19 @@ def relay(
             devnet={"--devnet-faults": devnet_faults, "--devnet-interval-ms": devnet_interval},
         )
         loading = loading_of(loaded, flags, sources, quiet=quiet)
-        code = _serve(options, loading, as_json=form == "json", quiet=quiet)
+        code = _serve(options, loading, (attendant_of(loaded.resolved),), as_json=form == "json", quiet=quiet)
     raise typer.Exit(code)
+
+
+def _begin_log(resolved: Resolved, *, quiet: bool) -> str:
+    """Set up the log as the config has it, say what counts for nothing, and return the log's form."""
+    from sprint.tools.runtime import log_fields, set_up_logging
+
+    section = resolved.config.log
+    set_up_logging(section.format, "warning" if quiet else section.level)
+    for note in resolved.notes:
+        log_fields(logging.getLogger(__name__), logging.WARNING, note)
+    return section.format
 
 
 def _refuse_options_before(context: typer.Context, subcommand: str) -> None:
@@ -204,7 +216,9 @@ def _options(
     )
 
 
-def _serve(options: RelayOptions, loading: Loading, *, as_json: bool, quiet: bool) -> int:
+def _serve(
+    options: RelayOptions, loading: Loading, attendants: Sequence[Attendant], *, as_json: bool, quiet: bool
+) -> int:
     import asyncio
 
     import msgspec
@@ -223,7 +237,7 @@ def _serve(options: RelayOptions, loading: Loading, *, as_json: bool, quiet: boo
 
     async def main() -> int:
         stop = StopSignal()
-        service = RelayService(options)
+        service = RelayService(options, attendants=attendants)
         reload = ConfigReload(loading, service.apply, service.registry)
         stop.install(reload.tell)
         tasks = [asyncio.create_task(reload.run())]

@@ -37,7 +37,7 @@ def test_help_lists_only_what_is_built(tmp_path: Path) -> None:
         word
         for word in listed
         if word in {"relay", "cb-monitor", "cb-loadtest", "cb-chaos", "optimize", "migrate"}
-    ] == ["cb-monitor", "cb-loadtest", "cb-chaos", "relay", "migrate"]
+    ] == ["cb-monitor", "cb-loadtest", "cb-chaos", "relay", "migrate", "optimize"]
 
 
 def test_version_is_the_packages(tmp_path: Path) -> None:

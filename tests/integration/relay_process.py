@@ -51,6 +51,8 @@ class ServingLine(msgspec.Struct, frozen=True):
 
 # Compiled kernels have tests of their own; loading them a second at each start would be most of a short run.
 PLAIN_KERNELS = {"SPRINT_RELAY__KERNELS": "reference"}
+# Tuning has tests of its own; a relay before all others would take the CPUs from the tests beside it.
+UNTUNED = {"SPRINT_OPTIMIZE__LEVEL": "basic"}
 
 
 class RelayProcess:
@@ -76,7 +78,7 @@ class RelayProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
-                env={**PLAIN_KERNELS, **os.environ, **(environment or {})},
+                env={**PLAIN_KERNELS, **UNTUNED, **os.environ, **(environment or {})},
             )
         try:
             self.serving = self._read_serving_line(ready_timeout_s)

@@ -51,13 +51,25 @@ class Layer(msgspec.Struct, frozen=True):
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """What holds. `level_origin` and `origins` (by field) name the layer; notes say what is to be known."""
+    """What holds. `level_origin` and `origins` (by field) name the layer; notes say what is to be known.
+
+    `changes` are the fields that somebody set otherwise than the level has them.
+    """
 
     level: LevelName
     level_origin: str
-    fields: LevelFields
+    changes: dict[str, Any]
     origins: dict[str, str]
     notes: tuple[str, ...] = ()
+
+    @property
+    def fields(self) -> LevelFields:
+        """The level's fields with the changes laid over them."""
+        return changed(LEVELS[self.level].fields, self.changes)
+
+    def at(self, level: LevelName, origin: str) -> Asked:
+        """Return the same changes at another level."""
+        return msgspec.structs.replace(self, level=level, level_origin=origin)
 
 
 def asked(layers: Sequence[Layer]) -> Asked:
@@ -72,7 +84,7 @@ def asked(layers: Sequence[Layer]) -> Asked:
         notes += layer.notes
         for name, value in layer.fields.items():
             fields[name], origins[name] = _checked(layer, name, value), layer.origin
-    return Asked(level, level_origin, changed(LEVELS[level].fields, fields), origins, tuple(notes))
+    return Asked(level, level_origin, fields, origins, tuple(notes))
 
 
 def find_level(word: str) -> LevelName:

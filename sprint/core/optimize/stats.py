@@ -56,7 +56,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     system: str
     machine: str
     python: str
-    cpus: int
+    cpus: int = 1
     worker_threads: int | None = None
     optimal_threads: int | None = None
     may_be_real_time: bool | None = None

@@ -13,7 +13,9 @@ import msgspec
 from sprint.tools.embedded.child import Child, ChildFailed, always
 
 _COMMAND = (sys.executable, "-m", "sprint.cli.main", "relay")
-_OPTIONS = ("--metrics-port", "0", "--log-format", "json", "--quiet")
+# What a command starts for itself leaves the host as it is.
+_UNTUNED = ("--optimize", "basic")
+_OPTIONS = ("--metrics-port", "0", "--log-format", "json", "--quiet", *_UNTUNED)
 
 
 class _Listener(msgspec.Struct, frozen=True):

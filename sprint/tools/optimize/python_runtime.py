@@ -16,9 +16,10 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal
+from typing import ClassVar, Literal
 
 from sprint.core.optimize.setting import Value
+from sprint.tools.optimize.actuators.actuator import Actuator
 from sprint.tools.optimize.idle_collector import IdleCollector
 from sprint.tools.optimize.preallocation import Preallocated, preallocate
 
@@ -46,14 +47,14 @@ class PythonRuntime:
         self._workers = 0
         self.preallocated: Preallocated | None = None
 
-    def actuators(self) -> Mapping[str, InProcess]:
+    def actuators(self) -> Mapping[str, Actuator]:
         """Return how each setting of CPython is read and written."""
         return {
             "gc_threshold": InProcess(gc.get_threshold, _set_threshold, _is_threshold),
             "gc_freeze": InProcess(lambda: int(gc.get_freeze_count() > 0), _freeze, _within(1)),
             "gc_idle_collection": InProcess(self._is_collecting, self._collect_when_idle, _within(1)),
             "memory_limit": InProcess(self._memory_limit, self._limit_memory, _within(MEMORY_BYTES_MAX)),
-            "thread_stack": InProcess(threading.stack_size, _set_stack, _is_stack),
+            "thread_stack": InProcess(_stack, _set_stack, _is_stack),
             "switch_interval": InProcess(
                 _switch_interval, _set_switch_interval, _within(SWITCH_INTERVAL_US_MAX)
             ),
@@ -114,32 +115,36 @@ class PythonRuntime:
             self.preallocated = None
 
 
-class InProcess:
+class InProcess(Actuator):
     """A setting of this process, as `apply` reads and writes it. Whose `pid` is asked for is left aside."""
 
-    threads: Literal["none"] = "none"
-    lasting = False  # it ends with the process, so nothing of it is journalled
+    threads: ClassVar[Literal["all", "main", "none"]] = "none"
+    host: ClassVar[bool] = False
+    inside: ClassVar[bool] = True
+    lasting: ClassVar[bool] = False  # it ends with the process, so nothing of it is journalled
 
     def __init__(
         self, read: Callable[[], Value], write: Callable[[Value], None], valid: Callable[[Value], bool]
     ) -> None:
         self._read = read
         self._write = write
-        self.valid = valid
+        self._valid = valid
 
-    def read(self, _: int) -> Value:
+    def read(self, pid: int) -> Value:  # whose id it is makes no difference
+        del pid
         return self._read()
 
-    def write(self, _: int, value: Value) -> None:
+    def valid(self, value: Value) -> bool:
+        """Whether it may be set to a value."""
+        return self._valid(value)
+
+    def write(self, pid: int, value: Value) -> None:
         """Set it; OSError where it cannot be, as of a setting of the system."""
+        del pid
         try:
             self._write(value)
         except (ValueError, TypeError, RuntimeError) as error:
             raise OSError(errno.EINVAL, str(error)) from error
-
-    @staticmethod
-    def meets(wanted: Value, found: Value) -> bool:
-        return wanted == found
 
 
 def _number(value: Value) -> int:
@@ -178,6 +183,13 @@ def _freeze(value: Value) -> None:
 
 def _is_stack(value: Value) -> bool:
     return isinstance(value, int) and (value == 0 or STACK_BYTES_MIN <= value <= STACK_BYTES_MAX)
+
+
+def _stack() -> int:
+    """Return the stack of threads to come, 0 for the system's; asking sets it to that, so it is put back."""
+    size = threading.stack_size()
+    threading.stack_size(size)
+    return size
 
 
 def _set_stack(value: Value) -> None:

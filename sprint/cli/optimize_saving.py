@@ -1,0 +1,59 @@
+"""Writes a level and its fields into `[optimize]` of the config file, for `sprint optimize apply --save`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sprint.cli.optimize_output import say
+
+if TYPE_CHECKING:
+    from sprint.core.optimize.asked import Asked
+
+
+def save_level(config: Path | None, wanted: Asked) -> None:
+    """Write what was asked for; ConfigError where the file could not be read with it, and then it stays."""
+    from sprint.cli.settings import problems_of
+    from sprint.core.config import Layers
+    from sprint.core.config.formats import table_of_toml
+    from sprint.core.config.toml_text import set_in_text
+    from sprint.core.errors import ConfigError
+    from sprint.tools.breaker.registry import packaged_texts
+    from sprint.tools.relay.config_file import packaged_tiers_text, write_config
+
+    path, text = _file_to_write(config)
+    fields = {name: getattr(wanted.fields, name) for name in wanted.changes}
+    edited = text
+    for name, value in {"level": wanted.level, **fields}.items():
+        edited = set_in_text(edited, ("optimize", name), value).text
+    layers = Layers(
+        table=table_of_toml(edited, str(path)),
+        name=str(path),
+        environment=dict(os.environ),
+        tiers_text=packaged_tiers_text(),
+        policies=packaged_texts(),
+    )
+    problems = problems_of(layers)
+    if problems:
+        raise ConfigError(f"not written, as it would not be valid: {problems[0]}")
+    write_config(path, edited)
+    say(
+        f"saved in {path}: [optimize] level = {wanted.level}"
+        + "".join(f", {n} = {v}" for n, v in fields.items())
+    )
+
+
+def _file_to_write(config: Path | None) -> tuple[Path, str]:
+    """Return the file and its text, empty where it was named and isn't there yet."""
+    from sprint.core.errors import ConfigError
+    from sprint.tools.relay.config_file import TOML_SUFFIXES, find_config, read_config
+
+    path = find_config(config, os.environ)
+    if path is None:
+        raise ConfigError("--save: there is no config file; name one to write with --config FILE")
+    if path.suffix.lower() not in TOML_SUFFIXES:
+        raise ConfigError(
+            f"--save: {path}: only TOML is written; `sprint relay config convert {path}` makes it"
+        )
+    return path, read_config(path).text if path.exists() else ""
