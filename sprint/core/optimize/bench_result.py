@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from sprint.core.errors import ConfigError
 from sprint.core.optimize.levels import LevelName
 from sprint.core.optimize.verdict import Better, Change, Verdict, compare, verdict_of_all
 from sprint.core.published import decode_record, encode_record
@@ -21,6 +22,8 @@ RESULT_SIZE_MAX = 4 * 1024 * 1024
 RESULT_FILE = "bench.json"
 # A level must be this much better than a lower one, over all figures, to be worth what it takes.
 GAIN_SHARE_MIN = 0.05
+# In the mean of all figures one counts for no more: a pause that is gone is no reason for all else.
+GAIN_OF_ONE_MAX = 10.0
 
 Unit = Literal["us", "ms", "per_s"]
 
@@ -60,7 +63,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def gain(self) -> float:
-        """How many times better all figures are: their geometric mean; what is no change counts as 1."""
+        """How many times better: the geometric mean of all figures, each within 10 times; no change is 1."""
         logs = [_log_gain(figure) for figure in self.figures]
         return math.exp(sum(logs) / len(logs)) if logs else 1.0
 
@@ -104,7 +107,7 @@ def figure_of(
     before, after = rounds
     try:
         change = compare(before, after, better=better, confidence=confidence)
-    except (ValueError, ArithmeticError):
+    except (ValueError, ConfigError):
         change = None
     return Figure(
         name=name, unit=unit, better=better, before=tuple(before), after=tuple(after), change=change
@@ -161,4 +164,5 @@ def _log_gain(figure: Figure) -> float:
     if figure.change is None or figure.change.verdict == "no effect here":
         return 0.0
     log = math.log(figure.change.ratio)
-    return -log if figure.better == "less" else log
+    most = math.log(GAIN_OF_ONE_MAX)
+    return max(-most, min(most, -log if figure.better == "less" else log))

@@ -133,12 +133,12 @@ def verdict_of_all(verdicts: Mapping[str, Verdict]) -> tuple[Verdict, str]:
 
 
 def in_words(change: Change) -> str:
-    """Say a change as people do: `2.3 times less (1.8 to 3.1)`; or what would not have been seen."""
+    """Say a change as people do: `helped: 2.30 times less (1.80 to 3.10)`; or what was not to be seen."""
     if change.verdict == "no effect here":
-        unseen = max(change.high, 1 / change.low) - 1
-        return f"no change beyond the noise; one of less than {unseen:.0%} would not have been seen"
+        hidden = max(change.high, 1 / change.low)
+        return f"no effect here; the noise would hide one of up to {hidden:.2f} times"
     is_less = change.ratio < 1
     parts = (change.ratio, change.low, change.high)
     low, ratio, high = sorted(1 / part for part in parts) if is_less else sorted(parts)
     word = "less" if is_less else "more"
-    return f"{ratio:.2f} times {word} ({low:.2f} to {high:.2f})"
+    return f"{change.verdict}: {ratio:.2f} times {word} ({low:.2f} to {high:.2f})"

@@ -29,6 +29,7 @@ def test_a_gain_is_the_mean_of_all_figures_and_what_is_no_change_counts_as_none(
     assert math.isclose(a_level("turbo", 0.5, 1.0).gain, math.sqrt(2))
     assert a_level("turbo", 1.01, 0.99).gain == 1.0
     assert math.isclose(a_level("turbo", 0.5, 2.0).gain, 1.0)
+    assert math.isclose(a_level("turbo", 1e-6, 1.0).gain, math.sqrt(10))
     rising = figure_of("rate", "per_s", "more", (BEFORE, [3 * value for value in BEFORE]), 0.95)
     assert math.isclose(subject_of("turbo", "", [rising], []).gain, 3.0)
 

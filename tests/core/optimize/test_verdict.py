@@ -172,6 +172,6 @@ def test_a_change_is_said_with_its_interval(factor: float, better: Better) -> No
     before = [10.0, 10.5, 11.0, 11.5]
     change = compare(before, [factor * value for value in before], better=better)
     assert change.verdict == "helped"
-    assert in_words(change) == f"4.00 times {'less' if factor < 1 else 'more'} (3.48 to 4.60)"
+    assert in_words(change) == f"helped: 4.00 times {'less' if factor < 1 else 'more'} (3.48 to 4.60)"
     same = compare(before, before)
-    assert in_words(same) == "no change beyond the noise; one of less than 15% would not have been seen"
+    assert in_words(same) == "no effect here; the noise would hide one of up to 1.15 times"

@@ -39,7 +39,5 @@ def _table(title: str, subjects: Sequence[Subject]) -> Iterator[str]:
 def _figure_text(figure: Figure) -> str:
     before, after = median(figure.before or (0.0,)), median(figure.after or (0.0,))
     unit = {"us": "us", "ms": "ms", "per_s": "/s"}[figure.unit]
-    said = (
-        "too few rounds" if figure.change is None else f"{figure.change.verdict}: {in_words(figure.change)}"
-    )
+    said = "too few rounds" if figure.change is None else in_words(figure.change)
     return f"{figure.name:34} {before:10.1f} {after:10.1f} {unit:3} {said}"

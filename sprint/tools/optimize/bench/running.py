@@ -28,7 +28,7 @@ from sprint.core.optimize.bench_result import (
 from sprint.core.optimize.levels import LEVELS, LevelName
 from sprint.core.optimize.plan import plan
 from sprint.core.optimize.setting import Setting
-from sprint.core.optimize.verdict import CONFIDENCE, confidence_of_each, rounds_for
+from sprint.core.optimize.verdict import CONFIDENCE, confidence_of_each
 from sprint.tools.optimize.bench import relay_scene
 from sprint.tools.optimize.bench.load import CpuLoad
 from sprint.tools.optimize.bench.measured import Measured
@@ -72,14 +72,9 @@ class Sides:
             self._values.setdefault(figure, ([], []))[side].append(value)
 
     def figures(self) -> list[Figure]:
-        """Return the figures; each as sure as all together are to be, or as its rounds allow."""
+        """Return the figures, each so sure that all together are as sure as is said."""
         confidence = confidence_of_each(len(self._values))
-        found = []
-        for figure, rounds in self._values.items():
-            least = min(map(len, rounds))
-            enough = least and least >= rounds_for(confidence)
-            found.append(figure_of(*figure, rounds, confidence if enough else CONFIDENCE))
-        return found
+        return [figure_of(*figure, rounds, confidence) for figure, rounds in self._values.items()]
 
 
 class Bench:

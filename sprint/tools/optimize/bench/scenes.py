@@ -16,6 +16,8 @@ from sprint.tools.optimize.bench.wake_ups import busy_thread, wake_ups
 SceneName = Literal["idle", "loaded", "busy thread", "collector"]
 # What can't be told from nothing; a ratio to nothing is none. The clock's own steps are about as long.
 FLOOR_NS = 1_000
+# A pause this short delays nothing that anybody waits for: one that is gone counts as this.
+PAUSE_FLOOR_NS = 100_000
 _NS_PER_US = 1_000.0
 
 
@@ -52,7 +54,7 @@ def _late_beside_a_thread(seconds: float) -> tuple[float, ...]:
 
 
 def _longest_pause(seconds: float) -> tuple[float, ...]:
-    return (max(FLOOR_NS, *pauses(seconds), 0) / _NS_PER_US,)
+    return (max(PAUSE_FLOOR_NS, *pauses(seconds), 0) / _NS_PER_US,)
 
 
 def _latency(name: str) -> tuple[FigureOf, ...]:

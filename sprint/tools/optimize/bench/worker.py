@@ -50,16 +50,13 @@ class Worker:
         return Reply(values=SCENES[order.scene].measure(order.seconds))
 
     def restore(self) -> Reply:
-        if self._applied is None:
-            return Reply()
         applied, self._applied = self._applied, None
-        reply = Reply(states=_states(applied.restore()))
-        gc.collect()  # with the collector off, garbage of this round would be that of the next
-        return reply
+        states = () if applied is None else _states(applied.restore())
+        gc.collect()  # garbage of one round is not left to the next
+        return Reply(states=states)
 
     def _apply(self, settings: Sequence[Setting]) -> Reply:
         self.restore()
-        gc.collect()
         self._applied = apply(
             settings, target=Target.of_self(), journal_folder=self._journal_folder, clock=time.monotonic,
             actuators=self._actuators,
