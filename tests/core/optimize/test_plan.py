@@ -120,7 +120,7 @@ def test_a_cgroups_memory_is_what_a_share_is_of() -> None:
     (1000, False, True), (999, False, False), (0, True, True), (-1, False, True),
 ])  # fmt: skip
 def test_a_limit_covers_a_lock_only_if_it_covers_all_there_will_be(
-    limit: int, may_lock: bool, covered: bool
+    limit: int, *, may_lock: bool, covered: bool
 ) -> None:
     assert lock_is_covered(limit, may_lock=may_lock, bytes_most=1000) is covered
 

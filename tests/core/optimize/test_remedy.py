@@ -30,8 +30,8 @@ def test_a_refused_setting_has_the_lines_of_systemd_and_docker(key: str) -> None
 
 
 @pytest.mark.parametrize(("key", "value", "parts"), [
-    ("scheduler", ("fifo reset-on-fork", 10), ("ulimit -r 10", "LimitRTPRIO=10", "CAP_SYS_NICE", "rtprio=10")),
-    ("memory_lock", ("all", 4097), ("ulimit -l 5", "LimitMEMLOCK=4097", "CAP_IPC_LOCK", "memlock=4097:4097")),
+    ("scheduler", ("fifo reset-on-fork", 10), ("ulimit -r 10", "LimitRTPRIO=10", "rtprio=10")),
+    ("memory_lock", ("all", 4097), ("ulimit -l 5", "LimitMEMLOCK=4097", "memlock=4097:4097")),
     ("nice", -10, ("ulimit -e 30", "LimitNICE=-10", "CAP_SYS_NICE", "nice=30")),
     ("sysctl:net.core.busy_poll", "50", ("sysctl -w net.core.busy_poll=50", "/etc/sysctl.d")),
     ("cpu_dma_latency", 0, ("--device /dev/cpu_dma_latency",)),
