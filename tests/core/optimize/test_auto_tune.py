@@ -1,0 +1,126 @@
+"""Auto-tune on simulated relays: it keeps what gains, undoes what does not, and does not swing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sprint.core.optimize.auto_tune import (
+    IDLE_SAMPLES,
+    P99_MS_MAX,
+    REST_SAMPLES,
+    SLOW_SAMPLES,
+    AutoTune,
+    Rung,
+    Sample,
+    Step,
+)
+
+LADDER = (
+    Rung("low", {"quick": 0, "useless": 0, "harmful": 0}),
+    Rung("middle", {"quick": 1, "useless": 1, "harmful": 1}),
+    Rung("high", {"quick": 2, "useless": 2, "harmful": 2}),
+)
+
+
+class SimulatedRelay:
+    """A relay whose p99 follows from what is set: an order is obeyed before the next sample."""
+
+    def __init__(self, p99_ms: Callable[[dict[str, Any]], float], level: str = "low", **options: Any) -> None:
+        self.tune = AutoTune(LADDER, level, **options)
+        self.p99_ms = p99_ms
+        self.fields = dict(next(rung.fields for rung in LADDER if rung.name == level))
+        self.steps: list[Step] = []
+
+    def run(self, samples: int, cpu_share: float = 0.9) -> None:
+        for _ in range(samples):
+            step = self.tune.take(Sample(self.p99_ms(self.fields), cpu_share))
+            if step is not None:
+                self.steps.append(step)
+                self.fields = dict(step.fields)
+
+    def did(self) -> list[str]:
+        return [step.what for step in self.steps]
+
+
+def slow_until_quick_is_two(fields: dict[str, Any]) -> float:
+    return {0: 40.0, 1: 20.0, 2: 5.0}[fields["quick"]] + 4.0 * fields["harmful"]
+
+
+def test_only_what_lowers_p99_is_kept_on_the_way_up() -> None:
+    relay = SimulatedRelay(slow_until_quick_is_two)
+    relay.run(150)
+    assert relay.fields == {"quick": 2, "useless": 0, "harmful": 0}
+    assert relay.tune.level != "low"
+    kept = [
+        before.fields
+        for before, step in zip(relay.steps, relay.steps[1:], strict=False)
+        if step.what == "keep"
+    ]
+    assert [fields["quick"] for fields in kept] == [1, 2]
+    assert {"try", "keep", "undo"} == set(relay.did())
+
+
+def test_two_slow_samples_are_no_reason_and_three_are() -> None:
+    relay = SimulatedRelay(lambda _: P99_MS_MAX + 1)
+    relay.run(SLOW_SAMPLES - 1)
+    assert relay.steps == []
+    relay.run(1)
+    assert relay.did() == ["try"]
+
+
+def test_at_the_limit_itself_nothing_happens() -> None:
+    relay = SimulatedRelay(lambda _: P99_MS_MAX, level="middle")
+    relay.run(500, cpu_share=0.1)
+    assert relay.steps == [], "neither slow nor quick: between the two limits it stays"
+
+
+def test_an_idle_quick_relay_goes_down_a_level_at_a_time_and_stops_at_the_lowest() -> None:
+    relay = SimulatedRelay(lambda _: 1.0, level="high")
+    relay.run(IDLE_SAMPLES - 1, cpu_share=0.1)
+    assert relay.steps == []
+    relay.run(200, cpu_share=0.1)
+    assert [step.level for step in relay.steps] == ["middle", "low"]
+    assert relay.fields == LADDER[0].fields
+
+
+def test_a_busy_quick_relay_and_one_without_deliveries_are_told_apart() -> None:
+    busy = SimulatedRelay(lambda _: 1.0, level="high")
+    busy.run(100, cpu_share=0.5)
+    assert busy.steps == []
+    tune = AutoTune(LADDER, "high")
+    said = [tune.take(Sample(None, 0.0)) for _ in range(IDLE_SAMPLES)]
+    assert [step.what for step in said if step is not None] == ["down"]
+
+
+def test_what_did_not_help_is_left_alone_for_a_long_time() -> None:
+    relay = SimulatedRelay(lambda _: 50.0)
+    relay.run(REST_SAMPLES - 5)
+    assert relay.did() == ["try", "undo"] * 3, "each of the three once"
+    relay.run(2 * REST_SAMPLES)
+    assert len(relay.steps) > 6
+
+
+def test_it_goes_no_higher_than_it_is_told_to() -> None:
+    relay = SimulatedRelay(slow_until_quick_is_two, highest="middle")
+    relay.run(300)
+    assert relay.fields["quick"] == 1
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 100), st.floats(0, 1)), max_size=300),
+    st.sampled_from(["low", "middle", "high"]),
+)
+def test_whatever_is_measured_a_step_is_rare_and_its_fields_are_of_the_ladder(
+    samples: list[tuple[float, float]], level: str
+) -> None:
+    tune = AutoTune(LADDER, level)
+    steps = [tune.take(Sample(p99_ms, cpu_share)) for p99_ms, cpu_share in samples]
+    taken = [number for number, step in enumerate(steps) if step is not None]
+    assert all(after - before > SLOW_SAMPLES for before, after in pairwise(taken))
+    for step in filter(None, steps):
+        assert all(value in {rung.fields[name] for rung in LADDER} for name, value in step.fields.items())
