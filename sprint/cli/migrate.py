@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -37,7 +36,8 @@ if TYPE_CHECKING:
 # \b tells click to keep the lines of the examples as they are.
 HELP = """Bring a store's schema from version to version, and say what differs.
 
-Without --url it is the relay's own store: SPRINT_DATABASE_URL, DATABASE_URL, or the embedded one.
+Without --url it is the store of the relay's config: what store.url or SPRINT_DATABASE_URL names, or the
+embedded one.
 
 \b
 sprint migrate status
@@ -45,7 +45,6 @@ sprint migrate plan --sql
 sprint migrate up --url postgresql://sprint@127.0.0.1/sprint
 """
 WAIT_S_MAX = 3_600.0
-DATABASE_URL_VARIABLES = ("SPRINT_DATABASE_URL", "DATABASE_URL")
 
 app = typer.Typer(help=HELP, rich_markup_mode=None, no_args_is_help=True)
 
@@ -368,8 +367,8 @@ def _target(url: str | None, data_dir: Path | None, config: Path | None) -> Targ
         return target_of(url)
     if data_dir is not None:
         return Target(file=data_dir.expanduser() / STORE_FILE)
-    named = next((os.environ[name] for name in DATABASE_URL_VARIABLES if os.environ.get(name)), None)
-    if named is not None:
-        return target_of(named)
-    place = data_dir_of(load_settings(config).resolved.config, devnet_only=False)
+    settings = load_settings(config).resolved.config
+    if settings.store.url is not None:
+        return target_of(settings.store.url)
+    place = data_dir_of(settings, devnet_only=False)
     return Target(file=(place or Path()) / STORE_FILE)

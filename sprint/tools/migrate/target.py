@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from sprint.core.database_url import parse_database_url, scheme_of
 from sprint.core.errors import ConfigError, StoreError
 from sprint.core.migrate.files import Migration, new_files
 from sprint.core.migrate.tokens import DIALECTS, Dialect
 from sprint.tools.store.migrating import STATEMENT_LOCK_WAIT_S, Database
 from sprint.tools.store.migrating.packaged import packaged_folder, packaged_migrations, read_migrations
 from sprint.tools.store.migrating.sqlite_dialect import open_sqlite
-
-POSTGRES_SCHEMES = ("postgresql", "postgres")
-SQLITE_SCHEME = "sqlite"
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -32,17 +29,11 @@ class Target(msgspec.Struct, frozen=True):
 
 
 def target_of(url: str) -> Target:
-    """Read a URL: `postgresql://…`, `sqlite:///path`, or a plain path; ConfigError for any other."""
-    scheme, separator, rest = url.partition("://")
-    if not separator:
+    """Read a store's URL, or a plain path of a SQLite file; ConfigError for any other."""
+    if not scheme_of(url):
         return Target(file=Path(url).expanduser())
-    if scheme in POSTGRES_SCHEMES:
-        return Target(url=url)
-    if scheme == SQLITE_SCHEME and rest.startswith("/") and len(rest) > 1:
-        return Target(file=Path(unquote(urlsplit(url).path)))
-    raise ConfigError(
-        f"--url {scheme}://…: want postgresql://user@host:5432/database, sqlite:///path/of/a/file or a path"
-    )
+    where = parse_database_url(url)
+    return Target(file=Path(where.path)) if where.kind == "sqlite" else Target(url=where.secret)
 
 
 def open_target(target: Target, *, to_write: bool) -> Database:
