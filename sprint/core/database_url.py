@@ -20,8 +20,19 @@ SQLITE_SCHEME = "sqlite"
 URL_LENGTH_MAX = 4_096
 _WANTED = "want postgresql://user@host:port/database, or sqlite:///path"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?=:)")
-_USER_INFO = re.compile(r"(?<=://)[^/?#]*@")
-_SECRET_KEY = re.compile(r"(?i)(?<=[?&])(password|sslpassword|oauth_client_secret)=[^&#]*")
+# As far as the last "@": a password with a "/" in it that should have been escaped is one all the same.
+_USER_INFO = re.compile(r"(?<=://).*@", re.DOTALL)
+_PARAMETER = re.compile(r"(?<=[?&])([^=&#]*)=[^&#]*")
+# Whose values may be shown; what is not known, as a misspelt password, may not.
+_SHOWN = frozenset(
+    (
+        *("host", "hostaddr", "port", "dbname", "user", "service", "target_session_attrs"),
+        *("sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "channel_binding", "gssencmode"),
+        *("application_name", "fallback_application_name", "require_auth", "connect_timeout"),
+        *("keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout"),
+    )
+)
+)
 
 
 class DatabaseUrl(msgspec.Struct, frozen=True):
@@ -67,7 +78,11 @@ def parse_database_url(text: str) -> DatabaseUrl:
 
 def without_password(text: str) -> str:
     """Return a URL with `…` in the place of each password; the user stays, as it tells which role it is."""
-    return _SECRET_KEY.sub(r"\1=…", _USER_INFO.sub(_user_alone, text))
+    return _PARAMETER.sub(_if_shown, _USER_INFO.sub(_user_alone, text))
+
+
+def _if_shown(found: re.Match[str]) -> str:
+    return found[0] if found[1] in _SHOWN else f"{found[1]}=…"
 
 
 def _user_alone(found: re.Match[str]) -> str:

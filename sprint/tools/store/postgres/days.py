@@ -21,6 +21,7 @@ SELECT child.relname FROM pg_inherits
 JOIN pg_class AS child ON child.oid = inhrelid
 WHERE inhparent = 'sprint_core.events'::regclass"""
 _NEWEST = "SELECT max(day) FROM sprint_core.event_days"
+_USED = "SELECT day FROM sprint_core.event_days"
 _PREFIX = "events_"
 
 
@@ -51,6 +52,12 @@ class Days:
         first = self.due(now_s)
         wanted = [first + number * _DAY for number in range(ahead + 1)]
         return [day for day in wanted if day not in self.existing]
+
+    def unused(self, connection: Connection, now_s: float) -> date | None:
+        """Return a day before the one that is due that has a partition and no event; None will ever come."""
+        past = {day for day in self.existing if day < self.due(now_s)}
+        used = {day for (day,) in connection.execute(_USED).fetchall()} if past else set()
+        return min(past - used, default=None)
 
 
 def partition_of(day: date) -> str:

@@ -8,6 +8,7 @@ after which the connection is closed.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import socket
 from collections.abc import Generator
@@ -27,6 +28,7 @@ CLIENT_GRACE_S = 2.0  # the server ends a statement first, as its error tells mo
 WAIT_STEP_S = 0.1
 APPLICATION_NAME_LENGTH_MAX = 63  # of PostgreSQL
 _T = TypeVar("_T")
+_QUOTED = re.compile(r'"([^"]*)"')
 _ADVICE = {
     "08": "it is tried again",
     "25006": "a standby, or one with default_transaction_read_only: name the primary in store.url",
@@ -81,8 +83,8 @@ class Link:
         try:
             given = conninfo.conninfo_to_dict(url.secret)
         except psycopg.ProgrammingError as error:
-            said = str(error).replace(url.secret, without_password(url.secret))
-            raise ConfigError(f"store.url {without_password(url.secret)!r}: {_one_line(said)}") from None
+            said = _QUOTED.sub(lambda found: _if_key(found, url.secret), _one_line(str(error)))
+            raise ConfigError(f"store.url {without_password(url.secret)!r}: {said}") from None
         self._secrets = [str(given[key]) for key in ("password", "sslpassword") if given.get(key)]
         if os.environ.get("PGPASSWORD"):
             self._secrets.append(os.environ["PGPASSWORD"])
@@ -142,6 +144,11 @@ class Link:
         advice = next((text for key, text in _ADVICE.items() if state.startswith(key)), "")
         shown = f" ({state})" if state else ""
         return StoreFailing(f"{self.place}: {said}{shown}" + (f"; {advice}" if advice else ""))
+
+
+def _if_key(found: re.Match[str], url: str) -> str:
+    """Return a quoted word of an error where it is a parameter's name: it might be a piece of a password."""
+    return found[0] if f"{found[1]}=" in url.rpartition("?")[2] else '"…"'
 
 
 def _one_line(text: str) -> str:

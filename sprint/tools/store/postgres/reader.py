@@ -160,10 +160,11 @@ class Reader:
                 failed = self._link.last_failure
                 if failed is not None and failed[0] >= asked_at:
                     raise self._link.failing(failed[1]) from failed[1]
-                if clock() - asked_at > self._settings.answer_timeout_s:
+                longest_s = self._settings.answer_timeout_s + 2 * self._settings.connect_timeout_s
+                if clock() - asked_at > longest_s:
                     raise StoreFailing(
                         f"{self._link.place}: none of {self._settings.readers} connections came free within "
-                        f"{self._settings.answer_timeout_s:g} s; raise store.readers"
+                        f"{longest_s:g} s; raise store.readers"
                     ) from None
 
     def _configure(self, connection: Connection) -> None:

@@ -52,13 +52,7 @@ class Session:
     def write(self, commits: Sequence[Commit]) -> None:
         """Write a group, on a new connection where the old one was lost; StoreFailing if that cannot be."""
         try:
-            try:
-                self._try(commits)
-            except psycopg.OperationalError as error:
-                # A server that was restarted is told of by the first statement to the old connection.
-                if isinstance(error, NoAnswer) or not self._lost():
-                    raise
-                self._try(commits)
+            self._twice(lambda: self._try(commits))
         except (psycopg.Error, ArithmeticError, TypeError, ValueError) as error:
             raise self._link.failing(error) from error
 
@@ -73,14 +67,26 @@ class Session:
         """Mark the stop as clean where it is, free the lock, close. StoreFailing where the mark is not in."""
         try:
             if clean:
-                connection = self._ready()
-                connection.execute("SET synchronous_commit = on")
-                with self._begun(connection):
-                    connection.execute("UPDATE sprint_core.log SET clean_stop = true")
+                self._twice(self._mark_clean_stop)
         except psycopg.Error as error:
             raise self._link.failing(error) from error
         finally:
             self._drop()
+
+    def _twice(self, action: Callable[[], None]) -> None:
+        """Do something, again where the connection was lost: the first to use it learns of that."""
+        try:
+            action()
+        except psycopg.OperationalError as error:
+            if isinstance(error, NoAnswer) or not self._lost():
+                raise
+            action()
+
+    def _mark_clean_stop(self) -> None:
+        connection = self._ready()
+        connection.execute("SELECT set_config('synchronous_commit', 'on', false)")
+        with self._begun(connection):
+            connection.execute("UPDATE sprint_core.log SET clean_stop = true")
 
     def _try(self, commits: Sequence[Commit]) -> None:
         connection = self._ready()

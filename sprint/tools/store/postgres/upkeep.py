@@ -95,12 +95,14 @@ class Upkeep:
             self._session.days.existing.add(day)
 
     def _drop_days(self, now_s: float) -> int:
-        """Drop the oldest days while they are too old, at most `DROPS_MAX`; return how many."""
+        """Drop days that nothing came on and the oldest while they are too old; at most `DROPS_MAX`."""
         dropped = 0
         while dropped < DROPS_MAX:
             with self._session.transaction() as connection:
                 connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{DROP_LOCK_WAIT_MS}ms",))
-                day = _expired(connection, self._settings.history_s, now_s)
+                day = self._session.days.unused(connection, now_s)
+                if day is None:
+                    day = _expired(connection, self._settings.history_s, now_s)
                 if day is None:
                     return dropped
                 partitions.drop(connection, day)
