@@ -32,7 +32,6 @@ _SHOWN = frozenset(
         *("keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout"),
     )
 )
-)
 
 
 class DatabaseUrl(msgspec.Struct, frozen=True):
