@@ -96,7 +96,9 @@ def test_settings_that_this_host_is_too_small_for_work_all_the_same(tmp_path: Pa
     with OptimizedChild(tmp_path) as child:
         before = settings_of(child.pid)
         outcomes = child.apply([
-            setting("cpu_affinity", (LAST_CPU,)), setting("numa_policy", ("bind", 0)), setting("huge_pages", 0),
+            setting("cpu_affinity", (LAST_CPU,)),
+            setting("numa_policy", ("bind", 0)),
+            setting("huge_pages", 0),
         ])  # fmt: skip
         assert set(states(outcomes).values()) == {"applied"}
         inside = process_settings(child.pid)
