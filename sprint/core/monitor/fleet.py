@@ -79,7 +79,25 @@ class FleetAlert(msgspec.Struct, frozen=True, kw_only=True, tag="alert", tag_fie
     alert: dict[str, Any]
 
 
-FleetMessage = FleetSnapshot | FleetDelta | FleetTransition | FleetMetrics | FleetAlert
+class Replayed(msgspec.Struct, frozen=True, kw_only=True):
+    """A recording that is shown: its file, how fast, whether it stands still, whether it is at its end."""
+
+    file: str
+    speed: float
+    paused: bool
+    ended: bool
+
+
+class FleetTape(msgspec.Struct, frozen=True, kw_only=True, tag="tape", tag_field="type"):
+    """Whether what is told is being recorded, and to which file; whether it comes of a recording itself."""
+
+    seq: int
+    at: str
+    recording: str | None = None
+    replay: Replayed | None = None
+
+
+FleetMessage = FleetSnapshot | FleetDelta | FleetTransition | FleetMetrics | FleetAlert | FleetTape
 
 encode_fleet = msgspec.json.Encoder().encode
 _decoder: msgspec.json.Decoder[FleetMessage] = msgspec.json.Decoder(FleetMessage)
@@ -158,7 +176,7 @@ def lay_on(board: Board, message: FleetMessage, unix_s: float) -> None:
             board.told(message.relay, told, unix_s)
         case FleetMetrics():
             board.told(message.relay, Metrics(seq=0, at=message.at, points=message.points), unix_s)
-        case FleetAlert():
+        case FleetAlert() | FleetTape():
             pass
 
 

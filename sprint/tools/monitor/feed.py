@@ -17,12 +17,13 @@ from sprint.core.monitor.fleet import (
     FleetChanges,
     FleetMessage,
     FleetMetrics,
+    FleetTape,
     FleetTransition,
     encode_fleet,
 )
 from sprint.core.monitor.rows import MetricsPoint, rfc3339
-from sprint.tools import runtime
 from sprint.tools.monitor.monitor import Monitor, Unlisten
+from sprint.tools.monitor.replaying import Turned
 
 DELTA_INTERVAL_S = 0.25
 
@@ -50,7 +51,8 @@ class FleetFeed:
             monitor.listen(self._happened),
             monitor.listen_figures(self._measured),
         )
-
+        if monitor.replay is not None:
+            self._unlisten = (*self._unlisten, monitor.replay.listen(self._turned))
         if monitor.alerts is not None:
             monitor.alerts.listen(self.alerted)
 
@@ -74,6 +76,8 @@ class FleetFeed:
         if self._task is None:
             self._task = asyncio.create_task(self._compare_while_watched(), name="monitor feed")
         watcher.introduce([encode_fleet(part) for part in parts], self._seq)
+        if monitor.replay is not None or self._recording() is not None:
+            self.tell_tape()
 
     def leave(self, watcher: Watcher) -> None:
         """Tell a watcher no more."""
@@ -94,7 +98,29 @@ class FleetFeed:
         if self._watchers:
             self._tell(FleetAlert(seq=self._next_seq(), at=self._at(), alert=dict(alert)))
 
+    def tell_tape(self) -> None:
+        """Tell whether it is recorded what is told, and whether it comes of a recording."""
+        if self._watchers:
+            replay = self.monitor.replay
+            told = None if replay is None else replay.told()
+            self._tell(
+                FleetTape(seq=self._next_seq(), at=self._at(), recording=self._recording(), replay=told)
+            )
+
     # -- within
+
+    def _recording(self) -> str | None:
+        recorder = self.monitor.recorder
+        return None if recorder is None or recorder.path is None else str(recorder.path)
+
+    def _turned(self, what: Turned) -> None:
+        """Tell how a recording is shown; from another place of it everything anew."""
+        if what == "elsewhere":
+            watchers, self._watchers = self._watchers, []
+            for watcher in watchers:
+                self.watch(watcher)
+        else:
+            self.tell_tape()
 
     def _happened(self, happened: Happened) -> None:
         if self._watchers:
@@ -134,6 +160,5 @@ class FleetFeed:
         self._seq += 1
         return self._seq
 
-    @staticmethod
-    def _at() -> str:
-        return rfc3339(runtime.wall_clock())
+    def _at(self) -> str:
+        return rfc3339(self.monitor.now())

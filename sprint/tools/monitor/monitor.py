@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import msgspec
 
@@ -26,6 +26,10 @@ from sprint.core.monitor.rows import BreakerRow, MetricsPoint, TransitionRow, rf
 from sprint.tools import runtime
 from sprint.tools.monitor.probe import Following, Probe, Target
 from sprint.tools.monitor.relay_api import RelayApi, RelayLost, breaker_path
+
+if TYPE_CHECKING:
+    from sprint.tools.monitor.recording import Recorder
+    from sprint.tools.monitor.replaying import Replay
 
 # A library that takes a cancellation for itself is told again.
 CANCELS_MAX = 3
@@ -89,7 +93,8 @@ class Monitor:
         self.probes: dict[str, Probe] = {}
         self._listeners: list[HappenedListener] = []
         self._figures_listeners: list[FiguresListener] = []
-        self._replayed_to_s: float | None = None
+        self.recorder: Recorder | None = None
+        self.replay: Replay | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     def __repr__(self) -> str:
@@ -121,7 +126,7 @@ class Monitor:
 
     def now(self) -> float:
         """Return the seconds since 1970 that what is shown goes by; of a recording those when it was made."""
-        return runtime.wall_clock() if self._replayed_to_s is None else self._replayed_to_s
+        return runtime.wall_clock() if self.replay is None else self.replay.now()
 
     # -- an operator's words
 
@@ -195,15 +200,25 @@ class Monitor:
             self._happened(key.relay, transition)
         self.board.measured(key, points)
 
-    def retold(self, message: FleetMessage, at_s: float) -> None:
-        """Take a message of a recording, which was told at `at_s`, as what happens now."""
-        self._replayed_to_s = at_s
+    def retold(self, message: FleetMessage, at_s: float, *, happens: bool = True) -> None:
+        """Take a message of a recording, which was told at `at_s`, as what happens now.
+
+        Not `happens`: as what has happened long since, on the way to another place of the recording.
+        """
+        if not happens:
+            lay_on(self.board, message, at_s)
+            return
         if isinstance(message, FleetTransition):
             self._happened(message.relay, message.transition)
         else:
             lay_on(self.board, message, at_s)
         if isinstance(message, FleetMetrics):
             self._measured(message.relay, message.points)
+
+    def forget_all(self) -> None:
+        """Forget all relays and what they said, as a recording does that is shown from its beginning."""
+        for relay in tuple(self.board.relays):
+            self.board.removed(relay)
 
     # -- within
 

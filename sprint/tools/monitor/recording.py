@@ -1,21 +1,20 @@
-"""What watchers are told as lines of JSON: to stdout, to a file, and from a file back onto a board.
+"""What watchers are told as lines of JSON: to stdout, or to a file that an operator has it recorded in.
 
     async with lines_to(feed, sys.stdout.buffer):
         await stop.wait()
 
-A recording is the messages of `/ws`, one a line, from a snapshot on; `replay` tells a monitor's listeners of
-them in the time that they came in. Writing is done in a thread, so that a pipe that nobody reads holds up
-nothing: what came meanwhile is left out then, and a new snapshot follows.
+A recording is the messages of `/ws`, one a line, from a snapshot on; `replaying` shows it again. Writing is
+done in a thread, so that a pipe that nobody reads holds up nothing: what came meanwhile is left out then, and
+a new snapshot follows.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
@@ -24,17 +23,14 @@ import msgspec
 from sprint.core.errors import ConfigError
 from sprint.core.monitor.fleet import FleetMessage, FleetSnapshot, decode_fleet
 from sprint.tools.monitor.feed import FleetFeed
-from sprint.tools.monitor.monitor import Monitor
 
 WAITING_SIZE_MAX = 32 * 1024 * 1024
 RECORDING_SIZE_MAX = 2 * 1024 * 1024 * 1024
 LINE_SIZE_MAX = 4 * 1024 * 1024
-# A pause of a recording in which nothing happened is no longer than this.
-PAUSE_S_MAX = 60.0
 # What waits is written for so long at the end.
 STOP_S_MAX = 2.0
-
-log = logging.getLogger(__name__)
+# Recordings that begin in one second are told apart by a number.
+SAME_SECOND_MAX = 100
 
 
 class LineWriter:
@@ -129,6 +125,67 @@ async def lines_to(
         await asyncio.gather(task, return_exceptions=True)
 
 
+class Recorder:
+    """Records what a feed tells while it is asked to. `path` is the file, None while nothing is recorded."""
+
+    def __init__(self, feed: FleetFeed, folder: Path, failed: Callable[[str], None] | None = None) -> None:
+        self.path: Path | None = None
+        self._feed = feed
+        self._folder = folder
+        self._failed = failed
+        self._writer: LineWriter | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._file: IO[bytes] | None = None
+
+    def __repr__(self) -> str:
+        return f"Recorder({self.path})"
+
+    @property
+    def written_size(self) -> int:
+        """How many bytes the recording has by now."""
+        return 0 if self._writer is None else self._writer.written_size
+
+    def start(self, now_unix_s: float) -> Path:
+        """Record to a new file in the folder, called by the time. ConfigError where it can't be made."""
+        stamp = datetime.fromtimestamp(now_unix_s, UTC).strftime("%Y%m%dT%H%M%SZ")
+        names = (
+            f"cb-monitor-{stamp}{f'-{number}' if number else ''}.ndjson" for number in range(SAME_SECOND_MAX)
+        )
+        path = next((self._folder / name for name in names if not (self._folder / name).exists()), None)
+        if path is None:
+            raise ConfigError(f"{SAME_SECOND_MAX} recordings of {stamp} are there already")
+        self.record(new_recording(path), path)
+        return path
+
+    def record(self, file: IO[bytes], path: Path) -> None:
+        """Record to a file that was opened, and is closed at the end."""
+        self.path, self._file = path, file
+        self._writer = LineWriter(self._feed, file)
+        self._task = asyncio.create_task(self._writer.run(), name="recording")
+        self._task.add_done_callback(self._ended)
+        self._feed.tell_tape()
+
+    async def stop(self) -> Path | None:
+        """Write what waits and record no more; return the file, None where nothing was recorded."""
+        path, task = self.path, self._task
+        if self._writer is not None and task is not None:
+            self._writer.stop()
+            await asyncio.wait((task,), timeout=STOP_S_MAX)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        return path
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        reason = "" if self._writer is None else self._writer.reason
+        if self._file is not None:
+            with contextlib.suppress(OSError):  # a full disk is told by the reason
+                self._file.close()
+        self.path = self._writer = self._task = self._file = None
+        self._feed.tell_tape()
+        if self._failed is not None and (reason and not task.cancelled()):
+            self._failed(reason)
+
+
 def new_recording(path: Path) -> IO[bytes]:
     """Make a file for a recording. ConfigError where there is one, or where it can't be made."""
     try:
@@ -146,7 +203,7 @@ def open_recording(path: Path) -> IO[bytes]:
     except OSError as error:
         raise ConfigError(f"--replay {path}: {error.strerror or error}") from error
     try:
-        first = _message(file.readline(LINE_SIZE_MAX), 1)
+        first = message_of(file.readline(LINE_SIZE_MAX), 1)
     except ConfigError as error:
         file.close()
         raise ConfigError(f"--replay {path}: {error}") from error
@@ -157,37 +214,14 @@ def open_recording(path: Path) -> IO[bytes]:
     return file
 
 
-async def replay(monitor: Monitor, file: IO[bytes], speed: float = 1.0) -> None:
-    """Tell a monitor what a recording has, `speed` times as fast as it came; ConfigError names a bad line.
-
-    A last line that was cut off is passed over, as it is of a recorder that was killed.
-    """
-    before_s: float | None = None
-    number = 0
-    while line := await asyncio.to_thread(file.readline, LINE_SIZE_MAX):
-        number += 1
-        if not line.endswith(b"\n") and len(line) < LINE_SIZE_MAX:
-            log.warning("the recording's last line is cut off; it is passed over")
-            return
-        message = _message(line, number)
-        at_s = _unix_s(message.at, number)
-        if before_s is not None:
-            await asyncio.sleep(min(PAUSE_S_MAX, max(0.0, at_s - before_s)) / speed)
-        before_s = at_s
-        try:
-            monitor.retold(message, at_s)
-        except msgspec.ValidationError as error:
-            raise ConfigError(f"line {number}: {error}") from error
-
-
-def _message(line: bytes, number: int) -> FleetMessage:
+def message_of(line: bytes, number: int) -> FleetMessage:
     try:
         return decode_fleet(line)
     except msgspec.DecodeError as error:
         raise ConfigError(f"line {number}: no message of a monitor: {error}") from error
 
 
-def _unix_s(at: str, number: int) -> float:
+def unix_s_of(at: str, number: int) -> float:
     try:
         return datetime.fromisoformat(at).timestamp()
     except ValueError as error:

@@ -20,8 +20,9 @@ from sprint.tools.monitor.feed import FleetFeed
 from sprint.tools.monitor.given import MonitorOptions
 from sprint.tools.monitor.monitor import Monitor
 from sprint.tools.monitor.probe import Target
-from sprint.tools.monitor.recording import lines_to, open_recording, replay
+from sprint.tools.monitor.recording import Recorder, lines_to, open_recording
 from sprint.tools.monitor.relay_api import RelayApi, RelayLost
+from sprint.tools.monitor.replaying import Replay
 from sprint.tools.monitor.service import OPEN_TO_ALL, served
 from sprint.tools.runtime import StopSignal
 from sprint.tools.web.access import Access
@@ -82,9 +83,9 @@ async def replaying(path: Path, say: Say) -> AsyncIterator[Monitor]:
     monitor = Monitor(read_only=True)
     with open_recording(path) as file:
         say(f"cb-monitor shows the recording {path}; nothing of it happens now")
-        task = asyncio.create_task(replay(monitor, file), name="replay")
+        task = asyncio.create_task(Replay(monitor, file, path).run(), name="replay")
         # As a log: a terminal may be on the screen by then, which keeps logs off it.
-        task.add_done_callback(lambda done: log.warning("%s", _end_of(done)))
+        task.add_done_callback(_say_why_it_ended)
         try:
             yield monitor
         finally:
@@ -108,12 +109,15 @@ async def show(monitor: Monitor, faces: Faces, say: Say) -> int:
             if faces.opens is not None:
                 await asyncio.to_thread(faces.opens, listener.url)
         waits: list[Awaitable[object]] = [stop.wait()]
-        if faces.recording is not None:
+        if monitor.replay is None:
 
             def failed(reason: str) -> None:
                 log.error("the recording has ended: %s", reason)
 
-            await stack.enter_async_context(lines_to(feed, faces.recording, failed))
+            monitor.recorder = Recorder(feed, Path.cwd(), failed)
+            stack.push_async_callback(monitor.recorder.stop)
+            if faces.recording is not None:
+                monitor.recorder.record(faces.recording, Path(faces.recording.name))
         if faces.lines is not None:
             writer = await stack.enter_async_context(lines_to(feed, faces.lines))
             waits.append(writer.ended.wait())
@@ -166,8 +170,7 @@ async def _first(waits: list[Awaitable[object]]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _end_of(done: asyncio.Task[None]) -> str:
-    if done.cancelled():
-        return "the recording was left"
-    error = done.exception()
-    return "the recording has ended" if error is None else f"the recording can't be shown on: {error}"
+def _say_why_it_ended(done: asyncio.Task[None]) -> None:
+    error = None if done.cancelled() else done.exception()
+    if error is not None:
+        log.warning("the recording can't be shown on: %s", error)

@@ -35,6 +35,8 @@ class FleetSession(TellingSession):
 
     def introduce(self, parts: Sequence[bytes], seq: int) -> None:
         """Send a snapshot; each part of several when the one before it is out."""
+        if self._introduction is not None:
+            self._introduction.cancel()
         self._waiting = deque()
         self._introduction = asyncio.create_task(self._introduce(parts, seq))
 

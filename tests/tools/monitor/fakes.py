@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -28,8 +28,10 @@ class FakeMonitor:
         self.demo = demo
         self.read_only = read_only
         self.alerts: Any = None
+        self.recorder: Any = None
+        self.replay: Any = None
         self.orders: list[tuple[Key, str, str]] = []
-        self.laid_over: list[tuple[Key, dict[str, Any]]] = []
+        self.laid_over: list[tuple[Key, Mapping[str, Any]]] = []
         self.details_asked: list[Key] = []
         self.refuses: SprintError | None = None
         self._listeners: list[Callable[[Happened], None]] = []
@@ -64,8 +66,10 @@ class FakeMonitor:
             raise self.refuses
         return detail_of(self.board.rows[key])
 
-    async def lay_over(self, key: Key, fields: dict[str, Any]) -> dict[str, Any]:
+    async def lay_over(self, key: Key, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Keep what is laid over."""
+        if self.refuses is not None:
+            raise self.refuses
         self.laid_over.append((key, fields))
         return {"config": {}, "laid_over": {"fields": fields, "at": rfc3339(NOW_UNIX_S)}}
 

@@ -15,7 +15,8 @@ from sprint.core.monitor.fleet import FleetSnapshot, FleetTransition, decode_fle
 from sprint.tools.monitor import recording as module
 from sprint.tools.monitor.feed import FleetFeed
 from sprint.tools.monitor.monitor import Monitor
-from sprint.tools.monitor.recording import LineWriter, lines_to, new_recording, open_recording, replay
+from sprint.tools.monitor.recording import LineWriter, lines_to, new_recording, open_recording
+from sprint.tools.monitor.replaying import Replay
 from tests.tools.monitor.relay_stand_in import RelayStandIn, until, watched
 
 AT_ONCE = 1e9
@@ -42,8 +43,17 @@ def recorded(path: Path) -> Board:
 def replayed(path: Path) -> tuple[Monitor, list[Happened]]:
     monitor, told = Monitor(read_only=True), list[Happened]()
     monitor.listen(told.append)
-    with open_recording(path) as file:
-        asyncio.run(replay(monitor, file, AT_ONCE))
+
+    async def scene() -> None:
+        with open_recording(path) as file:
+            replay = Replay(monitor, file, path, AT_ONCE)
+            task = asyncio.create_task(replay.run())
+            await until(lambda: replay.ended or task.done(), "the recording has ended")
+            if task.done():
+                task.result()
+            task.cancel()
+
+    asyncio.run(scene())
     return monitor, told
 
 

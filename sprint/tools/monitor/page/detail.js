@@ -81,6 +81,13 @@ export class Detail {
     this.askedAt = -Infinity;
   }
 
+  // All may be other than it was: the connection was lost, or a recording is at another place.
+  readAgain() {
+    const row = this.fleet.rows.get(this.key);
+    this.drawnAt = -Infinity;
+    if (row) this.read(row);
+  }
+
   // A transition was told: what it changes is asked for at once.
   happened(transition, key) {
     if (key !== this.key) return;

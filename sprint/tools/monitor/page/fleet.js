@@ -19,14 +19,23 @@ export class Fleet {
     this.trends = new Map(); // key -> points, oldest first
     this.demo = false;
     this.readOnly = false;
-    this.offsetMs = 0; // what to add to this clock for the service's
+    this.tape = { recording: null, replay: null };
+    this.anchorMs = Date.now(); // the service's clock when it told something, and this one then
+    this.anchoredAt = Date.now();
     this.seq = null;
     this.told = null; // when it was last told anything, by the service's clock
     this.version = 0;
   }
 
   now() {
-    return Date.now() + this.offsetMs;
+    return this.anchorMs + (Date.now() - this.anchoredAt) * this.rate;
+  }
+
+  // A recording has its own time.
+  get rate() {
+    const { replay } = this.tape;
+    if (!replay) return 1;
+    return replay.paused || replay.ended ? 0 : replay.speed;
   }
 
   // Take a message in. False where one before it is missing: connect again for a new snapshot.
@@ -36,7 +45,8 @@ export class Fleet {
     if (message.seq !== undefined) this.seq = message.seq;
     if (message.at) {
       this.told = message.at;
-      this.offsetMs = Date.parse(message.at) - Date.now();
+      this.anchorMs = Date.parse(message.at);
+      this.anchoredAt = Date.now();
     }
     this[`on_${message.type}`]?.(message);
     this.version += 1;
@@ -62,6 +72,8 @@ export class Fleet {
   on_snapshot(message) {
     if (message.part === 1) {
       this.rows.clear();
+      if (this.tape.replay) this.trends.clear(); // it may be an earlier place of the recording
+      this.tape = { recording: null, replay: null };
       this.takeRelays(message.relays);
       this.demo = message.demo;
       this.readOnly = message.read_only;
@@ -99,6 +111,10 @@ export class Fleet {
       if (points) addPoint(points, point);
       else if (this.rows.has(key)) this.trends.set(key, [point]);
     }
+  }
+
+  on_tape(message) {
+    this.tape = message;
   }
 
   on_alert(message) {

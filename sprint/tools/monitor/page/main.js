@@ -15,7 +15,7 @@ import { SignIn } from "./sign_in.js";
 import { Table } from "./table.js";
 import { Speaker } from "./speaker.js";
 import { Theme } from "./theme.js";
-import { clockTime, duration } from "./words.js";
+import { clockTime, duration, tapeSentence } from "./words.js";
 
 const TICK_MS = 1_000; // durations are told in whole seconds
 const TRENDS_AT_ONCE = 4;
@@ -58,6 +58,7 @@ function take(message) {
   if (message.type === "snapshot" && message.part === message.parts) {
     asked.clear();
     past.forget();
+    detail.readAgain();
     readAlerts();
   } else if (message.type === "transition") {
     const transition = fleet.last;
@@ -94,6 +95,9 @@ function render() {
   say(byId("found"), table.shown.length === fleet.rows.size ? "" : `${table.shown.length} of ${fleet.rows.size}`);
   byId("nothing").hidden = table.shown.length > 0 || !fleet.rows.size;
   byId("demo").hidden = !fleet.demo;
+  const tape = tapeSentence(fleet.tape, fleet.now());
+  byId("tape").hidden = !tape;
+  say(byId("tape"), tape);
   renderConnection();
 }
 

@@ -26,6 +26,8 @@ export class Past {
 
   // After a new connection all is read anew when it is looked at: something may have been missed.
   forget() {
+    this.events = [];
+    this.version += 1;
     this.read = false;
   }
 

@@ -47,6 +47,15 @@ export function secondsSince(at, nowMs) {
   return (nowMs - Date.parse(at)) / 1000;
 }
 
+// Whether what is told is recorded, or comes of a recording; empty where neither.
+export function tapeSentence({ recording, replay }, nowMs) {
+  if (recording) return `● REC: what happens is recorded in ${recording}`;
+  if (!replay) return "";
+  const at = `${new Date(nowMs).toISOString().slice(0, 10)} ${clockTime(nowMs)} UTC`;
+  const how = replay.ended ? "at its end" : replay.paused ? "paused" : `×${replay.speed}`;
+  return `▶ REPLAY of ${replay.file} at ${at}, ${how}: nothing of it happens now`;
+}
+
 // What happens next with a breaker, short enough for a column.
 export function nextOf(row, nowMs) {
   switch (row.state) {

@@ -12,14 +12,13 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
-from textual import work
-from textual.app import App, ComposeResult, SystemCommand
+from textual.app import ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Footer, Input, Static
 
-from sprint.core.errors import ConfigError, SprintError
+from sprint.core.errors import ConfigError
 from sprint.core.monitor.board import Happened, Key
 from sprint.core.monitor.early import early_delta
 from sprint.core.monitor.query import EVERYTHING, parse_query
@@ -27,18 +26,22 @@ from sprint.core.monitor.rows import BreakerRow
 from sprint.core.monitor.table import SORT_KEYS, counts
 from sprint.core.monitor.words import sentences
 from sprint.tools import runtime
+from sprint.tools.monitor.monitor import Monitor
+from sprint.tools.monitor.tui.alerts_page import AlertsPage
 from sprint.tools.monitor.tui.breaker_table import BreakerTable
 from sprint.tools.monitor.tui.detail_pane import DetailPane
-from sprint.tools.monitor.tui.dialogs import ORDERS, HelpScreen, OrderDialog
+from sprint.tools.monitor.tui.dialogs import ORDERS, HelpScreen
 from sprint.tools.monitor.tui.face import MonitorFace
 from sprint.tools.monitor.tui.headline import Headline
 from sprint.tools.monitor.tui.logs import logs_off_the_screen
 from sprint.tools.monitor.tui.looks import DARK, LIGHT, PLAIN, Appearance, theme_variables, themes
-from sprint.tools.monitor.tui.pages import alerts_content, log_content, relays_content
+from sprint.tools.monitor.tui.operating import OperatedApp
+from sprint.tools.monitor.tui.pages import log_content, relays_content
 from sprint.tools.monitor.tui.palette import BreakerProvider
 from sprint.tools.monitor.tui.picture import Picture
 from sprint.tools.monitor.tui.quiet_text import QuietText
 from sprint.tools.monitor.tui.screenshot import save_screenshot
+from sprint.tools.monitor.tui.tape_line import TapeLine
 from sprint.tools.monitor.tui.title import PAGES, Situation, TitleLine
 
 DRAWS_PER_S = 30
@@ -47,20 +50,14 @@ DRAWING_SHARE_MAX = 0.25
 WIDE_COLUMNS = 120
 
 
-class MonitorApp(App[None]):
+class MonitorApp(OperatedApp):
     """Draws a monitor's board and takes an operator's keys."""
 
     TITLE = "sprint cb-monitor"
     CSS_PATH = Path(__file__).with_name("monitor.tcss")
-    COMMANDS: ClassVar[Any] = App.COMMANDS | {BreakerProvider}
+    COMMANDS: ClassVar[Any] = OperatedApp.COMMANDS | {BreakerProvider}
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "Filter", key_display="/"),
-        Binding("s", "sort", "Sort"),
         Binding("S", "turn_round", "Turn round", show=False),
-        Binding("f", "order('force_open')", "Force open"),
-        Binding("c", "order('force_close')", "Force closed", show=False),
-        Binding("l", "order('release')", "Release", show=False),
-        Binding("r", "order('reset')", "Reset"),
         Binding("question_mark", "help", "Help", key_display="?"),
         Binding("q", "quit", "Quit"),
         Binding("escape", "back", "Back", show=False),
@@ -97,7 +94,9 @@ class MonitorApp(App[None]):
         self._title_line = TitleLine()
         self._headline = Headline(ascii_only=ascii_only)
         self._detail = DetailPane(monitor, ascii_only=ascii_only)
-        self._page_texts = {name: QuietText(f"{name}-text") for name, _ in PAGES[1:]}
+        self._tape = TapeLine(ascii_only=ascii_only)
+        self._alerts = AlertsPage()
+        self._page_texts = {name: QuietText(f"{name}-text") for name in ("relays", "log")}
         self._pages = ContentSwitcher(initial="breakers", id="pages")
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
@@ -107,11 +106,13 @@ class MonitorApp(App[None]):
     def compose(self) -> ComposeResult:
         """Lay out the page."""
         yield self._title_line
+        yield self._tape
         yield self._headline
         with self._pages:
             with Horizontal(id="breakers"):
                 yield self.table
                 yield self._detail
+            yield self._alerts
             for name, text in self._page_texts.items():
                 with VerticalScroll(id=name, classes="page"):
                     yield text
@@ -163,6 +164,7 @@ class MonitorApp(App[None]):
         self.table.show(self.picture.line)
         self._headline.tell(board, self.picture.now)
         self._title_line.tell(Situation(self.page, counts(board), self.picture.now, self._flags_now()))
+        self._tape.tell(self.monitor.recorder, self.monitor.replay, self.picture.now)
         self._draw_page()
 
     def _flags_now(self) -> tuple[str, ...]:
@@ -199,7 +201,7 @@ class MonitorApp(App[None]):
             case "log":
                 self._page_texts["log"].say(log_content(board, ascii_only=self.ascii_only))
             case "alerts":
-                self._page_texts["alerts"].say(alerts_content(self.monitor.alerts))
+                self._alerts.tell(self.monitor.alerts)
             case _:
                 if self.detail_seen:
                     self._detail.tell(self.table.chosen, now)
@@ -216,7 +218,14 @@ class MonitorApp(App[None]):
     def look_now(self) -> None:
         """Draw at once, also while the picture is held: the operator's own doing is always shown."""
         self._drawn_second = -1
+        if self.page == "alerts":
+            self._alerts.tell(self.monitor.alerts, now=True)
         self._draw()
+
+    @property
+    def now_unix_s(self) -> float:
+        """The time that is shown, in seconds since 1970."""
+        return self.picture.now
 
     # -- what the operator does
 
@@ -244,7 +253,7 @@ class MonitorApp(App[None]):
     def action_page(self, page: str) -> None:
         """Show another page."""
         self.query_one("#pages", ContentSwitcher).current = page
-        (self.table if page == "breakers" else self.query_one(f"#{page}", VerticalScroll)).focus()
+        (self.table if page == "breakers" else self.query_one(f"#{page}")).focus()
         self.look_now()
 
     def action_filter(self) -> None:
@@ -290,8 +299,11 @@ class MonitorApp(App[None]):
         self.look_now()
 
     def action_hold(self) -> None:
-        """Hold the picture still, or go on."""
-        self.held = not self.held
+        """Hold the picture still, or go on; of a recording the recording itself."""
+        if self.monitor.replay is not None:
+            self.monitor.replay.pause()
+        else:
+            self.held = not self.held
         self.look_now()
 
     def action_help(self) -> None:
@@ -322,30 +334,6 @@ class MonitorApp(App[None]):
         else:
             self.notify(f"saved {path}", markup=False)
 
-    def action_order(self, action: str) -> None:
-        """Ask whether to give an order to the chosen breaker."""
-        key = self.table.chosen
-        if self.monitor.read_only:
-            self.notify("started with --read-only: nothing is changed from here", severity="warning")
-        elif key is None:
-            self.notify("there is no breaker to tell", severity="warning")
-        else:
-            self._ask_and_order(key, action)
-
-    @work(group="order")
-    async def _ask_and_order(self, key: Key, action: str) -> None:
-        reason = await self.push_screen_wait(OrderDialog(key, action))
-        if reason is None:
-            return
-        word = ORDERS[action][2]
-        try:
-            changed = await self.monitor.order(key, action, reason)
-        except SprintError as error:
-            self.notify(f"{word} of {key.breaker} was refused: {error}", severity="error", markup=False)
-            return
-        said = f"{word}: {key.breaker}" if changed else f"{key.breaker} was so already"
-        self.notify(said, markup=False)
-
     # -- the palette
 
     def breakers(self) -> Iterator[tuple[Key, BreakerRow]]:
@@ -372,12 +360,12 @@ class MonitorApp(App[None]):
         yield SystemCommand("Quit", "End the monitor", self.exit)
 
 
-async def run_tui(monitor: MonitorFace, appearance: Appearance | None = None) -> None:
+async def run_tui(monitor: Monitor, appearance: Appearance | None = None) -> None:
     """Open the terminal and return when its user quits; without an appearance what the terminal can do."""
     if appearance is None:
         appearance = appearance_here()
     with logs_off_the_screen():
-        await MonitorApp(monitor, appearance).run_async()
+        await MonitorApp(monitor, appearance, monitor.now).run_async()
 
 
 def appearance_here() -> Appearance:

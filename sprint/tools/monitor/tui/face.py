@@ -2,10 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 from sprint.core.monitor.board import Board, Happened, Key
+from sprint.core.monitor.fleet import Replayed
+
+
+class RecorderFace(Protocol):
+    """Records what happens to a file."""
+
+    @property
+    def path(self) -> Path | None:
+        """The file, None while nothing is recorded."""
+        ...
+
+    @property
+    def written_size(self) -> int:
+        """Its bytes by now."""
+        ...
+
+    def start(self, now_unix_s: float) -> Path:
+        """Record to a new file; ConfigError where it can't be made."""
+        ...
+
+    async def stop(self) -> Path | None:
+        """Record no more; return the file."""
+        ...
+
+
+class ReplayFace(Protocol):
+    """Shows a recording again."""
+
+    def told(self) -> Replayed:
+        """Return how it is shown."""
+        ...
+
+    def pause(self) -> None:
+        """Stand still, or go on."""
+        ...
+
+    def change_speed(self, steps: int) -> None:
+        """Go so many steps faster, or slower."""
+        ...
+
+    def jump(self, seconds: float) -> None:
+        """Go on, or back, by so many seconds."""
+        ...
 
 
 class MonitorFace(Protocol):
@@ -29,6 +73,20 @@ class MonitorFace(Protocol):
     @property
     def alerts(self) -> Any:
         """The desk that alerts lie on; None where none are raised."""
+        ...
+
+    @property
+    def recorder(self) -> RecorderFace | None:
+        """What records; None where nothing can be recorded."""
+        ...
+
+    @property
+    def replay(self) -> ReplayFace | None:
+        """The recording that is shown; None where it is what happens now."""
+        ...
+
+    async def lay_over(self, key: Key, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Lay figures over a breaker's policy, in place of those of last time."""
         ...
 
     async def order(self, key: Key, action: str, reason: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +33,14 @@ class Appearance(NamedTuple):
 
 
 PLAIN = Appearance()
+
+
+LEVEL_TONES: Mapping[str, Tone] = {
+    "info": "notice",
+    "warning": "trying",
+    "critical": "bad",
+    "emergency": "bad",
+}
 
 
 class Shapes(NamedTuple):

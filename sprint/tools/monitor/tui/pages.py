@@ -1,4 +1,4 @@
-"""The pages beside the list: relays with their chains and sources, what happened, and alerts."""
+"""The pages beside the list: relays with their chains and sources, and what happened."""
 
 from __future__ import annotations
 
@@ -9,22 +9,15 @@ from typing import Any
 from textual.content import Content
 
 from sprint.core.monitor.board import Board, RelaySeen
-from sprint.core.monitor.words import Tone, age, clock_time, unix_s
+from sprint.core.monitor.words import Tone, age, unix_s
 from sprint.tools.monitor.tui.detail import Part, transition_parts
 from sprint.tools.monitor.tui.looks import ASCII_SHAPES, UNICODE_SHAPES, styled
 
 # Lines that a page holds at most; the filter and the list are for more.
 PARTS_MAX = 4_000
 HAPPENED_SHOWN = 300
-ALERTS_SHOWN = 300
 SOURCES_HEADING = f"  {'SOURCE':<20} {'STATE':<10} {'BREAKER':<11}    HEIGHT BEHIND LAG ms SCORE\n"
 
-_LEVELS: Mapping[str, Tone] = {
-    "info": "notice",
-    "warning": "trying",
-    "critical": "bad",
-    "emergency": "bad",
-}
 _TONES: Mapping[str, Tone] = {
     "live": "good", "connecting": "trying", "lost": "bad",
     "ok": "good", "degraded": "trying", "failing": "bad", "stalled": "bad",
@@ -129,20 +122,3 @@ def log_content(board: Board, *, ascii_only: bool) -> Content:
         relay = f"{happened.relay}/" if len(board.relays) > 1 else ""
         parts += [first, (f"{relay}{row.breaker}  ", "bold"), *rest]
     return Content.assemble(*parts)
-
-
-def alerts_content(desk: Any) -> Content:
-    """Return the alerts that lie on a desk, in its order; a field that it lacks is left out."""
-    if desk is None:
-        return Content.assemble(
-            ("no alerts are raised here\n", "bold"), "start with --alerts to have rules look at every breaker"
-        )
-    parts: list[Part] = []
-    for alert in islice(_records(desk.view().get("alerts")), ALERTS_SHOWN):
-        level, over = str(alert.get("level", "?")), alert.get("resolved_at") is not None
-        parts += [
-            (f"{clock_time(str(alert.get('at', '')))} ", styled("faint")),
-            (f"{'over' if over else level.upper():<10}", styled(_LEVELS.get(level, "plain"), "bold")),
-            f"{alert.get('relay', '')} {alert.get('breaker', '')}  {alert.get('text', '')}\n",
-        ]
-    return Content.assemble(*parts) if parts else Content("no alert stands")

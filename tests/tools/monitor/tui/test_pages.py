@@ -5,19 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from sprint.core.monitor.board import Board, RelaySeen
-from sprint.tools.monitor.tui.pages import PARTS_MAX, alerts_content, log_content, relays_content
+from sprint.tools.monitor.tui.pages import PARTS_MAX, log_content, relays_content
 from tests.tools.monitor.fakes import NOW_UNIX_S, ago
-
-
-class Desk:
-    """A desk of some alerts."""
-
-    def __init__(self, *alerts: dict[str, Any]) -> None:
-        self._alerts = list(alerts)
-
-    def view(self) -> dict[str, Any]:
-        """Return them as `GET /api/alerts` does."""
-        return {"alerts": self._alerts}
 
 
 def seen(**fields: Any) -> RelaySeen:
@@ -46,14 +35,3 @@ def test_a_relay_with_thousands_of_sources_is_cut_and_says_so() -> None:
     board = Board()
     board.connected(seen(sources={"bitcoin": [{"name": f"node-{at}"} for at in range(PARTS_MAX)]}))
     assert relays(board).endswith("... more than a page holds")
-
-
-def test_alerts_are_told_with_time_level_and_text() -> None:
-    alert = {"at": ago(3), "level": "critical", "relay": "north", "breaker": "store", "text": "it is open"}
-    assert alerts_content(Desk(alert)).plain == "18:55:04 CRITICAL  north store  it is open\n"
-    assert alerts_content(Desk({})).plain.strip().startswith("- ?")
-
-
-def test_without_rules_or_alerts_the_page_says_which() -> None:
-    assert "start with --alerts" in alerts_content(None).plain
-    assert alerts_content(Desk()).plain == "no alert stands"

@@ -1,0 +1,206 @@
+"""What an operator does from the terminal: orders, figures, alerts, and recordings. Each is asked first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from textual import work
+from textual.app import App
+from textual.binding import Binding, BindingType
+
+from sprint.core.errors import SprintError
+from sprint.core.monitor.board import Key
+from sprint.tools.monitor.tui.alert_dialogs import (
+    AlertDialog,
+    Asked,
+    fields_of_acknowledgement,
+    fields_of_silence,
+)
+from sprint.tools.monitor.tui.alerts_page import AlertsPage
+from sprint.tools.monitor.tui.breaker_table import BreakerTable
+from sprint.tools.monitor.tui.dialogs import ORDERS, OrderDialog
+from sprint.tools.monitor.tui.face import MonitorFace
+from sprint.tools.monitor.tui.figures_dialog import FiguresDialog, LayOverQuestion
+
+
+class OperatedApp(App[None]):
+    """A terminal whose keys do something in a relay, on the alerts' desk, or with a recording."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", "Filter", key_display="/"),
+        Binding("s", "sort", "Sort"),
+        Binding("f", "order('force_open')", "Force open"),
+        Binding("c", "order('force_close')", "Force closed", show=False),
+        Binding("l", "order('release')", "Release", show=False),
+        Binding("r", "order('reset')", "Reset"),
+        Binding("e", "figures", "Figures", show=False),
+        Binding("w", "record", "Record", show=False),
+        Binding("plus,equals_sign", "speed(1)", "Faster", show=False),
+        Binding("minus", "speed(-1)", "Slower", show=False),
+        Binding("full_stop", "jump(10)", "On 10 s", show=False),
+        Binding("comma", "jump(-10)", "Back 10 s", show=False),
+        Binding("greater_than_sign", "jump(60)", "On 60 s", show=False),
+        Binding("less_than_sign", "jump(-60)", "Back 60 s", show=False),
+    ]
+    monitor: MonitorFace
+    table: BreakerTable
+
+    def look_now(self) -> None:
+        """Draw at once."""
+        raise NotImplementedError
+
+    @property
+    def now_unix_s(self) -> float:
+        """The time that is shown, in seconds since 1970."""
+        raise NotImplementedError
+
+    # -- breakers
+
+    def action_order(self, action: str) -> None:
+        """Ask whether to give an order to the chosen breaker."""
+        key = self._chosen()
+        if key is not None:
+            self._ask_and_order(key, action)
+
+    def action_figures(self) -> None:
+        """Ask for the figures of the chosen breaker, to be changed."""
+        key = self._chosen()
+        if key is not None:
+            self._ask_and_lay_over(key)
+
+    def _chosen(self) -> Key | None:
+        """Return the breaker that something is to be told, or say why nothing is."""
+        if self.monitor.read_only:
+            self.notify("started with --read-only: nothing is changed from here", severity="warning")
+            return None
+        if self.table.chosen is None:
+            self.notify("there is no breaker to tell", severity="warning")
+        return self.table.chosen
+
+    @work(group="order")
+    async def _ask_and_order(self, key: Key, action: str) -> None:
+        reason = await self.push_screen_wait(OrderDialog(key, action))
+        if reason is None:
+            return
+        word = ORDERS[action][2]
+        try:
+            changed = await self.monitor.order(key, action, reason)
+        except SprintError as error:
+            self._refused(f"{word} of {key.breaker}", error)
+            return
+        self._said(f"{word}: {key.breaker}" if changed else f"{key.breaker} was so already")
+
+    @work(group="order")
+    async def _ask_and_lay_over(self, key: Key) -> None:
+        """Show the form, then the changes, until they are laid over or left; what was typed stays."""
+        try:
+            detail = await self.monitor.detail(key)
+        except SprintError as error:
+            self._refused(f"the figures of {key.breaker}", error)
+            return
+        typed, trouble = dict[str, str](), ""
+        while True:
+            form = FiguresDialog(key, detail, typed, trouble)
+            plan = await self.push_screen_wait(form)
+            if plan is None:
+                return
+            typed, trouble = form.typed, ""
+            if not await self.push_screen_wait(LayOverQuestion(key, plan)):
+                continue
+            try:
+                await self.monitor.lay_over(key, plan.fields)
+            except SprintError as error:
+                trouble = str(error)
+                continue
+            back = "laid over" if plan.fields else "as the config has them again"
+            self._said(f"figures of {key.breaker} are {back}")
+            return
+
+    # -- alerts
+
+    def on_alerts_page_asked(self, asked: AlertsPage.Asked) -> None:
+        """Acknowledge or silence an alert, or end a silence."""
+        if self.monitor.read_only:
+            self.notify("started with --read-only: nothing is changed from here", severity="warning")
+        elif self.monitor.alerts is not None:
+            self._ask_about_alert(asked.what, asked.chosen)
+
+    @work(group="order")
+    async def _ask_about_alert(self, what: str, chosen: Mapping[str, Any]) -> None:
+        desk = self.monitor.alerts
+        about = str(chosen.get("text") or f"silence of {chosen.get('breaker')}: {chosen.get('why')}")
+        title, asked, word = _QUESTIONS[what]
+        given = await self.push_screen_wait(AlertDialog(title, about, asked(), word))
+        if given is None:
+            return
+        try:
+            if what == "acknowledge":
+                await desk.acknowledge(str(chosen.get("id")), given["by"])
+            elif what == "silence":
+                await desk.silence(silence_fields(chosen, given))
+            else:
+                await desk.end_silence(str(chosen.get("id")))
+        except SprintError as error:
+            self._refused(word, error)
+            return
+        self._said(f"{word}: done")
+        self.look_now()
+
+    # -- recordings
+
+    async def action_record(self) -> None:
+        """Begin to record what happens, or stop it."""
+        recorder = self.monitor.recorder
+        if recorder is None:
+            self.notify("a recording is shown: there is nothing to record", severity="warning")
+            return
+        try:
+            if recorder.path is None:
+                self._said(f"recording to {recorder.start(self.now_unix_s)}")
+            else:
+                self._said(f"recorded: {await recorder.stop()}")
+        except SprintError as error:
+            self._refused("recording", error)
+        self.look_now()
+
+    def action_speed(self, steps: int) -> None:
+        """Show a recording faster, or slower."""
+        if self.monitor.replay is not None:
+            self.monitor.replay.change_speed(steps)
+            self.look_now()
+
+    def action_jump(self, seconds: int) -> None:
+        """Go on, or back, in a recording."""
+        if self.monitor.replay is not None:
+            self.monitor.replay.jump(float(seconds))
+            self.look_now()
+
+    def _said(self, text: str) -> None:
+        self.notify(text, markup=False)
+
+    def _refused(self, what: str, error: SprintError) -> None:
+        self.notify(f"{what} was refused: {error}", severity="error", markup=False)
+
+
+def _nothing() -> tuple[Asked, ...]:
+    return ()
+
+
+_QUESTIONS = {
+    "acknowledge": ("Acknowledge this alert?", fields_of_acknowledgement, "Acknowledge"),
+    "silence": ("Silence this alert?", fields_of_silence, "Silence"),
+    "end": ("End this silence?", _nothing, "End silence"),
+}
+
+
+def silence_fields(alert: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, str]:
+    """Return what the desk wants for a silence of one alert alone: names stand for themselves."""
+    named = {name: str(alert.get(name) or "") for name in ("rule", "relay", "breaker")}
+    return {**{name: literal(value) for name, value in named.items() if value}, **given}
+
+
+def literal(name: str) -> str:
+    """Return the glob that fits one name and nothing else."""
+    return re.sub(r"([*?\[])", r"[\1]", name)
