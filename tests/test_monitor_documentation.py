@@ -14,6 +14,7 @@ from sprint.core.monitor.fleet import (
     FleetDelta,
     FleetMetrics,
     FleetSnapshot,
+    FleetTape,
     FleetTransition,
     decode_fleet,
     encode_fleet,
@@ -53,7 +54,7 @@ def test_the_messages_of_the_example_follow_on_each_other() -> None:
 
 
 def test_each_kind_of_message_has_its_row() -> None:
-    kinds = (FleetSnapshot, FleetDelta, FleetTransition, FleetMetrics, FleetAlert)
+    kinds = (FleetSnapshot, FleetDelta, FleetTransition, FleetMetrics, FleetAlert, FleetTape)
     assert [f"| `{kind.__struct_config__.tag}` |" in TEXT for kind in kinds] == [True] * len(kinds)
 
 

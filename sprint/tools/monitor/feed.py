@@ -22,8 +22,7 @@ from sprint.core.monitor.fleet import (
     encode_fleet,
 )
 from sprint.core.monitor.rows import MetricsPoint, rfc3339
-from sprint.tools.monitor.monitor import Monitor, Unlisten
-from sprint.tools.monitor.replaying import Turned
+from sprint.tools.monitor.monitor import Monitor, Turned, Unlisten
 
 DELTA_INTERVAL_S = 0.25
 

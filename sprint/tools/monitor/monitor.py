@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 import msgspec
 
@@ -38,6 +38,8 @@ CANCEL_S_MAX = 2.0
 HappenedListener = Callable[[Happened], None]
 FiguresListener = Callable[[str, Mapping[str, MetricsPoint]], None]
 Unlisten = Callable[[], None]
+# How a recording is shown by now: paused, at another speed, at its end; or from another place of it.
+Turned = Literal["turned", "elsewhere"]
 log = logging.getLogger(__name__)
 
 

@@ -16,14 +16,14 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Literal, NamedTuple
+from typing import IO, NamedTuple
 
 import msgspec
 
 from sprint.core.errors import ConfigError
 from sprint.core.monitor.fleet import FleetMessage, Replayed
 from sprint.tools import runtime
-from sprint.tools.monitor.monitor import Monitor, Unlisten
+from sprint.tools.monitor.monitor import Monitor, Turned, Unlisten
 from sprint.tools.monitor.recording import LINE_SIZE_MAX, message_of, unix_s_of
 
 # A time in which nothing happened is no longer than this.
@@ -32,8 +32,6 @@ SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 60.0)
 # So many lines are read at once, and on the way elsewhere laid on the board before others have their turn.
 LINES_AT_ONCE = 256
 
-# `turned`: paused, at another speed, at its end; `elsewhere`: the board is that of another place.
-Turned = Literal["turned", "elsewhere"]
 log = logging.getLogger(__name__)
 
 
@@ -137,9 +135,10 @@ class Replay:
 
     async def _is_due(self, at_s: float) -> bool:
         """Wait until it is time; False where something was turned meanwhile."""
-        if self._anchor_s is None:
-            self._anchor(at_s)
-        if self._before_s is not None and at_s - self._before_s > PAUSE_S_MAX:
+        if self._before_s is None:
+            self._anchor(at_s)  # the first line is shown also by one that stands still
+            return True
+        if at_s - self._before_s > PAUSE_S_MAX:
             self._before_s = at_s - PAUSE_S_MAX
             self._anchor(max(self.now(), self._before_s))
         wait_s = None if self.paused else (at_s - self.now()) / self.speed
