@@ -225,7 +225,13 @@ class PostgresDatabase:
         if self._connection.broken:
             raise self._failing(error) from error
         place = error.diag.statement_position
-        return Refused(_said(error), int(place) - 1 if place else None)
+        reason = _said(error)
+        if isinstance(error, psycopg.errors.LockNotAvailable):
+            reason += (
+                f"; waited {self._place.statement_lock_wait_s:g} s: pg_stat_activity tells who has it, "
+                "--lock-timeout gives it longer"
+            )
+        return Refused(reason, int(place) - 1 if place else None)
 
     def _failing(self, error: psycopg.Error) -> StoreFailing:
         lost = ""

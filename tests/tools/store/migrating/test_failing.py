@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
 import pytest
 from msgspec.structs import replace
 
-from sprint.core.errors import MigrationFailed, StoreError
+from sprint.core.errors import MigrationFailed, StoreError, StoreFailing
 from sprint.core.migrate.files import DIRECTIONS, Direction, Migration, script_of
 from sprint.core.migrate.tokens import Dialect
+from sprint.tools.store.migrating import sqlite_dialect
 from sprint.tools.store.migrating.packaged import packaged_migrations
+from sprint.tools.store.migrating.postgres_dialect import open_postgres
 from sprint.tools.store.migrating.runner import Done, Running, migrate_down, migrate_up, run_script
 from tests.tools.store.migrating.places import Place
 
@@ -117,3 +124,74 @@ def test_a_database_that_is_not_there_is_named_without_its_password(place: Place
         pass
     assert "secret" not in str(caught.value)
     assert "any" in str(caught.value)
+
+
+def test_a_table_that_somebody_else_holds_is_not_waited_for_without_an_end(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = place.migrations()
+    with place.running(*known) as running:
+        migrate_up(running, to=2)
+        before = place.state()
+    if place.dialect == "sqlite":
+        monkeypatch.setattr(sqlite_dialect, "STATEMENT_LOCK_WAIT_S", 0.1)
+        with (
+            closing(sqlite3.connect(place.address, isolation_level=None)) as holder,
+            place.opened() as database,
+        ):
+            holder.execute("BEGIN EXCLUSIVE")
+            with pytest.raises(StoreFailing, match="database is locked"):
+                migrate_up(Running(database, known, 1))
+    else:
+        with (
+            psycopg.connect(place.address) as server,
+            closing(open_postgres(place.address, statement_lock_wait_s=0.1)) as database,
+        ):
+            server.execute("LOCK TABLE sprint_t.a")
+            said = r"0003_third\.up\.sql: statement 1 at line 1.*lock timeout.*waited 0.1 s: pg_stat_activity"
+            with pytest.raises(MigrationFailed, match=said):
+                migrate_up(Running(database, known, 1))
+    assert place.state() == before
+
+
+@pytest.mark.real("postgres")
+def test_a_connection_that_is_lost_leaves_the_database_as_before(database_url: str) -> None:
+    place = Place("postgres", database_url)
+    known = place.migrations()
+    broken = replace(known[1], up=known[1].up + "SELECT pg_terminate_backend(pg_backend_pid());")
+    with place.running(known[0], broken) as running:
+        migrate_up(running, to=1)
+        before = place.state()
+        with pytest.raises(StoreFailing, match=r"the connection is lost: `sprint migrate status` tells"):
+            migrate_up(running)
+    assert place.state() == before
+
+
+@pytest.mark.real("postgres")
+def test_a_failed_index_without_a_transaction_leaves_none_that_is_invalid(database_url: str) -> None:
+    """PostgreSQL keeps the index that could not be built; it is in nobody's way, and of no use."""
+    place = Place("postgres", database_url)
+    first, alone, _ = place.migrations_alone()
+    twice = replace(first, up=first.up.replace("(1), (2)", "(1), (1)"))
+    unique = replace(alone, up=alone.up.replace("CREATE INDEX", "CREATE UNIQUE INDEX"))
+    with place.running(twice, unique) as running:
+        migrate_up(running, to=1)
+        before = place.state()
+        with pytest.raises(MigrationFailed, match=r"what it had left was undone by its down file"):
+            migrate_up(running)
+    assert place.state() == before
+
+
+def test_a_table_of_versions_without_the_note_of_running_ones_is_read_and_brought_up_to_date(
+    tmp_path: Path,
+) -> None:
+    place = Place("sqlite", str(tmp_path / "old.db"))
+    known = place.migrations()
+    with place.running(*known) as running:
+        migrate_up(running, to=1)
+        applied = running.database.applied()
+    place.run("ALTER TABLE sprint_migrations_applied DROP COLUMN running")
+    with place.running(*known) as running:
+        assert running.database.applied() == applied
+        assert len(migrate_up(running)) == 2
+        assert len(running.database.applied()) == 3
