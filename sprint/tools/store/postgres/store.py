@@ -13,6 +13,7 @@ from contextlib import ExitStack
 
 import msgspec
 import psycopg
+from psycopg.errors import DatatypeMismatch
 
 from sprint.core.database_url import DatabaseUrl
 from sprint.core.errors import StoreFailing, StoreForeign
@@ -210,7 +211,7 @@ class PostgresStore:
             with self._session.transaction() as connection:
                 for table, rows in groups(records):
                     connection.cursor().executemany(upsert(table, "postgres"), rows)
-        except (psycopg.DataError, psycopg.IntegrityError) as error:
+        except (psycopg.DataError, psycopg.IntegrityError, DatatypeMismatch) as error:
             raise ValueError(str(error)) from error
         except psycopg.Error as error:
             raise self._link.failing(error) from error
