@@ -15,17 +15,21 @@ import contextlib
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from sprint.core.breaker.policy import BackoffPolicy, Policy
 from sprint.tools.breaker import BreakerRegistry, CircuitBreaker
 from sprint.tools.breaker_api.endpoints import BreakerEndpoints
 from sprint.tools.breaker_api.feed import BreakerFeed
+from sprint.tools.monitor.alerts_given import AlertsGiven, alerting
 from sprint.tools.monitor.feed import FleetFeed
 from sprint.tools.monitor.monitor import Monitor
 from sprint.tools.monitor.probe import Target
+from sprint.tools.monitor.recording import Recorder
 from sprint.tools.monitor.service import OPEN_TO_ALL, served
 from sprint.tools.net import bind
+from sprint.tools.runtime import wall_clock
 from sprint.tools.web.access import Access
 from sprint.tools.web.guard import Guard
 from sprint.tools.web.router import Router, Site
@@ -53,6 +57,7 @@ class MonitoredBreakers:
         read_only: bool = False,
         target: Target | None = None,
         access: Access = OPEN_TO_ALL,
+        alerts: AlertsGiven | None = None,
     ) -> None:
         self.registry = BreakerRegistry({"source": POLICY})
         for name in names:
@@ -61,7 +66,10 @@ class MonitoredBreakers:
         self._read_only = read_only
         self._target = target
         self._access = access
+        self._alerts = alerts
         self._port = 0
+        self._feed: FleetFeed | None = None
+        self._recorder: Recorder | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="monitored breakers", daemon=True)
         self._relay = contextlib.AsyncExitStack()
@@ -110,6 +118,21 @@ class MonitoredBreakers:
         """Start a monitor, on the port of the one before it."""
         self.run(self._serve_monitor())
 
+    def record(self, folder: Path) -> Path:
+        """Have the monitor record what happens to a file in a folder."""
+
+        async def start() -> Path:
+            assert self._feed is not None
+            self._recorder = self._feed.monitor.recorder = Recorder(self._feed, folder)
+            return self._recorder.start(wall_clock())
+
+        return self.run(start())
+
+    def stop_recording(self) -> None:
+        """Have it record no more."""
+        assert self._recorder is not None
+        self.run(self._recorder.stop())
+
     def breaker(self, name: str) -> CircuitBreaker:
         found = self.registry.find(name)
         assert found is not None, name
@@ -138,6 +161,8 @@ class MonitoredBreakers:
         self._port = bound.getsockname()[1]
         monitor = Monitor(targets=(self._target,), read_only=self._read_only)
         await self._service.enter_async_context(monitor)
+        await self._service.enter_async_context(alerting(monitor, self._alerts))
         feed = FleetFeed(monitor)
         self._service.callback(feed.stop)
+        self._feed = feed
         self.url = (await self._service.enter_async_context(served(feed, bound, self._access))).url

@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
+from sprint.tools.monitor.alerts_given import AlertsGiven
 from sprint.tools.web.access import Access
 from sprint.tools.web.server import TlsFiles
 from tests.integration.browser import DESKTOP, LOST_CONNECTION, PHONE, axe_findings, chromium, opened
 from tests.integration.monitored_breakers import RELAY, MonitoredBreakers
 from tests.integration.real_servers import wait_until
+from tests.integration.replay_service import ReplayService
 from tests.tools.certificates import self_signed
+from tests.tools.monitor.test_replaying import recording
 
 pytestmark = pytest.mark.real("chromium")
 
@@ -197,6 +200,76 @@ def test_what_happened_before_the_page_was_opened_is_read_a_page_at_a_time(
         expect(rows).to_have_count(100)
         page.get_by_role("button", name="Show earlier transitions").click()
         expect(rows).to_have_count(130)
+
+
+def test_an_alert_is_acknowledged_and_silenced_and_the_silence_is_ended(
+    browser: Browser, tmp_path: Path
+) -> None:
+    given = AlertsGiven(file=str(tmp_path / "alerts.sqlite"))
+    refused = ("400 (Bad Request)",)
+    with (
+        MonitoredBreakers(BOB, alerts=given) as scene,
+        opened(browser, scene.url, bypass_csp=True, expected=refused) as page,
+    ):
+        page.keyboard.press("3")
+        expect(page.locator("#alerts-list")).to_have_text("No alert.")
+        scene.fail(BOB)
+        alert = page.locator("#alerts-list li").first
+        expect(alert).to_contain_text(BOB)
+        expect(alert).to_contain_text("unless it is acknowledged")
+        assert axe_findings(page) == []
+        alert.get_by_role("button", name="Acknowledge…").click()
+        dialog = page.get_by_role("dialog", name="Acknowledge?")
+        page.keyboard.press("Enter")
+        expect(dialog.get_by_role("alert")).to_contain_text("Not done: by")
+        dialog.get_by_label("Who you are").fill("anna")
+        assert axe_findings(page) == []
+        dialog.get_by_role("button", name="Acknowledge").click()
+        expect(alert).to_contain_text("acknowledged by anna")
+        expect(alert.get_by_role("button", name="Acknowledge…")).to_have_count(0)
+
+        alert.get_by_role("button", name="Silence…").click()
+        silencing = page.get_by_role("dialog", name="Silence?")
+        expect(silencing.get_by_label("Who you are")).to_have_value("anna")
+        silencing.get_by_label("Why nobody").fill("a new disk")
+        assert axe_findings(page) == []
+        silencing.get_by_role("button", name="Silence").click()
+        silence = page.locator("#silences-list li")
+        expect(silence).to_contain_text(f"{RELAY} / {BOB}: a new disk")
+        expect(alert).to_contain_text("by anna: a new disk")
+        silence.get_by_role("button", name="End…").click()
+        page.get_by_role("dialog").get_by_role("button", name="End silence").click()
+        expect(silence).to_have_count(0)
+        expect(alert.get_by_role("button", name="Silence…")).to_be_visible()
+
+
+def test_a_replay_says_what_it_is_and_goes_by_its_own_time(browser: Browser, tmp_path: Path) -> None:
+    path = tmp_path / "a.ndjson"
+    path.write_bytes(recording())
+    with ReplayService(path) as service, opened(browser, service.url) as page:
+        tape = page.locator("#tape")
+        expect(tape).to_contain_text(f"▶ REPLAY of {path} at 2025-09-05 18:55:07 UTC, paused")
+        service.turn(lambda replay: replay.jump(65.0))
+        expect(tape).to_contain_text("at 2025-09-05 18:56:12 UTC, paused")
+        page.keyboard.press("2")
+        expect(page.locator("#events-list li")).to_have_count(3)
+        page.keyboard.press("1")
+        page.get_by_role("button", name=STORE, exact=True).click()
+        expect(page.locator("#detail-transitions li")).to_have_count(3)
+        service.turn(lambda replay: replay.jump(-40.0))
+        expect(page.locator("#detail-transitions li")).to_have_count(1)
+        service.turn(lambda replay: replay.change_speed(2))
+        service.turn(lambda replay: replay.pause())
+        expect(tape).to_contain_text("\u00d74")
+
+
+def test_what_is_recorded_is_said_with_its_file(browser: Browser, tmp_path: Path) -> None:
+    with MonitoredBreakers(BOB) as scene, opened(browser, scene.url) as page:
+        expect(page.locator("#tape")).to_be_hidden()
+        path = scene.record(tmp_path)
+        expect(page.locator("#tape")).to_have_text(f"● REC: what happens is recorded in {path}")
+        scene.stop_recording()
+        expect(page.locator("#tape")).to_be_hidden()
 
 
 def test_a_monitor_with_a_key_shows_nothing_until_it_is_given_and_again_when_it_is_taken_back(

@@ -170,6 +170,7 @@ def test_who_watches_is_told_how_it_is_shown_and_of_another_place_everything_ane
 
     async def scene(replay: Replay, monitor: Monitor, _: list[Happened]) -> None:
         feed, watcher = FleetFeed(monitor), Watcher()
+        turns = {"pause": replay.pause, "change_speed": lambda: replay.change_speed(1)}
         feed.watch(watcher)
         assert watcher.tapes[-1].replay == replay.told()
         if turn == "jump":
@@ -177,7 +178,7 @@ def test_who_watches_is_told_how_it_is_shown_and_of_another_place_everything_ane
             assert watcher.snapshots == 2
             assert watcher.tapes[-1].at == rfc3339(NOW_UNIX_S + 65.0)
         else:
-            replay.pause() if turn == "pause" else replay.change_speed(1)
+            turns[turn]()
             assert watcher.snapshots == 1
         assert watcher.tapes[-1].replay == replay.told()
         feed.stop()

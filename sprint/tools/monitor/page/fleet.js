@@ -15,6 +15,7 @@ export class Fleet {
     this.rows = new Map(); // key -> row, with its relay and key
     this.relays = new Map(); // name -> relay
     this.alerts = []; // newest first
+    this.alertsVersion = 0;
     this.last = null; // the transition that was told last
     this.trends = new Map(); // key -> points, oldest first
     this.demo = false;
@@ -121,6 +122,7 @@ export class Fleet {
     const alert = message.alert;
     this.alerts = [alert, ...this.alerts.filter((each) => each.id === undefined || each.id !== alert.id)];
     this.alerts.length = Math.min(this.alerts.length, ALERTS_MAX);
+    this.alertsVersion += 1;
   }
 
   // Put what was asked for before the points that came meanwhile.
@@ -129,6 +131,11 @@ export class Fleet {
     const last = points.length ? points[points.length - 1].at : "";
     this.trends.set(key, [...points, ...known.filter((point) => point.at > last)].slice(-POINTS_MAX));
     this.version += 1;
+  }
+
+  takeAlerts(alerts) {
+    this.alerts = alerts;
+    this.alertsVersion += 1;
   }
 
   takeRelays(relays) {

@@ -1,4 +1,4 @@
-// The pages beside the table: what happened lately, alerts, and relays with their chains and sources.
+// The pages beside the table: what happened lately, and relays with their chains and sources.
 
 import { make, shapeOf } from "./elements.js";
 import { clockTime, duration, secondsSince, wordOf } from "./words.js";
@@ -15,22 +15,6 @@ export function eventsList(past, open) {
         make("button", { type: "button", class: "name", onclick: () => open(each.relay, each.breaker) }, each.breaker),
         make("span", {}, ` ${wordOf(each.from)} → ${wordOf(each.to)}${each.shadow ? " (shadow)" : ""}`),
         make("p", { class: "quiet" }, each.evidence.text))));
-}
-
-export function alertsList(fleet, open) {
-  if (!fleet.alerts.length) return [make("li", { class: "empty" }, "No alert.")];
-  return fleet.alerts.map((alert) => {
-    const at = alert.at ?? alert.since ?? alert.raised_at ?? alert.opened_at;
-    const over = alert.resolved_at ?? alert.ended_at ?? null;
-    const named = alert.breaker
-      ? make("button", { type: "button", class: "name", onclick: () => open(alert.relay, alert.breaker) }, alert.breaker)
-      : null;
-    return make("li", { class: `alert level-${alert.level}${over ? " over" : ""}` },
-      make("time", { datetime: at }, at ? clockTime(at) : ""),
-      make("strong", { class: "level" }, alert.level),
-      make("div", {}, named, make("p", {}, alert.text ?? alert.title ?? alert.summary ?? alert.rule ?? ""),
-        over ? make("p", { class: "quiet" }, `over since ${clockTime(over)}`) : null));
-  });
 }
 
 export function relaysList(fleet) {

@@ -1,5 +1,6 @@
 // The page of cb-monitor: what the service tells is taken in as it comes, and drawn once a frame where it is seen.
 
+import { Alerts } from "./alerts.js";
 import { Detail } from "./detail.js";
 import { byId, say, setAttribute } from "./elements.js";
 import { FiguresForm } from "./figures.js";
@@ -7,7 +8,7 @@ import { Fleet, keyOf } from "./fleet.js";
 import { Headline } from "./headline.js";
 import { listenToKeys } from "./keys.js";
 import { ask, breakerPath, Link } from "./link.js";
-import { alertsList, eventsList, relaysList } from "./lists.js";
+import { eventsList, relaysList } from "./lists.js";
 import { Orders } from "./orders.js";
 import { Past } from "./past.js";
 import { Pages } from "./pages.js";
@@ -36,6 +37,7 @@ const detail = new Detail(fleet, {
   figures: (row) => figures.ask(row),
   closed: (key) => backTo(key),
 });
+const alerts = new Alerts(fleet, { open: openNamed, told: notice });
 const headline = new Headline(fleet, (row) => open(row));
 const table = new Table(byId("scroller"), byId("lines"), fleet, { open: (row) => open(row), seen: fillTrends });
 const past = new Past(() => redraw());
@@ -88,6 +90,7 @@ function render() {
   headline.render();
   detail.render();
   if (pages.page === "events") renderEvents();
+  if (pages.page === "alerts") alerts.render();
   if (drawn !== fleet.version) {
     drawn = fleet.version;
     renderLists();
@@ -113,7 +116,6 @@ function renderEvents() {
 }
 
 function renderLists() {
-  if (pages.page === "alerts") byId("alerts-list").replaceChildren(...alertsList(fleet, openNamed));
   if (pages.page === "relays") byId("relays-list").replaceChildren(...relaysList(fleet));
   const standing = fleet.alerts.filter((each) => !each.resolved_at).length;
   say(byId("alerts-count"), standing ? String(standing) : "");
@@ -198,8 +200,8 @@ function fillTrends(rows) {
 }
 
 async function readAlerts() {
-  const { alerts } = await ask("api/alerts").catch(() => ({ alerts: [] }));
-  if (Array.isArray(alerts)) fleet.alerts = alerts;
+  await alerts.read();
+  fleet.version += 1;
   redraw();
 }
 

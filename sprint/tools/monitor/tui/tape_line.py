@@ -38,7 +38,8 @@ def tape_content(
     if replay is not None:
         told = replay.told()
         at = datetime.fromtimestamp(now_unix_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-        how = "at its end" if told.ended else "paused" if told.paused else f"{told.speed:g} x"
+        times = "x" if ascii_only else "\u00d7"
+        how = "at its end" if told.ended else "paused" if told.paused else f"{times}{told.speed:g}"
         return Content.assemble(
             (f" {'>' if ascii_only else '▶'} REPLAY ", "reverse bold"),
             (f" {told.file} at {at} {how}  ", "bold"),
