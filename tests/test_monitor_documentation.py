@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
 
+from sprint.core.monitor.alerts.silences import (
+    SILENCE_S_MAX,
+    SILENCE_S_MIN,
+    SILENCES_MAX,
+    WHO_LENGTH_MAX,
+    WHY_LENGTH_MAX,
+    silence_of,
+)
 from sprint.core.monitor.board import BREAKERS_MAX, Board, Key, RelaySeen
 from sprint.core.monitor.codec import Snapshot
 from sprint.core.monitor.fleet import (
@@ -22,6 +32,10 @@ from sprint.core.monitor.fleet import (
 )
 from sprint.core.monitor.happened import TRANSITIONS_MAX
 from sprint.core.monitor.history import POINTS_MAX, POINTS_PER_BREAKER_MAX, TRANSITIONS_PER_BREAKER_MAX
+from sprint.tools.monitor.alert_desk import VIEWED_MAX, WRITTEN_S_MAX, Desk
+from sprint.tools.monitor.alert_endpoints import PAGE_DEFAULT, PAGE_MAX
+from sprint.tools.monitor.alert_metrics import AlertMetrics
+from sprint.tools.monitor.alert_store import AlertStore
 from sprint.tools.monitor.endpoints import REASONS_MAX
 from sprint.tools.monitor.feed import FleetFeed
 from sprint.tools.monitor.metrics import BREAKERS_TOLD_MAX, MonitorMetrics
@@ -74,12 +88,19 @@ def test_the_limits_that_the_page_names_are_those_of_the_code() -> None:
         f"behind by {WAITING_SIZE_MAX // mib} MiB",
         f"ends at {RECORDING_SIZE_MAX // mib // 1024} GiB",
         f"of the first {BREAKERS_TOLD_MAX} breakers",
+        f"`alerts`, up to {VIEWED_MAX}, `left_out`",
+        f"`limit`, {PAGE_DEFAULT} where it isn't given and {PAGE_MAX} at most",
+        f"up to {WHO_LENGTH_MAX} characters",
+        f"and why, up to {WHY_LENGTH_MAX} |",
+        f"from `{SILENCE_S_MIN:g}s` to `{SILENCE_S_MAX / 3_600:g}h`",
+        f"Beyond {SILENCES_MAX} silences",
+        f"within {WRITTEN_S_MAX:g} s it is 503",
     )
     text = " ".join(TEXT.split())
     assert [said for said in limits if said not in text] == []
 
 
-def test_each_metric_has_its_row() -> None:
+def test_each_metric_has_its_row(tmp_path: Path) -> None:
     monitor = Monitor()
     at = "2025-09-05T18:00:00.000Z"
     monitor.board.connected(RelaySeen(name="a", url="", connection="live", since=at))
@@ -87,6 +108,8 @@ def test_each_metric_has_its_row() -> None:
     monitor.board.told("a", Snapshot(seq=1, at=at, breakers=(row,)), 0.0)
     registry = CollectorRegistry()
     registry.register(MonitorMetrics(monitor, FleetFeed(monitor)))
+    monitor.alerts = Desk(monitor, AlertStore(tmp_path / "alerts.sqlite"))
+    registry.register(AlertMetrics(monitor))
     told = set(re.findall(r"^# TYPE (\w+) ", generate_latest(registry).decode(), re.MULTILINE))
     assert told == set(re.findall(r"^\| `(sprint_\w+)` \|", TEXT, re.MULTILINE))
 
@@ -98,5 +121,16 @@ def test_each_path_has_its_row() -> None:
         "/api/breakers/{name}/state",
         "/api/breakers/{name}/config",
         "/api/alerts",
+        "/api/alerts/history",
+        "/api/alerts/{id}/acknowledge",
+        "/api/silences",
+        "/api/silences/{id}",
         "/api/health",
     } <= paths
+
+
+def test_the_silence_of_the_example_is_taken() -> None:
+    body = re.search(r"-d '(\{.*\})'", TEXT)
+    assert body is not None
+    made = silence_of(json.loads(body[1]), silence_id="1", now_unix_s=0.0, rules=["state"])
+    assert (made.breaker, made.until_s) == ("source:bitcoin:*", 7_200.0)
