@@ -48,12 +48,20 @@ def process_settings(pid: int) -> dict[str, str]:
         "scheduler": said("chrt", "-a", "-p", str(pid)),
         "nice": " ".join(_nice(f"/proc/{pid}/task/{thread}/stat") for thread in threads),
         "io_priority": said("ionice", "-p", *map(str, threads)),
-        "realtime_guard": said("prlimit", "--noheadings", "-o", "SOFT,HARD", "--rttime", "-p", str(pid)),
+        "realtime_guard": _realtime_limit(pid),
         "timer_slack": Path(f"/proc/{pid}/timerslack_ns").read_text().strip(),
         "memory_lock": "none" if status["VmLck"].split() == ["0", "kB"] else "some",
         "huge_pages": status["THP_enabled"].strip(),
         "numa_policy": " ".join(sorted({line.split()[1] for line in maps.splitlines()})),
     }
+
+
+def _realtime_limit(pid: int) -> str:
+    """Return both limits by prlimit; another user's, which it may not read, out of /proc."""
+    if Path(f"/proc/{pid}").stat().st_uid == os.geteuid():
+        return said("prlimit", "--noheadings", "-o", "SOFT,HARD", "--rttime", "-p", str(pid))
+    lines = Path(f"/proc/{pid}/limits").read_text().splitlines()
+    return next(line for line in lines if line.startswith("Max realtime timeout"))
 
 
 def _nice(stat: str) -> str:
@@ -120,10 +128,12 @@ class OptimizedChild:
         return tuple(msgspec.json.decode(self._process.stdout.readline(), type=list[Outcome]))
 
 
-def as_nobody() -> tuple[str, ...]:
-    """Return what runs a command as uid 65534 with this project and its libraries."""
+def as_nobody(*capabilities: str) -> tuple[str, ...]:
+    """Return what runs a command as uid 65534, with this project and its libraries, and some capabilities."""
     paths = os.pathsep.join([str(ROOT), *[path for path in sys.path if path.endswith("site-packages")]])
+    chosen = ",".join(["-all", *(f"+{each}" for each in capabilities)])
     return (
-        "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--inh-caps=-all",
+        "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
+        f"--inh-caps={chosen}", f"--ambient-caps={chosen}",
         "env", f"PYTHONPATH={paths}", "HOME=/nonexistent", "PYTHONDONTWRITEBYTECODE=1",
     )  # fmt: skip

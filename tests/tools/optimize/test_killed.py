@@ -53,9 +53,8 @@ def kill_and_restore(folder: Path, rounds: int) -> None:
             assert {outcome.state for outcome in outcomes} <= {"applied"}, (moment, outcomes)
             assert settings_of(child.pid) == before, moment
             assert list(folder.glob("*.jsonl")) == []
-    print(
-        f"{rounds} kills at {min(rounds, moments)} of {moments} moments; {left_changed} left something changed"
-    )
+    hit = min(rounds, moments)
+    print(f"{rounds} kills at {hit} of {moments} moments; {left_changed} left something changed")
     # Else the kills fell where there was nothing to restore.
     assert left_changed >= rounds // 2
 
