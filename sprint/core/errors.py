@@ -151,7 +151,7 @@ class MigrationFailed(StoreError):
 
 
 class StoreFailing(StoreError):
-    """The disk refuses: full, read-only, failing."""
+    """The disk or the database refuses: full, read-only, failing, not reached."""
 
     code = "store_failing"
 
