@@ -50,7 +50,11 @@ def plan_lines(files: Sequence[PlannedFile], dialect: Dialect, *, sql: bool) -> 
     dangerous = sum(len(file.dangerous) for file in files)
     if files:
         count = sum(len(file.statements) for file in files)
-        yield f"{len(files)} files, {count} statements, {dangerous} dangerous"
+        yield f"{_counted(len(files), 'file')}, {_counted(count, 'statement')}, {dangerous} dangerous"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" + ("" if count == 1 else "s")
 
 
 def validation_lines(validation: Validation) -> Iterator[str]:

@@ -134,7 +134,7 @@ def test_a_plan_shows_each_statement_and_what_is_dangerous_about_it(command: Com
     command("up", "--to", "2")
     down = command("plan", "--to", "1").stdout
     assert "DANGEROUS: the table's data is lost" in down
-    assert down.endswith("1 files, 1 statements, 1 dangerous\n")
+    assert down.endswith("1 file, 1 statement, 1 dangerous\n")
 
 
 @pytest.mark.parametrize("verb", ["up", "plan"])

@@ -43,7 +43,11 @@ _SESSION: tuple[LiteralString, ...] = (
     "SET standard_conforming_strings = on",
 )
 _CREATE_APPLIED: tuple[LiteralString, ...] = (
-    "CREATE SCHEMA IF NOT EXISTS sprint_migrations",
+    # IF NOT EXISTS would want the right to make schemas also where an administrator has made this one.
+    """
+    DO $$ BEGIN
+        IF to_regnamespace('sprint_migrations') IS NULL THEN CREATE SCHEMA sprint_migrations; END IF;
+    END $$""",
     """
     CREATE TABLE IF NOT EXISTS sprint_migrations.applied (
         version integer PRIMARY KEY,

@@ -170,7 +170,7 @@ def open_sqlite(path: Path, *, to_write: bool) -> SqliteDatabase:
         if to_write:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         elif not path.exists():
-            return SqliteDatabase(sqlite3.connect(":memory:", isolation_level=None), path)
+            return SqliteDatabase(sqlite3.connect(":memory:", isolation_level=None), path.resolve())
         connection = sqlite3.connect(
             path.resolve().as_uri() + ("" if to_write else "?mode=ro"),
             uri=True,

@@ -37,7 +37,7 @@ def _table(connection: sqlite3.Connection, name: str, sql: str) -> Table:
         tuple(_indexes(connection, name)),
         tuple(sorted(_constraints(connection, name, words), key=lambda each: each.name)),
         _traits(connection, name),
-        " ".join(words),
+        " ".join(_lower(words)),
     )
 
 
@@ -101,9 +101,14 @@ def _checks(words: tuple[str, ...]) -> Iterator[str]:
         for end in range(place + 1, len(words)):
             depth += {"(": 1, ")": -1}.get(words[end], 0)
             if depth == 0:
-                yield " ".join(words[place : end + 1])
+                yield " ".join(_lower(words[place : end + 1]))
                 break
 
 
 def _words(sql: str) -> str:
-    return " ".join(words_of(sql, "sqlite"))
+    return " ".join(_lower(words_of(sql, "sqlite")))
+
+
+def _lower(words: tuple[str, ...]) -> list[str]:
+    """Return words in small letters but for what is quoted: to SQLite they are the same."""
+    return [word if word[:1] in "'\"`[" else word.lower() for word in words]

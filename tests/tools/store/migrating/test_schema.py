@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import pytest
 
@@ -64,7 +64,7 @@ SQLITE_TABLES = [
     (
         "CHECK (a > 0)",
         "CHECK (a > 1)",
-        {"missing constraint CHECK ( A > 0 )", "extra constraint CHECK ( A > 1 )"},
+        {"missing constraint check ( a > 0 )", "extra constraint check ( a > 1 )"},
     ),
     (", UNIQUE (b)", "", {"missing constraint UNIQUE (b) of @t"}),
     ("c text,", "c text COLLATE NOCASE,", {"changed definition @t"}),
@@ -205,3 +205,23 @@ def test_who_may_make_no_database_names_one_to_replay_into(
         with postgres_server.connect(database_url.rpartition("/")[2]) as server:
             server.execute("DROP OWNED BY plain CASCADE")
             server.execute("DROP ROLE plain")
+
+
+@pytest.mark.real("postgres")
+def test_a_role_that_may_make_no_schemas_migrates_into_those_made_for_it(
+    postgres_server: PostgresServer, database_url: str
+) -> None:
+    """`CREATE SCHEMA IF NOT EXISTS` asked for the right to make one where it was there already."""
+    name = database_url.rpartition("/")[2]
+    known = packaged_migrations("postgres")[:1]
+    with postgres_server.connect(name) as server:
+        server.execute("CREATE ROLE confined LOGIN")
+        for schema in ("migrations", "core", "chains"):
+            server.execute(f"CREATE SCHEMA sprint_{schema} AUTHORIZATION confined".encode())
+        try:
+            with closing(open_postgres(postgres_server.socket_url(name, user="confined"))) as database:
+                assert len(migrate_up(Running(database, known, 1))) == 1
+                assert len(database.applied()) == 1
+        finally:
+            server.execute("DROP OWNED BY confined CASCADE")
+            server.execute("DROP ROLE confined")

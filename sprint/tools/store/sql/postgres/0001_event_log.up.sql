@@ -1,6 +1,9 @@
--- An administrator who doesn't let the relay's role make schemas has made them before.
-CREATE SCHEMA IF NOT EXISTS sprint_core;
-CREATE SCHEMA IF NOT EXISTS sprint_chains;
+-- An administrator who doesn't let the relay's role make schemas has made them before. IF NOT EXISTS would want
+-- that right all the same.
+DO $$ BEGIN
+    IF to_regnamespace('sprint_core') IS NULL THEN CREATE SCHEMA sprint_core; END IF;
+    IF to_regnamespace('sprint_chains') IS NULL THEN CREATE SCHEMA sprint_chains; END IF;
+END $$;
 
 -- One row: which log this is, how far it goes, and how it was left. `written` counts the transactions of its
 -- writers: by it a writer knows whether its last one got in before the connection broke, and that nobody else
