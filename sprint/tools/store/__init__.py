@@ -18,6 +18,7 @@ import msgspec
 
 from sprint.core.errors import StoreError
 from sprint.core.relay.event_log import BlockRow, Commit, LoggedEvent
+from sprint.core.relay.records import Record
 
 
 class ChainSnapshot(msgspec.Struct, frozen=True):
@@ -83,6 +84,9 @@ class Store(Protocol):
     @property
     def in_flight(self) -> int:
         """Commits submitted and not yet in."""
+
+    def submit_records(self, records: Sequence[Record]) -> None:
+        """Queue records beside the log; never blocks, and no commit waits for them. See `side_queue`."""
 
     def read_events(
         self, after: int, upto: int, chains: Collection[str], types: Collection[str], limit: int

@@ -24,6 +24,8 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     durability: Durability = "process"
     history_s: float = 86_400.0
+    # Who ordered what is kept so long at least.
+    audit_s: float = 90 * 86_400.0
     # Blocks at most so far below their chain's head are never deleted, nor those that a `snapshot` reaches.
     blocks_keep: int = 10_080
     # Commits that may wait for the writer; a relay stops its intake long before.

@@ -17,6 +17,7 @@ import msgspec
 
 from sprint.core.errors import ConfigError, StoreForeign
 from sprint.core.relay.event_log import Commit, LoggedEvent
+from sprint.core.relay.records import Record
 from sprint.tools.runtime import clock
 from sprint.tools.store import CallThrough, ChainSnapshot, CommitDone, LogBounds, StoredBlock
 from sprint.tools.store.connections import (
@@ -33,7 +34,8 @@ from sprint.tools.store.migrating.sqlite_dialect import SqliteDatabase
 from sprint.tools.store.migrating.startup import bring_up
 from sprint.tools.store.reader import Reader
 from sprint.tools.store.settings import StoreSettings
-from sprint.tools.store.transaction import write_group
+from sprint.tools.store.side_queue import SideQueue
+from sprint.tools.store.transaction import write_group, write_records
 from sprint.tools.store.upkeep import Upkeep
 from sprint.tools.store.writer import Writer
 
@@ -107,6 +109,7 @@ class SqliteStore:
         self._reader = Reader(file.reading, file.log_id, file.path)
         self._upkeep = Upkeep(file.path, settings, wall_clock, file.checkpointing)
         self._writer = Writer(self._write, self._keep_up, settings)
+        self.records = SideQueue(self._write_records)
         self._closed = False
 
     def __repr__(self) -> str:
@@ -143,6 +146,9 @@ class SqliteStore:
 
     def submit(self, commit: Commit) -> None:
         self._writer.submit(commit)
+
+    def submit_records(self, records: Sequence[Record]) -> None:
+        self.records.put(records)
 
     def snapshot(self, chain: str, blocks_max: int) -> ChainSnapshot:
         self._upkeep.keep_blocks(blocks_max)
@@ -181,6 +187,7 @@ class SqliteStore:
 
         try:
             self._writer.close(left_s())
+            self.records.finish(ends_at)
             if self._file.reading is not self._file.writing:
                 self._file.reading.close(left_s())
             self._upkeep.close()
@@ -206,6 +213,16 @@ class SqliteStore:
     def _keep_up(self, *, idle: bool) -> None:
         with self._file.writing.borrow() as connection:
             self._upkeep.run(connection, idle=idle)
+        self.records.run()
+
+    def _write_records(self, records: Sequence[Record]) -> None:
+        with self._file.writing.borrow() as connection:
+            try:
+                write_records(connection, records)
+            except (sqlite3.IntegrityError, sqlite3.ProgrammingError, OverflowError) as error:
+                raise ValueError(str(error)) from error
+            except sqlite3.Error as error:
+                raise failing(self._file.path, error) from error
 
 
 def _lock(file: Path | None, undo: ExitStack) -> FileLock | None:

@@ -11,6 +11,8 @@ import zlib
 from collections.abc import Sequence
 
 from sprint.core.relay.event_log import BlockRow, Commit, LoggedEvent
+from sprint.core.relay.records import Record
+from sprint.tools.store.record_sql import groups, upsert
 
 _INSERT_EVENT = "INSERT INTO sprint_core_events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _UPSERT_BLOCK = """
@@ -76,6 +78,18 @@ def write_group(connection: sqlite3.Connection, commits: Sequence[Commit], now_m
             _set_canonical(connection, chain, flags)
         heads = [(chain, *values, values[-1]) for chain, values in group.heads.items()]
         connection.executemany(_UPSERT_HEAD, heads)
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def write_records(connection: sqlite3.Connection, records: Sequence[Record]) -> None:
+    """Write records in one transaction of their own, all or none."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for table, rows in groups(records):
+            connection.executemany(upsert(table, "sqlite"), rows)
         connection.execute("COMMIT")
     finally:
         if connection.in_transaction:

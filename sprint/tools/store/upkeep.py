@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from sprint.tools.store import record_sql
 from sprint.tools.store.settings import StoreSettings
 
 RESTART_SLACK_BLOCKS = 1_024  # a head that a reorg moved lower loads blocks from lower too
@@ -126,10 +127,10 @@ def _checkpoint(connection: sqlite3.Connection) -> None:
 
 
 def delete_expired(connection: sqlite3.Connection, settings: StoreSettings, now_s: float) -> int:
-    """Delete at most `delete_rows_max` events that are too old, then blocks as many.
+    """Delete at most `delete_rows_max` events that are too old, then as many blocks, and of each record.
 
     Events go from the oldest on, so that what is kept is always one unbroken range. A block goes when its
-    event is gone and it lies deeper than `blocks_keep` below its chain's head. Returns the larger count.
+    event is gone and it lies deeper than `blocks_keep` below its chain's head. Returns the largest count.
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -137,6 +138,10 @@ def delete_expired(connection: sqlite3.Connection, settings: StoreSettings, now_
         for chain, height in connection.execute(_HEAD_HEIGHTS).fetchall():
             if height is not None:
                 deleted = max(deleted, _delete_blocks(connection, settings, chain, height))
+        for table, oldest_kept_ms in record_sql.retention(settings, now_s):
+            statement = record_sql.delete_expired(table, "sqlite")
+            gone = connection.execute(statement, (oldest_kept_ms, settings.delete_rows_max)).rowcount
+            deleted = max(deleted, gone)
         connection.execute("COMMIT")
     finally:
         if connection.in_transaction:

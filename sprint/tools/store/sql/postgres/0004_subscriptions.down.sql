@@ -1,0 +1,3 @@
+DROP TABLE sprint_core.webhooks;
+DROP TABLE sprint_core.cursors;
+DROP TABLE sprint_core.subscriptions;

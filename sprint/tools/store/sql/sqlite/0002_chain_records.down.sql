@@ -1,0 +1,3 @@
+DROP TABLE sprint_chains_sources;
+DROP TABLE sprint_chains_reorgs;
+DROP TABLE sprint_chains_headers;
