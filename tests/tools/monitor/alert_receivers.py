@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import socketserver
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -52,6 +52,7 @@ class HttpReceiver:
         self.failed = Received()
         self.statuses: list[int] = []
         self.confirms = 200
+        self.before_answer: Callable[[], object] = lambda: None
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -60,6 +61,7 @@ class HttpReceiver:
                 status = receiver.statuses.pop(0) if receiver.statuses else receiver.confirms
                 kept = receiver.received if status == receiver.confirms else receiver.failed
                 kept.add((dict(self.headers), body))
+                receiver.before_answer()
                 self.send_response(status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
