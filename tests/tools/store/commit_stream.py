@@ -1,6 +1,6 @@
 """A process that commits without end and says what is in: the one that `test_crash` kills.
 
-    python -m tests.tools.store.commit_stream PATH SEED
+    python -m tests.tools.store.commit_stream PATH-OR-URL SEED
 
 It goes on where the store left off. A commit delivers 1 to 5 blocks, as its first height tells, and takes
 the first block of the commit before off the best branch, so that every table shows which commits are in.
@@ -19,8 +19,8 @@ from pathlib import Path
 
 from sprint.core.errors import StoreError
 from sprint.core.relay.event_log import Commit, EventLog
+from sprint.tools.store.opening import open_store
 from sprint.tools.store.settings import StoreSettings
-from sprint.tools.store.sqlite import open_store
 from tests.tools.store.commits import block_data, hash_at, log_of, row
 
 BURST_MAX = 40
@@ -49,11 +49,12 @@ def next_commit(log: EventLog, before: int | None) -> Commit:
     return Commit("bitcoin", events, rows, canonical=flags, head=rows[-1].hash)
 
 
-def main(path: Path, seed: int) -> None:
+def main(place: str, seed: int) -> None:
     rng = random.Random(seed)
     # Small limits, so that checkpoints run between the kills too.
     settings = StoreSettings(wal_bytes_max=128 * 1024, wal_bytes_kept=64 * 1024, idle_wait_ms=1.0)
-    store = open_store(path, settings, wall_clock=time.time, random_bytes=os.urandom)
+    url = place if "://" in place else None
+    store = open_store(Path(place), url, settings, wall_clock=time.time, random_bytes=os.urandom)
     told = threading.Semaphore(0)
 
     def done(commits: Sequence[Commit], error: StoreError | None) -> None:
@@ -78,4 +79,4 @@ def main(path: Path, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]))

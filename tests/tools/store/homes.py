@@ -16,6 +16,7 @@ import pytest
 
 from sprint.core.database_url import parse_database_url
 from sprint.tools.store import Store
+from sprint.tools.store.log_identity import read_boot_id
 from sprint.tools.store.migrating.postgres_dialect import open_postgres
 from sprint.tools.store.migrating.startup import bring_up
 from sprint.tools.store.postgres.store import PostgresStore
@@ -48,7 +49,7 @@ class SqliteHome:
     def opened(
         self, settings: StoreSettings | None = None, *, wall_clock: Callable[[], float] | None = None
     ) -> Store:
-        return opened(self.path, settings, wall_clock=wall_clock)
+        return opened(self.path, settings, wall_clock=wall_clock, boot_id=read_boot_id())
 
 
 class PostgresHome:
@@ -81,6 +82,15 @@ class PostgresHome:
             connection.execute(
                 "TRUNCATE sprint_core.log, sprint_core.blocks, sprint_core.heads, sprint_chains.parameters"
             )
+
+
+def begin_anew(home: Home) -> None:
+    """Have the next store begin with nothing."""
+    if isinstance(home, PostgresHome):
+        home.begin_anew()
+    elif isinstance(home, SqliteHome):
+        for suffix in ("", "-wal", "-shm"):
+            home.path.with_name(home.path.name + suffix).unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="session")

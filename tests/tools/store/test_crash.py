@@ -8,22 +8,24 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from pathlib import Path
+from contextlib import closing
 
 import pytest
 
 from tests.tools.store.commit_stream import firsts
-from tests.tools.store.commits import hash_at, opened
+from tests.tools.store.commits import hash_at
+from tests.tools.store.homes import Home, PostgresHome, SqliteHome, begin_anew
 
-KILLS = 20
+KILLS = {"sqlite": 12, "postgres": 5}
 KILLS_SOAK = 1_000
+KILLS_A_LOG = 20
 REPORTS_MAX = 60
 
 
-def run_and_kill(path: Path, seed: int, reports: int) -> int:
+def run_and_kill(place: str, seed: int, reports: int) -> int:
     """Kill the stream after so many reports, wherever it is by then. Returns the last position reported."""
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.tools.store.commit_stream", str(path), str(seed)],
+        [sys.executable, "-m", "tests.tools.store.commit_stream", place, str(seed)],
         stdout=subprocess.PIPE,
     ) as process:
         assert process.stdout is not None
@@ -37,8 +39,8 @@ def run_and_kill(path: Path, seed: int, reports: int) -> int:
     return int([line for line in lines if line.endswith(b"\n")][-1])
 
 
-def check_whole(path: Path, reported: int, log_id: str | None) -> str:
-    store = opened(path, boot_id=boot_id())
+def check_whole(home: Home, reported: int, log_id: str | None) -> str:
+    store = home.opened()
     bounds = store.bounds()
     assert log_id in (None, store.log_id)
     assert bounds.latest >= reported
@@ -52,26 +54,37 @@ def check_whole(path: Path, reported: int, log_id: str | None) -> str:
     left = [block.height for block in snapshot.blocks if not block.canonical]
     assert left == starts[:-2]
     store.close()
-    connection = sqlite3.connect(path)
-    assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    connection.execute("UPDATE sprint_core_log SET clean_stop = 0")
-    connection.commit()
-    connection.close()
+    leave_unclean(home)
     return store.log_id
 
 
-def boot_id() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+def leave_unclean(home: Home) -> None:
+    """Take the mark of a clean stop away again, so that the next start finds what a kill leaves."""
+    if isinstance(home, PostgresHome):
+        with home.connect() as connection:
+            connection.execute("UPDATE sprint_core.log SET clean_stop = false")
+    elif isinstance(home, SqliteHome):
+        with closing(sqlite3.connect(home.path)) as file:
+            assert file.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            file.execute("UPDATE sprint_core_log SET clean_stop = 0")
+            file.commit()
 
 
-def kill_again_and_again(path: Path, seed: int, kills: int) -> None:
+def place_of(home: Home) -> str:
+    if isinstance(home, PostgresHome):
+        return home.url
+    assert isinstance(home, SqliteHome)
+    return str(home.path)
+
+
+def kill_again_and_again(home: Home, seed: int, kills: int) -> None:
     rng = random.Random(seed)
     log_id: str | None = None
     for number in range(kills):
         child_seed, reports = rng.getrandbits(32), rng.randint(1, REPORTS_MAX)
-        reported = run_and_kill(path, child_seed, reports)
+        reported = run_and_kill(place_of(home), child_seed, reports)
         try:
-            log_id = check_whole(path, reported, log_id)
+            log_id = check_whole(home, reported, log_id)
         except AssertionError:
             print(
                 f"kill {number} of seed {seed}: {reports} reports, position {reported}, process {os.getpid()}"
@@ -79,12 +92,13 @@ def kill_again_and_again(path: Path, seed: int, kills: int) -> None:
             raise
 
 
-def test_after_kill_9_everything_reported_is_there_and_nothing_by_half(tmp_path: Path, seed: int) -> None:
-    kill_again_and_again(tmp_path / "sprint.db", seed, KILLS)
+def test_after_kill_9_everything_reported_is_there_and_nothing_by_half(home: Home, seed: int) -> None:
+    kill_again_and_again(home, seed, KILLS[home.kind])
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3_600)
-def test_after_kill_9_a_thousand_times(tmp_path: Path, seed: int) -> None:
-    for round_number in range(KILLS_SOAK // KILLS):
-        kill_again_and_again(tmp_path / f"{round_number}.db", seed + round_number, KILLS)
+def test_after_kill_9_a_thousand_times(home: Home, seed: int) -> None:
+    for round_number in range(KILLS_SOAK // KILLS_A_LOG):
+        begin_anew(home)
+        kill_again_and_again(home, seed + round_number, KILLS_A_LOG)

@@ -26,7 +26,7 @@ from tests.tools.store.commits import (
     row,
     status_commit,
 )
-from tests.tools.store.homes import Home, PostgresHome, SqliteHome
+from tests.tools.store.homes import Home, begin_anew
 
 DURABILITIES: tuple[Durability, ...] = ("process", "disk", "memory")
 
@@ -45,14 +45,6 @@ def commit_all(store: Store, commits: list[Commit]) -> None:
     for commit in commits:
         store.submit(commit)
     assert answers.wait_in(len(commits)) == commits
-
-
-def begin_anew(home: Home) -> None:
-    """Have the next store begin with nothing."""
-    if isinstance(home, PostgresHome):
-        home.begin_anew()
-    elif isinstance(home, SqliteHome):
-        home.path.unlink(missing_ok=True)
 
 
 def test_events_come_back_as_they_were_committed(store: Store) -> None:
@@ -259,7 +251,7 @@ def test_close_commits_what_was_submitted_even_if_never_started(home: Home) -> N
 STEPS = st.lists(st.tuples(st.sampled_from("bl"), st.sampled_from(("block", "status", "reorg"))), max_size=40)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS, group=st.integers(1, 8))
 def test_any_run_of_commits_comes_back_in_order_and_as_if_one_by_one(
     home: Home, steps: list[tuple[str, str]], group: int
