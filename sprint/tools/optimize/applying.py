@@ -279,13 +279,13 @@ class _Run:
 def _write_down(run: _Run, prepared: list[_Prepared], folder: Path) -> tuple[Path | None, str]:
     """Write the undo of all that will be changed; return where, or why it could not be.
 
-    A host's setting that another run has changed undoes to what was there before that one: whoever ends last
-    puts it back, and it is that.
+    A host's setting that is still as another run has changed it undoes to what was there before that one,
+    also if that one was killed: whoever ends last puts it back, and it is that.
     """
-    held = host_keys_held(folder, None)
+    held = host_keys_held(folder, None, dead_too=True)
     for number, one in enumerate(prepared):
         key = one.setting.key
-        if one.outcome is None and key in held:
+        if one.outcome is None and key in held and one.before == held[key].wanted:
             one.entries = [_entry(number, one.setting, None, held[key].before)]
     open_ones = [one for one in prepared if one.outcome is None and run.actuator(one.setting.key).lasting]
     entries = [entry for one in open_ones for entry in one.entries]

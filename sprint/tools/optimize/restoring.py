@@ -72,20 +72,21 @@ def put_back(
     return [_put_back_setting(key, list(group), actuators.get(key), others) for key, group in groups]
 
 
-def host_keys_held(folder: Path, own: Path | None) -> dict[str, Entry]:
-    """Return the host's settings that other runs which live have changed, with what they undo to."""
+def host_keys_held(folder: Path, own: Path | None, *, dead_too: bool = False) -> dict[str, Entry]:
+    """Return the host's settings that other runs which live have changed, with what the oldest undoes to.
+
+    With `dead_too` also what runs left behind that were killed.
+    """
     held: dict[str, Entry] = {}
     for path in journals_in(folder):
         try:
             journal = read_file(path)
         except StoreFailing:
             continue
-        if (
-            path == own
-            or journal.header is None
-            or journal.header.boot_id != boot_id()
-            or not lives(journal.header.writer)
-        ):
+        header = journal.header
+        if path == own or header is None or header.boot_id != boot_id():
+            continue
+        if not (dead_too or lives(header.writer)):
             continue
         held.update({entry.key: entry for entry in journal.entries if entry.process is None})
     return held

@@ -16,6 +16,7 @@ from sprint.core.optimize.setting import Outcome, Setting
 from sprint.tools.optimize.actuators import SYSTEM_ACTUATORS
 from sprint.tools.optimize.applying import Applied, Target, apply
 from sprint.tools.optimize.facts import read_facts
+from sprint.tools.optimize.restoring import restore_all
 from tests.tools.optimize.seen_from_outside import (
     OptimizedChild,
     host_alone,
@@ -196,6 +197,37 @@ def test_two_runs_that_change_the_same_leave_the_host_as_it_was(tmp_path: Path, 
         assert host_settings()["sysctl:vm.swappiness"] == "7"
         second.tell("restore")
     assert host_settings() == before
+
+
+def test_what_a_killed_run_left_is_not_taken_for_how_the_host_was(tmp_path: Path) -> None:
+    """The next run found it so already, ended, and left it."""
+    before = host_settings()
+    wanted = setting("sysctl:vm.swappiness", "7")
+    with OptimizedChild(tmp_path) as killed:
+        killed.apply([wanted])
+    assert host_settings()["sysctl:vm.swappiness"] == "7"
+    with OptimizedChild(tmp_path) as child:
+        assert states(child.apply([wanted])) == {"sysctl:vm.swappiness": "applied"}
+        assert restore_all(tmp_path, dead_only=True)[0].says.startswith("another run holds it")
+        child.tell("restore")
+    assert host_settings() == before
+
+
+def test_what_an_operator_has_set_since_a_run_was_killed_is_what_the_next_one_puts_back(
+    tmp_path: Path,
+) -> None:
+    before = host_settings()["sysctl:vm.swappiness"]
+    with OptimizedChild(tmp_path) as killed:
+        killed.apply([setting("sysctl:vm.swappiness", "7")])
+    try:
+        said("sh", "-c", "echo 33 > /proc/sys/vm/swappiness")
+        with OptimizedChild(tmp_path) as child:
+            child.apply([setting("sysctl:vm.swappiness", "8")])
+            child.tell("restore")
+        assert host_settings()["sysctl:vm.swappiness"] == "33"
+        assert [outcome.state for outcome in restore_all(tmp_path)] == ["drifted"]
+    finally:
+        said("sh", "-c", f"echo {before} > /proc/sys/vm/swappiness")
 
 
 def test_a_process_that_is_not_there_is_no_target() -> None:
