@@ -192,8 +192,8 @@ def bench(
     settings: Annotated[
         str | None, typer.Option(metavar="LEVEL", help="The level whose settings are measured one by one.")
     ] = None,
-    seconds: Annotated[float, typer.Option(min=0.1, max=600, help="Of each round and scene.")] = 1.0,
-    rounds: Annotated[int, typer.Option(min=2, max=1_000, help="Before and after, in turn.")] = 6,
+    seconds: Annotated[float | None, typer.Option(help="Of each round and scene, 0.05 to 60 (0.5).")] = None,
+    rounds: Annotated[int | None, typer.Option(help="With and without, an even number, 6 to 64.")] = None,
     relay: Annotated[bool, typer.Option(help="Measure a relay too.")] = True,
     json_output: JsonOutput = False,
 ) -> None:

@@ -10,7 +10,7 @@ from sprint.core.optimize.asked import find_level
 from sprint.core.optimize.bench_result import encode_result
 from sprint.core.optimize.levels import LEVELS
 from sprint.tools.optimize.bench.kept import keep, result_path_default
-from sprint.tools.optimize.bench.options import BenchOptions
+from sprint.tools.optimize.bench.options import ROUNDS, SECONDS, BenchOptions
 from sprint.tools.optimize.bench.printing import text_of
 from sprint.tools.optimize.bench.running import run
 from sprint.tools.runtime import clock
@@ -19,8 +19,8 @@ from sprint.tools.runtime import clock
 def measure(
     levels: Sequence[str] | None,
     settings: str | None,
-    seconds: float,
-    rounds: int,
+    seconds: float | None,
+    rounds: int | None,
     *,
     relay: bool,
     json_output: bool,
@@ -31,8 +31,8 @@ def measure(
     options = BenchOptions(
         levels=named,
         settings_of=None if settings is None else find_level(settings),
-        seconds=seconds,
-        rounds=rounds,
+        seconds=SECONDS if seconds is None else seconds,
+        rounds=ROUNDS if rounds is None else rounds,
         relay=relay,
     )
     result = run(options, clock=clock, tell=say)

@@ -59,20 +59,26 @@ def _plain(text: str) -> str:
 
 
 def remarks(rows: Iterable[Row]) -> list[str]:
-    """Return a line for each setting that is not as wanted: why it isn't, and what would permit it."""
-    lines = []
+    """Return lines for what is not as wanted, one a reason: why it isn't, and what would permit it."""
+    reasons: dict[tuple[str, str, str], list[str]] = {}
     for row in rows:
-        if row.state in ("applied", "kept"):
-            continue
-        required = ", required" if row.required else ""
-        refusal = f"{row.error} (errno {row.errno})" if row.error else row.says
-        said = [part for part in (refusal, row.says if row.error else "") if part]
-        if row.state == "would change":
-            said = [row.why]
-        lines.append(f"{SHAPES[row.state][0]} {row.setting}{required}: {': '.join(said) or row.why}")
-        if row.remedy:
-            lines.append(f"    permitted by {row.remedy}")
+        if row.state not in ("applied", "kept"):
+            name = f"{row.setting} (required)" if row.required else row.setting
+            reasons.setdefault((SHAPES[row.state][0], _reason(row), row.remedy), []).append(name)
+    lines = []
+    for (shape, reason, remedy), names in reasons.items():
+        lines.append(f"{shape} {', '.join(names)}: {reason}")
+        if remedy:
+            lines.append(f"    permitted by {remedy}")
     return lines
+
+
+def _reason(row: Row) -> str:
+    """Say why a setting is not as wanted; of one that would be set, what for."""
+    if row.state == "would change":
+        return row.why
+    said = [f"{row.error} (errno {row.errno})"] if row.error else []
+    return ": ".join([*said, *([row.says] if row.says else [])]) or row.why
 
 
 def print_findings(found: Iterable[Finding]) -> None:

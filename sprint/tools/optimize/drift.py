@@ -11,6 +11,9 @@ from sprint.core.optimize.setting import Outcome, Process
 from sprint.tools.optimize.actuators.actuator import Actuator
 from sprint.tools.optimize.threads import lives, threads_of
 
+# Threads that a real-time one has made since have it at 0: SCHED_RESET_ON_FORK, sched(7). That is no drift.
+RESET_ON_FORK = "nice"
+
 
 def look_again(
     outcomes: Sequence[Outcome], process: Process, actuators: Mapping[str, Actuator]
@@ -28,7 +31,9 @@ def _look(outcome: Outcome, process: Process, actuator: Actuator) -> Outcome:
     setting = outcome.setting
     if not actuator.host and not lives(process):
         return msgspec.structs.replace(outcome, state="drifted", says="the process has ended")
-    whose = threads_of(process.pid) if actuator.threads == "all" else [process]
+    whose = (
+        threads_of(process.pid) if actuator.threads == "all" and setting.key != RESET_ON_FORK else [process]
+    )
     for thread in whose:
         try:
             found = actuator.read(thread.pid)

@@ -7,14 +7,37 @@ a full one it hands what is free in the heap back to the system, where memory is
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from sprint.core.optimize.idle_collection import Measured, due
 from sprint.tools.optimize.process_memory import ProcessMemory
 
 ASK_S = 0.1
+_RESET_ON_FORK = getattr(os, "SCHED_RESET_ON_FORK", 0)
+_REALTIME = (getattr(os, "SCHED_FIFO", None), getattr(os, "SCHED_RR", None))
+
+
+@contextlib.contextmanager
+def as_any_other() -> Iterator[None]:
+    """Run this thread as one that is not real-time, and then as it was.
+
+    A round over a large heap is one call that nothing can interrupt: at a real-time policy it would be taken
+    for a thread that has run wild, and its guard would end the process.
+    """
+    policy = os.sched_getscheduler(0) if hasattr(os, "sched_getscheduler") else 0
+    if policy & ~_RESET_ON_FORK not in _REALTIME:
+        yield
+        return
+    parameters = os.sched_getparam(0)
+    os.sched_setscheduler(0, os.SCHED_OTHER | _RESET_ON_FORK, os.sched_param(0))
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameters)
 
 
 class IdleCollector:
@@ -80,7 +103,8 @@ class IdleCollector:
 
     def collect(self, generation: int) -> None:
         """Collect now, and take note of what is left."""
-        gc.collect(generation)
+        with as_any_other():
+            gc.collect(generation)
         self.asked += 1
         if generation == 2:
             if self.over_limit:

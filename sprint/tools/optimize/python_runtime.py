@@ -20,7 +20,7 @@ from typing import ClassVar, Literal
 
 from sprint.core.optimize.setting import Value
 from sprint.tools.optimize.actuators.actuator import Actuator
-from sprint.tools.optimize.idle_collector import IdleCollector
+from sprint.tools.optimize.idle_collector import IdleCollector, as_any_other
 from sprint.tools.optimize.preallocation import Preallocated, preallocate
 
 WORKER_THREADS_MAX = 1_024
@@ -175,7 +175,8 @@ def _set_threshold(value: Value) -> None:
 def _freeze(value: Value) -> None:
     """Collect what is garbage, and leave the rest out of later collections; or take it in again."""
     if value:
-        gc.collect()
+        with as_any_other():
+            gc.collect()
         gc.freeze()
     else:
         gc.unfreeze()

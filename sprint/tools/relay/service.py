@@ -165,10 +165,10 @@ class RelayService:
             line = await relay.start(bound, devnet, devnet_ids)
             self._live = relay.live_config(devnet_ids)
             self.view = relay.view
+            leave_start_up_to_itself()
             for attendant in self.attendants:
                 stack.callback(attendant.stopped)
                 attendant.serving()
-            leave_start_up_to_itself()
             serving(line)
             async with (
                 background(told_when_warm(relay.warm_up.run(), self.attendants)),
