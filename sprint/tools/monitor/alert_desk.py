@@ -105,7 +105,9 @@ class Desk:
 
     async def __aenter__(self) -> Self:
         self._started_at = rfc3339(runtime.wall_clock())
-        self._note(self.book.begin(self._wall_clock()))
+        before = len(self.book.silences())
+        entries = self.book.begin(self._wall_clock())
+        self._note(entries, silences=before != len(self.book.silences()))
         self._unlisten = self._monitor.listen(self._happened)
         self._keeper = asyncio.create_task(self._keep_on(), name="alerts' keeper")
         works = [self._look_on(), *(sender.run() for sender in self.senders)]

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sprint.core.errors import StoreError
+from sprint.core.errors import RequestError, StoreError
 from sprint.core.monitor.alerts.book import Entry, Kept
-from sprint.core.monitor.alerts.rules import STATE
+from sprint.core.monitor.alerts.rules import STATE, Rule, Step
 from sprint.core.monitor.alerts.standing import Alert
 from sprint.core.monitor.board import RelaySeen
 from sprint.core.monitor.codec import Snapshot, TransitionTold
 from sprint.core.monitor.rows import rfc3339
 from sprint.tools import runtime
-from sprint.tools.monitor import alert_store
-from sprint.tools.monitor.alert_desk import Clocks, Desk
+from sprint.tools.monitor import alert_desk, alert_store
+from sprint.tools.monitor.alert_desk import Clocks, Desk, Plan
 from sprint.tools.monitor.alert_store import AlertStore
 from sprint.tools.monitor.monitor import Monitor
 from sprint.tools.monitor.sinks.webhook import Webhook
 from tests.core.monitor.alerts.test_messages import alert_of
 from tests.core.monitor.rows_for_tests import row_named, transition_of
 from tests.tools.monitor.alert_receivers import HttpReceiver, free_port, http_receiver
+from tests.tools.monitor.relay_stand_in import until
 
 WAIT_S = 20.0
 
@@ -197,3 +198,97 @@ def test_an_outbox_that_is_full_gives_up_the_oldest_and_says_how_many(
     assert [each.alert.breaker for each in store.waiting("sink", 9)] == ["b", "c"]
     assert store.counts() == {"sink": 2}
     store.close()
+
+
+def test_an_acknowledgement_and_a_silence_are_on_disk_when_they_are_answered(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with desk_of(monitor_with("open"), tmp_path) as (desk, told):
+            alert = await told.next()
+            await desk.acknowledge(alert["id"], "anna")
+            await desk.silence({"breaker": "x", "for": "1h", "by": "anna", "why": "a new disk"})
+            (kept,), (silence,) = desk._store.standing(), desk._store.silences()
+            assert (kept.alert.acknowledged_by, kept.silence) == ("anna", silence.id)
+        async with desk_of(monitor_with("open"), tmp_path) as (desk, _):
+            (alert,) = desk.view()["alerts"]
+            assert (alert["acknowledged_by"], alert["silenced"]["why"]) == ("anna", "a new disk")
+            assert alert["escalates_at"] is None
+
+    asyncio.run(scene())
+
+
+def test_an_operator_is_told_when_the_disk_does_not_take_their_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alert_desk, "WRITTEN_S_MAX", 0.05)
+
+    async def scene() -> None:
+        async with desk_of(monitor_with("open"), tmp_path) as (desk, told):
+            alert = await told.next()
+            with monkeypatch.context() as failing:
+                failing.setattr(AlertStore, "keep", fails)
+                with pytest.raises(RequestError, match="can't be written yet") as raised:
+                    await desk.acknowledge(alert["id"], "anna")
+            assert raised.value.code == "not_ready"
+            assert (await told.next())["acknowledged_by"] == "anna", "it is written once the disk takes it"
+
+    asyncio.run(scene())
+
+
+def fails(*_: object) -> None:
+    raise StoreError("the disk is full")
+
+
+def test_what_was_confirmed_is_not_sent_again_where_the_disk_could_not_take_that_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene(receiver: HttpReceiver) -> None:
+        monitor = monitor_with("open")
+        with monkeypatch.context() as failing:
+            failing.setattr(AlertStore, "done", fails)
+            async with desk_of(monitor, tmp_path, receiver.url) as (desk, _):
+                await arrived(receiver, 1)
+                await until(lambda: desk.senders[0].failed >= 2, "the disk has failed")
+                failing.undo()
+                await until(lambda: not desk.senders[0].waiting, "it is taken down")
+
+    with http_receiver() as receiver:
+        asyncio.run(scene(receiver))
+        assert len(receiver.received.all()) == 1
+
+
+def test_a_sink_with_a_mistake_in_it_does_not_end_the_way_of_what_comes_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mistakes = [KeyError("a mistake"), UnicodeEncodeError("ascii", "é", 0, 1, "another")]
+    send = Webhook.send
+
+    async def mistaken(sink: Webhook, alerts: Sequence[Alert]) -> None:
+        if mistakes:
+            raise mistakes.pop()
+        await send(sink, alerts)
+
+    monkeypatch.setattr(Webhook, "send", mistaken)
+
+    async def scene(receiver: HttpReceiver) -> None:
+        async with desk_of(monitor_with("open"), tmp_path, receiver.url) as (desk, _):
+            await arrived(receiver, 1)
+            assert desk.senders[0].failed == 2
+
+    with http_receiver() as receiver:
+        asyncio.run(scene(receiver))
+
+
+def test_what_stands_by_a_rule_that_there_is_no_more_ends(tmp_path: Path) -> None:
+    async def scene() -> None:
+        clock, own = Clock(), Rule(name="own", reads="calls", steps=(Step("info", 0.0),))
+        monitor = monitor_with("closed")
+        async with Desk(monitor, AlertStore(tmp_path / "a.sqlite"), (), Plan((own,)), Clocks(clock)) as desk:
+            desk.look()
+            assert [alert["rule"] for alert in desk.view()["alerts"]] == ["own"]
+        async with Desk(monitor, AlertStore(tmp_path / "a.sqlite"), clocks=Clocks(clock)) as desk:
+            desk.look()
+            clock.now_s += own.clear_s
+            desk.look()
+            await until(lambda: any(alert["resolved_at"] for alert in desk.view()["alerts"]), "it is over")
+
+    asyncio.run(scene())
