@@ -6,6 +6,7 @@ None stands where there is nothing to be judged: no call, no limit, too few call
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from sprint.core.breaker.outcomes import State
@@ -24,15 +25,16 @@ class Figure(NamedTuple):
     text: str
 
 
-class Seen(NamedTuple):
+class Seen:
     """A breaker with what its figures are made of; without a policy no rate is held against its limit."""
 
-    key: Key
-    row: BreakerRow
-    board: Board
-    policy: Policy | None
+    def __init__(self, key: Key, row: BreakerRow, board: Board, policy: Policy | None) -> None:
+        self.key, self.row, self.board, self.policy = key, row, board, policy
 
-    @property
+    def __repr__(self) -> str:
+        return f"Seen({self.key!r})"
+
+    @cached_property
     def point(self) -> MetricsPoint | None:
         """Its newest figures over time."""
         return next(iter(self.board.points(self.key, 1)), None)
