@@ -21,8 +21,8 @@ from typing import Any, TextIO
 from sprint.cli.main import run
 from sprint.tools.optimize.bench.pauses import Heap
 
-OBJECTS = 400_000
-SURVIVORS = 10_000
+OBJECTS = 1_000_000
+SURVIVORS = 2_500
 MADE_AT_ONCE = 50
 PAUSE_S = 0.002
 
