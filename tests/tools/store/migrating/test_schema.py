@@ -213,15 +213,14 @@ def test_a_role_that_may_make_no_schemas_migrates_into_those_made_for_it(
 ) -> None:
     """`CREATE SCHEMA IF NOT EXISTS` asked for the right to make one where it was there already."""
     name = database_url.rpartition("/")[2]
-    known = packaged_migrations("postgres")[:1]
+    known = packaged_migrations("postgres")
     with postgres_server.connect(name) as server:
         server.execute("CREATE ROLE confined LOGIN")
-        for schema in ("migrations", "core", "chains"):
+        for schema in ("migrations", "core", "chains", "enterprise", "analytics"):
             server.execute(f"CREATE SCHEMA sprint_{schema} AUTHORIZATION confined".encode())
         try:
             with closing(open_postgres(postgres_server.socket_url(name, user="confined"))) as database:
-                assert len(migrate_up(Running(database, known, 1))) == 1
-                assert len(database.applied()) == 1
+                assert len(migrate_up(Running(database, known, 1))) == len(known)
         finally:
             server.execute("DROP OWNED BY confined CASCADE")
             server.execute("DROP ROLE confined")

@@ -1,4 +1,6 @@
-CREATE SCHEMA sprint_enterprise;
+DO $$ BEGIN
+    IF to_regnamespace('sprint_enterprise') IS NULL THEN CREATE SCHEMA sprint_enterprise; END IF;
+END $$;
 
 -- A row is a role of the admin API and what it may do, as a JSON list. Nothing fills it yet.
 CREATE TABLE sprint_enterprise.roles (

@@ -1,4 +1,6 @@
-CREATE SCHEMA sprint_analytics;
+DO $$ BEGIN
+    IF to_regnamespace('sprint_analytics') IS NULL THEN CREATE SCHEMA sprint_analytics; END IF;
+END $$;
 
 -- Every table here has one row a minute and thing. `minute_ms` is the minute's beginning in Unix milliseconds.
 -- Where a relay was restarted within a minute, counts are added up and of percentiles the highest stays.
