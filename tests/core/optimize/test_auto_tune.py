@@ -48,7 +48,9 @@ class SimulatedRelay:
 
 
 def slow_until_quick_is_two(fields: dict[str, Any]) -> float:
-    return {0: 40.0, 1: 20.0, 2: 5.0}[fields["quick"]] + 4.0 * fields["harmful"]
+    quick: int = fields["quick"]
+    harmful: int = fields["harmful"]
+    return {0: 40.0, 1: 20.0, 2: 5.0}[quick] + 4.0 * harmful
 
 
 def test_only_what_lowers_p99_is_kept_on_the_way_up() -> None:
