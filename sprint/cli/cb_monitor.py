@@ -197,7 +197,7 @@ async def _show(given: Given, asked: dict[str, Any]) -> int:
     opened = watching(options, _say) if asked["replay"] is None else replaying(asked["replay"], _say)
     with contextlib.closing(faces):
         alerts = given.alerts if asked["replay"] is None else None
-        async with opened as monitor, alerting(monitor, alerts):
+        async with opened as monitor, alerting(monitor, alerts, _say):
             return await show(monitor, faces, _say)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from sprint.cli.cb_monitor import app
+from sprint.tools.monitor.alerts_given import AlertsGiven, alerting
+from sprint.tools.monitor.monitor import Monitor
 from tests.cli.test_cb_monitor import NOBODY, TIMEOUT_S, line_of, running_with
 from tests.tools.monitor.alert_receivers import free_port, http_receiver, mail_receiver
 
@@ -45,7 +48,9 @@ def test_an_alert_outlives_a_kill_and_is_sent_once_by_the_next_process(tmp_path:
             process.terminate()
             assert process.wait(TIMEOUT_S) == 0
             assert process.stderr is not None
-            assert b"in-the-url" not in process.stderr.read()
+            said = process.stderr.read()
+            assert b"in-the-url" not in said
+            assert b"raises alerts by 5 rules; info to webhook; warning to webhook; critical" in said
         assert [told | alert for alert in receiver.alerts()] == [told]
         assert len(receiver.alerts()) == 1
 
@@ -147,3 +152,19 @@ def test_wrong_use_of_alerts_exits_with_2(options: tuple[str, ...], said: str, t
     assert ended.exit_code == 2, ended.stderr
     assert said in ended.stderr
     assert "token" not in ended.stderr
+
+
+def test_it_is_said_at_the_start_which_level_goes_to_nobody(tmp_path: Path) -> None:
+    said: list[str] = []
+
+    async def scene(given: AlertsGiven) -> None:
+        async with alerting(Monitor(), given, said.append):
+            pass
+
+    url = tmp_path / "url"
+    url.write_text("http://127.0.0.1:9/hook")
+    file = str(tmp_path / "alerts.sqlite")
+    asyncio.run(scene(AlertsGiven(file=file)))
+    asyncio.run(scene(AlertsGiven(file=file, slack_url_file=str(url))))
+    assert "they are sent to nobody: give --webhook URL" in said[0]
+    assert "info to nobody; warning to slack; critical to slack; emergency to slack" in said[1]

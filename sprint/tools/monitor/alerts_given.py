@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -62,8 +62,10 @@ class AlertsGiven(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 @contextlib.asynccontextmanager
-async def alerting(monitor: Monitor, given: AlertsGiven | None) -> AsyncIterator[None]:
-    """Raise alerts of a monitor while within; none without options."""
+async def alerting(
+    monitor: Monitor, given: AlertsGiven | None, say: Callable[[str], object] = str
+) -> AsyncIterator[None]:
+    """Raise alerts of a monitor while within, and say to whom they go; none without options."""
     if given is None:
         yield
         return
@@ -71,6 +73,7 @@ async def alerting(monitor: Monitor, given: AlertsGiven | None) -> AsyncIterator
     plan = plan_of(given, sinks)
     async with Desk(monitor, AlertStore(file_of(given)), sinks, plan) as desk:
         monitor.alerts = desk
+        say(f"cb-monitor raises alerts by {len(plan.rules)} rules; {_whom(plan, sinks)}")
         yield
 
 
@@ -128,6 +131,15 @@ def file_of(given: AlertsGiven) -> Path:
         return Path(given.file).expanduser()
     home = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
     return Path(home).expanduser() / "sprint" / "monitor-alerts.sqlite"
+
+
+def _whom(plan: Plan, sinks: Sequence[Sink]) -> str:
+    """Return which level goes where, so that one that goes to nobody is seen before it is missed."""
+    if not sinks:
+        return "they are sent to nobody: give --webhook URL, or [monitor.alerts] in a --config"
+    there = dict.fromkeys(sink.kind for sink in sinks)
+    told = {level: [kind for kind in there if kind in (plan.routes or {}).get(level, ())] for level in LEVELS}
+    return "; ".join(f"{level} to {', '.join(kinds) or 'nobody'}" for level, kinds in told.items())
 
 
 def _chats_of(given: AlertsGiven) -> Iterator[Sink]:
