@@ -1,6 +1,7 @@
 """Applies turbo to another process and is killed at a moment: before or after a write to disk or kernel.
 
     python -m tests.tools.optimize.killed_applier JOURNAL_FOLDER PID MOMENT
+    python -m tests.tools.optimize.killed_applier JOURNAL_FOLDER restore MOMENT
 
 Moments are counted from 0: each fsync of the journal and each write of an actuator has one before and one
 after it. Where MOMENT is past the last, it prints how many there were, and ends without a restore.
@@ -21,6 +22,7 @@ from sprint.tools.optimize.actuators import SYSTEM_ACTUATORS
 from sprint.tools.optimize.actuators.actuator import Actuator
 from sprint.tools.optimize.applying import Target, apply
 from sprint.tools.optimize.facts import read_facts
+from sprint.tools.optimize.restoring import restore_all
 
 
 class Moments:
@@ -67,9 +69,14 @@ class Watched(Actuator):
 
 
 def main() -> None:
-    folder, pid, moments = Path(sys.argv[1]), int(sys.argv[2]), Moments(int(sys.argv[3]))
+    folder, moments = Path(sys.argv[1]), Moments(int(sys.argv[3]))
     os.fsync = moments.fsync  # type: ignore[assignment]
     watched = {key: Watched(actuator, moments) for key, actuator in SYSTEM_ACTUATORS.items()}
+    if sys.argv[2] == "restore":
+        restore_all(folder, actuators=watched)
+        print(moments.count)
+        return
+    pid = int(sys.argv[2])
     fields = changed(LEVELS["turbo"].fields, {"cpus_pinned_max": 1})
     settings = plan(fields, read_facts(pid), "process")
     target = Target.of_process(pid)

@@ -2,8 +2,8 @@
 
     python -m tests.tools.optimize.optimized_child JOURNAL_FOLDER
 
-Orders are lines: `plan LEVEL` and `settings JSON` apply, `drift`, `restore`, `spin` and `spin in C` for ever.
-Each is answered by a line of outcomes as JSON; `spin` is answered when it begins.
+Orders are lines: `plan LEVEL` and `settings JSON` apply, `drift`, `restore`, `thread` makes one more, `spin`
+and `spin in C` for ever. Each is answered by a line of outcomes as JSON; `spin` when it begins.
 """
 
 from __future__ import annotations
@@ -31,6 +31,10 @@ def answer(outcomes: Sequence[Outcome]) -> None:
     sys.stdout.flush()
 
 
+def start_thread() -> None:
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+
+
 def spin() -> None:
     while True:
         pass
@@ -39,7 +43,7 @@ def spin() -> None:
 def main() -> None:
     folder = Path(sys.argv[1])
     for _ in range(THREADS):
-        threading.Thread(target=threading.Event().wait, daemon=True).start()
+        start_thread()
     answer([])
     applied: Applied | None = None
     for line in sys.stdin:
@@ -49,6 +53,9 @@ def main() -> None:
             settings = plan(chosen, read_facts()) if chosen else msgspec.json.decode(rest, type=list[Setting])
             applied = apply(settings, target=Target.of_self(), journal_folder=folder, clock=time.perf_counter)
             answer(applied.outcomes)
+        elif order == "thread":
+            start_thread()
+            answer([])
         elif order == "spin":
             answer([])
             # In C no handler of a signal ever runs: Python runs them between its own instructions.

@@ -185,6 +185,22 @@ def test_a_policy_that_could_not_be_put_back_is_not_touched(tmp_path: Path) -> N
         process.wait()
 
 
+def test_threads_made_meanwhile_are_put_back_as_the_main_one(tmp_path: Path) -> None:
+    with OptimizedChild(tmp_path) as child:
+        child.apply(
+            [setting("cpu_affinity", (LAST_CPU,)), setting("nice", 19), setting("io_priority", ("idle", 0))]
+        )
+        child.tell("thread")
+        assert {outcome.state for outcome in child.tell("drift")} == {"applied"}
+        assert len(set(process_settings(child.pid)["nice"].split())) == 1
+        child.tell("restore")
+        for thread in Path(f"/proc/{child.pid}/task").iterdir():
+            number = int(thread.name)
+            assert os.sched_getaffinity(number) == os.sched_getaffinity(0)
+            assert os.getpriority(os.PRIO_PROCESS, number) == os.getpriority(os.PRIO_PROCESS, 0)
+            assert said("ionice", "-p", thread.name) == said("ionice", "-p", str(os.getpid()))
+
+
 def test_two_runs_that_change_the_same_leave_the_host_as_it_was(tmp_path: Path, sleeper: int) -> None:
     """Whoever ended first once put back what the other one still counted on, and the other put that back."""
     before = host_settings()

@@ -21,7 +21,7 @@ ROUNDS_SOAK = 100
 PAST_THE_LAST = 1_000_000
 
 
-def run_applier(folder: Path, pid: int, moment: int) -> subprocess.CompletedProcess[str]:
+def run_applier(folder: Path, pid: int | str, moment: int) -> subprocess.CompletedProcess[str]:
     command = [
         sys.executable,
         "-m",
@@ -61,6 +61,18 @@ def kill_and_restore(folder: Path, rounds: int) -> None:
 
 def test_what_was_applied_when_it_was_killed_is_restored(tmp_path: Path) -> None:
     kill_and_restore(tmp_path, ROUNDS)
+
+
+def test_a_restore_that_was_killed_is_finished_by_the_next(tmp_path: Path) -> None:
+    with host_alone(), OptimizedChild(tmp_path) as child:
+        before = settings_of(child.pid)
+        assert run_applier(tmp_path, child.pid, PAST_THE_LAST).returncode == 0
+        for moment in (0, 5, 9):
+            assert run_applier(tmp_path, "restore", moment).returncode == -signal.SIGKILL
+            assert list(tmp_path.glob("*.jsonl")) != []
+        assert settings_of(child.pid) != before
+        restore_all(tmp_path)
+        assert settings_of(child.pid) == before
 
 
 @pytest.mark.soak
