@@ -1,4 +1,5 @@
-"""The monitor's terminal with 1,000 breakers that change 200 times a second: drawings, and time of a key.
+"""The monitor's terminal with 1,000 breakers that change 200 times a second: drawings, and time of a key;
+and what 20 breakers cost.
 
     python -m tests.bench.bench_tui [--breakers 1000] [--changes 200] [--seconds 10]
 
@@ -29,6 +30,9 @@ from tests.tools.monitor.fakes import FakeMonitor, add_figures, change, many
 SIZE = (160, 48)
 KEY_INTERVAL_S = 0.25
 FIGURES = 10
+# As many changes as the service is measured with.
+SMALL_BREAKERS = 20
+SMALL_CHANGES = 4
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -69,7 +73,22 @@ def main() -> None:
     shown = f"{options.breakers:,} breakers, {options.changes} changes/s"
     tell("terminal: drawings a second", found.draws_per_s, ours=shown)
     tell("terminal: 99 % of keys answered within", slowest, ours=shown)
+    share = asyncio.run(small_share(options.seconds))
+    said = f"{share:.2%} of a core with {SMALL_BREAKERS} breakers, {SMALL_CHANGES} changes/s"
+    tell("terminal, 20 breakers", share * 100, ours=said)
     print(environment())
+
+
+async def small_share(seconds: float) -> float:
+    """Return the share of a core that a few breakers cost; each change moves a line of the list."""
+    board = many(SMALL_BREAKERS)
+    add_figures(board, FIGURES)
+    app = MeasuredApp(FakeMonitor(board))
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.pause()
+        cpu_s, started = time.process_time(), time.perf_counter()
+        await changing(board, SMALL_CHANGES, seconds)
+        return (time.process_time() - cpu_s) / (time.perf_counter() - started)
 
 
 async def measure(breakers: int, changes_per_s: int, seconds: float) -> Result:

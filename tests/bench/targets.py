@@ -245,6 +245,7 @@ BENCHES = (
         (
             Target("terminal: drawings a second", "at least", 20, " /s"),
             Target("terminal: 99 % of keys answered within", "at most", 0.1, " s"),
+            Target("terminal, 20 breakers", "at most", 2, " %"),
         ),
         ("--seconds", "3"),
     ),

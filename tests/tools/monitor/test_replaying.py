@@ -77,6 +77,10 @@ def shown(scene: Scene, *, step_s: float = STEP_S, speed: float = 1.0) -> None:
     asyncio.run(whole())
 
 
+def is_idle(recorder: Recorder) -> bool:
+    return recorder.path is None
+
+
 async def went(replay: Replay, seconds: float) -> None:
     """Jump, and wait until that is done."""
     there = asyncio.Event()
@@ -170,7 +174,10 @@ def test_who_watches_is_told_how_it_is_shown_and_of_another_place_everything_ane
 
     async def scene(replay: Replay, monitor: Monitor, _: list[Happened]) -> None:
         feed, watcher = FleetFeed(monitor), Watcher()
-        turns = {"pause": replay.pause, "change_speed": lambda: replay.change_speed(1)}
+        turns: dict[str, Callable[[], None]] = {
+            "pause": replay.pause,
+            "change_speed": lambda: replay.change_speed(1),
+        }
         feed.watch(watcher)
         assert watcher.tapes[-1].replay == replay.told()
         if turn == "jump":
@@ -196,7 +203,7 @@ def test_a_recorder_writes_while_it_is_asked_to_and_says_where(tmp_path: Path) -
         assert recorder.path == first
         await until(lambda: recorder.written_size, "the snapshot is written")
         assert await recorder.stop() == first
-        assert recorder.path is None
+        assert is_idle(recorder)
         second = recorder.start(NOW_UNIX_S)
         assert second.name == "cb-monitor-20250905T185507Z-1.ndjson"
         await until(lambda: recorder.written_size, "the snapshot is written")

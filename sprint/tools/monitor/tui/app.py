@@ -1,6 +1,7 @@
 """The terminal of `cb-monitor`: which breaker is open, why, since when, and what comes next, on one screen.
 
-It looks at the board thirty times a second and draws what has changed. A key's answer doesn't wait for that.
+It looks at the board up to thirty times a second and draws what has changed. A key's answer doesn't wait for
+that.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from textual.app import ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.screen import Screen
+from textual.timer import Timer
 from textual.widgets import ContentSwitcher, Footer, Input, Static
 
 from sprint.core.errors import ConfigError
@@ -45,6 +47,8 @@ from sprint.tools.monitor.tui.tape_line import TapeLine
 from sprint.tools.monitor.tui.title import PAGES, Situation, TitleLine
 
 DRAWS_PER_S = 30
+# While nothing changes it looks less often: thirty looks a second alone cost half a per cent of a core.
+LOOKS_PER_S = 10
 # A drawing takes at most this share of the time: the rest is for keys and for what relays say.
 DRAWING_SHARE_MAX = 0.25
 WIDE_COLUMNS = 120
@@ -87,6 +91,7 @@ class MonitorApp(OperatedApp):
         self._flags = appearance.flags
         self._drawn_second = -1
         self._next_draw_at = 0.0
+        self._soon: Timer | None = None
         for theme in themes():
             self.register_theme(theme)
         self.theme = LIGHT if appearance.light else DARK
@@ -127,7 +132,7 @@ class MonitorApp(OperatedApp):
         self.set_class(self.ascii_only, "-ascii")
         self.table.focus()
         self._draw()
-        self.set_interval(1 / DRAWS_PER_S, self._look)
+        self.set_interval(1 / LOOKS_PER_S, self._look)
         self.monitor.listen(self._happened)
 
     def _happened(self, happened: Happened) -> None:
@@ -137,6 +142,7 @@ class MonitorApp(OperatedApp):
         early = None if row is None else early_delta(row, happened.transition)
         if early is not None:
             board.told(happened.relay, early, self.picture.now)
+        self._look_soon()
 
     # -- drawing
 
@@ -145,17 +151,33 @@ class MonitorApp(OperatedApp):
         if not self._pages.is_attached:
             return  # the timer may fire once more when the page is already taken down
         started = runtime.clock()
-        if self.held or started < self._next_draw_at:
+        if self.held:
             return
-        self._draw()
+        if started < self._next_draw_at:
+            self._look_soon()
+            return
+        drew = self._draw()
         took = runtime.clock() - started
         self._next_draw_at = started + took / DRAWING_SHARE_MAX
+        if drew:
+            self._look_soon(took)
 
-    def _draw(self) -> None:
+    def _look_soon(self, passed_s: float = 0.0) -> None:
+        """Look before the next of the regular looks: where something changed, more may."""
+        if self._soon is None and not self.held:
+            wait_s = max(0.0, 1 / DRAWS_PER_S - passed_s)
+            self._soon = self.set_timer(wait_s or 1 / DRAWS_PER_S, self._look_again)
+
+    def _look_again(self) -> None:
+        self._soon = None
+        self._look()
+
+    def _draw(self) -> bool:
+        """Draw what differs; True where something has changed, and not only the time."""
         changed = self.picture.renew()
         second = int(self.picture.now)
         if not changed and second == self._drawn_second:
-            return
+            return False
         self._drawn_second = second
         self.draws += 1
         board = self.monitor.board
@@ -166,6 +188,7 @@ class MonitorApp(OperatedApp):
         self._title_line.tell(Situation(self.page, counts(board), self.picture.now, self._flags_now()))
         self._tape.tell(self.monitor.recorder, self.monitor.replay, self.picture.now)
         self._draw_page()
+        return changed
 
     def _flags_now(self) -> tuple[str, ...]:
         flags = ["DEMO"] if self.monitor.demo else []

@@ -7,6 +7,8 @@ the worst one.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -103,11 +105,16 @@ class BreakerTable(ScrollView, can_focus=True):
             self._keep_in_sight()
 
     def show(self, line_of: LineOf) -> None:
-        """Draw the lines that differ from what is drawn."""
+        """Draw the lines that differ from what is drawn; those below each other are one piece of work."""
         self._line_of = line_of
-        for y in range(HEADING_LINES, self.size.height):
-            if self._at(y) != self._drawn.get(y):
-                self.refresh_lines(y + self.scroll_offset.y)
+        first = None
+        for y in range(HEADING_LINES, self.size.height + 1):
+            differs = y < self.size.height and self._at(y) != self._drawn.get(y)
+            if differs and first is None:
+                first = y
+            elif not differs and first is not None:
+                self.refresh_lines(first + self.scroll_offset.y, y - first)
+                first = None
 
     def on_resize(self, _: events.Resize) -> None:
         self._fit()
@@ -144,11 +151,13 @@ class BreakerTable(ScrollView, can_focus=True):
             cursor = self._style("table--cursor")
             style, plain = style + cursor, plain + cursor
         mark = self._shapes.cursor if is_chosen else " "
-        segments = [Segment(f"{mark} ", style)]
-        for column, cell in zip(self._look.columns, line.cells, strict=False):
-            segments.append(
-                Segment(f"{cell} ", style if column.name in ("state", "trend", "next") else plain)
-            )
+        # Cells that look alike are one piece: a terminal's program does its work by the piece.
+        looks = (column.name in ("state", "trend", "next") for column in self._look.columns)
+        cells = [(True, f"{mark} "), *zip(looks, (f"{cell} " for cell in line.cells), strict=False)]
+        segments = [
+            Segment("".join(text for _, text in pieces), style if toned else plain)
+            for toned, pieces in groupby(cells, key=itemgetter(0))
+        ]
         return Strip(segments).adjust_cell_length(width, plain)
 
     def action_move(self, lines: int) -> None:

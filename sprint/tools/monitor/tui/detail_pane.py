@@ -21,6 +21,8 @@ INTERVAL_S = 2.0
 # Long, and read at leisure: it is drawn less often than the list.
 DRAW_INTERVAL_S = 0.25
 WIDTH_MIN = 30
+# Of another breaker there are some lines more or fewer; a layout of the screen for each would cost the most.
+LINES_STEP = 8
 
 
 class _Answer(NamedTuple):
@@ -39,7 +41,7 @@ class DetailPane(VerticalScroll):
         super().__init__(id="detail")
         self._monitor = monitor
         self._ascii_only = ascii_only
-        self._text = QuietText("detail-text")
+        self._text = QuietText("detail-text", LINES_STEP)
         self._answer: _Answer | None = None
         self._asked: Key | None = None
         self._asked_at = 0.0

@@ -10,10 +10,14 @@ from textual.widgets import Static
 
 
 class QuietText(Static):
-    """A text that may be told the same again at no cost."""
+    """A text that may be told the same again at no cost.
 
-    def __init__(self, text_id: str) -> None:
+    `steps`: blank lines follow until there are a multiple of so many, for a text that grows and shrinks.
+    """
+
+    def __init__(self, text_id: str, steps: int = 1) -> None:
         super().__init__(id=text_id)
+        self._steps = steps
         self._said: Content | None = None
         self._lines = 0
 
@@ -23,5 +27,8 @@ class QuietText(Static):
             return
         self._said = content
         lines = content.get_height({}, max(1, self.size.width))
+        blank = -lines % self._steps
+        if blank:
+            content, lines = content + Content("\n" * blank), lines + blank
         self.update(content, layout=lines != self._lines)
         self._lines = lines
