@@ -53,12 +53,20 @@ SELECT events.chain, events.hash, events.height, blocks.canonical, events.body
 FROM sprint_core.events AS events JOIN sprint_core.blocks AS blocks
 ON blocks.chain = events.chain AND blocks.height = events.height AND blocks.event_position = events.position
 WHERE events.hash_key = %s AND events.hash = %s ORDER BY events.chain"""
+# First the blocks, few, then the event of each: joined as they are, all events of all days would be read.
 _CANONICAL_FROM_TOP = """
-SELECT blocks.chain, events.hash, blocks.height, blocks.canonical, events.body
-FROM sprint_core.blocks AS blocks JOIN sprint_core.events AS events
-ON events.day = blocks.event_day AND events.position = blocks.event_position
-WHERE blocks.chain = %s AND blocks.height BETWEEN %s AND %s AND blocks.canonical
-ORDER BY blocks.height DESC LIMIT %s"""
+SELECT blocks.chain, event.hash, blocks.height, blocks.canonical, event.body
+FROM (
+    SELECT chain, height, canonical, event_day, event_position FROM sprint_core.blocks
+    WHERE chain = %s AND height BETWEEN %s AND %s AND canonical
+    AND event_position >= (SELECT min(first_position) FROM sprint_core.event_days)
+    ORDER BY height DESC LIMIT %s
+) AS blocks CROSS JOIN LATERAL (
+    SELECT hash, body FROM sprint_core.events AS events
+    WHERE events.day = blocks.event_day AND events.position = blocks.event_position
+    LIMIT 1
+) AS event
+ORDER BY blocks.height DESC"""
 
 
 class Reader:

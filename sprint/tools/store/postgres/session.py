@@ -8,6 +8,7 @@ is shorter than what was confirmed, is somebody else's writing or another server
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
@@ -23,6 +24,7 @@ from sprint.tools.store.postgres.lock import take
 from sprint.tools.store.postgres.transaction import Group, Turn, write_group
 from sprint.tools.store.settings import Durability
 
+_log = logging.getLogger(__name__)
 _LOG = "SELECT log_id, written FROM sprint_core.log"
 # A standby that took over with all that was confirmed is this log's server from now on.
 _SERVER_IS = "UPDATE sprint_core.log SET server_id = %(server)s WHERE server_id <> %(server)s"
@@ -63,13 +65,17 @@ class Session:
         with self._begun(connection):
             yield connection
 
-    def close(self, *, clean: bool) -> None:
-        """Mark the stop as clean where it is, free the lock, close. StoreFailing where the mark is not in."""
+    def close(self, *, clean_within_s: float | None = None) -> None:
+        """Mark the stop as clean if that is told and can be done in time, free the lock, close.
+
+        Nothing is lost without the mark; with durability `memory` the next start then begins a new log. A
+        server that is not there is therefore not waited for.
+        """
         try:
-            if clean:
-                self._twice(self._mark_clean_stop)
+            if clean_within_s is not None:
+                self._mark_clean_stop(clean_within_s)
         except psycopg.Error as error:
-            raise self._link.failing(error) from error
+            _log.warning("the stop could not be marked as clean: %s", self._link.failing(error))
         finally:
             self._drop()
 
@@ -82,8 +88,11 @@ class Session:
                 raise
             action()
 
-    def _mark_clean_stop(self) -> None:
-        connection = self._ready()
+    def _mark_clean_stop(self, timeout_s: float) -> None:
+        connection = self._connection
+        if connection is None or connection.closed:
+            raise psycopg.OperationalError("the connection is lost")
+        connection.answer_s = min(connection.answer_s, timeout_s)
         connection.execute("SELECT set_config('synchronous_commit', 'on', false)")
         with self._begun(connection):
             connection.execute("UPDATE sprint_core.log SET clean_stop = true")

@@ -196,11 +196,11 @@ class PostgresStore:
         try:
             self._writer.close(max(CLOSE_STEP_S_MIN, ends_at - clock()))
             self.records.finish(ends_at)
-            self._session.close(clean=True)
+            self._session.close(clean_within_s=max(CLOSE_STEP_S_MIN, ends_at - clock()))
         finally:
             self.close_readers()
             if self._writer.has_ended:
-                self._session.close(clean=False)
+                self._session.close()
 
     def _keep_up(self, *, idle: bool) -> None:
         self._upkeep.run(idle=idle)

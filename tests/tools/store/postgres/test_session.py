@@ -41,6 +41,13 @@ def positions(store: PostgresStore) -> list[int]:
     return [event.position for event in store.read_events(0, 10_000, (), (), 10_000)]
 
 
+def fill_one(store: PostgresStore) -> None:
+    answers = Answers()
+    store.start(answers)
+    store.submit(block_commit(log_of(store), "bitcoin", 1))
+    answers.wait_in(1)
+
+
 @pytest.mark.parametrize("answered", [True, False], ids=["the commit got in", "the commit did not get in"])
 def test_a_commit_whose_end_was_not_heard_of_is_in_once(
     store: PostgresStore, monkeypatch: pytest.MonkeyPatch, *, answered: bool
@@ -115,6 +122,21 @@ def test_a_session_that_the_server_ended_is_replaced_and_nobody_is_told(
         with postgres_home.connect() as connection:
             assert connection.execute(END_WRITER).fetchall() == [(True,)]
     assert positions(store) == [1, 2, 3]
+
+
+def test_a_stop_does_not_wait_for_a_server_that_is_gone(
+    postgres_home: PostgresHome, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It connected anew to mark the stop as clean, for twice as long as connecting may take."""
+    store = postgres_home.opened(QUICK)
+    fill_one(store)
+    with postgres_home.connect() as connection:
+        connection.execute(END_WRITER)
+    monkeypatch.setattr(store._link, "connect", lambda: pytest.fail("it connected anew"))
+    store.close()
+    assert "the stop could not be marked as clean: PostgreSQL" in caplog.text
+    with closing(postgres_home.opened(QUICK)) as again:
+        assert (again.log_id, positions(again)) == (store.log_id, [1])
 
 
 def test_a_session_of_our_own_that_outlived_its_connection_is_ended(store: PostgresStore) -> None:
