@@ -57,7 +57,10 @@ class HttpReceiver:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                length = int(self.headers["Content-Length"])
+                body = self.rfile.read(length)
+                if len(body) < length:  # its sender is gone
+                    return
                 status = receiver.statuses.pop(0) if receiver.statuses else receiver.confirms
                 kept = receiver.received if status == receiver.confirms else receiver.failed
                 kept.add((dict(self.headers), body))
