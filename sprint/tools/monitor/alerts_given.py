@@ -136,7 +136,7 @@ def file_of(given: AlertsGiven) -> Path:
 def _whom(plan: Plan, sinks: Sequence[Sink]) -> str:
     """Return which level goes where, so that one that goes to nobody is seen before it is missed."""
     if not sinks:
-        return "they are sent to nobody: give --webhook URL, or [monitor.alerts] in a --config"
+        return "they are sent to nobody: give --webhook URL, or another sink in [monitor.alerts]"
     there = dict.fromkeys(sink.kind for sink in sinks)
     told = {level: [kind for kind in there if kind in (plan.routes or {}).get(level, ())] for level in LEVELS}
     return "; ".join(f"{level} to {', '.join(kinds) or 'nobody'}" for level, kinds in told.items())
