@@ -16,6 +16,7 @@ from sprint.core.monitor.rows import BreakerRow
 from sprint.tools.breaker_api.endpoints import BreakerEndpoints
 from sprint.tools.breaker_api.feed import BreakerFeed
 from sprint.tools.relay.admin_sources import SourceEndpoints
+from sprint.tools.relay.audit import AuditedRouter, Ordered
 from sprint.tools.relay.breakers import source_breaker_name
 from sprint.tools.relay.listeners import ADMIN_CONNECTIONS_MAX, add_metrics
 from sprint.tools.relay.live_sources import LiveSources
@@ -23,7 +24,7 @@ from sprint.tools.relay.sources.paused import PausedSource
 from sprint.tools.relay.view import ServedChain, ServiceView
 from sprint.tools.web.guard import Guard
 from sprint.tools.web.problem_pages import add_problems
-from sprint.tools.web.router import Request, Response, Router, Site
+from sprint.tools.web.router import Request, Response, Site
 from sprint.tools.web.server import connections_limit
 
 # A policy with all of its figures is below 2 KiB.
@@ -41,16 +42,22 @@ class AdminApi:
     """Answers what an operator asks of a relay."""
 
     def __init__(
-        self, view: ServiceView, chains: Mapping[str, ServedChain], feed: BreakerFeed, live: LiveSources
+        self,
+        view: ServiceView,
+        chains: Mapping[str, ServedChain],
+        feed: BreakerFeed,
+        live: LiveSources,
+        ordered: Ordered = lambda _: None,
     ) -> None:
         self._view = view
         self._chains = chains
         self._feed = feed
         self._live = live
+        self._ordered = ordered
 
     def site(self, guard: Guard, registry: CollectorRegistry) -> Site:
         """Return what the admin listener serves."""
-        router = Router()
+        router = AuditedRouter(self._ordered)
         add_metrics(router, registry)
         add_problems(router)
         router.add_answer("/api/v1/health", self._service_health)

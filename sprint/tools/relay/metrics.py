@@ -228,6 +228,10 @@ class DeliverySeconds(Collector):
         """Return the deliveries up to each of the bounds from the one before, and those beyond the last."""
         return tuple(self._counts.get((chain, tier), (0,) * (len(DELIVERY_BOUNDS_S) + 1)))
 
+    def all_counts(self) -> dict[tuple[str, str], tuple[int, ...]]:
+        """Return what `counts` does, by chain and tier."""
+        return {key: tuple(counts) for key, counts in self._counts.items()}
+
     def on_time(self, tiers: Iterable[TierPolicy]) -> dict[str, OnTime]:
         """Count the deliveries of each tier, and those within its goal.
 

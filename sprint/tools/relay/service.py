@@ -52,6 +52,7 @@ from sprint.tools.relay.log_store import LogPlace, open_log_store
 from sprint.tools.relay.loop_lag import LoopLag
 from sprint.tools.relay.metrics import DeliverySeconds, DeliveryTimes, RelayParts, register_parts
 from sprint.tools.relay.proving import Prover
+from sprint.tools.relay.recorder import Recorder
 from sprint.tools.relay.source_guards import SourceGuards
 from sprint.tools.relay.source_tasks import SourceTasks
 from sprint.tools.relay.sources import new_source
@@ -259,6 +260,7 @@ class _Running:
         service.registry.register(self._gc_pauses)
         resolve = partial(service.catalog.resolve, served=list(self._chains))
         self._api = Api(self.view, store, self._delivery, resolve)
+        self._recorder = Recorder(store, self._parts(), service.options.tiers, self._observer)
 
     async def start(
         self, bound: Sequence[socket.socket], devnet: Devnet, devnet_ids: Sequence[str]
@@ -272,7 +274,7 @@ class _Running:
         registry = self._service.registry
         register_parts(registry, self._parts())
         live = LiveSources(self._service.catalog, self._chains, self._sources, devnet_ids)
-        admin_api = AdminApi(self.view, self._chains, self._feed, live)
+        admin_api = AdminApi(self.view, self._chains, self._feed, live, self._recorder.ordered)
         site = admin_api.site(_guard(admin, body_size_max=BODY_SIZE_MAX), registry)
         for attendant in self._service.attendants:
             on_time = partial(self._delivery_seconds.on_time, tiers)
@@ -289,6 +291,7 @@ class _Running:
         self._feed.start()
         self._loop_lag.start()
         self._gc_pauses.start()
+        self._recorder.start()
         urls = [listener.url for listener in self._listeners]
         self.view.tier_urls = {tier.name: url for tier, url in zip(tiers, urls, strict=False)}
         return Serving(
@@ -319,6 +322,7 @@ class _Running:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(drain.left_s(FLUSH_TIMEOUT_S)):
                 await self._committer.flushed()
+        self._recorder.stop()
         self._delivery.finish()
         timeout_s = drain.left_s() - STORE_CLOSE_S
         await asyncio.gather(*(listener.stop(timeout_s) for listener in self._listeners))
@@ -381,6 +385,7 @@ class _Running:
         self._delivery.publish([event for commit in commits for event in commit.events])
         for commit in commits:
             self.view.note(commit)
+        self._recorder.note(commits)
 
     def _pause(self, *, paused: bool) -> None:
         for chain in self._chains.values():

@@ -7,6 +7,7 @@ of each as it is reached; the relay's own one keeps histograms, and a test can t
 from __future__ import annotations
 
 from collections import OrderedDict
+from itertools import pairwise
 from typing import Literal, Protocol
 
 from prometheus_client import CollectorRegistry, Histogram
@@ -23,7 +24,8 @@ STAGES: tuple[Stage, ...] = (
     "handed_over",
 )
 BLOCKS_OBSERVED_MAX = 256
-_BUCKETS_S = tuple(1e-5 * 2**n for n in range(20))
+STAGE_BOUNDS_S = tuple(1e-5 * 2**n for n in range(20))
+WHOLE_WAY = "relay"  # how the way through all stages is called among them
 
 
 class StageObserver(Protocol):
@@ -41,7 +43,7 @@ class StageTimes:
             "sprint_stage_seconds",
             "Time a block took to a stage from the stage before",
             ("chain", "stage"),
-            buckets=_BUCKETS_S,
+            buckets=STAGE_BOUNDS_S,
             registry=registry,
         )
         # Looking a child up by its labels takes as long as counting in it.
@@ -50,7 +52,7 @@ class StageTimes:
             "sprint_relay_seconds",
             "Time from reading a block's last byte to handing its event over",
             ("chain",),
-            buckets=_BUCKETS_S,
+            buckets=STAGE_BOUNDS_S,
             registry=registry,
         )
 
@@ -71,3 +73,13 @@ class StageTimes:
             del self._last[block]
         elif len(self._last) > BLOCKS_OBSERVED_MAX:
             self._last.popitem(last=False)
+
+    def counts(self) -> dict[tuple[str, str], tuple[int, ...]]:
+        """Return by chain and stage how many took up to each bound from the one before, and beyond all."""
+        up_to: dict[tuple[str, str], list[int]] = {}
+        for histogram in (self._stage, self._whole):
+            for sample in next(iter(histogram.collect())).samples:
+                if sample.name.endswith("_bucket"):
+                    key = (sample.labels["chain"], sample.labels.get("stage", WHOLE_WAY))
+                    up_to.setdefault(key, [0]).append(int(sample.value))
+        return {key: tuple(after - before for before, after in pairwise(each)) for key, each in up_to.items()}

@@ -33,7 +33,7 @@ logger = logging.getLogger("sprint.web")
 class Request:
     """One request. `scope` and `receive` are ASGI's; `parameters` are the pattern's."""
 
-    __slots__ = ("_query", "_receive", "parameters", "scope")
+    __slots__ = ("_query", "_receive", "body_read", "parameters", "scope")
 
     def __init__(
         self, scope: Mapping[str, Any], parameters: dict[str, str], receive: Receive | None = None
@@ -42,6 +42,7 @@ class Request:
         self.parameters = parameters
         self._receive = receive
         self._query: dict[str, str] | None = None
+        self.body_read = b""  # once somebody has asked for it
 
     @property
     def path(self) -> str:
@@ -87,7 +88,8 @@ class Request:
                 f"the body was not there within {BODY_TIMEOUT_S:g} s",
                 headers=(("Connection", "close"),),
             ) from error
-        return b"".join(parts)
+        self.body_read = b"".join(parts)
+        return self.body_read
 
     def when_ended(self, tell: Callable[[], None]) -> None:
         """Have `tell` called once the connection is lost or its listener stops; at once if it is so."""
