@@ -33,11 +33,15 @@ POLL_INTERVAL_S = 0.01
 READY_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 60.0
 LOG_SHOWN_CHARS = 2_000
+MEMORY = Path("/dev") / "shm"
+MEMORY_BYTES_MIN = 2 << 30  # four processes at once, each with a server
 _LOG = "server.log"
 # A test's server holds little and is asked by few; what makes commits durable is as it is everywhere.
 _SETTINGS: Mapping[str, str] = {
     "shared_buffers": "32MB",
     "max_connections": "60",
+    "min_wal_size": "32MB",
+    "max_wal_size": "96MB",
     "autovacuum_naptime": "1s",
     "log_line_prefix": "%m %p ",
 }
@@ -201,11 +205,19 @@ def _as_postgres() -> list[str]:
 def postgres_server() -> Iterator[PostgresServer]:
     """One server for all tests of a process, which leave it as it is; started when the first one asks."""
     require("postgres")
-    server = PostgresServer()
+    server = PostgresServer(_in_memory())
     try:
         yield server.start()
     finally:
         server.remove()
+        shutil.rmtree(server.folder, ignore_errors=True)
+
+
+def _in_memory() -> Path | None:
+    """Return a folder in memory, where there is room: databases are made and dropped there in no time."""
+    if not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < MEMORY_BYTES_MIN:
+        return None
+    return Path(tempfile.mkdtemp(prefix="sprint-pg-", dir=MEMORY))
 
 
 @pytest.fixture

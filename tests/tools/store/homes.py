@@ -25,7 +25,7 @@ from sprint.tools.store.settings import StoreSettings
 from tests.integration.postgres_server import PostgresServer
 from tests.tools.store.commits import Clock, opened
 
-KINDS = ("sqlite", pytest.param("postgres", marks=pytest.mark.real("postgres")))
+KINDS = ("sqlite", "postgres")
 
 
 class Home(Protocol):
@@ -112,9 +112,15 @@ def postgres_home(postgres_server: PostgresServer, migrated_database: str) -> It
 
 
 @pytest.fixture(params=KINDS)
-def home(request: pytest.FixtureRequest, tmp_path: Path) -> Home:
+def home(request: pytest.FixtureRequest) -> Home:
     """Each place in turn."""
-    if request.param == "sqlite":
-        return SqliteHome(tmp_path / "sprint.db")
+    return home_of(request.param, request)
+
+
+def home_of(kind: str, request: pytest.FixtureRequest) -> Home:
+    """Return the test's place of that kind; without a PostgreSQL the test is skipped, or fails."""
+    if kind == "sqlite":
+        folder: Path = request.getfixturevalue("tmp_path")
+        return SqliteHome(folder / "sprint.db")
     found: PostgresHome = request.getfixturevalue("postgres_home")
     return found

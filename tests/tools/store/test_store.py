@@ -26,15 +26,22 @@ from tests.tools.store.commits import (
     row,
     status_commit,
 )
-from tests.tools.store.homes import Home, begin_anew
+from tests.tools.store.homes import Home, begin_anew, home_of
 
-DURABILITIES: tuple[Durability, ...] = ("process", "disk", "memory")
+# `disk` is `process` in PostgreSQL.
+STORES: tuple[tuple[str, Durability], ...] = (
+    ("sqlite", "process"),
+    ("sqlite", "disk"),
+    ("sqlite", "memory"),
+    ("postgres", "process"),
+    ("postgres", "memory"),
+)
 
 
-@pytest.fixture(params=DURABILITIES)
-def store(request: pytest.FixtureRequest, home: Home) -> Iterator[Store]:
-    durability: Durability = request.param
-    store = home.opened(StoreSettings(durability=durability))
+@pytest.fixture(params=STORES, ids=" ".join)
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    kind, durability = request.param
+    store = home_of(kind, request).opened(StoreSettings(durability=durability))
     yield store
     store.close()
 
