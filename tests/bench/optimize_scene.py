@@ -1,25 +1,25 @@
 """A gc-heavy relay under a level, its node and its subscriber; what bench_optimize reads of each round.
 
 Blocks are due every 25 ms whatever becomes of the earlier ones, and a latency counts from when its block was
-due: a pause of 100 ms is seen by four of them. What would hide the relay's own delay is out of the way on both
-sides alike: the node and the subscriber run before the load (SCHED_FIFO; on other machines it would not be
-theirs) and without their own collectors, and the log is in memory, as others write to the disk.
+due: a pause of 100 ms is seen by four of them. What would hide the relay's own delay is out of the way on
+both sides alike: the node and the subscriber run before the load (SCHED_FIFO; on other machines it would not
+be theirs) and without their own collectors, and the log is in memory, as others write to the disk.
 """
 
 from __future__ import annotations
 
-import http.client
 import os
+import subprocess
 import sys
 import tempfile
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
+import msgspec
 import psutil
 
-from sprint.tools.embedded.child import Child
 from sprint.tools.optimize.bench.block_lines import BlockLines
 from tests.integration.relay_process import RelayProcess
 
@@ -27,7 +27,6 @@ CHAIN = "bitcoin-regtest"
 HOST = "127.0.0.1"
 PACE_S = 0.025
 WARM_UP_BLOCKS = 200
-CONTROL_TIMEOUT_S = 30.0
 # Above what a level gives the relay, so that neither waits for it.
 PRIORITY_OF_ENDS = 20
 IN_MEMORY = Path("/dev") / "shm"
@@ -42,6 +41,34 @@ class Heard(NamedTuple):
     pauses_s: list[float]
 
 
+class Node:
+    """A devnet node without a collector, told by lines over a pipe."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-c", NODE_PROGRAM, "--chain", CHAIN]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.pid = self._process.pid
+        self.port: int = self._answer()["port"]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def mine(self) -> str:
+        """Mine a block and return its hash."""
+        if self._process.stdin is not None:
+            self._process.stdin.write(b"mine 1\n")
+            self._process.stdin.flush()
+        return str(self._answer()["hashes"][0])
+
+    def _answer(self) -> dict[str, Any]:
+        line = self._process.stdout.readline() if self._process.stdout else b""
+        return msgspec.json.decode(line, type=dict[str, Any])
+
+
 class GcHeavyRelay:
     """One relay of a level with its node and subscriber."""
 
@@ -50,9 +77,8 @@ class GcHeavyRelay:
         folder.mkdir(parents=True)
         self._pauses = folder / "pauses"
         with ExitStack() as stack:
-            node = [sys.executable, "-c", NODE_PROGRAM, "--chain", CHAIN, "--control-port", "0"]
-            devnet = stack.enter_context(Child("the devnet", node, folder=folder))
-            source = f"bitcoin:regtest=p2p://{HOST}:{devnet.first_line['port']}"
+            self._node = stack.enter_context(Node())
+            source = f"bitcoin:regtest=p2p://{HOST}:{self._node.port}"
             data = stack.enter_context(tempfile.TemporaryDirectory(prefix="sprint-bench-", dir=memory()))
             self.relay = stack.enter_context(
                 RelayProcess(
@@ -61,14 +87,11 @@ class GcHeavyRelay:
                     command=(*COMMAND, str(self._pauses), "relay"),
                 )
             )
-            control_port = devnet.first_line["control_port"]
-            self._control = http.client.HTTPConnection(HOST, control_port, timeout=CONTROL_TIMEOUT_S)
-            stack.callback(self._control.close)
             self._blocks = stack.enter_context(BlockLines(self.relay.url, CHAIN))
-            self._blocks.read_to(self._mine())
+            self._blocks.read_to(self._node.mine())
             for _ in range(WARM_UP_BLOCKS):
                 self._echo()
-            self.has_priority = go_first(devnet.pid)
+            self.has_priority = go_first(self._node.pid)
             self._stack = stack.pop_all()
 
     def __repr__(self) -> str:
@@ -82,8 +105,6 @@ class GcHeavyRelay:
 
     def hear(self, seconds: float) -> Heard:
         """Have a block mined every 25 ms, and note when each came."""
-        # The node has hung up on one that asked for nothing while the other side was measured.
-        self._control.close()
         began_ns = time.monotonic_ns()
         latencies = []
         due = time.monotonic() + PACE_S
@@ -100,15 +121,9 @@ class GcHeavyRelay:
         return float(psutil.Process(self.relay.pid).memory_info().rss) / (1 << 20)
 
     def _echo(self) -> None:
-        mined = self._mine()
+        mined = self._node.mine()
         if self._blocks.next_hash() != mined:
             raise RuntimeError("the relay sent another block than was mined")
-
-    def _mine(self) -> str:
-        self._control.request("POST", f"/api/devnet/{CHAIN}/mine", body=b'{"count": 1}')
-        answer = self._control.getresponse().read()
-        # The first of its fields; a parser of all of them would be the subscriber's own time.
-        return answer.partition(b'"hashes":["')[2].partition(b'"')[0].decode()
 
 
 def memory() -> Path | None:

@@ -16,6 +16,7 @@ from sprint.core.optimize.cpu_choice import choose_cpus, preferred_node
 from sprint.core.optimize.cpu_list import format_cpu_list
 from sprint.core.optimize.host import HostFacts
 from sprint.core.optimize.levels import LEAVE, LevelFields, Strength
+from sprint.core.optimize.plan_elsewhere import MACOS, WINDOWS, plan_elsewhere
 from sprint.core.optimize.setting import Scope, Setting, Value
 
 # Whom a plan is for: this process, another that runs, or a command that is to be started.
@@ -62,6 +63,9 @@ class _More(TypedDict, total=False):
 
 def plan(fields: LevelFields, facts: HostFacts, kind: TargetKind = "self") -> tuple[Setting, ...]:
     """Return what a level comes to on a host, for a target of a kind, in the order it is to be applied."""
+    if facts.platform in {WINDOWS, MACOS}:
+        own = (*plan_elsewhere(fields, facts), *_runtime(fields, facts))
+        return tuple(_for_target(setting, kind) for setting in own)
     parts = (
         _placing(fields, facts),
         _scheduling(fields),

@@ -9,6 +9,7 @@ import errno
 
 import msgspec
 
+from sprint.core.optimize.plan_elsewhere import remedy_elsewhere
 from sprint.core.optimize.setting import Refusal, Value
 
 NO_SYSTEM_CALL = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTTY)
@@ -117,7 +118,7 @@ def remedy(key: str, error_number: int, value: Value = 0) -> str:
         return "the cpuset of this process has none of these CPUs: systemd AllowedCPUs=, docker --cpuset-cpus"
     permit = _SYSCTL if key.startswith("sysctl:") else PERMITS.get(key)
     if permit is None:
-        return "root, or the user whose process it is"
+        return remedy_elsewhere(key) or "root, or the user whose process it is"
     return permit.says().format(**_figures(key, value))
 
 

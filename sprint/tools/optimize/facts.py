@@ -44,7 +44,7 @@ def read_facts(pid: int | None = None, *, root: Path = Path("/")) -> HostFacts:
     cpus = root / "sys/devices/system/cpu"
     return HostFacts(
         platform=sys.platform,
-        kernel=host.text(root / "proc/sys/kernel/osrelease").strip() or platform.release(),
+        kernel=host.text(root / "proc/sys/kernel/osrelease").strip() or _elsewhere(),
         python=f"{platform.python_implementation()} {platform.python_version()}",
         cpus_allowed=host.fact(parse_cpu_list, status.get("Cpus_allowed_list", "")) or (0,),
         cpus_isolated=host.fact(parse_cpu_list, host.text(cpus / "isolated")) or (),
@@ -64,6 +64,11 @@ def read_facts(pid: int | None = None, *, root: Path = Path("/")) -> HostFacts:
         dma_latency=(root / "dev/cpu_dma_latency").exists(),
         sysctls=_sysctls(host),
     )
+
+
+def _elsewhere() -> str:
+    """Return release and machine of a system without /proc; Apple silicon is told by the second."""
+    return f"{platform.release()} {platform.machine()}"
 
 
 class _Host:

@@ -8,6 +8,7 @@ from sprint.core.optimize.abi import Knob
 from sprint.core.optimize.host import HostFacts
 from sprint.core.optimize.levels import LEVELS, LevelFields, LevelName, changed
 from sprint.core.optimize.macos import MacOS
+from sprint.core.optimize.plan import plan
 from sprint.core.optimize.plan_elsewhere import REMEDIES, plan_elsewhere, remedy_elsewhere
 from sprint.core.optimize.setting import Setting
 from sprint.core.optimize.windows import Windows
@@ -90,3 +91,13 @@ def test_remedies_are_for_settings_that_there_are() -> None:
     assert set(REMEDIES) <= keys
     assert "SeLockMemoryPrivilege" in remedy_elsewhere("large_page_privilege")
     assert remedy_elsewhere("cpu_affinity") == ""
+
+
+@pytest.mark.parametrize("facts", [WINDOWS, INTEL])
+def test_the_plan_of_a_host_is_its_platforms_own_and_cpythons(facts: HostFacts) -> None:
+    fields = LEVELS["turbo"].fields
+    keys = [setting.key for setting in plan(fields, facts)]
+    own = [setting.key for setting in plan_elsewhere(fields, facts)]
+    assert keys[: len(own)] == own
+    assert {"gc_threshold", "switch_interval"} <= set(keys[len(own) :])
+    assert not {"scheduler", "realtime_guard"} & set(keys)

@@ -5,11 +5,14 @@ Set, verify and restore are the same two calls.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 
+from sprint.core.optimize.abi import LoadedAbi
 from sprint.core.optimize.plan import SYSCTLS
 from sprint.tools.optimize.actuators.actuator import Actuator
 from sprint.tools.optimize.actuators.dma_latency import DmaLatency
+from sprint.tools.optimize.actuators.elsewhere import actuators_elsewhere
 from sprint.tools.optimize.actuators.memory import HugePages, MallocArenas, MemoryLock, MemoryPolicy
 from sprint.tools.optimize.actuators.scheduling import (
     Affinity,
@@ -21,7 +24,7 @@ from sprint.tools.optimize.actuators.scheduling import (
 )
 from sprint.tools.optimize.actuators.sysctl import Sysctl
 
-SYSTEM_ACTUATORS: Mapping[str, Actuator] = {
+_LINUX: Mapping[str, Actuator] = {
     "cpu_affinity": Affinity(),
     "numa_policy": MemoryPolicy(),
     "huge_pages": HugePages(),
@@ -35,3 +38,4 @@ SYSTEM_ACTUATORS: Mapping[str, Actuator] = {
     "scheduler": Scheduler(),
     **{f"sysctl:{name}": Sysctl(name) for name in SYSCTLS},
 }
+SYSTEM_ACTUATORS: Mapping[str, Actuator] = actuators_elsewhere(sys.platform, LoadedAbi()) or _LINUX
