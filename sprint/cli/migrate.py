@@ -255,7 +255,7 @@ def _run(
         files = [file.file for file in verbs.planned(work.database, work.known, to) if file.direction == verb]
         _print(files, (f"would run {file}" for file in files or ("nothing",)), json_output=json_output)
         return
-    from sprint.core.errors import MigrationFailed
+    from sprint.core.errors import MigrationFailed, SprintError
 
     done: list[Done] = []
     failed: dict[str, Any] = {}
@@ -272,6 +272,9 @@ def _run(
     except MigrationFailed as failure:
         place = dict(zip(("statement", "line", "column"), failure.place, strict=True))
         failed = {"file": failure.file, **place, "reason": failure.reason, "then": failure.then}
+        raise
+    except SprintError as error:
+        failed = {"reason": str(error)}
         raise
     finally:
         if json_output:

@@ -96,7 +96,8 @@ def test_a_dry_run_says_what_would_be_and_changes_nothing(command: Command) -> N
 
 def test_json_is_one_document_also_where_a_file_failed(command: Command) -> None:
     first, second, third = Place("sqlite", "").migrations()
-    command.write(first, second, Migration(3, third.name, "SELECT 1;\nSELECT a FROM nowhere;", ""))
+    broken = Migration(3, third.name, "SELECT 1;\nSELECT a FROM nowhere;", "")
+    command.write(first, second, broken)
     done = command("up", "--json")
     answer = msgspec.json.decode(done.stdout)
     assert done.exit_code == 3
@@ -110,6 +111,9 @@ def test_json_is_one_document_also_where_a_file_failed(command: Command) -> None
         "then": "nothing of this file was applied",
     }
     assert "statement 2 at line 2, column 15: no such table: nowhere" in done.stderr
+    command.write(first)
+    assert "0002_second" in msgspec.json.decode(command("up", "--json").stdout)["failed"]["reason"]
+    command.write(first, second, broken)
     status = msgspec.json.decode(command("status", "--json").stdout)
     assert (status["version"], status["newest"], status["pending"]) == (2, 3, [third.name])
     command.write(first, second, third)

@@ -129,7 +129,8 @@ _POSTGRES_RULES = (
     _rule(r"^REFRESH ", _EXCLUSIVE, f"computes the whole view; {_NO_ONE}"),
     _rule(r"^LOCK ", _EXCLUSIVE, "locks a table as it says"),
     _rule(r"^COMMENT ON ", "SHARE UPDATE EXCLUSIVE"),
-    _rule(r"^(SELECT|WITH|VALUES|SET|GRANT|REVOKE|DO|CALL|ALTER (?!TABLE))", "none"),
+    _rule(r"^(DO|CALL)\b", UNKNOWN),  # as what it does
+    _rule(r"^(SELECT|WITH|VALUES|SET|GRANT|REVOKE|ALTER (?!TABLE))", "none"),
 )
 _SQLITE_RULES = (
     _rule(r"^DROP TABLE ", SQLITE_LOCK, "the table's data is lost"),

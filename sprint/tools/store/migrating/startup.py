@@ -7,22 +7,37 @@ PostgreSQL belongs to more than one relay's start.
 
 from __future__ import annotations
 
+import logging
+
 from sprint.core.errors import StoreMismatch
 from sprint.core.migrate.files import Migration
 from sprint.core.migrate.order import check_applied, pending
-from sprint.tools.store.migrating import Database, Tell, tell_nobody
+from sprint.tools.store.migrating import Database, Tell
 from sprint.tools.store.migrating.packaged import packaged_migrations
 from sprint.tools.store.migrating.runner import Done, Running, migrate_up
 
+log = logging.getLogger(__name__)
 
-def bring_up(database: Database, *, now_ms: int, auto_migrate: bool, tell: Tell = tell_nobody) -> list[Done]:
+
+def bring_up(database: Database, *, now_ms: int, auto_migrate: bool, tell: Tell = log.info) -> list[Done]:
     """Migrate what is older and return what was run; StoreMismatch where that is not to be, or cannot."""
-    known = packaged_migrations(database.dialect)
     try:
-        waiting = _pending(database, known, auto_migrate=auto_migrate)
-        return migrate_up(Running(database, known, now_ms, tell)) if waiting else []
+        done, is_new = _brought_up(database, now_ms, tell, auto_migrate=auto_migrate)
     except StoreMismatch as error:
         raise StoreMismatch(f"{database.address}: {error}") from error
+    if done and not is_new:
+        tell(f"the schema of {database.address} was brought up to date: {done[-1].name}")
+    return done
+
+
+def _brought_up(
+    database: Database, now_ms: int, tell: Tell, *, auto_migrate: bool
+) -> tuple[list[Done], bool]:
+    """Return what was run, and whether nothing was there before."""
+    known = packaged_migrations(database.dialect)
+    waiting = _pending(database, known, auto_migrate=auto_migrate)
+    done = migrate_up(Running(database, known, now_ms, tell)) if waiting else []
+    return done, waiting == known
 
 
 def _pending(

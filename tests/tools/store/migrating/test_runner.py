@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from sprint.core.errors import MigrationFailed, StoreFailing, StoreMismatch
 from sprint.core.migrate.files import Migration
+from sprint.core.migrate.tokens import DIALECTS
 from sprint.tools.store.migrating import runner
 from sprint.tools.store.migrating.packaged import packaged_migrations, read_migrations
 from sprint.tools.store.migrating.runner import Running
@@ -187,6 +189,29 @@ def test_two_runners_at_once_apply_each_version_once(connection: sqlite3.Connect
     with pytest.raises(StoreFailing, match="locked"):
         up(connection, (FIRST, SECOND))
     other.close()
+
+
+def test_both_dialects_have_the_same_versions() -> None:
+    names = [[migration.name for migration in packaged_migrations(dialect)] for dialect in DIALECTS]
+    assert names[0] == names[1]
+
+
+def test_a_relay_says_where_it_copied_its_store_before_it_was_brought_up_to_date(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "sprint.db"
+    known = packaged_migrations("sqlite")
+    with caplog.at_level(logging.INFO, logger="sprint.tools.store.migrating"):
+        opened(path).close()
+        assert caplog.messages == []
+        connection = sqlite3.connect(path, isolation_level=None)
+        down(connection, known, to=len(known) - 1)
+        connection.close()
+        opened(path).close()
+    assert caplog.messages == [
+        f"copied to {path}.before-{known[-1].name} before the first change",
+        f"the schema of {path} was brought up to date: {known[-1].name}",
+    ]
 
 
 def test_a_store_that_is_not_migrated_is_refused_where_that_is_not_to_be_done(tmp_path: Path) -> None:
