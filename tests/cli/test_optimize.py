@@ -15,7 +15,7 @@ from sprint.cli.main import app
 from tests.cli.test_commands import run as run_apart
 
 NO_RELAY = ("--admin-url", "http://127.0.0.1:9")
-CLEARED = ("TIER", "SPRINT_ENV", "BITCOIN_SPRINT_ENV", "SPRINT_CONFIG")
+CLEARED = ("TIER", "SPRINT_ENV", "BITCOIN_SPRINT_ENV", "SPRINT_CONFIG", "SPRINT_OPTIMIZE__LEVEL")
 NOBODYS_PID = "4194305"  # beyond the kernel's most
 
 

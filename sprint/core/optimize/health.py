@@ -70,7 +70,7 @@ def _of_gc(share: float) -> Finding:
     """Judge the share of time that goes into collecting garbage."""
     limits = f"alert from {GC_SHARE_ALERT}, limit {GC_SHARE_MAX}"
     word: Word = "failed" if share > GC_SHARE_MAX else "alert" if share >= GC_SHARE_ALERT else "ok"
-    return Finding("gc share", word, f"{share:.3f} of the time goes into collecting garbage; {limits}")
+    return Finding("gc share", word, f"{share:.3f} of the time; {limits}")
 
 
 def _of_tasks(tasks: int) -> Finding:
