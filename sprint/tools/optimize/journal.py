@@ -15,7 +15,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sprint.core.errors import StoreFailing
-from sprint.core.optimize.journal import BYTES_MAX, Journal, encode_entry, encode_header, read_journal
+from sprint.core.optimize.journal import (
+    BYTES_MAX,
+    LINES_MAX,
+    Journal,
+    encode_entry,
+    encode_header,
+    read_journal,
+)
 from sprint.core.optimize.setting import Entry
 from sprint.tools.optimize.threads import boot_id, process_of
 
@@ -69,15 +76,18 @@ def write_journal(folder: Path, entries: Sequence[Entry]) -> Path:
     writer = process_of(os.getpid())
     if writer is None:
         raise StoreFailing("this process is not to be seen under /proc: no journal could name its writer")
-    path = folder / f"{os.getpid()}-{time.time_ns()}{NAME_END}"
-    try:
-        descriptor = os.open(
-            path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE
+    content = encode_header(writer, boot_id()) + b"".join(map(encode_entry, entries))
+    if len(content) > BYTES_MAX or len(entries) >= LINES_MAX:
+        raise StoreFailing(
+            f"the undo of {len(entries)} changes has {len(content)} bytes; a journal has at most {LINES_MAX} "
+            f"lines and {BYTES_MAX} bytes: a process with fewer threads"
         )
-        with os.fdopen(descriptor, "wb", buffering=0) as file:
-            file.write(encode_header(writer, boot_id()))
-            for entry in entries:
-                file.write(encode_entry(entry))
+    path = folder / f"{os.getpid()}-{time.time_ns()}{NAME_END}"
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        with os.fdopen(os.open(path, flags, FILE_MODE), "wb") as file:
+            file.write(content)
+            file.flush()
             os.fsync(file.fileno())
         _sync_folder(folder)
     except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -245,6 +246,35 @@ def test_without_a_journal_nothing_that_outlasts_the_run_is_changed(folder: Path
     )
     assert applied.outcomes[0].state == "denied"
     assert "XDG_STATE_HOME" in applied.outcomes[0].says
+    assert nice_of(sleeper) == before
+
+
+def apply_nice(folder: Path, process: Process) -> Outcome:
+    wanted = Setting(key="nice", value=19 if nice_of(process) != 19 else 18, scope="process", why="a test")
+    target = Target.of_process(process.pid)
+    return only(apply([wanted], target=target, journal_folder=folder, clock=lambda: 0.0).outcomes)
+
+
+def test_a_disk_that_is_full_keeps_all_as_it_is(folder: Path, sleeper: Process) -> None:
+    """No file may grow: what a full disk does to a journal."""
+    before, limits = nice_of(sleeper), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        outcome = apply_nice(folder, sleeper)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (outcome.state, "File too large" in outcome.says) == ("denied", True)
+    assert nice_of(sleeper) == before
+    assert list(folder.glob("*.jsonl")) == []
+
+
+def test_an_undo_that_no_restore_would_read_is_not_begun(
+    folder: Path, sleeper: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "LINES_MAX", 1)
+    before = nice_of(sleeper)
+    outcome = apply_nice(folder, sleeper)
+    assert (outcome.state, "a process with fewer threads" in outcome.says) == ("denied", True)
     assert nice_of(sleeper) == before
 
 
