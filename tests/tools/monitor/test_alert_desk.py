@@ -292,3 +292,19 @@ def test_what_stands_by_a_rule_that_there_is_no_more_ends(tmp_path: Path) -> Non
             await until(lambda: any(alert["resolved_at"] for alert in desk.view()["alerts"]), "it is over")
 
     asyncio.run(scene())
+
+
+def test_a_desk_that_is_read_only_takes_no_word_from_any_face(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with desk_of(monitor_with("open", read_only=True), tmp_path) as (desk, told):
+            alert = await told.next()
+            for word in (
+                desk.acknowledge(alert["id"], "anna"),
+                desk.silence({"breaker": "x", "for": "1h", "by": "anna", "why": "a new disk"}),
+                desk.end_silence("none"),
+            ):
+                with pytest.raises(RequestError) as raised:
+                    await word
+                assert raised.value.code == "read_only"
+
+    asyncio.run(scene())
