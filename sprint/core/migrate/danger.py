@@ -159,6 +159,8 @@ _OPTIONAL = r"(?:IF NOT EXISTS |IF EXISTS |ONLY |CONCURRENTLY )*"
 _TABLES = tuple(
     re.compile(form.replace("NAME", _NAME).replace("MAYBE ", _OPTIONAL))
     for form in (
+        # What a new table refers to is locked, not what nobody else sees yet.
+        r"^CREATE (?:\w+ )?TABLE .*?\b(?:REFERENCES|PARTITION OF) NAME",
         r"^(?:ALTER|DROP|CREATE|CREATE TEMP|CREATE TEMPORARY|CREATE UNLOGGED|TRUNCATE|LOCK) TABLE MAYBE NAME",
         r"^CREATE (?:UNIQUE )?INDEX MAYBE .*?\bON MAYBE NAME",
         r"^(?:CREATE|DROP) .*?TRIGGER .*?\bON NAME",

@@ -154,6 +154,25 @@ def test_dangers_of_sqlite(statement: str, flagged: object) -> None:
     assert bool(impact_of(statement, "sqlite").dangers) == flagged
 
 
+@pytest.mark.parametrize(
+    ("statement", "table"),
+    [
+        ('ALTER TABLE IF EXISTS ONLY a."T x" ADD b text', "a.t x"),
+        ("CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS i ON ONLY a.t (x)", "a.t"),
+        ("CREATE INDEX ON a.t (x)", "a.t"),
+        ("CREATE TABLE a.new (x bigint REFERENCES a.t (x))", "a.t"),
+        ("CREATE TABLE a.new PARTITION OF a.t DEFAULT", "a.t"),
+        ("CREATE TABLE IF NOT EXISTS a.new (x text DEFAULT 'references b')", "a.new"),
+        ("UPDATE ONLY a.t SET x = 1", "a.t"),
+        ("DELETE FROM a.t", "a.t"),
+        ("VACUUM FULL a.t", "a.t"),
+        ("SELECT 1", ""),
+    ],
+)
+def test_the_table_is_the_one_that_is_locked(statement: str, table: str) -> None:
+    assert impact_of(statement, "postgres").table == table
+
+
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_nothing_is_dangerous_to_a_table_that_the_plan_itself_makes(dialect: Dialect) -> None:
     for statement in ("CREATE INDEX i ON a.t (x)", 'CREATE INDEX i ON "a"."t" (x)', "DELETE FROM a.t"):
