@@ -131,6 +131,13 @@ class PostgresServer(ChildProcess):
         with self.connect() as connection:
             connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
 
+    def give_to_server(self, *paths: Path) -> None:
+        """Make the account that the server runs as the owner of files, where that is another one."""
+        if os.geteuid() == 0:
+            owner = pwd.getpwnam(ADMIN)
+            for path in paths:
+                os.chown(path, owner.pw_uid, owner.pw_gid)
+
     def log_text(self) -> str:
         """Return what the server wrote to its log."""
         return (self.folder / _LOG).read_text(errors="replace")
@@ -143,10 +150,7 @@ class PostgresServer(ChildProcess):
     def _make_cluster(self) -> None:
         password_file = self.folder / "password"
         password_file.write_text(ADMIN_LOGIN[1])
-        if os.geteuid() == 0:
-            owner = pwd.getpwnam(ADMIN)
-            for path in (self.folder, password_file):
-                os.chown(path, owner.pw_uid, owner.pw_gid)
+        self.give_to_server(self.folder, password_file)
         # Without the sync of what initdb wrote, which no test needs to outlive.
         subprocess.run(
             [
