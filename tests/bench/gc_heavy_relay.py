@@ -21,9 +21,9 @@ from typing import Any, TextIO
 from sprint.cli.main import run
 from sprint.tools.optimize.bench.pauses import Heap
 
-OBJECTS = 1_000_000
-SURVIVORS = 2_500
-MADE_AT_ONCE = 50
+OBJECTS = 400_000
+SURVIVORS = 5_000
+MADE_AT_ONCE = 100
 PAUSE_S = 0.002
 
 
