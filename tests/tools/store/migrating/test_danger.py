@@ -157,7 +157,7 @@ def test_dangers_of_sqlite(statement: str, flagged: object) -> None:
 @pytest.mark.parametrize(
     ("statement", "table"),
     [
-        ('ALTER TABLE IF EXISTS ONLY a."T x" ADD b text', "a.t x"),
+        ('ALTER TABLE IF EXISTS ONLY a."T x" ADD b text', "a.T x"),
         ("CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS i ON ONLY a.t (x)", "a.t"),
         ("CREATE INDEX ON a.t (x)", "a.t"),
         ("CREATE TABLE a.new (x bigint REFERENCES a.t (x))", "a.t"),
