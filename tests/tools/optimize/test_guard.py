@@ -66,6 +66,7 @@ def test_a_command_that_spins_is_killed_by_the_soft_limit(tmp_path: Path) -> Non
     assert started.wait() == 128 + signal.SIGXCPU
 
 
+@pytest.mark.alone
 def test_where_no_hard_limit_may_be_set_a_loop_in_c_leaves_others_their_share(tmp_path: Path) -> None:
     """On the very CPU that it spins on: this process moves there, and works on."""
     allowed = os.sched_getaffinity(0)
