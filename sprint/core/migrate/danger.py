@@ -197,6 +197,6 @@ def _line_of(sql: str, dialect: Dialect) -> str:
 
 
 def _plain(name: str) -> str:
-    """Return a name as it is looked up: in small letters where it isn't quoted, which made it capitals here."""
+    """Return a name as it is looked up: in small letters where it isn't quoted."""
     parts = name.split(" . ")
     return ".".join(part.strip('"') if part.startswith('"') else part.lower() for part in parts)

@@ -33,9 +33,11 @@ def open_log_store(place: LogPlace, stack: contextlib.AsyncExitStack, *, demo: b
     if demo and place.durability != "memory":
         folder = Path(stack.enter_context(temporary_folder(folder, STORE_FILE, wall_clock)))
         log_fields(log, logging.INFO, "with the devnet the log is kept in a temporary folder", folder=folder)
-    if demo and section.url is not None:
-        section = msgspec.structs.replace(section, url=None)
-        log.warning("with the devnet store.url counts for nothing: each devnet mines a new chain")
+    if demo:
+        if section.url is not None:
+            log.warning("with the devnet store.url counts for nothing: each devnet mines a new chain")
+        # Nobody could bring a temporary store up to date beforehand.
+        section = msgspec.structs.replace(section, url=None, auto_migrate=True)
     return open_store(
         folder / STORE_FILE if folder is not None else None,
         section.url,
