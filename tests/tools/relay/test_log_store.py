@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import asyncio
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,13 @@ def place(folder: Path) -> LogPlace:
     return LogPlace(folder=folder, section=section, durability="process", history_s=60.0)
 
 
+async def open_and_close(folder: Path, *, demo: bool) -> None:
+    async with AsyncExitStack() as stack:
+        open_log_store(place(folder), stack, demo=demo).close()
+
+
 def test_the_devnets_temporary_store_is_migrated_whatever_is_said_of_others(tmp_path: Path) -> None:
     """With --no-auto-migrate it was refused, and nobody could have migrated it before."""
-    with ExitStack() as stack:
-        open_log_store(place(tmp_path), stack, demo=True).close()
-    with ExitStack() as stack, pytest.raises(StoreMismatch, match="run `sprint migrate up`"):
-        open_log_store(place(tmp_path), stack, demo=False)
+    asyncio.run(open_and_close(tmp_path, demo=True))
+    with pytest.raises(StoreMismatch, match="run `sprint migrate up`"):
+        asyncio.run(open_and_close(tmp_path, demo=False))
