@@ -136,6 +136,9 @@ def worth_it(levels: Sequence[Subject]) -> tuple[LevelName | None, str]:
     """
     if not levels:
         return None, "no level was measured"
+    unjudged = [level.name for level in levels if any(figure.change is None for figure in level.figures)]
+    if unjudged:
+        return None, f"{', '.join(unjudged)}: too few rounds, so that no level can be told as worth it"
     best = max(levels, key=lambda subject: subject.gain)
     if best.gain < 1 + GAIN_SHARE_MIN:
         return "basic", f"no level gained {GAIN_SHARE_MIN:.0%} over all figures on this host: basic is enough"

@@ -53,6 +53,14 @@ def test_the_lowest_level_that_is_hardly_worse_than_the_best_is_worth_it(
     assert why
 
 
+def test_where_a_level_was_not_measured_to_its_end_none_is_told_as_worth_it() -> None:
+    """Ctrl-C in turbo's rounds had basic told as enough, as turbo had gained nothing by then."""
+    unjudged = subject_of("turbo", "", [a_figure(0.5, rounds=3)], [])
+    worth, why = worth_it([a_level("basic", 1.0), unjudged])
+    assert worth is None
+    assert why.startswith("turbo: too few rounds")
+
+
 def test_a_level_that_helps_one_figure_and_hurts_another_is_not_told_as_a_help() -> None:
     both = a_level("turbo", 0.5, 2.0)
     assert both.verdict == "hurt"

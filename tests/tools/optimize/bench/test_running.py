@@ -115,6 +115,7 @@ def test_ctrl_c_gives_a_report_of_what_was_done(faked: type[FakeMeasured], tmp_p
     assert [subject.name for subject in result.levels] == ["basic", "turbo"]
     assert result.levels[0].verdict == "no effect here"
     assert result.levels[1].says == "too few rounds for a verdict"
+    assert result.worth is None
     assert faked.log[-1] == "ended"
     assert any("Ctrl-C" in line for line in text_of(result))
 
