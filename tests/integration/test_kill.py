@@ -136,7 +136,7 @@ def poll(condition: Callable[[], bool], what: str) -> None:
             raise TimeoutError(f"not within {POLL_TIMEOUT_S:g} s: {what}")
 
 
-def disagreement(listener: Listener, killed: KilledRelay, devnet: DevnetProcess) -> str | None:
+def disagreement(listener: Listener, relay_url: str, devnet: DevnetProcess) -> str | None:
     """Compare what the subscriber was given, what the log holds, and what the devnet mined."""
     target = devnet.tip
     try:
@@ -154,7 +154,7 @@ def disagreement(listener: Listener, killed: KilledRelay, devnet: DevnetProcess)
         return f"the subscriber was given {len(seen)} blocks, {len(set(seen))} different ones"
     if kinds_of(events) != [f"block {block_hash}" for block_hash in seen]:
         return "the subscriber was told of a reorg or a gap that there was not"
-    with Listener(killed.relay.url, types=TYPES) as fresh:
+    with Listener(relay_url, types=TYPES) as fresh:
         fresh.wait_for_block(target)
         count = min(len(fresh.events), len(events))
         if fresh.events[:count] != events[:count]:
@@ -185,7 +185,7 @@ def test_every_block_is_seen_once_in_order_across_kills_at_every_stage(tmp_path:
                 held[killed.kill_held_in(stage)] += 1
         for number in range(max(2, kills // 10)):
             early[killed.kill_while_catching_up(0.1 * number / max(2, kills // 10))] += 1
-        found = disagreement(listener, killed, devnet)
+        found = disagreement(listener, killed.relay.url, devnet)
         count = timed.total() + held.total() + early.total()
         print(f"\n{count} kills in {time.monotonic() - began:.0f} s, a block every {BLOCK_INTERVAL_MS:g} ms")
         print(f"way of a block, read to handed over: {way_ns / 1e6:.3f} ms (median)")
@@ -207,6 +207,6 @@ def test_a_relay_that_delivers_before_it_commits_is_caught(tmp_path: Path) -> No
         while found is None and kills < MUTANT_KILLS_MAX:
             killed.kill_held_in("handed_over")
             kills += 1
-            found = disagreement(listener, killed, devnet)
+            found = disagreement(listener, killed.relay.url, devnet)
         print(f"caught after {kills} kills: {found}")
         assert found is not None

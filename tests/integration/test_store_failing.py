@@ -67,11 +67,17 @@ class SmallDisk:
         self._filler = folder / "filler"
 
     def refuse(self, _: RelayProcess) -> None:
+        self.refuse_now()
+
+    def relent(self, _: RelayProcess) -> None:
+        self.relent_now()
+
+    def refuse_now(self) -> None:
         with self._filler.open("wb", buffering=0) as filler, contextlib.suppress(OSError):
             while True:
                 filler.write(bytes(FILLER_PART))
 
-    def relent(self, _: RelayProcess) -> None:
+    def relent_now(self) -> None:
         self._filler.unlink()
 
 
