@@ -42,6 +42,9 @@ _SESSION: tuple[LiteralString, ...] = (
     "SET idle_in_transaction_session_timeout = 0",
     "SET standard_conforming_strings = on",
 )
+# Else a server goes on with the statement of a migrator that was killed, and holds its locks so long.
+CLIENT_CHECK_SINCE = 140_000
+_CLIENT_CHECK: LiteralString = "SET client_connection_check_interval = '1s'"
 _CREATE_APPLIED: tuple[LiteralString, ...] = (
     # IF NOT EXISTS would want the right to make schemas also where an administrator has made this one.
     """
@@ -275,6 +278,8 @@ def _connect(place: Place) -> Connection:
         )
         for statement in _SESSION:
             connection.execute(statement)
+        if connection.info.server_version >= CLIENT_CHECK_SINCE:
+            connection.execute(_CLIENT_CHECK)
         milliseconds = int(place.statement_lock_wait_s * 1000)
         connection.execute(f"SET lock_timeout = {milliseconds}".encode())
     except psycopg.Error as error:
