@@ -241,6 +241,16 @@ BENCHES = (
         ("--seconds", "3"),
     ),
     Bench(
+        "monitor_page",
+        (
+            Target("monitor's page: a frame's work on the main thread, p95", "at most", 16.7, " ms"),
+            Target("monitor's page: the longest frame's work", "at most", 50, " ms"),
+            Target("monitor's page: frames with something new", "at least", 15, " /s"),
+            Target("monitor's page: a key answered, p95", "at most", 100, " ms"),
+        ),
+        ("--seconds", "3"),
+    ),
+    Bench(
         "tui",
         (
             Target("terminal: drawings a second", "at least", 20, " /s"),

@@ -69,7 +69,7 @@ def changing(scene: MonitoredBreakers, seed: int) -> Iterator[None]:
         work.cancel()
 
 
-def traced(page: Page) -> list[dict[str, Any]]:
+def traced(page: Page, for_ms: float = TRACED_MS) -> list[dict[str, Any]]:
     """Let the page go on for a while; return the events of its main thread."""
     session = page.context.new_cdp_session(page)
     events: list[dict[str, Any]] = []
@@ -77,7 +77,7 @@ def traced(page: Page) -> list[dict[str, Any]]:
     complete: list[bool] = []
     session.on("Tracing.tracingComplete", lambda _: complete.append(True))
     session.send("Tracing.start", {"transferMode": "ReportEvents", "categories": CATEGORIES})
-    page.wait_for_timeout(TRACED_MS)
+    page.wait_for_timeout(for_ms)
     session.send("Tracing.end")
     while not complete:
         page.wait_for_timeout(50)

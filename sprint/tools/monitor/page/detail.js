@@ -105,9 +105,8 @@ export class Detail {
     const buttons = actionsFor(row).map(({ action, label, danger }) =>
       make("button", { type: "button", class: danger ? "danger" : null, "data-action": action, onclick: () => this.order(this.fleet.rows.get(this.key), action) }, label));
     const readOnly = make("p", { class: "quiet" }, "The monitor was started with --read-only: it takes no orders.");
-    byId("detail-orders").replaceChildren(...(this.fleet.readOnly ? [readOnly] : buttons));
     const change = make("button", { type: "button", onclick: () => this.figures(this.fleet.rows.get(this.key)) }, "Change figures…");
-    byId("detail-change").replaceChildren(...(this.fleet.readOnly ? [] : [change]));
+    byId("detail-orders").replaceChildren(...(this.fleet.readOnly ? [readOnly] : [...buttons, change]));
   }
 
   renderCharts(row, now) {

@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from sprint.core.monitor.words import clock_time
+from sprint.core.monitor.words import Tone, clock_time
 from sprint.tools import runtime
 from sprint.tools.monitor.tui.detail import Part
 from sprint.tools.monitor.tui.looks import LEVEL_TONES, styled
@@ -118,11 +118,12 @@ def alerts_absent() -> Content:
 def alert_content(alert: Mapping[str, Any]) -> Content:
     """Return an alert as a line, and what became of it as a second; a field that it lacks is left out."""
     level, over = str(alert.get("level", "?")), alert.get("resolved_at") is not None
+    tone: Tone = "faint" if over else LEVEL_TONES.get(level, "plain")
     breaker, text = str(alert.get("breaker", "")), str(alert.get("text", ""))
     of = f"{alert.get('relay', '')} {'' if breaker in text else breaker}".strip()
     parts: list[Part] = [
         (f"{clock_time(str(alert.get('at', '')))} ", styled("faint")),
-        (f"{'over' if over else level.upper():<10}", styled(LEVEL_TONES.get(level, "plain"), "bold")),
+        (f"{'over' if over else level.upper():<10}", styled(tone, "bold")),
         f"{of}  {text}",
     ]
     notes = list(_notes(alert, over=over))

@@ -130,6 +130,7 @@ class MonitorApp(OperatedApp):
     def on_mount(self) -> None:
         """Begin to draw."""
         self.set_class(self.ascii_only, "-ascii")
+        self.set_class(bool(os.environ.get("NO_COLOR")), "-no-color")
         self.table.focus()
         self._draw()
         self.set_interval(1 / LOOKS_PER_S, self._look)

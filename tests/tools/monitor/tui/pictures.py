@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sprint.tools.monitor.tui.looks import PLAIN, Appearance
+from tests.tools.monitor.fake_desk import ALERTS, FakeDesk
 from tests.tools.monitor.fakes import FakeMonitor, story_board
 from tests.tools.monitor.tui.piloted import NARROW, WIDE, opened_terminal, pressed
 
@@ -37,6 +38,8 @@ SHOTS = (
     Shot("monitor-terminal", WIDE),
     Shot("monitor-terminal-light", WIDE, appearance=Appearance(light=True)),
     Shot("monitor-terminal-80x24", NARROW),
+    Shot("monitor-terminal-figures", NARROW, ("e",)),
+    Shot("monitor-terminal-alerts", (100, 24), ("2",)),
     Shot("monitor-terminal-order", NARROW, ("f", *"its disk is replaced")),
 )
 
@@ -56,7 +59,9 @@ def main() -> int:
 
 async def drawn(shot: Shot) -> str:
     """Return a screen as SVG, in the fonts that are there."""
-    async with opened_terminal(FakeMonitor(story_board()), shot.size, shot.appearance) as (app, pilot):
+    monitor = FakeMonitor(story_board())
+    monitor.alerts = FakeDesk(*ALERTS)
+    async with opened_terminal(monitor, shot.size, shot.appearance) as (app, pilot):
         if shot.keys:
             await pressed(app, pilot, *shot.keys)
         svg = app.export_screenshot(title=app.TITLE)

@@ -116,6 +116,19 @@ async def test_a_refusal_is_shown_in_the_desks_words_and_read_only_asks_nothing(
 
 
 @under_pilot
+async def test_under_no_color_the_cursor_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with opened_terminal(monitor_with(desk()), WIDE) as (app, pilot):
+        await pressed(app, pilot, "2")
+        strips = app.screen._compositor.render_strips()
+        marked = "".join(
+            each.text for strip in strips for each in strip if each.style and each.style.underline
+        )
+        assert OPEN in marked
+        assert "relay south is lost" not in marked
+
+
+@under_pilot
 async def test_the_cursor_stays_with_its_alert_when_another_comes() -> None:
     asked = desk()
     async with opened_terminal(monitor_with(asked), WIDE) as (app, pilot):
