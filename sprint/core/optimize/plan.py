@@ -91,16 +91,16 @@ def memory_limit_bytes(fields: LevelFields, facts: HostFacts) -> int:
     return facts.memory_bytes * fields.memory_limit_percent // 100
 
 
-def gc_thresholds(percent: int) -> tuple[int, int, int]:
+def gc_thresholds(percent: int, *, full: bool = True) -> tuple[int, int, int]:
     """Return the thresholds for an effort in percent of CPython's default; a first of 0 turns it off.
 
     The youngest generation alone decides how often there is a round: a threshold twice as high is half the
-    effort.
+    effort. Without `full` the collector makes no full rounds by itself: they come when nothing waits.
     """
     youngest, middle, oldest = DEFAULT_GC_THRESHOLDS
     if percent == 0:
         return (0, middle, oldest)
-    return (min(youngest * 100 // percent, GC_THRESHOLD_MAX), middle, oldest)
+    return (min(youngest * 100 // percent, GC_THRESHOLD_MAX), middle, oldest if full else GC_THRESHOLD_MAX)
 
 
 def _placing(fields: LevelFields, facts: HostFacts) -> Iterator[Setting]:
@@ -200,7 +200,7 @@ def _runtime(fields: LevelFields, facts: HostFacts) -> Iterator[Setting]:
         yield _setting("preallocated_buffers", 1, "process", "no large allocation on a block's way")
     if fields.gc_percent != 100:
         yield _setting(
-            "gc_threshold", gc_thresholds(fields.gc_percent), "process",
+            "gc_threshold", gc_thresholds(fields.gc_percent, full=not fields.gc_full_when_idle), "process",
             f"the collector at {fields.gc_percent} % of its default effort",
         )  # fmt: skip
     if fields.gc_freeze:

@@ -13,7 +13,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 
-from sprint.core.optimize.idle_collection import Measured, due
+from sprint.core.optimize.idle_collection import FULL_EVERY_S, Measured, due, next_full_every_s
 from sprint.tools.optimize.process_memory import ProcessMemory
 
 ASK_S = 0.1
@@ -55,6 +55,7 @@ class IdleCollector:
         self._handle: asyncio.TimerHandle | None = None
         self._asked_at = self._thread_s = self._full_at = 0.0
         self._bytes_after_full = 0
+        self.full_every_s = FULL_EVERY_S
         self.limit_bytes = 0
         self.asked = 0  # collections that were made here
         self.trimmed = 0
@@ -94,6 +95,7 @@ class IdleCollector:
             since_full_s=now - self._full_at,
             grown_bytes=self._memory.resident_bytes - self._bytes_after_full,
             over_limit=self.over_limit,
+            full_every_s=self.full_every_s,
         )
         generation = due(measured, automatic=gc.get_threshold()[0] > 0)
         if generation is not None:
@@ -103,10 +105,12 @@ class IdleCollector:
 
     def collect(self, generation: int) -> None:
         """Collect now, and take note of what is left."""
+        began = self._clock()
         with as_any_other():
             gc.collect(generation)
         self.asked += 1
         if generation == 2:
+            self.full_every_s = next_full_every_s(self.full_every_s, self._clock() - began)
             if self.over_limit:
                 self._trim()
                 self.trimmed += 1

@@ -7,12 +7,16 @@ from hypothesis import strategies as st
 
 from sprint.core.optimize.idle_collection import (
     FULL_EVERY_S,
+    FULL_EVERY_S_LEAST,
     FULL_WAIT_S_MAX,
     GROWTH_BYTES_MAX,
+    LONG_ROUND_S,
+    SHORT_ROUND_S,
     YOUNG_MAX,
     YOUNG_WHILE_IDLE_MIN,
     Measured,
     due,
+    next_full_every_s,
 )
 
 
@@ -45,6 +49,21 @@ def test_young_garbage_is_only_ours_where_the_collector_does_not_run_by_itself()
     assert due(measured(young=YOUNG_WHILE_IDLE_MIN + 1), automatic=False) == 1
     assert due(measured(busy_share=1.0, young=YOUNG_MAX), automatic=False) is None
     assert due(measured(busy_share=1.0, young=YOUNG_MAX + 1), automatic=False) == 1
+
+
+def test_rounds_come_sooner_as_long_as_they_take_long_and_rarely_again_when_they_do_not() -> None:
+    every_s = FULL_EVERY_S
+    for _ in range(10):
+        every_s = next_full_every_s(every_s, LONG_ROUND_S * 2)
+    assert every_s == FULL_EVERY_S_LEAST
+    assert next_full_every_s(every_s, (LONG_ROUND_S + SHORT_ROUND_S) / 2) == every_s
+    for _ in range(10):
+        every_s = next_full_every_s(every_s, SHORT_ROUND_S / 2)
+    assert every_s == FULL_EVERY_S
+    soon = Measured(
+        busy_share=0.0, young_objects=0, since_full_s=1.0, grown_bytes=0, full_every_s=FULL_EVERY_S_LEAST
+    )
+    assert due(soon, automatic=True) == 2
 
 
 @given(

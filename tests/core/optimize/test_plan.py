@@ -9,6 +9,7 @@ from sprint.core.optimize.cpu_choice import choose_cpus, preferred_node
 from sprint.core.optimize.host import HostFacts
 from sprint.core.optimize.levels import LEVELS, LevelFields, LevelName, changed
 from sprint.core.optimize.plan import (
+    GC_THRESHOLD_MAX,
     GUARD_HARD_US,
     GUARD_SOFT_US,
     describe,
@@ -189,3 +190,16 @@ def test_values_for_people() -> None:
     turbo = by_key("turbo", host(cpus_isolated=(6, 7, 8, 9)))
     assert describe(turbo["cpu_affinity"]) == "6,8"
     assert describe(turbo["scheduler"]) == "fifo reset-on-fork 10"
+
+
+def test_where_full_rounds_wait_for_an_idle_moment_the_collector_makes_none_by_itself() -> None:
+    """At enterprise it went on with them in the middle of work, beside those made while idle."""
+    thresholds = {
+        name: next(
+            (each.value for each in plan(level.fields, HostFacts()) if each.key == "gc_threshold"), None
+        )
+        for name, level in LEVELS.items()
+    }
+    assert thresholds["enterprise"] == (7_000, 10, GC_THRESHOLD_MAX)
+    assert thresholds["aggressive"] == (2_800, 10, 10)
+    assert thresholds["turbo"] == (0, 10, 10), "off by the first"
