@@ -141,6 +141,19 @@ BENCHES = (
         ("--runs", "2"),
     ),
     Bench(
+        "store",
+        (
+            Target("store, SQLite, events in batches", "at least", 100_000, "/s"),
+            Target("store, SQLite beside executemany"),
+            Target("store, start with a long log", "at most", 3, " s"),
+            Target("store, replay from an old cursor", "at least", 100_000, "/s"),
+            Target("store, PostgreSQL, events in batches", "at least", 50_000, "/s"),
+            Target("store, PostgreSQL beside executemany"),
+            Target("store, PostgreSQL beside asyncpg's COPY"),
+        ),
+        ("--events", "5000", "--log-events", "50000"),
+    ),
+    Bench(
         "log",
         (
             Target("log, batches of 100 blocks", "at least", 100_000, "/s"),
