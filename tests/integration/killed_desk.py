@@ -2,21 +2,27 @@
 
     python -m tests.integration.killed_desk FILE URL SEED [calm]
 
-A line on stdout says what is on disk by then: `told` an alert, `acknowledged`, `silenced`. With `calm` all is
-well, silences are ended, and it says `calm` when nothing stands and nothing waits.
+A line on stdout says what is on disk by then: `kept` an alert and whether it is sent, `acknowledged`,
+`silenced`. With `calm` all is well, silences are ended, and it says `calm` when nothing stands or waits.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import sys
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from sprint.core.errors import RequestError
+from sprint.core.monitor.alerts.book import Entry
 from sprint.core.monitor.alerts.rules import STATE, Rule
+from sprint.core.monitor.alerts.silences import Silence
+from sprint.core.monitor.alerts.standing import Alert
 from sprint.core.monitor.board import RelaySeen
 from sprint.core.monitor.codec import Snapshot
 from sprint.core.monitor.rows import rfc3339
@@ -33,8 +39,38 @@ RULES = (Rule(name="state", reads="state", steps=STATE.steps, clear_s=0.0),)
 PAUSE_S = 0.002
 
 
+_saying = threading.Lock()
+
+
 def say(**told: Any) -> None:
-    print(json.dumps(told), flush=True)
+    with _saying:
+        print(json.dumps(told), flush=True)
+
+
+class SayingStore(AlertStore):
+    """A store that says what it has written."""
+
+    def keep(self, entries: Sequence[Entry], silences: Sequence[Silence] | None = None) -> int:
+        given_up = super().keep(entries, silences)
+        for entry in entries:
+            alert = entry.kept.alert
+            say(
+                kept={
+                    "id": alert.id,
+                    "number": alert.number,
+                    "change": alert.change,
+                    "silenced": bool(entry.kept.silence),
+                    "sent": [message.number for _, message in entry.messages],
+                }
+            )
+        return given_up
+
+
+class Numbered(Webhook):
+    """A webhook that says which process has posted."""
+
+    def _body(self, alerts: Sequence[Alert], sent_at: str) -> bytes:
+        return json.dumps({**json.loads(super()._body(alerts, sent_at)), "process": os.getpid()}).encode()
 
 
 class Course:
@@ -97,8 +133,7 @@ async def main(file: str, url: str, seed: int, *, calm: bool) -> None:
     monitor = Monitor()
     at = rfc3339(runtime.wall_clock())
     monitor.board.connected(RelaySeen(name="main", url="", connection="live", since=at))
-    desk = Desk(monitor, AlertStore(Path(file)), [Webhook(url)], Plan(RULES))
-    desk.listen(lambda alert: say(told=alert))
+    desk = Desk(monitor, SayingStore(Path(file)), [Numbered(url)], Plan(RULES))
     course = Course(monitor, desk, seed)
     course.show()  # what stood before the kill is over, or raised again, by what is seen now
     async with desk:
