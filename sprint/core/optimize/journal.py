@@ -18,10 +18,13 @@ BYTES_MAX = 4 * 1024 * 1024
 class Header(
     msgspec.Struct, frozen=True, kw_only=True, tag="header", tag_field="line", forbid_unknown_fields=True
 ):
-    """Who wrote a journal, and in which boot of the kernel."""
+    """With whose end a run is over, and in which boot of the kernel.
+
+    That is who tunes itself or a command; for another process it is that one: who set it ends at once.
+    """
 
     version: int
-    writer: Process
+    holder: Process
     boot_id: str
 
 
@@ -52,9 +55,9 @@ _header = msgspec.json.Decoder(Header)
 _change = msgspec.json.Decoder(Change)
 
 
-def encode_header(writer: Process, boot_id: str) -> bytes:
+def encode_header(holder: Process, boot_id: str) -> bytes:
     """Return a journal's first line."""
-    return _encoder.encode(Header(version=VERSION, writer=writer, boot_id=boot_id)) + b"\n"
+    return _encoder.encode(Header(version=VERSION, holder=holder, boot_id=boot_id)) + b"\n"
 
 
 def encode_entry(entry: Entry) -> bytes:

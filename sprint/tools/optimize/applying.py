@@ -163,6 +163,10 @@ class _Run:
     def actuator(self, key: str) -> Actuator:
         return self._actuators[key]
 
+    def holder(self) -> Process:
+        """With whose end this is over: this process's, or another's that goes on under its settings."""
+        return self.target.process if self.target.kind == "process" else _there(os.getpid())
+
     def prepare(self, setting: Setting, number: int) -> _Prepared:
         """Read what is there; an outcome already where it can't be set."""
         one = _Prepared(setting)
@@ -292,7 +296,7 @@ def _write_down(run: _Run, prepared: list[_Prepared], folder: Path) -> tuple[Pat
     if not entries:
         return None, ""
     try:
-        return write_journal(folder, entries), ""
+        return write_journal(folder, entries, run.holder()), ""
     except StoreFailing as error:
         return None, str(error)
 

@@ -23,8 +23,8 @@ from sprint.core.optimize.journal import (
     encode_header,
     read_journal,
 )
-from sprint.core.optimize.setting import Entry
-from sprint.tools.optimize.threads import boot_id, process_of
+from sprint.core.optimize.setting import Entry, Process
+from sprint.tools.optimize.threads import boot_id
 
 NAME_END = ".jsonl"
 LOCK_NAME = "lock"
@@ -71,12 +71,9 @@ def journals_in(folder: Path) -> list[Path]:
     return [path for _, _, path in sorted(times, reverse=True)[:JOURNALS_MAX]]
 
 
-def write_journal(folder: Path, entries: Sequence[Entry]) -> Path:
+def write_journal(folder: Path, entries: Sequence[Entry], holder: Process) -> Path:
     """Write a run's journal; all of it and its name are on the disk when this returns. Within `locked`."""
-    writer = process_of(os.getpid())
-    if writer is None:
-        raise StoreFailing("this process is not to be seen under /proc: no journal could name its writer")
-    content = encode_header(writer, boot_id()) + b"".join(map(encode_entry, entries))
+    content = encode_header(holder, boot_id()) + b"".join(map(encode_entry, entries))
     if len(content) > BYTES_MAX or len(entries) >= LINES_MAX:
         raise StoreFailing(
             f"the undo of {len(entries)} changes has {len(content)} bytes; a journal has at most {LINES_MAX} "

@@ -86,7 +86,7 @@ def host_keys_held(folder: Path, own: Path | None, *, dead_too: bool = False) ->
         header = journal.header
         if path == own or header is None or header.boot_id != boot_id():
             continue
-        if not (dead_too or lives(header.writer)):
+        if not (dead_too or lives(header.holder)):
             continue
         held.update({entry.key: entry for entry in journal.entries if entry.process is None})
     return held
@@ -105,7 +105,7 @@ def _restore_folder(folder: Path, actuators: Mapping[str, Actuator], *, dead_onl
 def _restore_file(
     path: Path, journal: Journal, actuators: Mapping[str, Actuator], *, dead_only: bool
 ) -> Iterator[Outcome]:
-    if dead_only and journal.header is not None and lives(journal.header.writer):
+    if dead_only and journal.header is not None and lives(journal.header.holder):
         return
     for said in journal.unreadable:
         yield _told("denied", f"{path}: {said}; not undone: look at the file, then delete it")

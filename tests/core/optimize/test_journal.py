@@ -29,7 +29,7 @@ def written(entries: list[Entry]) -> bytes:
 @given(ENTRIES)
 def test_what_was_written_is_what_is_read(entries: list[Entry]) -> None:
     found = journal.read_journal(written(entries))
-    assert found.header == journal.Header(version=1, writer=WRITER, boot_id="boot")
+    assert found.header == journal.Header(version=1, holder=WRITER, boot_id="boot")
     assert found.entries == tuple(entries)
     assert not found.torn
     assert found.unreadable == ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ from tests.tools.optimize.seen_from_outside import (
     said,
     settings_of,
 )
+from tests.tools.optimize.test_killed import PAST_THE_LAST, run_applier
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0, reason="needs root: these are the settings root may change"
@@ -212,6 +214,19 @@ def test_two_runs_that_change_the_same_leave_the_host_as_it_was(tmp_path: Path, 
         assert "another run holds it" in held.says
         assert host_settings()["sysctl:vm.swappiness"] == "7"
         second.tell("restore")
+    assert host_settings() == before
+
+
+def test_what_another_process_was_given_is_not_taken_for_left_behind(tmp_path: Path, sleeper: int) -> None:
+    """The next relay took away what an operator had given a process, as who had set it had ended."""
+    before = host_settings()
+    done = run_applier(tmp_path, sleeper, PAST_THE_LAST)
+    assert done.returncode == 0, done.stderr
+    assert restore_all(tmp_path, dead_only=True) == ()
+    assert os.getpriority(os.PRIO_PROCESS, sleeper) == -10
+    os.kill(sleeper, signal.SIGKILL)
+    os.waitpid(sleeper, 0)
+    assert {outcome.state for outcome in restore_all(tmp_path, dead_only=True)} == {"applied", "unsupported"}
     assert host_settings() == before
 
 
