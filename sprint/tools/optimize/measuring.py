@@ -24,6 +24,7 @@ from sprint.tools.optimize.process_memory import ProcessMemory
 MEMORY_S = 0.1
 TICKS_PER_SECOND = 10
 SHARE_WINDOW_S = 60
+SHARE_WINDOW_LEAST_S = 10.0
 _STATUS = Path("/proc/self/status")
 _TASKS = Path("/proc/self/task")
 _KILOBYTE = 1_024
@@ -76,11 +77,14 @@ class Measuring:
 
     @property
     def gc_share(self) -> float:
-        """Time in the collector over the time passed, of the last minute or since the start."""
+        """Time in the collector over the time passed, of the last minute or since the start.
+
+        Of at least ten seconds: else the one long round at the start would be most of the first second.
+        """
         if not self._pauses_by:
             return 0.0
         began, seconds = self._pauses_by[0]
-        return (self.pauses.seconds - seconds) / max(self._clock() - began, 1e-3)
+        return (self.pauses.seconds - seconds) / max(self._clock() - began, SHARE_WINDOW_LEAST_S)
 
     @property
     def tasks(self) -> int:
