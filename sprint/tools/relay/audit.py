@@ -82,11 +82,14 @@ def _order(request: Request, status: int | None, outcome: str) -> OrderGiven:
 
 
 def _fields(request: Request) -> dict[str, Any]:
-    """Return what a request says, of its body or its query; nothing where neither can be read."""
+    """Return what a request says, in its body or else in its query; nothing where neither can be read."""
     try:
-        body = msgspec.json.decode(request.body_read) if request.body_read else None
+        body = msgspec.json.decode(request.body_read)
+    except msgspec.DecodeError:
+        body = None
+    try:
         return body if isinstance(body, dict) else dict(request.query)
-    except (msgspec.DecodeError, SprintError):
+    except SprintError:
         return {}
 
 
