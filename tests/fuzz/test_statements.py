@@ -22,7 +22,7 @@ from sprint.core.migrate.tokens import DIALECTS, tokens_of
 from tests.fuzz.driver import FUZZ_S
 from tests.integration.postgres_server import PostgresServer
 
-SHARE = 0.15
+SHARE = 0.06
 PIECES_MAX = 24
 RUNS_MIN = 300
 LONG_CHARS = 200_000

@@ -19,7 +19,7 @@ from tests.tools.store.migrating.places import Place
 LONG = "SELECT pg_sleep(600)"
 RUNS_LONG = "SELECT pid FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)' AND state = 'active'"
 TIMEOUT_S = 240.0
-STRIDE = 1 if os.environ.get("SPRINT_SOAK") == "1" else 12
+STRIDE = 1 if os.environ.get("SPRINT_SOAK") == "1" else 24
 
 
 def kills(place: Place, which: str) -> list[Told]:
