@@ -102,7 +102,7 @@ _STANDARD = LevelFields(
     numa="wanted",
     numa_from_cpus=16,
     timer_slack_ns=10_000,
-    switch_interval_us=1_000,
+    switch_interval_us=500,
 )
 
 _AGGRESSIVE = LevelFields(
