@@ -143,7 +143,6 @@ class MonitorApp(OperatedApp):
         early = None if row is None else early_delta(row, happened.transition)
         if early is not None:
             board.told(happened.relay, early, self.picture.now)
-        self._look_soon()
 
     # -- drawing
 
