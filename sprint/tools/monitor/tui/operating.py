@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -47,14 +48,14 @@ class OperatedApp(App[None]):
     monitor: MonitorFace
     table: BreakerTable
 
+    @abstractmethod
     def look_now(self) -> None:
         """Draw at once."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def now_unix_s(self) -> float:
         """The time that is shown, in seconds since 1970."""
-        raise NotImplementedError
 
     # -- breakers
 
