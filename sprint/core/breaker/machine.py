@@ -292,8 +292,8 @@ class Machine:
             self._reopen("trial_failed", _slow_trials(trials, limit))
             return
         self.opening.recovered(self._now)
-        trials_said = "1 trial" if trials.successes == 1 else f"{trials.successes} trials"
-        text = f"{trials_said} succeeded, {trials.budget} asked for"
+        one = trials.successes == 1
+        text = "the trial call succeeded" if one else f"all {trials.successes} trial calls succeeded"
         self._move(
             "trials_succeeded",
             Evidence(
@@ -381,7 +381,8 @@ class Machine:
 
 
 def _failed_trial(trials: Trials, why: str) -> Evidence:
-    text = because(f"a trial failed, {trials.successes} of {trials.budget} had succeeded", why)
+    said = f"a trial call failed, {trials.successes} of the {trials.budget} that close it had succeeded"
+    text = because("the trial call failed" if trials.budget == 1 else said, why)
     return Evidence(detector="trials", measured=1, limit=1, calls=trials.admitted, text=text)
 
 

@@ -12,6 +12,10 @@ from sprint.core.monitor.orders import OPERATOR, REASON_LENGTH_MAX
 from tests.core.breaker.test_machine import POLICY, admitted, call, opened, state_of
 
 REFUSED = "connection refused"
+OUTCOMES_OF_ONE_TRIAL: tuple[tuple[Outcome, str], ...] = (
+    ("failure", f"the trial call failed: {REFUSED}"),
+    ("success", "the trial call succeeded"),
+)
 OUTCOMES: tuple[tuple[Outcome, str], ...] = (("success", ""), ("failure", REFUSED))
 
 
@@ -25,7 +29,18 @@ def test_the_evidence_of_an_opening_says_what_the_last_failure_was() -> None:
 def test_so_does_that_of_a_failed_trial() -> None:
     breaker = opened()
     breaker.settle(admitted(breaker, 10.0), "failure", 0.01, 10.0, REFUSED)
-    assert breaker.evidence.text == "a trial failed, 0 of 2 had succeeded: connection refused"
+    said = f"a trial call failed, 0 of the 2 that close it had succeeded: {REFUSED}"
+    assert breaker.evidence.text == said
+
+
+def test_a_breaker_with_one_trial_counts_none_in_words() -> None:
+    policy = Policy(failures_to_open=1, half_open_calls=1)
+    breaker = Machine("node", policy, now=0.0, rng=lambda: 0.5)
+    breaker.settle(admitted(breaker, 0.0), "failure", 0.01, 0.0, REFUSED)
+    for outcome, text in OUTCOMES_OF_ONE_TRIAL:
+        at = breaker.trial_at
+        breaker.settle(admitted(breaker, at), outcome, 0.01, at, REFUSED)
+        assert breaker.evidence.text == text
 
 
 def test_so_does_that_of_a_rate() -> None:
