@@ -113,7 +113,9 @@ def roll_back() -> None:
     raise InterruptedError
 
 
-@pytest.mark.parametrize(("old", "new", "expected"), SQLITE_TABLES, ids=lambda value: str(value)[:20])
+@pytest.mark.parametrize(
+    ("old", "new", "expected"), SQLITE_TABLES, ids=[f"{old} - {new}"[:60] for old, new, _ in SQLITE_TABLES]
+)
 def test_each_part_of_a_table_of_sqlite_is_compared(
     tmp_path_factory: pytest.TempPathFactory, old: str, new: str, expected: set[str]
 ) -> None:
