@@ -48,7 +48,7 @@ def test_a_breaker_that_opens_is_on_top_with_why_since_when_and_what_next(
         headline = page.locator("#worst li").first
         expect(headline).to_contain_text(f"{BOB} is open: {WHY}")
         expect(headline).to_contain_text(re.compile(r"Since [\d:]{8} UTC \(\d s\)\. Nothing is let"))
-        expect(headline).to_contain_text(re.compile(r"to try in (\d+ s|1 min \d+ s)\."))
+        expect(headline).to_contain_text(re.compile(r"a trial call follows in (\d+ s|1 min \d+ s)\."))
         first = page.locator(".line[aria-rowindex='2']")
         expect(first).to_contain_text(BOB)
         expect(first.locator(".state")).to_have_text("open")
@@ -84,8 +84,21 @@ def test_an_order_is_given_only_after_it_was_confirmed_and_takes_effect_in_the_r
         wait_until(lambda: scene.breaker(ALICE).state == "open", "the breaker is released")
 
 
+def test_what_is_wrong_can_be_told_to_it_where_it_is_said(browser: Browser, scene: MonitoredBreakers) -> None:
+    scene.fail(BOB)
+    with opened(browser, scene.url) as page:
+        offered = page.locator("#worst li").first.get_by_role("button")
+        expect(offered).to_have_text([BOB, "Force open…", "Force closed…", "Reset…", "Detail"])
+        page.get_by_role("button", name=f"Reset… {BOB}").click()
+        page.get_by_role("dialog", name=f"Reset: {BOB}").get_by_role("button", name="Reset").click()
+        wait_until(lambda: scene.breaker(BOB).state == "closed", "the breaker is reset")
+        expect(page.locator("#all-well")).to_have_text("All 3 breakers let calls through.")
+
+
 def test_a_monitor_that_only_reads_offers_no_orders(browser: Browser) -> None:
-    with MonitoredBreakers(ALICE, read_only=True) as scene, opened(browser, scene.url) as page:
+    with MonitoredBreakers(ALICE, BOB, read_only=True) as scene, opened(browser, scene.url) as page:
+        scene.fail(BOB)
+        expect(page.locator("#worst li").first.get_by_role("button")).to_have_text([BOB, "Detail"])
         page.get_by_role("button", name=ALICE, exact=True).click()
         expect(page.locator("#detail-orders")).to_contain_text("--read-only")
         expect(page.get_by_role("button", name="Change figures…")).to_have_count(0)

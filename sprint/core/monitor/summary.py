@@ -6,7 +6,7 @@ from collections import Counter
 
 from sprint.core.monitor.board import Board, Key
 from sprint.core.monitor.table import Seen, arranged, fitted, line_of, look_for
-from sprint.core.monitor.words import needs_an_eye, sentences, state_text
+from sprint.core.monitor.words import needs_an_eye, sentences, shown_state
 
 # So many are told of in sentences; the rows below have the others.
 TOLD_MAX = 8
@@ -40,13 +40,14 @@ def _relay_lines(board: Board) -> list[str]:
 
 
 def _counts_line(board: Board, *, ascii_only: bool) -> str:
-    counts = Counter(row.state for row in board.rows.values())
-    parts = [f"{count} {state_text(state, ascii_only=ascii_only)}" for state, count in counts.most_common()]
+    counts = Counter(shown_state(row, ascii_only=ascii_only) for row in board.rows.values())
+    parts = [f"{count} {state}" for state, count in counts.most_common()]
     return f"{len(board.rows)} breakers: {', '.join(parts) or 'none'}"
 
 
 def _told(key: Key, board: Board, now_unix_s: float, *, ascii_only: bool) -> list[str]:
     row = board.rows[key]
-    said = sentences(row, now_unix_s)
-    state = state_text(row.state, ascii_only=ascii_only)
-    return [f"{state} {key.breaker} of {key.relay} {said.since}", f"    {said.why}", f"    {said.next}"]
+    said = sentences(row, now_unix_s, board.transitions(key))
+    state = shown_state(row, ascii_only=ascii_only)
+    told = [said.why, *([said.first] if said.first else []), said.next]
+    return [f"{state} {key.breaker} of {key.relay} {said.since}", *(f"    {each}" for each in told)]

@@ -13,11 +13,13 @@ from sprint.core.monitor.sparkline import sparkline
 from sprint.core.monitor.words import (
     STATE_WIDTH,
     Tone,
+    health_shown,
+    is_held_closed,
     needs_an_eye,
     next_text,
     rank_of,
+    shown_state,
     since_text,
-    state_text,
     tone_of,
 )
 
@@ -63,7 +65,8 @@ def _sort_of(key: Key, row: BreakerRow, by: SortKey) -> tuple[Any, ...]:
         case "latency":
             return (_NO_FIGURE if row.latency_ms_mean is None else -row.latency_ms_mean, row.name, key.relay)
         case "health":
-            return (_NO_FIGURE if row.health is None else row.health, row.name, key.relay)
+            health = health_shown(row)
+            return (_NO_FIGURE if health is None else health, row.name, key.relay)
         case _:
             return (rank_of(row), -row.failure_rate, row.name, key.relay)
 
@@ -164,7 +167,7 @@ def _text(column: Column, key: Key, seen: Seen, look: Look, now_unix_s: float) -
     row = seen.row
     match column.name:
         case "state":
-            return state_text(row.state, ascii_only=look.ascii_only)
+            return shown_state(row, ascii_only=look.ascii_only)
         case "name":
             return f"{key.relay}/{short_name(row)}" if look.relay_in_name else short_name(row)
         case "relay":
@@ -186,7 +189,8 @@ def _cell(column: str, row: BreakerRow, now_unix_s: float) -> str:
         case "latency":
             return figure(row.latency_ms_mean)
         case "health":
-            return "-" if row.health is None else f"{row.health:.2f}"
+            health = health_shown(row)
+            return "-" if health is None else f"{health:.2f}"
         case _:
             return since_text(row, now_unix_s)
 
@@ -212,23 +216,30 @@ def short_name(row: BreakerRow) -> str:
 
 
 def fitted(text: str, column: Column, *, ascii_only: bool = False) -> str:
-    """Return a text as wide as its column. A name loses its beginning: names differ in their ends."""
+    """Return a text as wide as its column. A name loses its middle: relay and end tell it from others."""
     mark = _ASCII_CUT if ascii_only else _CUT
     if len(text) > column.width:
         if column.name == "name":
-            text = mark + text[len(text) - column.width + 1 :]
+            relay = text.find("/") + 1
+            kept = relay if 0 < relay <= column.width // 2 else column.width // 3
+            text = text[:kept] + mark + text[len(text) - column.width + kept + 1 :]
         else:
             text = text[: column.width - 1] + mark
     return text.rjust(column.width) if column.to_the_right else text.ljust(column.width)
 
 
 class Counts(NamedTuple):
-    """How many breakers there are, and of what kind; `lost` are those whose relay isn't heard."""
+    """How many breakers there are, and of what kind.
+
+    `held` are closed only because nothing stands in for them, and not among the `closed`; `lost` are those
+    whose relay isn't heard.
+    """
 
     breakers: int
     open: int
     half_open: int
     forced: int
+    held: int
     closed: int
     lost: int
 
@@ -237,9 +248,11 @@ def counts(board: Board) -> Counts:
     """Count the breakers of a board by state."""
     states = {"open": 0, "half_open": 0, "force_open": 0, "force_close": 0, "closed": 0}
     lost_relays = {name for name, relay in board.relays.items() if relay.connection == "lost"}
-    lost = 0
+    held = lost = 0
     for key, row in board.rows.items():
         states[row.state] += 1
+        held += is_held_closed(row)
         lost += key.relay in lost_relays
     forced = states["force_open"] + states["force_close"]
-    return Counts(len(board.rows), states["open"], states["half_open"], forced, states["closed"], lost)
+    closed = states["closed"] - held
+    return Counts(len(board.rows), states["open"], states["half_open"], forced, held, closed, lost)

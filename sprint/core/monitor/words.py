@@ -7,11 +7,12 @@ not tell red from green. Times come in as RFC 3339 and `now_unix_s`, seconds sin
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple
 
 from sprint.core.breaker.outcomes import State
-from sprint.core.monitor.rows import BreakerRow
+from sprint.core.monitor.rows import BreakerRow, TransitionRow
 
 Tone = Literal["bad", "held", "trying", "notice", "good", "plain", "faint"]
 
@@ -43,8 +44,10 @@ STATE_WORDS: dict[State, StateWords] = {
     "force_open": StateWords("⊘", "FORCED OPEN", "[FORCED OPEN]", "held"),
     "force_close": StateWords("⊙", "forced closed", "[forced closed]", "notice"),
 }
+# Closed only because nothing stands in for it: it must not look like one that is well.
+HELD_CLOSED = StateWords("●", "held closed", "[held closed]", "trying")
 # The longest of them, so that a column holds each.
-STATE_WIDTH = max(max(len(each.ascii), len(each.word) + 2) for each in STATE_WORDS.values())
+STATE_WIDTH = max(max(len(each.ascii), len(each.word) + 2) for each in (*STATE_WORDS.values(), HELD_CLOSED))
 
 
 def state_text(state: State, *, ascii_only: bool) -> str:
@@ -53,19 +56,38 @@ def state_text(state: State, *, ascii_only: bool) -> str:
     return words.ascii if ascii_only else f"{words.glyph} {words.word}"
 
 
+def is_held_closed(row: BreakerRow) -> bool:
+    """Tell whether a breaker would be open, and is closed only because nothing stands in for it."""
+    return row.state == "closed" and row.withheld is not None
+
+
+def words_of(row: BreakerRow) -> StateWords:
+    """Return how a breaker's state is shown."""
+    return HELD_CLOSED if is_held_closed(row) else STATE_WORDS[row.state]
+
+
+def shown_state(row: BreakerRow, *, ascii_only: bool) -> str:
+    """Return a breaker's state as shape and word: `● held closed`, in ASCII `[held closed]`."""
+    words = words_of(row)
+    return words.ascii if ascii_only else f"{words.glyph} {words.word}"
+
+
+def health_shown(row: BreakerRow) -> float | None:
+    """Return a breaker's health score; None while it lets nothing through, as the score is of before."""
+    return None if row.state in ("open", "force_open") and not row.shadow else row.health
+
+
 def tone_of(row: BreakerRow) -> Tone:
     """Return how grave a breaker's state is, for the colour of its row."""
-    if row.withheld is not None and row.state == "closed":
-        return "trying"
     if row.shadow and row.state in ("open", "half_open"):
         return "notice"
-    return STATE_WORDS[row.state].tone
+    return words_of(row).tone
 
 
 def rank_of(row: BreakerRow) -> int:
     """Return the place of a breaker by how much it needs an eye: 0 is worst."""
     if row.state == "closed":
-        if row.withheld is not None:
+        if is_held_closed(row):
             return _WITHHELD_RANK
         return _FAILING_RANK if row.failures else _RANKS["closed"]
     if row.shadow and row.state in ("open", "half_open"):
@@ -114,15 +136,15 @@ def since_text(row: BreakerRow, now_unix_s: float) -> str:
 def next_text(row: BreakerRow, now_unix_s: float) -> str:
     """Return what is next in at most seven letters: `in 12 s`, `due`, `trying`, `by hand`, or `-`.
 
-    `alone` is one that stays closed only because nobody stands in.
+    `held` is one that stays closed only because nothing stands in.
     """
     if row.state in ("force_open", "force_close"):
         return "by hand"
     if row.state == "half_open":
         return "trying"
     due = unix_s(row.next_trial_at)
-    if row.state == "closed" and row.withheld is not None:
-        return "alone"
+    if is_held_closed(row):
+        return "held"
     if row.state != "open" or due is None:
         return "-"
     left_s = math.ceil(due - now_unix_s)
@@ -132,26 +154,50 @@ def next_text(row: BreakerRow, now_unix_s: float) -> str:
 
 
 class Sentences(NamedTuple):
-    """What an operator asks first: what is it, since when, why, and what comes next."""
+    """What an operator asks first: what is it, since when, why, and what comes next.
+
+    `first` is what opened it first and when, where it was tried in vain since; else it is empty.
+    """
 
     what: str
     since: str
     why: str
     next: str
+    first: str = ""
 
 
-def sentences(row: BreakerRow, now_unix_s: float) -> Sentences:
-    """Tell a breaker's state in full sentences, without its name."""
-    words = STATE_WORDS[row.state].word
+def sentences(row: BreakerRow, now_unix_s: float, past: Sequence[TransitionRow] = ()) -> Sentences:
+    """Tell a breaker's state in full sentences, without its name; `past`: its transitions, oldest first."""
+    words = words_of(row).word
     shadow = " in shadow" if row.shadow else ""
     since = f"since {clock_time(row.since)} UTC ({since_text(row, now_unix_s)})"
-    return Sentences(f"{words}{shadow}", since, _why(row), _next(row, now_unix_s))
+    return Sentences(
+        f"{words}{shadow}", since, _why(row), _next(row, now_unix_s), _first(row, past, now_unix_s)
+    )
+
+
+def first_opening(row: BreakerRow, past: Sequence[TransitionRow]) -> TransitionRow | None:
+    """Return the transition that began an outage, where others have followed; None where it isn't known."""
+    if row.state not in ("open", "half_open"):
+        return None
+    for transition in reversed(past):
+        if transition.from_state not in ("open", "half_open"):
+            return transition if transition.at != row.since else None
+    return None
+
+
+def _first(row: BreakerRow, past: Sequence[TransitionRow], now_unix_s: float) -> str:
+    opening = first_opening(row, past)
+    if opening is None:
+        return ""
+    ago = age(now_unix_s - (unix_s(opening.at) or now_unix_s))
+    return f"first opened {clock_time(opening.at)} UTC ({ago} ago): {opening.evidence.text}"
 
 
 def _why(row: BreakerRow) -> str:
-    if row.state == "closed" and row.withheld is not None:
-        return f"it would be open, but nobody stands in: {row.withheld}"
-    return row.reason or row.evidence.text
+    # What would open it is told before what it was once closed for.
+    held = row.withheld if is_held_closed(row) else ""
+    return held or row.reason or row.evidence.text
 
 
 def _next(row: BreakerRow, now_unix_s: float) -> str:
@@ -160,14 +206,14 @@ def _next(row: BreakerRow, now_unix_s: float) -> str:
             said = _next_of_open(row, now_unix_s)
             return f"{said}; in shadow, so calls go through meanwhile" if row.shadow else said
         case "half_open":
-            return "trial calls are under way: enough that succeed close it, one that fails opens it again"
+            return "trial calls go through: it closes if they succeed, and opens again if one fails"
         case "force_open":
             return "no call goes through until an operator says release or reset"
         case "force_close":
             return "every call goes through, whatever fails, until an operator says release or reset"
         case _:
-            if row.withheld is not None:
-                return "it opens as soon as another can stand in for what it guards"
+            if is_held_closed(row):
+                return "calls go through though it fails, until another can stand in for it"
             return "nothing; calls go through"
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sprint.core.breaker.outcomes import State
 from sprint.core.monitor.board import Board, Key, RelaySeen
 from sprint.core.monitor.query import parse_query
 from sprint.core.monitor.table import (
@@ -85,11 +86,27 @@ def test_each_cell_is_as_wide_as_its_column_and_ascii_where_asked(*, width: int,
         assert not ascii_only or all(cell.isascii() for cell in line.cells)
 
 
-def test_a_name_that_is_too_long_keeps_its_end() -> None:
+@pytest.mark.parametrize(("relays", "beginning"), [(1, "litecoi…"), (2, "north/…")])
+def test_a_name_that_is_too_long_keeps_its_relay_and_its_end(relays: int, beginning: str) -> None:
     key = Key("north", "source:litecoin-regtest:a-node-with-a-long-name")
-    line = line_of(key, Seen(row(key.breaker)), look_for(78, relays=1), NOW_UNIX_S)
-    assert line.cells[1].startswith("…")
+    line = line_of(key, Seen(row(key.breaker)), look_for(78, relays=relays), NOW_UNIX_S)
+    assert line.cells[1].startswith(beginning)
     assert line.cells[1].endswith("a-long-name")
+
+
+def test_one_that_is_held_closed_is_not_counted_among_those_that_are_closed() -> None:
+    counted = counts(BOARD)
+    assert (counted.held, counted.closed) == (1, 3)
+    assert sum((counted.open, counted.half_open, counted.forced, counted.held, counted.closed)) == 8
+
+
+@pytest.mark.parametrize(("state", "shown"), [("open", "-"), ("force_open", "-"), ("half_open", "0.97")])
+def test_while_nothing_is_let_through_no_health_is_shown(state: State, shown: str) -> None:
+    look = look_for(78, relays=1)
+    at = [column.name for column in look.columns].index("health")
+    for shadow, cell in ((False, shown), (True, "0.97")):
+        seen = Seen(row("a", state, health=0.97, shadow=shadow))
+        assert line_of(Key("north", "a"), seen, look, NOW_UNIX_S).cells[at].strip() == cell
 
 
 def test_a_breaker_of_a_relay_that_is_not_heard_says_so() -> None:
@@ -106,11 +123,11 @@ def test_a_figure_has_at_most_six_letters(value: float | None) -> None:
 
 def test_counts_say_how_many_are_in_which_state_and_not_heard() -> None:
     board = many(100)
-    assert counts(board)[:5] == (100, 2, 0, 0, 98)
+    assert counts(board)[:6] == (100, 2, 0, 0, 0, 98)
     lost = RelaySeen(name="main", url="", connection="lost", since=ago(1))
     board.connected(lost)
     assert counts(board).lost == 100
-    assert counts(Board()) == (0, 0, 0, 0, 0, 0)
+    assert set(counts(Board())) == {0}
 
 
 def test_an_open_breaker_says_in_its_line_since_when_and_when_it_is_tried() -> None:

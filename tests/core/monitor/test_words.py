@@ -19,13 +19,20 @@ from sprint.core.monitor.words import (
     next_text,
     rank_of,
     sentences,
+    shown_state,
     state_text,
     tone_of,
     unix_s,
 )
-from tests.tools.monitor.fakes import NOW_UNIX_S, ago, opened, row
+from tests.tools.monitor.fakes import NOW_UNIX_S, ago, opened, row, transition
 
 STATES: tuple[State, ...] = get_args(State)
+OUTAGE: tuple[tuple[State, State, str, str, float], ...] = (
+    ("half_open", "closed", "trials_succeeded", "the trial call succeeded", 300.0),
+    ("closed", "open", "tripped", "3 failures in a row: refused", 64.0),
+    ("open", "half_open", "trial_due", "its delay is over", 15.0),
+    ("half_open", "open", "trial_failed", "the trial call failed: timed out", 14.0),
+)
 
 
 def test_every_state_has_a_word_a_shape_and_an_ascii_form_of_its_own() -> None:
@@ -83,11 +90,35 @@ def test_a_forced_breaker_says_that_only_an_operator_ends_it(state: State) -> No
 
 def test_one_that_stays_closed_because_nobody_stands_in_says_so_and_is_not_green() -> None:
     withheld = row("source:bitcoin:a", withheld="3 failures in a row")
-    assert (
-        sentences(withheld, NOW_UNIX_S).why == "it would be open, but nobody stands in: 3 failures in a row"
-    )
+    told = sentences(withheld, NOW_UNIX_S)
+    assert told.what == "held closed"
+    assert told.why == "3 failures in a row"
+    assert told.next == "calls go through though it fails, until another can stand in for it"
     assert tone_of(withheld) == "trying"
-    assert next_text(withheld, NOW_UNIX_S) == "alone"
+    assert next_text(withheld, NOW_UNIX_S) == "held"
+    assert shown_state(withheld, ascii_only=False) == "● held closed"
+    assert len(shown_state(withheld, ascii_only=True)) <= STATE_WIDTH
+
+
+def test_an_operator_who_holds_one_open_is_not_overruled_by_what_is_withheld() -> None:
+    assert shown_state(row("a", "force_open", withheld="it fails"), ascii_only=True) == "[FORCED OPEN]"
+
+
+def test_one_that_was_tried_in_vain_says_also_what_opened_it_first_and_when() -> None:
+    past = [
+        transition("a", before, after, cause, text, number=number, ago_s=ago_s)
+        for number, (before, after, cause, text, ago_s) in enumerate(OUTAGE, 1)
+    ]
+    again = row("a", "open", since=ago(14), reason=OUTAGE[-1][3], next_trial_at=ago(-6))
+    told = sentences(again, NOW_UNIX_S, past)
+    assert told.why == "the trial call failed: timed out"
+    assert told.first == "first opened 18:54:03 UTC (1m04s ago): 3 failures in a row: refused"
+    trying = row("a", "half_open", since=ago(15), reason="its delay is over")
+    assert sentences(trying, NOW_UNIX_S, past[:3]).first == told.first
+    assert sentences(row("a"), NOW_UNIX_S, past).first == "", "it is closed again"
+    first = row("a", "open", since=past[1].at, reason="3 failures in a row: refused")
+    assert sentences(first, NOW_UNIX_S, past[:2]).first == "", "its reason is the first cause"
+    assert sentences(again, NOW_UNIX_S, past[2:]).first == "", "the history doesn't reach back so far"
 
 
 def test_one_in_shadow_says_that_calls_go_through() -> None:

@@ -5,7 +5,7 @@ import { byId, make, say, setAttribute, shapeOf } from "./elements.js";
 import { evidenceOf, windowParts } from "./evidence.js";
 import { ask, breakerPath } from "./link.js";
 import { actionsFor } from "./orders.js";
-import { clockTime, duration, nextSentence, secondsSince, wordOf } from "./words.js";
+import { clockTime, duration, firstSentence, kindOf, nextSentence, secondsSince, whyOf, wordOf } from "./words.js";
 
 // The charts reach back as far as anything is known, within these.
 const SPAN_MS_MIN = 2 * 60_000;
@@ -64,8 +64,9 @@ export class Detail {
     const now = this.fleet.now();
     say(byId("detail-name"), row.name);
     say(byId("detail-relay"), `relay ${row.relay} · policy ${row.policy}`);
-    say(byId("detail-why"), row.reason);
+    say(byId("detail-why"), whyOf(row));
     say(byId("detail-since"), `since ${clockTime(row.since)} UTC, ${duration(secondsSince(row.since, now))}`);
+    say(byId("detail-first"), firstSentence(row, this.transitions, now));
     say(byId("detail-next"), nextSentence(row, now));
     this.renderState(row);
     const clock = performance.now();
@@ -97,11 +98,12 @@ export class Detail {
   }
 
   renderState(row) {
-    const shown = `${row.state} ${this.fleet.readOnly}`;
+    const kind = kindOf(row);
+    const shown = `${kind} ${this.fleet.readOnly}`;
     if (shown === this.shownState) return;
     this.shownState = shown;
-    byId("detail-state").replaceChildren(shapeOf(row.state, 22), make("span", {}, wordOf(row.state)));
-    setAttribute(byId("detail-head"), "class", `is-${row.state}`);
+    byId("detail-state").replaceChildren(shapeOf(row.state, 22, kind), make("span", {}, wordOf(kind)));
+    setAttribute(byId("detail-head"), "class", `is-${kind}`);
     const buttons = actionsFor(row).map(({ action, label, danger }) =>
       make("button", { type: "button", class: danger ? "danger" : null, "data-action": action, onclick: () => this.order(this.fleet.rows.get(this.key), action) }, label));
     const readOnly = make("p", { class: "quiet" }, "The monitor was started with --read-only: it takes no orders.");

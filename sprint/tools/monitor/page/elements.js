@@ -13,7 +13,7 @@ export function draw(tag, attributes = {}, ...children) {
 
 // The shape that tells a state beside its word; the colour comes from the class.
 export function shapeOf(state, size = 16, tone = state) {
-  const use = draw("use", { href: `#shape-${state}` });
+  const use = draw("use", { href: `#shape-${state === "withheld" ? "closed" : state}` });
   return draw("svg", { class: `shape is-${tone}`, width: size, height: size, "aria-hidden": "true" }, use);
 }
 

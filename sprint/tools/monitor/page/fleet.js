@@ -1,6 +1,6 @@
 // What is known of the breakers: the messages of /ws laid over each other, bounded, and nothing drawn here.
 
-import { STATES } from "./words.js";
+import { KINDS, kindOf } from "./words.js";
 
 const POINTS_MAX = 720;
 const ALERTS_MAX = 500;
@@ -55,8 +55,8 @@ export class Fleet {
   }
 
   counts() {
-    const counts = Object.fromEntries(STATES.map((state) => [state, 0]));
-    for (const row of this.rows.values()) counts[row.state] += 1;
+    const counts = Object.fromEntries(KINDS.map((kind) => [kind, 0]));
+    for (const row of this.rows.values()) counts[kindOf(row)] += 1;
     return counts;
   }
 

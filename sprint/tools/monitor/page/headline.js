@@ -1,16 +1,21 @@
 // The sentence on top: what is wrong, why, since when and what next; the title and icon of the tab say it too.
 
 import { byId, make, say, setAttribute, shapeOf } from "./elements.js";
-import { needsAnEye, rank, toneOf } from "./order.js";
-import { clockTime, duration, nextSentence, secondsSince, STATES, subject, wordOf } from "./words.js";
+import { ask, breakerPath } from "./link.js";
+import { needsAnEye, rank } from "./order.js";
+import { actionsFor } from "./orders.js";
+import { clockTime, duration, firstSentence, KINDS, kindOf, nextSentence, secondsSince, subject, whyOf, wordOf } from "./words.js";
 
 const COLOURS = { open: "#c62828", force_open: "#7c3aed", half_open: "#b26a00", force_close: "#7c3aed", closed: "#1b7f4b" };
 const SHOWN_MAX = 3;
+const PAST_ASKED_MS = 250;
 
 export class Headline {
-  constructor(fleet, open) {
-    Object.assign(this, { fleet, open });
+  constructor(fleet, { open, order }) {
+    Object.assign(this, { fleet, open, order });
     this.lines = [];
+    this.pasts = new Map(); // of those that are shown: key -> {since, transitions}
+    this.askedAt = -Infinity;
     this.icon = null;
     this.shown = "";
   }
@@ -32,14 +37,14 @@ export class Headline {
   }
 
   renderLines(worst) {
-    const keys = worst.slice(0, SHOWN_MAX).map((row) => `${row.key} ${toneOf(row)}`).join("\n");
-    const shown = `${keys}\n${worst.length > SHOWN_MAX}`;
+    const keys = worst.slice(0, SHOWN_MAX).map((row) => `${row.key} ${kindOf(row)}`).join("\n");
+    const shown = `${keys}\n${worst.length > SHOWN_MAX} ${this.fleet.readOnly}`;
     const list = byId("worst");
     if (shown !== this.shown || !this.lines.length) {
       this.shown = shown;
       this.lines = worst.slice(0, SHOWN_MAX).map((row) => this.line(row));
       list.replaceChildren(...this.lines.map((line) => line.root));
-      setAttribute(byId("headline"), "class", `is-${worst.length ? toneOf(worst[0]) : "closed"}`);
+      setAttribute(byId("headline"), "class", `is-${worst.length ? kindOf(worst[0]) : "closed"}`);
     }
     const many = this.fleet.relays.size > 1;
     const now = this.fleet.now();
@@ -47,9 +52,12 @@ export class Headline {
       const row = worst[index];
       line.row = row;
       say(line.name, subject(row, many));
-      say(line.what, ` is ${toneOf(row) === "withheld" ? "held closed" : wordOf(row.state)}: ${row.reason}`);
-      say(line.when, `Since ${clockTime(row.since)} UTC (${duration(secondsSince(row.since, now))}). ${nextSentence(row, now)}`);
+      say(line.what, ` is ${wordOf(kindOf(row))}: ${whyOf(row)}`);
+      const since = kindOf(row) === "withheld" ? "Closed since" : "Since";
+      say(line.when, `${since} ${clockTime(row.since)} UTC (${duration(secondsSince(row.since, now))}). ${nextSentence(row, now)}`);
+      say(line.first, firstSentence(row, this.pastOf(row), now));
     }
+    this.forget(worst);
     const more = worst.length - this.lines.length;
     say(byId("more"), more > 0 ? `and ${more} more, in the table below` : "");
     const none = this.fleet.rows.size ? `All ${this.fleet.rows.size} breakers let calls through.` : "No breaker is known yet.";
@@ -60,18 +68,41 @@ export class Headline {
     const name = make("button", { type: "button", class: "name" });
     const what = make("span", { class: "what" });
     const when = make("p", { class: "when" });
-    const root = make("li", { class: `is-${toneOf(row)}` }, shapeOf(row.state, 22, toneOf(row)), make("div", {}, make("p", {}, name, what), when));
-    const line = { root, name, what, when, row };
+    const first = make("p", { class: "when first" });
+    const kind = kindOf(row);
+    const line = { name, what, when, first, row };
+    const offered = this.fleet.readOnly ? [] : actionsFor(row).map(({ action, label }) =>
+      make("button", { type: "button", "aria-label": `${label} ${row.name}`, onclick: () => this.order(line.row, action) }, label));
+    const more = make("button", { type: "button", "aria-label": `Detail ${row.name}`, onclick: () => this.open(line.row) }, "Detail");
+    line.root = make("li", { class: `is-${kind}` }, shapeOf(row.state, 22, kind),
+      make("div", { class: "said" }, make("p", {}, name, what), when, first), make("div", { class: "orders" }, offered, more));
     name.addEventListener("click", () => this.open(line.row));
     return line;
+  }
+
+  // What happened to a breaker before is asked for with each change of its state; where many change, of some.
+  pastOf(row) {
+    const known = this.pasts.get(row.key);
+    const early = performance.now() - this.askedAt < PAST_ASKED_MS;
+    if (known?.since === row.since || early || (row.state !== "open" && row.state !== "half_open")) return known?.transitions ?? [];
+    this.askedAt = performance.now();
+    const past = { since: row.since, transitions: known?.transitions ?? [] };
+    this.pasts.set(row.key, past);
+    ask(breakerPath(row, "/history")).then(({ transitions }) => (past.transitions = transitions), () => undefined);
+    return past.transitions;
+  }
+
+  forget(worst) {
+    const shown = new Set(worst.slice(0, SHOWN_MAX).map((row) => row.key));
+    for (const key of this.pasts.keys()) if (!shown.has(key)) this.pasts.delete(key);
   }
 
   renderCounts(counts) {
     const list = byId("counts");
     if (!list.children.length) {
-      list.append(...STATES.map((state) => make("li", { class: `is-${state}` }, shapeOf(state, 14), make("b", {}, "0"), make("span", {}, wordOf(state)))));
+      list.append(...KINDS.map((kind) => make("li", { class: `is-${kind}` }, shapeOf(kind, 14), make("b", {}, "0"), make("span", {}, wordOf(kind)))));
     }
-    STATES.forEach((state, index) => {
+    KINDS.forEach((state, index) => {
       const item = list.children[index];
       say(item.querySelector("b"), String(counts[state]));
       setAttribute(item, "data-none", counts[state] ? null : "");
@@ -80,7 +111,8 @@ export class Headline {
 
   renderTab(worst, counts) {
     const state = worst[0]?.state ?? "closed";
-    const said = state === "closed" ? `${worst.length} held closed` : `${counts[state]} ${wordOf(state)}`;
+    const kind = worst.length ? kindOf(worst[0]) : "closed";
+    const said = `${counts[kind]} ${wordOf(kind)}`;
     const title = worst.length ? `${said} · cb-monitor` : "cb-monitor";
     if (document.title !== title) document.title = title;
     if (this.icon === state) return;

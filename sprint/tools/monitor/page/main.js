@@ -38,7 +38,7 @@ const detail = new Detail(fleet, {
   closed: (key) => backTo(key),
 });
 const alerts = new Alerts(fleet, { open: openNamed, told: notice });
-const headline = new Headline(fleet, (row) => open(row));
+const headline = new Headline(fleet, { open: (row) => open(row), order: (row, action) => orders.ask(row, action) });
 const table = new Table(byId("scroller"), byId("lines"), fleet, { open: (row) => open(row), seen: fillTrends });
 const past = new Past(() => redraw());
 const pages = new Pages(() => redraw());
@@ -255,5 +255,7 @@ setInterval(() => {
   readRelays();
   if (!document.hidden) redraw();
 }, TICK_MS);
+// A phone has no key to name.
+if (matchMedia("(pointer: coarse), (max-width: 640px)").matches) byId("filter").placeholder = "Filter";
 table.measured();
 signIn.look().then((open) => open && link.open());

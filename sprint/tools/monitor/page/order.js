@@ -1,5 +1,7 @@
 // Which breakers are shown and in what order: the filter's words, and the sorts, as the terminal has them.
 
+import { healthOf } from "./words.js";
+
 const FIGURES = {
   fail: (row) => (row.calls ? row.failure_rate * 100 : null),
   slow: (row) => (row.calls ? row.slow_rate * 100 : null),
@@ -41,7 +43,7 @@ export const SORTS = {
   name: named,
   rate: (a, b) => b.failure_rate - a.failure_rate || named(a, b),
   latency: (a, b) => (b.latency_ms_mean ?? -1) - (a.latency_ms_mean ?? -1) || named(a, b),
-  health: (a, b) => (a.health ?? 2) - (b.health ?? 2) || named(a, b),
+  health: (a, b) => (healthOf(a) ?? 2) - (healthOf(b) ?? 2) || named(a, b),
   since: (a, b) => compared(b.since, a.since) || named(a, b),
 };
 
@@ -50,11 +52,6 @@ export const SORTS = {
 export function filterOf(text) {
   const tests = text.split(/\s+/).filter(Boolean).map(testOf);
   return (row) => tests.every((test) => test(row));
-}
-
-// What its colour is chosen by: one that is closed only because nobody stands in for it is not well.
-export function toneOf(row) {
-  return row.state === "closed" && row.withheld !== null ? "withheld" : row.state;
 }
 
 export function rank(row) {

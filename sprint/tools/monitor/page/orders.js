@@ -2,7 +2,7 @@
 
 import { byId, say, setAttribute } from "./elements.js";
 import { ask, breakerPath } from "./link.js";
-import { wordOf } from "./words.js";
+import { kindOf, whyOf, wordOf } from "./words.js";
 
 const ACTIONS = {
   force_open: {
@@ -50,7 +50,7 @@ export class Orders {
     const { title, effect, danger } = ACTIONS[action];
     Object.assign(this, { row, action });
     say(byId("order-title"), `${title}: ${row.name}`);
-    say(byId("order-state"), `It is ${wordOf(row.state)} now. ${row.reason}`);
+    say(byId("order-state"), `It is ${wordOf(kindOf(row))} now: ${whyOf(row)}`);
     say(byId("order-effect"), effect + (action === "force_open" && row.kind === "store" ? STORE_EFFECT : ""));
     say(byId("order-confirm"), title);
     setAttribute(byId("order-confirm"), "class", danger ? "danger" : "primary");

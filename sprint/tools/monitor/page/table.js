@@ -2,8 +2,8 @@
 
 import { sparkline } from "./charts.js";
 import { make, say, setAttribute, shapeOf } from "./elements.js";
-import { filterOf, needsAnEye, SORTS, toneOf } from "./order.js";
-import { duration, milliseconds, nextOf, percent, secondsSince, wordOf } from "./words.js";
+import { filterOf, needsAnEye, SORTS } from "./order.js";
+import { duration, healthOf, kindOf, milliseconds, nextOf, percent, secondsSince, whyOf, wordOf } from "./words.js";
 
 const ROWS_BEYOND = 4;
 // A row must not slip away from under a pointer that is about to press it, nor from one who steps through the rows.
@@ -105,12 +105,12 @@ export class Table {
     const relay = make("span", { class: "relay" });
     const bar = make("span", { class: "bar", "aria-hidden": "true" }, make("span"));
     const rate = make("span", { class: "figure" });
-    const why = cell("why");
+    const why = make("span", { class: "lines" });
     const [latency, health, since, next] = ["latency", "health", "since", "next"].map((each) => cell(each));
     const trend = cell("trend");
     const state = cell("state", word);
     const label = make("div", { role: "rowheader", class: "cell label" }, name, relay);
-    const cells = [state, label, why, cell("rate", bar, rate), latency, health, trend, since, next];
+    const cells = [state, label, cell("why", why), cell("rate", bar, rate), latency, health, trend, since, next];
     const root = make("div", { role: "row", class: "line", hidden: true }, cells);
     this.body.append(root);
     const line = { root, state, word, name, relay, why, bar: bar.firstChild, rate, latency, health, trend, since, next };
@@ -130,15 +130,18 @@ export class Table {
     this.writeState(line, row, unseen);
     say(line.name, row.name);
     say(line.relay, this.fleet.relays.size > 1 || unseen ? row.relay : row.chain ?? row.kind);
-    say(line.why, unseen ? `not seen: its relay is not reached. Last: ${row.reason}` : row.reason);
-    setAttribute(line.why, "title", line.why.textContent);
+    say(line.why, unseen ? `not seen: its relay is not reached. Last: ${whyOf(row)}` : whyOf(row));
+    setAttribute(line.why.parentElement, "title", line.why.textContent);
     say(line.rate, row.calls ? percent(row.failure_rate) : "–");
     const width = `${Math.round(row.failure_rate * 100)}%`;
     if (line.bar.style.width !== width) line.bar.style.width = width;
     say(line.latency, milliseconds(row.latency_ms_mean));
-    say(line.health, row.health === null ? "–" : row.health.toFixed(2));
+    const health = healthOf(row);
+    say(line.health, health === null ? "–" : health.toFixed(2));
     say(line.since, duration(secondsSince(row.since, now)));
-    say(line.next, nextOf(row, now));
+    const next = nextOf(row, now);
+    say(line.next, next);
+    setAttribute(line.next, "data-none", next === "–" ? "" : null);
     this.writeTrend(line, row);
     const current = row.key === this.current;
     setAttribute(line.root, "aria-current", current ? "true" : null);
@@ -146,12 +149,12 @@ export class Table {
   }
 
   writeState(line, row, unseen) {
-    const kind = `line is-${toneOf(row)}${needsAnEye(row) ? " trouble" : ""}${unseen ? " unseen" : ""}`;
-    const word = (row.withheld === null || row.state !== "closed" ? wordOf(row.state) : "held closed") + (row.shadow ? ", shadow" : "");
+    const kind = `line is-${kindOf(row)}${needsAnEye(row) ? " trouble" : ""}${unseen ? " unseen" : ""}`;
+    const word = wordOf(kindOf(row)) + (row.shadow ? ", shadow" : "");
     if (line.root.className !== kind) {
       line.root.className = kind;
       line.state.querySelector("svg")?.remove();
-      line.state.prepend(shapeOf(row.state, 16, toneOf(row)));
+      line.state.prepend(shapeOf(row.state, 16, kindOf(row)));
     }
     say(line.word, word);
   }

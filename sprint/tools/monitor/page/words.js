@@ -1,18 +1,42 @@
 // The words of the page: what a state is called, and why, since when and what next, as sentences.
 
-// Worst first; the place in this list is the order.
-export const STATES = ["open", "force_open", "half_open", "force_close", "closed"];
+// Worst first; the place in this list is the order. `withheld` is one that is closed only because nothing stands in for it.
+export const KINDS = ["open", "force_open", "half_open", "withheld", "force_close", "closed"];
 
 const WORDS = {
   open: "open",
   force_open: "forced open",
   half_open: "half open",
+  withheld: "held closed",
   force_close: "forced closed",
   closed: "closed",
 };
 
 export function wordOf(state) {
   return WORDS[state] ?? state;
+}
+
+// Which of KINDS a breaker is: its word and its colour are chosen by it.
+export function kindOf(row) {
+  return row.state === "closed" && row.withheld !== null ? "withheld" : row.state;
+}
+
+// Why it is so; of one that is held closed what would open it, before what it was once closed for.
+export function whyOf(row) {
+  return kindOf(row) === "withheld" ? row.withheld : row.reason;
+}
+
+// A score is of calls: while none is let through there is nothing to score, and the last one looks like health.
+export function healthOf(row) {
+  return (row.state === "open" || row.state === "force_open") && !row.shadow ? null : row.health;
+}
+
+// What began an outage, where a trial has failed since; empty where that is the reason, or isn't known.
+export function firstSentence(row, past, nowMs) {
+  if (row.state !== "open" && row.state !== "half_open") return "";
+  const opening = past.findLast((each) => each.from !== "open" && each.from !== "half_open");
+  if (!opening || opening.at === row.since) return "";
+  return `First opened ${clockTime(opening.at)} UTC (${duration(secondsSince(opening.at, nowMs))} ago): ${opening.evidence.text}`;
 }
 
 // A number is read at a glance with two figures; null is a dash, as 0 would be a lie.
@@ -67,7 +91,7 @@ export function nextOf(row, nowMs) {
     case "force_close":
       return "until released";
     default:
-      return row.withheld ? "held closed" : "–";
+      return row.withheld ? "until another can stand in" : "–";
   }
 }
 
@@ -76,7 +100,7 @@ export function nextSentence(row, nowMs) {
   switch (row.state) {
     case "open":
       if (row.next_trial_at === null) return "Nothing is let through until a trial is due.";
-      return `Nothing is let through; a call is let through to try ${trialIn(row, nowMs)}.`;
+      return `Nothing is let through; a trial call follows ${trialIn(row, nowMs)}.`;
     case "half_open":
       return "A few calls are let through to try: it closes if they succeed, and opens again if one fails.";
     case "force_open":
@@ -84,7 +108,7 @@ export function nextSentence(row, nowMs) {
     case "force_close":
       return "Everything is let through, whatever fails, until an operator releases or resets it.";
     default:
-      if (row.withheld) return `Calls are let through only because nothing stands in for it. It would be open: ${row.withheld}`;
+      if (row.withheld) return "Calls are let through though it fails, until another can stand in for it.";
       return "Calls are let through.";
   }
 }

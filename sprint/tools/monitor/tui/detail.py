@@ -22,6 +22,7 @@ from sprint.core.monitor.words import (
     age,
     clock_time,
     sentences,
+    shown_state,
     state_text,
     tone_of,
     unix_s,
@@ -70,15 +71,17 @@ def _label(text: str, tone: Tone = "faint") -> tuple[str, str]:
 
 def _sentences(known: Known, now_unix_s: float, *, ascii_only: bool) -> list[Part]:
     row = known.row
-    told = sentences(row, now_unix_s)
+    told = sentences(row, now_unix_s, known.transitions)
     evidence = row.evidence
     parts: list[Part] = [
         (f"{row.name}\n", "bold"),
-        (state_text(row.state, ascii_only=ascii_only), styled(tone_of(row), "bold")),
+        (shown_state(row, ascii_only=ascii_only), styled(tone_of(row), "bold")),
         f"  {told.since}\n",
         (f"relay {known.key.relay}, policy {row.policy}, {row.transitions} transitions\n", styled("faint")),
         ("why  ", styled("faint")), f"{told.why}\n",
     ]  # fmt: skip
+    if told.first:
+        parts.append(f"     {told.first}\n")
     if evidence.limit:
         measured = f"{evidence.detector}: {evidence.measured:.4g}, limit {evidence.limit:.4g}"
         calls = f", over {evidence.calls} calls" if evidence.calls else ""

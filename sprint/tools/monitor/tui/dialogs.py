@@ -13,7 +13,7 @@ from textual.widgets import Button, Input, Static
 
 from sprint.core.monitor.board import Key
 from sprint.core.monitor.orders import REASON_LENGTH_MAX
-from sprint.core.monitor.words import STATE_WORDS, Tone, state_text
+from sprint.core.monitor.words import HELD_CLOSED, STATE_WORDS
 from sprint.tools.monitor.tui.looks import styled
 
 # action: what is asked, what it does, the word on the button
@@ -95,6 +95,14 @@ _KEYS = (
     ("ctrl+p", "all commands, and breakers by name"),
     ("q", "quit"),
 )
+_COLUMNS = (
+    ("FAIL", "share of the calls in the breaker's window that failed"),
+    ("LAT ms", "mean time of those calls, in milliseconds"),
+    ("HLTH", "health score: 1 is well, 0 is not; - while no call goes through"),
+    ("TREND", "FAIL over the last 30 s, a bar for each 5 s"),
+    ("SINCE", "for how long it has been in its state"),
+    ("NEXT", "when a trial call comes; trying; by hand; held"),
+)
 _FILTERS = (
     ("alice", "in name, relay, policy or reason; -alice: not that"),
     ("state:open", "open, half_open, closed, forced, withheld, shadow, bad"),
@@ -120,20 +128,24 @@ class HelpScreen(ModalScreen[None]):
 
 def help_content(*, ascii_only: bool) -> Content:
     """Return the help as text."""
-    meanings = {
-        "closed": "calls go through",
-        "half_open": "a few calls go through as trials",
-        "open": "calls are refused; a trial comes by itself",
-        "force_open": "an operator holds it open",
-        "force_close": "an operator holds it closed, whatever fails",
-    }
+    meanings = (
+        (STATE_WORDS["closed"], "calls go through"),
+        (STATE_WORDS["half_open"], "a few calls go through as trials"),
+        (STATE_WORDS["open"], "calls are refused; a trial comes by itself"),
+        (STATE_WORDS["force_open"], "an operator holds it open"),
+        (STATE_WORDS["force_close"], "an operator holds it closed, whatever fails"),
+        (HELD_CLOSED, "it would be open, but nothing can stand in for it"),
+    )
     parts: list[str | tuple[str, str]] = [("Keys", "bold"), "\n"]
     for keys, does in _KEYS:
         parts += [(f"{keys:<23}", styled("notice")), f"{does}\n"]
     parts += ["\n", ("States", "bold"), "\n"]
-    for state, words in STATE_WORDS.items():
-        tone: Tone = words.tone
-        parts += [(f"{state_text(state, ascii_only=ascii_only):<23}", styled(tone)), f"{meanings[state]}\n"]
+    for words, meaning in meanings:
+        shown = words.ascii if ascii_only else f"{words.glyph} {words.word}"
+        parts += [(f"{shown:<23}", styled(words.tone)), f"{meaning}\n"]
+    parts += ["\n", ("Columns", "bold"), "\n"]
+    for column, means in _COLUMNS:
+        parts += [(f"{column:<23}", styled("notice")), f"{means}\n"]
     parts += ["\n", ("Filter: words that must all hold", "bold"), "\n"]
     for example, means in _FILTERS:
         parts += [(f"{example}\n", styled("notice")), f"{'':<23}{means}\n"]

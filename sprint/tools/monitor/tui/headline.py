@@ -6,7 +6,7 @@ from textual.content import Content
 
 from sprint.core.monitor.board import Board, Key
 from sprint.core.monitor.table import short_name, worst_of
-from sprint.core.monitor.words import age, sentences, state_text, tone_of, unix_s
+from sprint.core.monitor.words import age, sentences, shown_state, state_text, tone_of, unix_s
 from sprint.tools.monitor.tui.looks import styled
 from sprint.tools.monitor.tui.quiet_text import QuietText
 
@@ -24,7 +24,7 @@ class Headline(QuietText):
 
 
 def headline(board: Board, now_unix_s: float, *, ascii_only: bool) -> Content:
-    """Return three lines on the worst breaker of a board, or one that all is well."""
+    """Return some lines on the worst breaker of a board, or one that all is well."""
     lost = [relay for relay in board.relays.values() if relay.connection == "lost"]
     lines: list[Content] = []
     for relay in lost[:1]:
@@ -46,18 +46,22 @@ def headline(board: Board, now_unix_s: float, *, ascii_only: bool) -> Content:
 
 def _worst(board: Board, key: Key, others: int, now_unix_s: float, *, ascii_only: bool) -> list[Content]:
     row = board.rows[key]
-    told = sentences(row, now_unix_s)
+    told = sentences(row, now_unix_s, board.transitions(key))
     tone = styled(tone_of(row), "bold")
     relay = f" on {key.relay}" if len(board.relays) > 1 else ""
-    more = f"  +{others:,} more" if others else ""
-    state = state_text(row.state, ascii_only=ascii_only) + (" in shadow" if row.shadow else "")
-    return [
-        Content.assemble(
-            (state, tone), "  ", (f"{short_name(row)}{relay}", "bold"), f"  {told.since}", (more, "bold")
-        ),
+    state = shown_state(row, ascii_only=ascii_only) + (" in shadow" if row.shadow else "")
+    lines = [
+        Content.assemble((state, tone), "  ", (f"{short_name(row)}{relay}", "bold"), f"  {told.since}"),
         Content.assemble(("why   ", styled("faint")), told.why),
-        Content.assemble(("next  ", styled("faint")), told.next),
     ]
+    if told.first:
+        lines.append(Content.assemble(("      ", styled("faint")), told.first))
+    lines.append(Content.assemble(("next  ", styled("faint")), told.next))
+    if others:
+        are = "is" if others == 1 else "are"
+        also = (f"{others:,} more {are} not well: see the list", "bold")
+        lines.append(Content.assemble(("also  ", styled("faint")), also))
+    return lines
 
 
 def _all_well(board: Board, *, ascii_only: bool) -> Content:

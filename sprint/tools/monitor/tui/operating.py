@@ -30,11 +30,11 @@ class OperatedApp(App[None]):
     """A terminal whose keys do something in a relay, on the alerts' desk, or with a recording."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "Filter", key_display="/"),
-        Binding("s", "sort", "Sort"),
+        Binding("slash", "filter", "Find", key_display="/"),
+        Binding("s", "sort", "Sort", show=False),
         Binding("f", "order('force_open')", "Force open"),
-        Binding("c", "order('force_close')", "Force closed", show=False),
-        Binding("l", "order('release')", "Release", show=False),
+        Binding("c", "order('force_close')", "Force closed"),
+        Binding("l", "order('release')", "Release"),
         Binding("r", "order('reset')", "Reset"),
         Binding("e", "figures", "Figures", show=False),
         Binding("w", "record", "Record", show=False),

@@ -36,10 +36,16 @@ class TitleLine(QuietText):
 
 
 def title_content(situation: Situation, width: int) -> Content:
-    """Return the line: flags and pages on the left, counts in the middle, the time on the right."""
+    """Return the line: flags and pages on the left, counts in the middle, the time on the right.
+
+    Where there is less room it does without those that are closed, then without the pages' names.
+    """
     counted = _counted(situation.counts)
     flags = [(f" {flag} ", "reverse bold") for flag in situation.flags]
     left = [*flags, *_pages(situation.page, short=False), *counted]
+    if _letters(left) > width:
+        troubled = _counted(situation.counts._replace(closed=0))
+        left = [*flags, *_pages(situation.page, short=False), *troubled]
     if _letters(left) > width:
         left = [*flags, *_pages(situation.page, short=True), *counted]
     clock = datetime.fromtimestamp(situation.now_unix_s, UTC).strftime("%H:%M:%S UTC ")
@@ -69,6 +75,7 @@ def _counted(counts: Counts) -> list[tuple[str, str]]:
         (counts.open, "OPEN", "bad"),
         (counts.forced, "forced", "held"),
         (counts.half_open, "half open", "trying"),
+        (counts.held, "held", "trying"),
         (counts.closed, "closed", "good"),
         (counts.lost, "not heard", "bad"),
     )

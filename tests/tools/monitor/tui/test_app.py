@@ -35,13 +35,24 @@ COPY_KEYS = {"ctrl+c", "super+c", "ctrl+shift+c", "ctrl+insert"}
 @under_pilot
 async def test_the_first_lines_say_which_is_open_why_since_when_and_what_comes_next() -> None:
     async with opened_terminal(FakeMonitor(story_board())) as (app, _):
-        what, why, then = screen_lines(app)[1:4]
+        what, why, then, also = screen_lines(app)[1:5]
         assert "OPEN" in what
         assert "litecoin-regtest:alice on north" in what
         assert "since 18:54:53 UTC (14 s)" in what
         assert "3 failures in a row: Connection refused" in why
         assert "a trial call in 6 s" in then
-        assert "OPEN" in screen_lines(app)[5], "the worst stands first in the list"
+        assert "3 more are not well" in also
+        assert "OPEN" in screen_lines(app)[6], "the worst stands first in the list"
+        footer = screen_lines(app)[-1]
+        for order in ("f Force open", "c Force closed", "l Release", "r Reset", "? Help", "q Quit"):
+            assert order in footer, "all orders fit into 80 columns"
+
+
+@under_pilot
+async def test_the_detail_of_a_forced_breaker_says_who_forced_it_and_why() -> None:
+    async with opened_terminal(FakeMonitor(story_board())) as (app, pilot):
+        await pressed(app, pilot, "j", "enter")
+        assert any("why  operator via admin API: its disk is replaced" in line for line in screen_lines(app))
 
 
 @under_pilot
