@@ -53,6 +53,8 @@ class ServingLine(msgspec.Struct, frozen=True):
 PLAIN_KERNELS = {"SPRINT_RELAY__KERNELS": "reference"}
 # Tuning has tests of its own; a relay before all others would take the CPUs from the tests beside it.
 UNTUNED = {"SPRINT_OPTIMIZE__LEVEL": "basic"}
+# One that doesn't serve in time is ended by SIGABRT, and its last words are where each of its threads stood.
+STACKS = {"PYTHONFAULTHANDLER": "1"}
 
 
 class RelayProcess:
@@ -78,7 +80,7 @@ class RelayProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
-                env={**PLAIN_KERNELS, **UNTUNED, **os.environ, **(environment or {})},
+                env={**PLAIN_KERNELS, **UNTUNED, **STACKS, **os.environ, **(environment or {})},
             )
         try:
             self.serving = self._read_serving_line(ready_timeout_s)
@@ -166,6 +168,8 @@ class RelayProcess:
             selector.register(self._stdout, selectors.EVENT_READ)
             while not line.endswith(b"\n"):
                 if not selector.select(max(0.0, deadline - time.monotonic())):
+                    self._process.send_signal(signal.SIGABRT)
+                    self._process.wait(STOP_TIMEOUT_S)
                     raise self._failure(f"not serving after {timeout_s:g} s")
                 part = os.read(self._stdout.fileno(), SERVING_LINE_SIZE_MAX)
                 if not part:

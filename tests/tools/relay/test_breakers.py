@@ -27,7 +27,7 @@ def test_what_is_called_has_figures_of_its_own_over_those_of_the_tier(tier: str)
     assert (alice.name, store.name) == ("source:litecoin-regtest:alice", "store")
     assert (alice.policy.failures_to_open, alice.policy.half_open_calls) == (3, 1)
     assert (alice.policy.backoff.base_s, alice.policy.backoff.longest_s) == (1.0, 30.0)
-    assert (store.policy.failures_to_open, store.policy.backoff.longest_s) == (9, 5.0)
+    assert (store.policy.failures_to_open, store.policy.backoff.longest_s) == (9, 2.0)
     of_tier = breakers.registry.get("other", tier).policy
     assert of_tier.trial_lease_s == 7.0
     assert alice.policy.window.span_s == of_tier.window.span_s

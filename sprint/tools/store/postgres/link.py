@@ -27,6 +27,9 @@ SERVER_VERSION_MIN = 130_000
 CLIENT_GRACE_S = 2.0  # the server ends a statement first, as its error tells more than silence does
 WAIT_STEP_S = 0.1
 APPLICATION_NAME_LENGTH_MAX = 63  # of PostgreSQL
+# Seconds of silence, seconds between probes, probes. Asked of the server too: by itself it would keep the
+# session of a relay whose machine lost its power, and with that the lock, for two hours.
+KEEPALIVES = (10, 5, 3)
 _T = TypeVar("_T")
 _QUOTED = re.compile(r'"([^"]*)"')
 _ADVICE = {
@@ -95,9 +98,9 @@ class Link:
         self.name = name[:APPLICATION_NAME_LENGTH_MAX]
         self.parameters: dict[str, Any] = {
             "connect_timeout": max(1, round(settings.connect_timeout_s)),
-            "keepalives_idle": 10,
-            "keepalives_interval": 5,
-            "keepalives_count": 3,
+            "keepalives_idle": KEEPALIVES[0],
+            "keepalives_interval": KEEPALIVES[1],
+            "keepalives_count": KEEPALIVES[2],
             "tcp_user_timeout": int((settings.answer_timeout_s + CLIENT_GRACE_S) * 1000),
             "fallback_application_name": self.name,
             **given,
@@ -131,8 +134,10 @@ class Link:
         connection.execute(
             "SELECT set_config('application_name', %s, false), set_config('statement_timeout', %s, false),"
             " set_config('idle_in_transaction_session_timeout', %s, false),"
-            " set_config('search_path', 'pg_catalog', false), set_config('timezone', 'UTC', false)",
-            (self.name, str(timeout_ms), str(timeout_ms * 2)),
+            " set_config('search_path', 'pg_catalog', false), set_config('timezone', 'UTC', false),"
+            " set_config('tcp_keepalives_idle', %s, false), set_config('tcp_keepalives_interval', %s, false),"
+            " set_config('tcp_keepalives_count', %s, false)",
+            (self.name, str(timeout_ms), str(timeout_ms * 2), *map(str, KEEPALIVES)),
         )
 
     def failing(self, error: Exception) -> StoreFailing:

@@ -190,6 +190,19 @@ def test_the_parameters_of_the_url_go_over_the_stores_own() -> None:
     assert given["tcp_user_timeout"] == 12_000
 
 
+@pytest.mark.real("postgres")
+def test_the_lock_of_a_relay_whose_machine_is_gone_was_kept_by_the_server_for_two_hours(
+    database_url: str,
+) -> None:
+    with closing(Link(parse_database_url(database_url), StoreSettings()).connect()) as connection:
+        asked = [
+            connection.execute(f"SHOW tcp_keepalives_{name}".encode())
+            for name in ("idle", "interval", "count")
+        ]
+        idle_s, interval_s, probes = (int(str(row[0])) for each in asked if (row := each.fetchone()))
+    assert 0 < idle_s + interval_s * probes <= 30
+
+
 def test_without_the_extra_a_postgresql_url_names_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(sys.modules):
         if name.startswith("sprint.tools.store.postgres"):
