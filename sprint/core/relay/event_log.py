@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 import zlib
+from collections.abc import Callable
 
 import msgspec
 
@@ -22,6 +23,7 @@ CURSOR_LENGTH_MAX = 128
 CHAIN_ID_LENGTH_MAX = 64
 _VERSION = 1
 _FIXED_SIZE = 1 + LOG_ID_SIZE + 8  # version, log id, position; then the chain id and a CRC-32
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -33,11 +35,22 @@ class Cursor(msgspec.Struct, frozen=True):
     chain: str = ""
 
     def encode(self) -> str:
-        payload = (
-            bytes((_VERSION,)) + bytes.fromhex(self.log_id) + self.position.to_bytes(8, "big")
-        ) + self.chain.encode()
+        return cursor_encoder(self.log_id)(self.position, self.chain)
+
+
+def cursor_encoder(log_id: str) -> Callable[[int, str], str]:
+    """Return what gives the cursor after a position and chain of one log.
+
+    A replay wants one for each event; what they have in common is worked out once.
+    """
+    prefix = bytes((_VERSION,)) + bytes.fromhex(log_id)
+
+    def encode(position: int, chain: str) -> str:
+        payload = prefix + position.to_bytes(8, "big") + chain.encode()
         checked = payload + zlib.crc32(payload).to_bytes(4, "big")
-        return base64.urlsafe_b64encode(checked).rstrip(b"=").decode()
+        return binascii.b2a_base64(checked, newline=False).rstrip(b"=").translate(_URL_SAFE).decode()
+
+    return encode
 
 
 def parse_cursor(text: str, log_id: str) -> Cursor:
@@ -120,6 +133,7 @@ class EventLog:
         self.log_id = log_id
         self.position = position
         self._seq_by_chain = dict(seq_by_chain)
+        self._cursor = cursor_encoder(log_id)
 
     def __repr__(self) -> str:
         return f"EventLog({self.log_id}, position={self.position})"
@@ -129,7 +143,7 @@ class EventLog:
         self.position += 1
         seq = self._seq_by_chain.get(chain, 0) + 1
         self._seq_by_chain[chain] = seq
-        cursor = Cursor(self.log_id, self.position, chain).encode()
+        cursor = self._cursor(self.position, chain)
         kind = EVENT_OF_DATA[type(data)]
         block = data if isinstance(data, BlockData | HeaderData | HeaderWithdrawnData) else None
         return LoggedEvent(

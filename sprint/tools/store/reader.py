@@ -12,7 +12,7 @@ from json import dumps
 from pathlib import Path
 from typing import Any
 
-from sprint.core.relay.event_log import BlockRow, Cursor, LoggedEvent
+from sprint.core.relay.event_log import BlockRow, LoggedEvent, cursor_encoder
 from sprint.tools.store import ChainSnapshot, LogBounds, StoredBlock
 from sprint.tools.store.connections import Connections, failing
 from sprint.tools.store.transaction import hash_key
@@ -53,6 +53,7 @@ class Reader:
     def __init__(self, connections: Connections, log_id: str, path: Path | None) -> None:
         self._connections = connections
         self._log_id = log_id
+        self._cursor = cursor_encoder(log_id)
         self._path = path
 
     def __repr__(self) -> str:
@@ -82,7 +83,11 @@ class Reader:
             "types": dumps(list(types)) if types else None,
             "limit": limit,
         }
-        return [self._event(row) for row in self._ask(_EVENTS, wanted)]
+        cursor = self._cursor
+        return [
+            LoggedEvent(position, chain, seq, kind, cursor(position, chain), body, displayed_hash, height)
+            for position, chain, seq, kind, body, displayed_hash, height in self._ask(_EVENTS, wanted)
+        ]
 
     def block_by_hash(self, displayed_hash: str) -> list[StoredBlock]:
         return [_stored(row) for row in self._ask(_BY_HASH, (hash_key(displayed_hash), displayed_hash))]
@@ -112,11 +117,6 @@ class Reader:
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
-
-    def _event(self, row: tuple[Any, ...]) -> LoggedEvent:
-        position, chain, seq, kind, body, displayed_hash, height = row
-        cursor = Cursor(self._log_id, position, chain).encode()
-        return LoggedEvent(position, chain, seq, kind, cursor, body, displayed_hash, height)
 
 
 def _block_row(row: tuple[Any, ...]) -> BlockRow:

@@ -32,7 +32,7 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
     in_flight_max: int = 16_384
     # One transaction takes commits until one of these is reached.
     group_commits_max: int = 256
-    group_events_max: int = 1_000
+    group_events_max: int = 4_000
     # Upkeep between commits waits for a moment without any, at most for so many.
     upkeep_commits_max: int = 64
     retry_ms_first: float = 10.0

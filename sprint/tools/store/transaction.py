@@ -46,8 +46,8 @@ class _Group:
     def _add(self, commit: Commit, now_ms: int) -> None:
         chain = commit.chain
         head, seq, stalled = self.heads.get(chain, (None, 0, None))
+        self.events += event_values(commit.events, now_ms)
         for event in commit.events:
-            self.events.append(_event_values(event, now_ms))
             seq = max(seq, event.seq)
             self.position = max(self.position, event.position)
         positions = event_positions(commit)
@@ -131,19 +131,22 @@ def hash_key(displayed_hash: str) -> int:
     return zlib.crc32(displayed_hash.encode())
 
 
-def _event_values(event: LoggedEvent, now_ms: int) -> tuple[object, ...]:
-    key = hash_key(event.hash) if event.type == "block" and event.hash is not None else None
-    return (
-        event.position,
-        event.chain,
-        event.seq,
-        event.type,
-        event.hash,
-        key,
-        event.height,
-        now_ms,
-        event.body,
-    )
+def event_values(events: Sequence[LoggedEvent], now_ms: int) -> list[tuple[object, ...]]:
+    """Return the rows of events, made in one go: there are thousands in a group."""
+    return [
+        (
+            event.position,
+            event.chain,
+            event.seq,
+            event.type,
+            event.hash,
+            hash_key(event.hash) if event.type == "block" and event.hash is not None else None,
+            event.height,
+            now_ms,
+            event.body,
+        )
+        for event in events
+    ]
 
 
 def _block_values(row: BlockRow, event_position: int | None) -> tuple[object, ...]:

@@ -20,6 +20,8 @@ import msgspec
 from sprint.tools.store import record_sql
 from sprint.tools.store.settings import StoreSettings
 
+CHECKPOINT_ROUNDS_MAX = 4
+CHECKPOINT_PAGES_FEW = 256
 RESTART_SLACK_BLOCKS = 1_024  # a head that a reorg moved lower loads blocks from lower too
 _log = logging.getLogger(__name__)
 _DELETE_BLOCKS = """
@@ -105,7 +107,7 @@ class Upkeep:
             if connection.total_changes != self._changes_at_checkpoint:
                 self._finish_checkpoint(connection)
         elif self._wal_bytes() >= self._checkpoint_at_bytes:
-            self._bulk = self._thread.submit(_checkpoint, self._checkpointing)
+            self._bulk = self._thread.submit(_checkpoint_most, self._checkpointing)
 
     def _finish_checkpoint(self, connection: sqlite3.Connection) -> None:
         _checkpoint(connection)
@@ -122,8 +124,23 @@ class Upkeep:
             return 0
 
 
-def _checkpoint(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+def _checkpoint_most(connection: sqlite3.Connection) -> None:
+    """Make checkpoints until one finds little: under load as much comes during the first as it took away.
+
+    What is left then is the writer's to do, and commits wait for that.
+    """
+    done_before = 0
+    for _ in range(CHECKPOINT_ROUNDS_MAX):
+        done = _checkpoint(connection)
+        if done - done_before <= CHECKPOINT_PAGES_FEW:
+            return
+        done_before = done
+
+
+def _checkpoint(connection: sqlite3.Connection) -> int:
+    """Copy what is committed from the log into the file; return how many of the log's pages are in it."""
+    ((_, _, done),) = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    return int(done)
 
 
 def delete_expired(connection: sqlite3.Connection, settings: StoreSettings, now_s: float) -> int:

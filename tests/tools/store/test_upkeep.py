@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,14 @@ from sprint.core.chains import display_hash
 from sprint.tools.store import LogBounds
 from sprint.tools.store.settings import StoreSettings
 from sprint.tools.store.sqlite import SqliteStore
-from sprint.tools.store.upkeep import RESTART_SLACK_BLOCKS, Upkeep, delete_expired
+from sprint.tools.store.upkeep import (
+    CHECKPOINT_PAGES_FEW,
+    CHECKPOINT_ROUNDS_MAX,
+    RESTART_SLACK_BLOCKS,
+    Upkeep,
+    _checkpoint_most,
+    delete_expired,
+)
 from tests.tools.store.commits import Answers, Clock, block_commit, hash_at, log_of, opened, status_commit
 
 LIMITS = StoreSettings(history_s=100.0, blocks_keep=5, delete_rows_max=4)
@@ -158,3 +166,32 @@ def test_a_retained_depth_over_the_settings_is_kept_for_the_next_start(tmp_path:
     heights = [block.height for block in store.snapshot("bitcoin", blocks).blocks]
     assert heights[0] == blocks - RESTART_SLACK_BLOCKS - 15
     store.close()
+
+
+class LogThatGrows(sqlite3.Connection):
+    """Tells of checkpoints that each found so many pages more in the file than the one before."""
+
+    found: list[int]
+    made = 0
+
+    def execute(self, sql: str, *values: object) -> sqlite3.Cursor:
+        self.made += 1
+        done = sum(self.found[: self.made])
+        return super().execute("SELECT 0, ?, ?", (done, done))
+
+
+@pytest.mark.parametrize(
+    ("found", "made"),
+    [
+        ([CHECKPOINT_PAGES_FEW], 1),
+        ([9_000, 3_000, CHECKPOINT_PAGES_FEW, 9_000], 3),
+        ([9_000] * 9, CHECKPOINT_ROUNDS_MAX),
+        ([9_000, -8_000, 9_000], 2),  # the log has started over: all was in the file
+    ],
+)
+def test_checkpoints_beside_the_writer_go_on_until_one_finds_little(found: list[int], made: int) -> None:
+    connection = sqlite3.connect(":memory:", factory=LogThatGrows)
+    connection.found = found
+    _checkpoint_most(connection)
+    assert connection.made == made
+    connection.close()

@@ -15,7 +15,7 @@ import psycopg
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from sprint.core.errors import StoreError, StoreFailing
-from sprint.core.relay.event_log import BlockRow, Cursor, LoggedEvent
+from sprint.core.relay.event_log import BlockRow, LoggedEvent, cursor_encoder
 from sprint.tools.runtime import clock
 from sprint.tools.store import ChainSnapshot, LogBounds, StoredBlock
 from sprint.tools.store.postgres.link import Connection, Link
@@ -75,6 +75,7 @@ class Reader:
     def __init__(self, link: Link, log_id: str, settings: StoreSettings) -> None:
         self._link = link
         self._log_id = log_id
+        self._cursor = cursor_encoder(log_id)
         self._settings = settings
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             connection_class=_connection_class(link),
@@ -122,7 +123,11 @@ class Reader:
             first = connection.execute(_FIRST_DAY, wanted).fetchone()
             wanted["day"] = first[0] if first else None
             rows = connection.execute(_EVENTS, wanted, binary=True).fetchall()
-        return [self._event(row) for row in rows]
+        cursor = self._cursor
+        return [
+            LoggedEvent(position, chain, seq, kind, cursor(position, chain), body, displayed_hash, height)
+            for position, chain, seq, kind, body, displayed_hash, height in rows
+        ]
 
     def block_by_hash(self, displayed_hash: str) -> list[StoredBlock]:
         return [_stored(row) for row in self._ask(_BY_HASH, (hash_key(displayed_hash), displayed_hash))]
@@ -178,11 +183,6 @@ class Reader:
     def _configure(self, connection: Connection) -> None:
         self._link.configure(connection)
         connection.execute("SET default_transaction_read_only = on")
-
-    def _event(self, row: tuple[Any, ...]) -> LoggedEvent:
-        position, chain, seq, kind, body, displayed_hash, height = row
-        cursor = Cursor(self._log_id, position, chain).encode()
-        return LoggedEvent(position, chain, seq, kind, cursor, body, displayed_hash, height)
 
 
 def _connection_class(link: Link) -> type[Connection]:

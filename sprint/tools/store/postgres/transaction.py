@@ -17,7 +17,7 @@ from psycopg.rows import TupleRow
 
 from sprint.core.relay.event_log import BlockRow, Commit
 from sprint.tools.store.postgres.link import Connection
-from sprint.tools.store.transaction import event_positions, hash_key
+from sprint.tools.store.transaction import event_positions, event_values
 
 COPY_EVENTS_MIN = 16
 HASHES_TOLD_MAX = 3
@@ -81,26 +81,20 @@ class Group:
         self.blocks: dict[tuple[str, int, bytes], tuple[BlockRow, int | None]] = {}
         self.canonical: dict[str, dict[bytes, bool]] = {}
         self.heads: dict[str, _Head] = {}
+        self.first_position: int | None = None
+        self.last_position: int | None = None
         for commit in commits:
             self._add(commit, now_ms)
 
-    @property
-    def first_position(self) -> int | None:
-        return int(str(self.events[0][0])) if self.events else None
-
-    @property
-    def last_position(self) -> int | None:
-        return int(str(self.events[-1][0])) if self.events else None
-
     def _add(self, commit: Commit, now_ms: int) -> None:
-        head = self.heads.setdefault(commit.chain, _Head(commit.chain))
+        head = self._head(commit.chain)
+        self.events += event_values(commit.events, now_ms)
         for event in commit.events:
-            key = hash_key(event.hash) if event.type == "block" and event.hash is not None else None
-            row = (event.position, event.chain, event.seq, event.type, event.hash, key, event.height)
-            if self.events and event.position <= int(str(self.events[-1][0])):
-                raise ValueError(f"position {event.position} comes after {self.events[-1][0]}")
-            self.events.append((*row, now_ms, event.body))
-            self.heads.setdefault(event.chain, _Head(event.chain)).count(event.seq)
+            if self.last_position is not None and event.position <= self.last_position:
+                raise ValueError(f"position {event.position} comes after {self.last_position}")
+            self.first_position = event.position if self.first_position is None else self.first_position
+            self.last_position = event.position
+            (self.heads.get(event.chain) or self._head(event.chain)).count(event.seq)
         head.head = commit.head if commit.head is not None else head.head
         head.stalled = commit.stalled if commit.stalled is not None else head.stalled
         positions = event_positions(commit)
@@ -108,6 +102,9 @@ class Group:
             self._add_block(block, positions.get(block.hash))
         if commit.canonical:
             self.canonical.setdefault(commit.chain, {}).update(commit.canonical)
+
+    def _head(self, chain: str) -> _Head:
+        return self.heads.setdefault(chain, _Head(chain))
 
     def _add_block(self, block: BlockRow, position: int | None) -> None:
         key = (block.chain, block.height, block.hash)
