@@ -40,10 +40,11 @@ FAILS_S_MAX = 60.0
 BURST = 20
 ANSWER_S_MAX = 2.0
 MINED_MEANWHILE = 30
-ROUNDS = {"relay": 2, "server": 1}
-ROUNDS_SOAK = 100
+SOAK = os.environ.get("SPRINT_SOAK") == "1"
+ROUNDS = 100 if SOAK else 1
+RESTARTS = 10 if SOAK else 1
+LONG = ("frozen", "full")
 BLOCK_INTERVAL_MS = 200.0  # a synced commit for each header and each block, on a busy machine
-RESTARTS = 2
 # The longest delay of the store's breaker is 2 s; then a trial, and what was mined meanwhile.
 BACK_S_MAX = 8.0
 # What a breaker does without an operator.
@@ -189,7 +190,9 @@ def assert_log_is_whole(server: PostgresServer, database: str) -> int:
     return int(str(row[0]))
 
 
-@pytest.mark.parametrize("name", list(FAULTS))
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.soak] * (name in LONG)) for name in FAULTS]
+)
 def test_nothing_given_is_lost_or_repeated_and_the_relay_serves(
     name: str, tmp_path: Path, server: PostgresServer
 ) -> None:
@@ -254,7 +257,6 @@ def seconds_until_it_goes_on(relay: RelayProcess, listener: Listener, devnet: De
 @pytest.mark.parametrize("victim", ["relay", "server"])
 def test_kills_leave_log_and_cursors_consistent(victim: str, tmp_path: Path, server: PostgresServer) -> None:
     """Each at another moment of the blocks' way; the subscriber resumes by its cursor."""
-    rounds = ROUNDS_SOAK if os.environ.get("SPRINT_SOAK") == "1" else ROUNDS[victim]
     began = time.monotonic()
     back_s: list[float] = []
     with (
@@ -263,9 +265,9 @@ def test_kills_leave_log_and_cursors_consistent(victim: str, tmp_path: Path, ser
         Listener(kept.relay.url, types=TYPES) as listener,
     ):
         log_id = kept.relay.log_id
-        for number in range(rounds):
+        for number in range(ROUNDS):
             listener.wait_for_block(devnet.tip)
-            time.sleep(BLOCK_INTERVAL_MS / 1000 * number / rounds)
+            time.sleep(BLOCK_INTERVAL_MS / 1000 * number / ROUNDS)
             if victim == "relay":
                 kept.relay.kill()
                 assert kept.start().log_id == log_id
@@ -281,6 +283,6 @@ def test_kills_leave_log_and_cursors_consistent(victim: str, tmp_path: Path, ser
         kept.relay.terminate()
         position = assert_log_is_whole(server, kept.database)
         print(
-            f"\n{rounds} kills of the {victim} in {time.monotonic() - began:.0f} s: "
+            f"\n{ROUNDS} kills of the {victim} in {time.monotonic() - began:.0f} s: "
             f"{len(blocks_of(listener.events))} blocks seen once each, in order; log whole up to {position}"
         )
