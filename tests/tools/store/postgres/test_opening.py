@@ -16,11 +16,12 @@ from sprint.core.errors import ConfigError, SprintError, StoreError, StoreFailin
 from sprint.tools.store import LogBounds, opening
 from sprint.tools.store.opening import look_at, open_store, store_settings
 from sprint.tools.store.postgres.link import Link
+from sprint.tools.store.postgres.lock import take
 from sprint.tools.store.postgres.store import PostgresStore
 from sprint.tools.store.settings import Durability, StoreSettings
 from sprint.tools.store.sqlite import SqliteStore
 from tests.integration.postgres_server import ADMIN_LOGIN, PostgresServer
-from tests.integration.real_servers import HOST, free_ports
+from tests.integration.real_servers import HOST, free_ports, wait_until
 from tests.tools.store.commits import GENESIS, Answers, Clock, block_commit, hash_at, log_of
 from tests.tools.store.homes import PostgresHome
 
@@ -201,6 +202,24 @@ def test_the_lock_of_a_relay_whose_machine_is_gone_was_kept_by_the_server_for_tw
         ]
         idle_s, interval_s, probes = (int(str(row[0])) for each in asked if (row := each.fetchone()))
     assert 0 < idle_s + interval_s * probes <= 30
+
+
+@pytest.mark.real("postgres")
+def test_a_relay_killed_within_a_long_statement_left_its_lock_to_nobody_for_ten_seconds(
+    database_url: str,
+) -> None:
+    killed, following = (Link(parse_database_url(database_url), StoreSettings()) for _ in range(2))
+    lost = killed.connect()
+    take(lost, killed)
+    with closing(following.connect()) as connection:
+        lost.pgconn.send_query(b"SELECT pg_sleep(9)")
+        sleeping = (
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND application_name = %s"
+        )
+        wait_until(lambda: connection.execute(sleeping, (killed.name,)).fetchone() == (1,), "it sleeps")
+        lost.pgconn.finish()
+        take(connection, following)
+    assert killed.name != following.name, "else the session would be ended as one of its own"
 
 
 def test_without_the_extra_a_postgresql_url_names_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
