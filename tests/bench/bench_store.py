@@ -1,10 +1,12 @@
 """Durable events a second into SQLite and PostgreSQL beside plain drivers; start and replay of a long log.
 
-    python -m tests.bench.bench_store [--events N] [--log-events N] [--url postgresql://…]
+    python -m tests.bench.bench_store [--events N] [--rounds N] [--log-events N] [--url postgresql://…]
 
-Each peer writes the same rows of events, and nothing else, in transactions of as many rows; ours also keeps
-its promise for each (order, seq, heads). The log for start and replay is filled by SQL. Without --url a
-PostgreSQL of the benchmark's own is started, where there is one.
+`events alone` are commits of 100 events; `block deliveries` are commits of 100 events with the row of each
+one's block, as a catch-up makes them. Peers write the same rows into the same tables, in transactions as
+large and synced alike; ours also keeps its promise for each (order, seq, heads, each block once). They take
+turns, and the best round of each counts. Without --url a PostgreSQL of the benchmark's own is started, where
+there is one; the database of a URL is emptied.
 """
 
 from __future__ import annotations
@@ -14,7 +16,6 @@ import asyncio
 import contextlib
 import importlib
 import os
-import sqlite3
 import tempfile
 import threading
 import time
@@ -31,202 +32,171 @@ from sprint.tools.store import Store
 from sprint.tools.store.postgres.store import open_store as open_postgres
 from sprint.tools.store.settings import StoreSettings
 from sprint.tools.store.sqlite import open_store as open_sqlite
-from tests.bench.bench_log import event_batch
+from tests.bench.bench_log import block_batch, event_batch
 from tests.bench.rows import skip, tell
+from tests.bench.store_long_log import REPLAY, START, long_postgres, long_sqlite
+from tests.bench.store_peers import (
+    GROUP_EVENTS,
+    Rows,
+    Taken,
+    groups_of,
+    into_asyncpg,
+    into_psycopg,
+    into_sqlite,
+)
 from tests.integration.postgres_server import PostgresServer
 from tests.integration.real_servers import POSTGRES_PATH
 
-BATCH = 1_000
-REPLAY_PAGE = 5_000
-REPLAY_EVENTS = 500_000
 WAIT_S = 600.0
-SQLITE, POSTGRES = "store, SQLite, events in batches", "store, PostgreSQL, events in batches"
-SQLITE_PEER = "store, SQLite beside executemany"
-POSTGRES_PEER, ASYNCPG_PEER = (
-    "store, PostgreSQL beside executemany",
-    "store, PostgreSQL beside asyncpg's COPY",
-)
-START, REPLAY = "store, start with a long log", "store, replay from an old cursor"
-_INSERT = "INSERT INTO events VALUES ({})"
-_TABLE = (
-    "CREATE TABLE events (position BIGINT PRIMARY KEY, chain TEXT, seq BIGINT, type TEXT, hash TEXT,"
-    " height BIGINT, body {blob})"
-)
-_FILL = """
-WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?)
-INSERT INTO sprint_core_events
-SELECT n, 'bitcoin', n, 'header', NULL, NULL, n, 1000000000, CAST(printf('%0300d', n) AS BLOB) FROM numbers"""
-Row = tuple[int, str, int, str, str | None, int | None, bytes]
+KINDS: dict[str, Callable[[EventLog, int], Commit]] = {
+    "events alone": event_batch,
+    "block deliveries": block_batch,
+}
+EXECUTEMANY, ASYNCPG = "executemany", "asyncpg's COPY"
+OURS, BESIDE = "store, {}, {}", "store, {}, {}, beside {}"
+_EMPTY = """
+DROP SCHEMA IF EXISTS sprint_core, sprint_chains, sprint_enterprise, sprint_analytics, sprint_migrations
+CASCADE"""
+Measure = Callable[[], Taken]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Benchmark of the stores")
     parser.add_argument("--events", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--log-events", type=int, default=10_000_000)
     parser.add_argument("--url")
     options = parser.parse_args()
+    print(f"commits of 100 events, transactions of up to {GROUP_EVENTS:,}, best of {options.rounds} rounds")
+    for kind in KINDS:
+        with tempfile.TemporaryDirectory() as place:
+            embedded(Path(place), kind, options.events, options.rounds)
     with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        embedded(folder, options.events)
-        long_log(folder / "long.db", options.log_events)
+        long_sqlite(Path(place) / "long.db", options.log_events)
     with server_url(options.url) as url:
         if url is None:
-            for name in (POSTGRES, POSTGRES_PEER, ASYNCPG_PEER):
-                skip(name, "no PostgreSQL here")
+            skip_server()
             return
-        server(url, options.events)
+        for kind in KINDS:
+            server(url, kind, options.events, options.rounds)
+        empty(url)
+        long_postgres(url, options.log_events)
 
 
-def embedded(folder: Path, events: int) -> None:
-    """Ours into SQLite beside executemany on the same settings."""
-    store = open_sqlite(folder / "ours.db", settings(events), wall_clock=time.time, random_bytes=os.urandom)
-    rate = measure(store, events)
-    peer = into_sqlite(folder / "peer.db", rows_of(events))
-    print(f"SQLite       {rate:10,.0f} events/s, executemany {peer:,.0f} rows/s")
-    tell(SQLITE, rate, ours=f"{rate:,.0f} events/s")
-    tell(SQLITE_PEER, rate / peer, ours=f"{rate:,.0f}/s", peer=f"{peer:,.0f}/s")
+def embedded(folder: Path, kind: str, events: int, rounds: int) -> None:
+    """Ours into SQLite beside executemany."""
+    groups = groups_of(commits_of("00" * 8, kind, events))
+    numbers = iter(range(2 * rounds))
+
+    def ours() -> Taken:
+        path = folder / f"{next(numbers)}.db"
+        return measured(
+            open_sqlite(path, settings(events), wall_clock=time.time, random_bytes=os.urandom), kind, events
+        )
+
+    def peer() -> Taken:
+        path = folder / f"{next(numbers)}.db"
+        open_sqlite(path, settings(events), wall_clock=time.time, random_bytes=os.urandom).close()
+        return into_sqlite(path, groups)
+
+    compare("SQLite", kind, events, rounds, {"ours": ours, EXECUTEMANY: peer})
 
 
-def server(url: str, events: int) -> None:
-    """Ours into PostgreSQL beside psycopg's executemany and asyncpg's COPY, each confirmed commit synced."""
-    store = open_postgres(
-        parse_database_url(url), settings(events), wall_clock=time.time, random_bytes=os.urandom
-    )
-    rate = measure(store, events)
-    rows = rows_of(events)
-    peer = into_psycopg(url, rows)
-    print(f"PostgreSQL   {rate:10,.0f} events/s, psycopg executemany {peer:,.0f} rows/s")
-    tell(POSTGRES, rate, ours=f"{rate:,.0f} events/s")
-    tell(POSTGRES_PEER, rate / peer, ours=f"{rate:,.0f}/s", peer=f"{peer:,.0f}/s")
+def server(url: str, kind: str, events: int, rounds: int) -> None:
+    """Ours into PostgreSQL beside psycopg's executemany and asyncpg's COPY."""
+    groups = groups_of(commits_of("00" * 8, kind, events))
+
+    def opened() -> Store:
+        empty(url)
+        return open_postgres(
+            parse_database_url(url), settings(events), wall_clock=time.time, random_bytes=os.urandom
+        )
+
+    def beside(write: Callable[[str, Sequence[Rows]], Taken]) -> Measure:
+        def peer() -> Taken:
+            opened().close()
+            return write(url, groups)
+
+        return peer
+
+    ways = {"ours": lambda: measured(opened(), kind, events), EXECUTEMANY: beside(into_psycopg)}
     try:
         asyncpg: Any = importlib.import_module("asyncpg")
     except ImportError:
-        skip(ASYNCPG_PEER, "asyncpg is not installed")
-        return
-    copied = asyncio.run(into_asyncpg(asyncpg, url, rows))
-    print(f"PostgreSQL   {rate:10,.0f} events/s, asyncpg COPY {copied:,.0f} rows/s")
-    tell(ASYNCPG_PEER, rate / copied, ours=f"{rate:,.0f}/s", peer=f"{copied:,.0f}/s")
+        skip(BESIDE.format("PostgreSQL", kind, ASYNCPG), "asyncpg is not installed")
+    else:
+        ways[ASYNCPG] = beside(lambda place, rows: asyncio.run(into_asyncpg(asyncpg, place, rows)))
+    compare("PostgreSQL", kind, events, rounds, ways)
 
 
-def long_log(path: Path, events: int) -> None:
-    """Open a log of so many events, and read it from its beginning in pages, as a replay does."""
-    made = open_sqlite(path, StoreSettings(), wall_clock=time.time, random_bytes=os.urandom)
-    made.bind_chain("bitcoin", bytes(32))
-    made.close()
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA synchronous = OFF")
-        connection.execute(_FILL, (events,))
-        connection.execute("UPDATE sprint_core_log SET position = ?", (events,))
-        connection.execute("INSERT INTO sprint_core_heads VALUES ('bitcoin', NULL, ?, '')", (events,))
-        connection.commit()
-    began = time.perf_counter()
-    store = open_sqlite(path, StoreSettings(), wall_clock=time.time, random_bytes=os.urandom)
-    bounds, snapshot = store.bounds(), store.snapshot("bitcoin", 4_032)
-    start_s = time.perf_counter() - began
-    assert (bounds.latest, snapshot.seq) == (events, events)
-    began, upto, after = time.perf_counter(), min(events, REPLAY_EVENTS), 0
-    while after < upto:
-        after = store.read_events(after, upto, (), (), REPLAY_PAGE)[-1].position
-    rate = upto / (time.perf_counter() - began)
-    store.close()
-    size_gb = path.stat().st_size / 1e9
-    print(f"{events:,} events, {size_gb:.1f} GB: open in {start_s:.3f} s, replay {rate:,.0f}/s")
-    tell(START, start_s, ours=f"{start_s:.3f} s with {events:,} events")
-    tell(REPLAY, rate, ours=f"{rate:,.0f} events/s")
+def compare(database: str, kind: str, events: int, rounds: int, ways: dict[str, Measure]) -> None:
+    """Have each take its turn, `rounds` times, and tell the best of each."""
+    taken: dict[str, list[Taken]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, way in ways.items():
+            taken[name].append(way())
+    rates = {name: events / min(each.wall_s for each in runs) for name, runs in taken.items()}
+    for name, runs in taken.items():
+        every = ", ".join(f"{events / each.wall_s:,.0f}" for each in runs)
+        cpu_us = min(each.cpu_s for each in runs) / events * 1e6
+        print(
+            f"{database:11}{kind:17}{name:15}{rates[name]:9,.0f}/s (rounds: {every}), "
+            f"processor of this process {cpu_us:.1f} µs an event"
+        )
+    ours = rates.pop("ours")
+    tell(OURS.format(database, kind), ours, ours=f"{ours:,.0f}/s")
+    for name, rate in rates.items():
+        tell(BESIDE.format(database, kind, name), ours / rate, ours=f"{ours:,.0f}/s", peer=f"{rate:,.0f}/s")
+
+
+def skip_server() -> None:
+    names = [OURS.format("PostgreSQL", kind) for kind in KINDS]
+    names += [BESIDE.format("PostgreSQL", kind, peer) for kind in KINDS for peer in (EXECUTEMANY, ASYNCPG)]
+    for name in (*names, START.format("PostgreSQL"), REPLAY.format("PostgreSQL")):
+        skip(name, "no PostgreSQL here")
 
 
 def settings(events: int) -> StoreSettings:
     return StoreSettings(in_flight_max=events)
 
 
-def measure(store: Store, events: int) -> float:
-    """Time the commits alone: they are numbered and encoded before the clock starts."""
-    log, commits = EventLog(store.log_id, 0, {}), []
+def commits_of(log_id: str, kind: str, events: int) -> list[Commit]:
+    log, commits = EventLog(log_id, 0, {}), []
     while log.position < events:
-        commits.append(event_batch(log, log.position + 1))
+        commits.append(KINDS[kind](log, log.position + 1))
+    return commits
+
+
+def measured(store: Store, kind: str, events: int) -> Taken:
+    """Time the commits alone: they are numbered and encoded before the clock starts."""
     all_in = threading.Event()
+    refused: list[StoreError] = []
 
     def done(_: Sequence[Commit], error: StoreError | None) -> None:
         if error is not None:
-            raise SystemExit(f"the store refuses: {error}")
-        if store.in_flight == 0:
+            refused.append(error)
+        if error is not None or store.in_flight == 0:
             all_in.set()
 
-    for commit in commits:
+    for commit in commits_of(store.log_id, kind, events):
         store.submit(commit)
-    began = time.perf_counter()
+    began = Taken.now()
     store.start(done)
-    if not all_in.wait(WAIT_S):
-        raise SystemExit(f"not all in after {WAIT_S:.0f} s: {store!r}")
-    taken_s = time.perf_counter() - began
+    if not all_in.wait(WAIT_S) or refused:
+        raise SystemExit(f"not all in: {store!r}: {refused or f'{WAIT_S:.0f} s are over'}")
+    taken = began.since()
     store.close()
-    return events / taken_s
+    return taken
 
 
-def rows_of(events: int) -> list[Row]:
-    """The same events as plain rows."""
-    log = EventLog("00" * 8, 0, {})
-    rows: list[Row] = []
-    while log.position < events:
-        rows += [
-            (each.position, each.chain, each.seq, each.type, each.hash, each.height, each.body)
-            for each in event_batch(log, log.position + 1).events
-        ]
-    return rows
-
-
-def timed(rows: Sequence[Row], write: Callable[[Sequence[Row]], None]) -> float:
-    began = time.perf_counter()
-    for start in range(0, len(rows), BATCH):
-        write(rows[start : start + BATCH])
-    return len(rows) / (time.perf_counter() - began)
-
-
-def into_sqlite(path: Path, rows: Sequence[Row]) -> float:
-    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute(_TABLE.format(blob="BLOB"))
-
-        def write(part: Sequence[Row]) -> None:
-            connection.execute("BEGIN")
-            connection.executemany(_INSERT.format(", ".join("?" * 7)), part)
-            connection.execute("COMMIT")
-
-        return timed(rows, write)
-
-
-def into_psycopg(url: str, rows: Sequence[Row]) -> float:
-    with psycopg.connect(url) as connection:
-        connection.execute(_TABLE.format(blob="BYTEA").encode())
-        connection.commit()
-
-        def write(part: Sequence[Row]) -> None:
-            connection.cursor().executemany(_INSERT.format(", ".join(["%s"] * 7)).encode(), part)
-            connection.commit()
-
-        rate = timed(rows, write)
-        connection.execute("DROP TABLE events")
-        return rate
-
-
-async def into_asyncpg(asyncpg: Any, url: str, rows: Sequence[Row]) -> float:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(_TABLE.format(blob="BYTEA"))
-        began = time.perf_counter()
-        for start in range(0, len(rows), BATCH):
-            await connection.copy_records_to_table("events", records=rows[start : start + BATCH])
-        taken_s = time.perf_counter() - began
-        await connection.execute("DROP TABLE events")
-        return len(rows) / taken_s
-    finally:
-        await connection.close()
+def empty(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(_EMPTY)
 
 
 @contextlib.contextmanager
 def server_url(given: str | None) -> Iterator[str | None]:
-    """Give the URL of an empty database."""
+    """Give the URL of a database that may be emptied."""
     if given is not None or not POSTGRES_PATH.exists():
         yield given
         return
