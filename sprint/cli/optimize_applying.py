@@ -161,14 +161,16 @@ class Applying:
         wanted = self._permitted(self._wanted)
         if wanted is None:
             return exits.NOT_MET
-        started = self._started(wanted)
-        rows = rows_of(started.applied.outcomes)
-        if self._wish.json_output:
-            print_json({"pid": started.pid, "level": wanted.level, "settings": rows})
-        else:
-            for line in remarks(rows):
-                say(line)
-        return started.wait()
+        with self._started(wanted) as started:
+            # Told before the command begins: where it can't be told nothing has run, and what the command
+            # prints comes after it.
+            rows = rows_of(started.outcomes)
+            if self._wish.json_output:
+                print_json({"pid": started.pid, "level": wanted.level, "settings": rows})
+            else:
+                for line in remarks(rows):
+                    say(line)
+            return started.wait()
 
     def _permitted(self, wanted: Asked) -> Asked | None:
         """Return the level to start a command under; None where --strict forbids it.

@@ -30,7 +30,7 @@ def print_json(value: object) -> None:
     """Print a value as one line of JSON."""
     import msgspec
 
-    print(msgspec.json.encode(value).decode())
+    print(msgspec.json.encode(value).decode(), flush=True)
 
 
 def print_rows(rows: Sequence[Row]) -> None:

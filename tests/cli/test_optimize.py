@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -160,6 +161,36 @@ def test_a_dry_run_for_a_command_starts_nothing(run: Run, tmp_path: Path) -> Non
     assert done.exit_code == 0, done.stderr
     assert "scheduler" in done.stdout
     assert not made.exists()
+
+
+def test_a_command_whose_report_can_not_be_told_was_left_running(tmp_path: Path) -> None:
+    """Real-time, unattended, and nothing restored: now it never begins."""
+    made, state = tmp_path / "made", tmp_path / "state"
+    options = ("--level", "aggressive", "--json", "--set", "memory_lock=off", "--set", "system=false")
+    command = [sys.executable, "-m", "sprint.cli.main", "optimize", "apply", *options]
+    done = subprocess.run(
+        ["/bin/sh", "-c", 'exec "$@" >/dev/full', "sh", *command, "--", "touch", str(made)],
+        cwd=tmp_path, timeout=60, check=False, capture_output=True,
+        env={**os.environ, "HOME": str(tmp_path), "XDG_STATE_HOME": str(state)},
+    )  # fmt: skip
+    assert done.returncode == 3
+    assert not made.exists()
+    assert list(state.rglob("*.jsonl")) == []
+
+
+def test_sigterm_right_after_the_start_left_the_command_running(tmp_path: Path) -> None:
+    options = ("--level", "aggressive", "--set", "memory_lock=off", "--set", "system=false", "--json")
+    command = [sys.executable, "-m", "sprint.cli.main", "optimize", "apply", *options, "--"]
+    with subprocess.Popen(
+        [*command, "sleep", "300"], cwd=tmp_path, stdout=subprocess.PIPE, text=True,
+        env={**os.environ, "HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path)},
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        process.terminate()
+        assert process.wait(60) in (128 + signal.SIGTERM, -signal.SIGTERM)
+    assert not Path(f"/proc/{told['pid']}").exists()
+    assert list(tmp_path.rglob("*.jsonl")) == []
 
 
 def test_what_is_asked_for_is_saved_and_holds_from_then_on(run: Run, tmp_path: Path) -> None:

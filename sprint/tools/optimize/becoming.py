@@ -9,6 +9,7 @@ and it becomes the command. Where ORDERS ends before, whoever started it has die
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 
@@ -24,6 +25,9 @@ NOT_FOUND_EXIT_CODE = 127
 
 def become(arguments: list[str]) -> int:
     """Make the settings, wait for the word, become the command; return only where that fails."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # As the command it will be: ended by Ctrl-C without a word of Python's.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     orders, report, argv = int(arguments[0]), int(arguments[1]), arguments[2:]
     with os.fdopen(orders, "rb") as lines, os.fdopen(report, "wb") as answers:
         settings = msgspec.json.decode(lines.readline(LINE_BYTES_MAX), type=list[Setting])

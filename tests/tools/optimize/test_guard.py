@@ -62,7 +62,7 @@ def test_a_loop_in_c_is_killed_by_the_hard_limit(tmp_path: Path) -> None:
 def test_a_command_that_spins_is_killed_by_the_soft_limit(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "while True: pass"]
     started = start(command, realtime(GUARD_SOFT_US, -1), journal_folder=tmp_path, clock=time.perf_counter)
-    assert [outcome.state for outcome in started.applied.outcomes] == ["applied"] * 3
+    assert [outcome.state for outcome in started.outcomes] == ["applied"] * 3
     assert started.wait() == 128 + signal.SIGXCPU
 
 

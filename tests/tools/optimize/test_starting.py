@@ -32,7 +32,10 @@ def alone() -> Iterator[None]:
 
 
 def started(folder: Path, *argv: str, settings: tuple[Setting, ...] = (NICE,)) -> Started:
-    return start(argv, settings, journal_folder=folder, clock=time.perf_counter)
+    """Start a command and let it begin: from here on signals that come to us are handed on."""
+    child = start(argv, settings, journal_folder=folder, clock=time.perf_counter)
+    child.begin()
+    return child
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root: these are the settings root may change")
@@ -41,8 +44,8 @@ def test_a_command_has_what_it_keeps_from_its_first_instruction(tmp_path: Path) 
     settings = plan(LEVELS["turbo"].fields, read_facts(), "command")
     child = started(tmp_path, "sleep", "300", settings=settings)
     wanted = {each.key for each in settings if not each.unsupported}
-    assert {each.setting.key for each in child.applied.outcomes if each.state == "applied"} == wanted
-    assert [each.setting for each in child.applied.outcomes] == list(settings)
+    assert {each.setting.key for each in child.outcomes if each.state == "applied"} == wanted
+    assert [each.setting for each in child.outcomes] == list(settings)
     inside = settings_of(child.pid)
     assert "SCHED_FIFO|SCHED_RESET_ON_FORK" in inside["scheduler"]
     assert (inside["nice"], inside["timer_slack"], inside["cpu_dma_latency"]) == ("-10", "0", "0")
@@ -56,7 +59,7 @@ def test_what_it_does_to_itself_before_it_becomes_the_command_is_kept(tmp_path: 
     off = Setting(key="huge_pages", value=0, scope="process", why=WHY)
     script = "grep -q 'THP_enabled:.*0' /proc/self/status && exit 7"
     child = started(tmp_path, "sh", "-c", script, settings=(off,))
-    assert [each.state for each in child.applied.outcomes] == ["applied"]
+    assert [each.state for each in child.outcomes] == ["applied"]
     assert child.wait() == 7
 
 
@@ -75,11 +78,11 @@ def test_a_command_that_is_not_there_ends_as_in_a_shell(
 
 def test_a_signal_is_handed_on(tmp_path: Path) -> None:
     ready = tmp_path / "ready"
-    child = started(tmp_path, "sh", "-c", f"trap 'exit 5' TERM; : > {ready}; while :; do :; done")
     before = signal.getsignal(signal.SIGTERM)
+    child = started(tmp_path, "sh", "-c", f"trap 'exit 5' TERM; : > {ready}; while :; do :; done")
 
     def terminate() -> None:
-        wait_until(lambda: ready.exists() and signal.getsignal(signal.SIGTERM) != before, "it waits")
+        wait_until(ready.exists, "it waits")
         os.kill(os.getpid(), signal.SIGTERM)
 
     thread = threading.Thread(target=terminate)
@@ -91,12 +94,52 @@ def test_a_signal_is_handed_on(tmp_path: Path) -> None:
 
 def test_whoever_starts_it_dies_and_the_command_never_runs(tmp_path: Path) -> None:
     """Its orders end before the word: a command without its settings is none."""
-    orders, report = os.pipe(), os.pipe()
-    process = starting._start_waiting(["touch", str(tmp_path / "ran")], [], orders[0], report[1])
-    os.write(orders[1], b"[]\n")
-    for descriptor in (*orders, report[1]):
-        os.close(descriptor)
-    with os.fdopen(report[0], "rb") as answers:
-        assert answers.readline() == b"[]\n"
+    process, orders, report = starting._start_waiting(["touch", str(tmp_path / "ran")], [])
+    orders.write(b"[]\n")
+    orders.flush()
+    with report:
+        assert report.readline() == b"[]\n"
+    orders.close()
     assert process.wait() == 126
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_command_whose_starter_fails_before_it_begins_never_runs_and_nothing_is_left(
+    tmp_path: Path,
+) -> None:
+    ran, journals = tmp_path / "ran", tmp_path / "journals"
+    before = signal.getsignal(signal.SIGTERM)
+    child = start(["touch", str(ran)], [NICE], journal_folder=journals, clock=time.perf_counter)
+    assert os.getpriority(os.PRIO_PROCESS, child.pid) == 19
+    assert list(journals.glob("*.jsonl"))
+    with pytest.raises(BlockingIOError), child:
+        raise BlockingIOError("what was said could not be written")
+    assert not Path(f"/proc/{child.pid}").exists()
+    assert not ran.exists()
+    assert list(journals.glob("*.jsonl")) == []
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_signal_before_it_begins_ends_it_and_then_does_what_it_does(tmp_path: Path) -> None:
+    ran, journals, came = tmp_path / "ran", tmp_path / "journals", []
+    before = signal.signal(signal.SIGHUP, lambda number, _: came.append(number))
+    try:
+        child = start(["touch", str(ran)], [NICE], journal_folder=journals, clock=time.perf_counter)
+        signal.raise_signal(signal.SIGHUP)
+        assert (child.wait(), came) == (128 + signal.SIGKILL, [signal.SIGHUP])
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert not ran.exists()
+    assert list(journals.glob("*.jsonl")) == []
+
+
+def test_a_signal_that_we_ignore_stays_ignored(tmp_path: Path) -> None:
+    """As under nohup: what is started is to outlive its terminal."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        child = started(tmp_path, "sh", "-c", "exit 4")
+        signal.raise_signal(signal.SIGHUP)
+        assert child.wait() == 4
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
