@@ -180,7 +180,7 @@ def add_transitions(board: Board, key: Key) -> None:
     steps: tuple[tuple[State, State, str, str, float], ...] = (
         ("closed", "open", "tripped", "3 failures in a row: timed out", 64.0),
         ("open", "half_open", "trial_due", "1 s after it opened", 60.0),
-        ("half_open", "closed", "trials_succeeded", "1 of 1 trials succeeded", 59.5),
+        ("half_open", "closed", "trials_succeeded", "the trial call succeeded", 59.5),
         ("closed", "open", "tripped", board.rows[key].reason, 14.0),
     )
     for number, (before, after, cause, text, ago_s) in enumerate(steps, 1):

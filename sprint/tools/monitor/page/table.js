@@ -129,7 +129,9 @@ export class Table {
     const unseen = !this.fleet.isSeen(row);
     this.writeState(line, row, unseen);
     say(line.name, row.name);
-    say(line.relay, this.fleet.relays.size > 1 || unseen ? row.relay : row.chain ?? row.kind);
+    const beside = this.fleet.relays.size > 1 || unseen ? row.relay : row.chain ?? row.kind;
+    say(line.relay, beside);
+    setAttribute(line.relay, "data-in-name", row.name.includes(beside) ? "" : null);
     say(line.why, unseen ? `not seen: its relay is not reached. Last: ${whyOf(row)}` : whyOf(row));
     setAttribute(line.why.parentElement, "title", line.why.textContent);
     say(line.rate, row.calls ? percent(row.failure_rate) : "–");

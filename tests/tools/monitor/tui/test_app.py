@@ -59,7 +59,7 @@ async def test_the_detail_of_a_forced_breaker_says_who_forced_it_and_why() -> No
 async def test_a_change_of_the_board_is_on_the_screen_without_a_key() -> None:
     monitor = FakeMonitor(story_board())
     async with opened_terminal(monitor) as (app, pilot):
-        change(monitor.board, ALICE, state="closed", reason="1 of 1 trials succeeded", next_trial_at=None)
+        change(monitor.board, ALICE, state="closed", reason="the trial call succeeded", next_trial_at=None)
         await settled(app, pilot)
         assert "FORCED OPEN" in screen_lines(app)[1]
         assert not any("○ OPEN" in line for line in screen_lines(app))
