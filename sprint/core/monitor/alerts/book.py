@@ -6,6 +6,8 @@
 
 An entry is to be written whole, its messages with it, before anybody is told. `told` then says to which sinks
 an alert was sent and at which level: so what is silenced now is sent later, and nothing twice to one sink.
+That an alert eases is told to nobody: who was told of a level still goes by it, and is reminded when it comes
+again, but no oftener than each REPEAT_S.
 """
 
 from __future__ import annotations
@@ -23,17 +25,21 @@ from sprint.core.monitor.alerts.standing import Alert, Alerts
 from sprint.core.monitor.rows import rfc3339
 
 SHOWN_LENGTH_MAX = 200
+# An alert that eases and rises all day is no more than a message an hour to one sink.
+REPEAT_S = 3_600.0
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """An alert as it is kept.
 
-    `told` has the level that each sink knows it at, `waits_since_s` is when, in seconds since 1970, it began
-    to wait to be acknowledged. `silence` is the id of the one that covers it, empty where none does.
+    `told` has the highest level that each sink was told of, `told_at_s` when it last was; `waits_since_s` is
+    when it began to wait to be acknowledged; both in seconds since 1970. `silence` is the id of the one that
+    covers it, empty where none does.
     """
 
     alert: Alert
     told: dict[str, Level] = {}
+    told_at_s: dict[str, float] = {}
     waits_since_s: float = 0.0
     silence: str = ""
 
@@ -150,30 +156,36 @@ class Book:
     def _changed(self, alert: Alert, unix_s: float) -> Entry:
         """Return the entry of an alert that has changed; its end goes to all who know it, silenced or not."""
         before = self._kept.get(alert.subject) or Kept(alert=alert, waits_since_s=unix_s)
-        since_s = before.waits_since_s if alert.urgency == before.alert.urgency else unix_s
+        # What eases and rises again to where it was has waited all the while.
+        worse = LEVELS.index(alert.urgency_highest) > LEVELS.index(before.alert.urgency_highest)
+        since_s = unix_s if worse or alert.change == "escalated" else before.waits_since_s
         kept = msgspec.structs.replace(before, alert=alert, waits_since_s=since_s)
         if alert.change == "resolved":
             self._kept.pop(alert.subject, None)
             return Entry(kept, self._to_those_who_know(kept))
-        entry = self._entry(kept, unix_s)._replace(changed=True)
+        rises = LEVELS.index(alert.urgency) > LEVELS.index(before.alert.urgency)
+        entry = self._entry(kept, unix_s, rises=rises)._replace(changed=True)
         self._kept[alert.subject] = entry.kept
         if alert.change == "acknowledged":
             others = (each for each in entry.messages if each[0] not in kept.told)
             return Entry(entry.kept, [*self._to_those_who_know(kept), *others])
         return entry
 
-    def _entry(self, kept: Kept, unix_s: float) -> Entry:
-        """Return how an alert is to be kept now, and who has yet to hear of it."""
+    def _entry(self, kept: Kept, unix_s: float, *, rises: bool = False) -> Entry:
+        """Return how an alert is to be kept now, and who has yet to hear of it, or that it `rises` again."""
         alert, silence = kept.alert, self._silence_for(kept)
-        # Who knows it at a worse level sees a lower one on looking again: if it rises, that is told again.
-        told = {sink: min(level, alert.urgency, key=LEVELS.index) for sink, level in kept.told.items()}
         wanted = () if silence else self._sending.sinks(alert.urgency)
         messages = [
-            (sink, _first_told(alert, kept, sink)) for sink in wanted if told.get(sink) != alert.urgency
+            (sink, _first_told(alert, kept, sink))
+            for sink in wanted
+            if _is_news(kept, sink) or (rises and _is_to_be_reminded(kept, sink, unix_s))
         ]
-        told |= {sink: alert.urgency for sink, _ in messages}
+        told = kept.told | {sink: _higher(alert.urgency, kept.told.get(sink)) for sink, _ in messages}
+        told_at_s = kept.told_at_s | {sink: unix_s for sink, _ in messages}
         since_s = unix_s if kept.silence and not silence else kept.waits_since_s
-        after = msgspec.structs.replace(kept, told=told, waits_since_s=since_s, silence=silence)
+        after = msgspec.structs.replace(
+            kept, told=told, told_at_s=told_at_s, waits_since_s=since_s, silence=silence
+        )
         return Entry(after, messages, changed=False)
 
     def _silence_for(self, kept: Kept) -> str:
@@ -185,6 +197,21 @@ class Book:
 
     def _to_those_who_know(self, kept: Kept) -> list[tuple[str, Alert]]:
         return [(sink, kept.alert) for sink in kept.told if sink in self._sending.kinds]
+
+
+def _is_news(kept: Kept, sink: str) -> bool:
+    """Tell whether a sink has not heard of an alert, or not that it is so bad."""
+    told = kept.told.get(sink)
+    return told is None or LEVELS.index(kept.alert.urgency) > LEVELS.index(told)
+
+
+def _is_to_be_reminded(kept: Kept, sink: str, unix_s: float) -> bool:
+    """Tell whether a sink hears again what it knows; where somebody has it in hand, never."""
+    return not kept.alert.acknowledged_at and unix_s - kept.told_at_s.get(sink, 0.0) >= REPEAT_S
+
+
+def _higher(level: Level, other: Level | None) -> Level:
+    return max(level, other or level, key=LEVELS.index)
 
 
 def _first_told(alert: Alert, kept: Kept, sink: str) -> Alert:

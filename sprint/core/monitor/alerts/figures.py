@@ -19,10 +19,11 @@ TEXT_LENGTH_MAX = 500
 
 
 class Figure(NamedTuple):
-    """A value, and what it says."""
+    """A value, and what it says; `undecided` while a trial of it is under way."""
 
     value: float | None
     text: str
+    undecided: bool = False
 
 
 class Seen:
@@ -46,7 +47,7 @@ def state_figure(key: Key, state: State, reason: str, *, shadow: bool) -> Figure
     if shadow and state != "force_open":
         severity = min(severity, SHADOW_SEVERITY)
     text = f"{key.breaker} is {state}{' (shadow)' if shadow else ''}: {reason}"
-    return Figure(float(severity), text[:TEXT_LENGTH_MAX])
+    return Figure(float(severity), text[:TEXT_LENGTH_MAX], undecided=state == "half_open")
 
 
 def _state(seen: Seen) -> Figure:

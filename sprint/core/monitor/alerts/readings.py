@@ -28,9 +28,9 @@ def readings(board: Board, limits: Mapping[str, Policy], rules: Sequence[Rule] =
         seen = Seen(key, row, board, limits.get(row.policy))
         for rule, figure in of_breakers:
             if rule.judges(key.relay, key.breaker):
-                value, text = figure(seen)
+                value, text, undecided = figure(seen)
                 believed = value if row.calls >= rule.calls_min else None
-                yield Reading(rule, key.relay, key.breaker, believed, text)
+                yield Reading(rule, key.relay, key.breaker, believed, text, undecided)
 
 
 def state_readings(

@@ -72,13 +72,17 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reading(NamedTuple):
-    """What a rule reads of a breaker, or of a relay where `breaker` is empty; None where there is nothing."""
+    """What a rule reads of a breaker, or of a relay where `breaker` is empty; None where there is nothing.
+
+    `undecided`: a trial is under way, so that no level falls and no alert ends by it.
+    """
 
     rule: Rule
     relay: str
     breaker: str
     value: float | None
     text: str
+    undecided: bool = False
 
 
 _SEVERITIES = tuple(Step(level, number + 1.0) for number, level in enumerate(LEVELS))

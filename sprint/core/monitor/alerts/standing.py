@@ -3,7 +3,7 @@
     changed = alerts.take(reading, now_s, at)        # None, or the alert as it is by now
 
 A breaker that goes to and fro is one alert: its level rises at once and falls when it has been lower for the
-rule's `clear_s` on end.
+rule's `clear_s` on end. A trial of what is broken eases nothing: only its outcome does.
 """
 
 from __future__ import annotations
@@ -62,6 +62,11 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     def urgency(self) -> Level:
         """The level that decides who is told: its own, or the one that it was escalated to."""
         return max(self.level, self.escalated_to or self.level, key=LEVELS.index)
+
+    @property
+    def urgency_highest(self) -> Level:
+        """The highest that it ever was."""
+        return max(self.level_highest, self.urgency, key=LEVELS.index)
 
 
 class _Held:
@@ -159,7 +164,7 @@ class Alerts:
     def _lower(self, held: _Held, reading: Reading, now_s: float, at: str) -> Alert | None:
         """Let a level go when it was lower for long enough; what was the highest meanwhile stays."""
         kept = reading.rule.severity(reading.value, kept=True)
-        if kept >= held.severity:
+        if reading.undecided or kept >= held.severity:
             held.lower_since_s = None
             return None
         if held.lower_since_s is None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from sprint.core.errors import RequestError
-from sprint.core.monitor.alerts.book import Book, Entry, Kept
+from sprint.core.monitor.alerts.book import REPEAT_S, Book, Entry, Kept
 from sprint.core.monitor.alerts.routes import ESCALATE_AFTER_S, HOUR_S, Sending, routes_default
 from sprint.core.monitor.alerts.rules import STATE, Reading
 from sprint.core.monitor.alerts.silences import SILENCES_MAX, Silence
@@ -41,8 +41,8 @@ class Scene:
             told.extend(f"{sink} {each.change} {each.urgency}" for sink, each in entry.messages)
         return told
 
-    def read(self, value: float | None, breaker: str = "x") -> list[str]:
-        reading = Reading(STATE, "main", breaker, value, f"x is {value}")
+    def read(self, value: float | None, breaker: str = "x", *, undecided: bool = False) -> list[str]:
+        reading = Reading(STATE, "main", breaker, value, f"x is {value}", undecided)
         return self.put([self.book.take(reading, self.now_s, self.now_s)])
 
     def over(self) -> list[str]:
@@ -252,10 +252,57 @@ def test_a_sink_that_is_new_hears_what_stands_and_one_that_is_gone_no_end() -> N
     assert scene.over() == ["page resolved critical"]
 
 
-def test_what_rises_again_after_it_had_eased_is_told_again() -> None:
+def eased_and_risen(scene: Scene) -> list[str]:
+    """Have an alert ease and rise again; return what was sent of it."""
+    told = scene.read(WARNING)
+    scene.now_s += STATE.clear_s
+    told += scene.read(WARNING)
+    (standing,) = scene.book.standing()
+    assert standing.alert.change == "eased"
+    return told + scene.read(CRITICAL)
+
+
+def test_what_rises_again_after_it_had_eased_is_told_again_but_not_within_the_hour() -> None:
     scene = Scene({"hook": "webhook"})
     scene.read(CRITICAL)
+    assert eased_and_risen(scene) == []
+    scene.now_s = REPEAT_S - STATE.clear_s
     scene.read(WARNING)
-    scene.now_s += STATE.clear_s
-    assert scene.read(WARNING) == []
-    assert scene.read(CRITICAL) == ["hook worsened critical"]
+    assert eased_and_risen(scene) == ["hook worsened critical"]
+    assert eased_and_risen(scene) == []
+    assert scene.restart() == []
+
+
+def test_of_what_somebody_has_in_hand_nobody_is_reminded() -> None:
+    scene = Scene({"hook": "webhook"})
+    scene.read(CRITICAL)
+    scene.acknowledge()
+    scene.now_s += REPEAT_S
+    assert eased_and_risen(scene) == []
+
+
+def test_a_breaker_whose_trials_fail_all_day_is_one_message_and_escalates_after_its_hour() -> None:
+    scene, told = Scene({"page": "pagerduty", "hook": "webhook"}), list[str]()
+    told_at_s = list[float]()
+    for _ in range(24 * 1_200):
+        within_s = scene.now_s % 42.0
+        more = scene.read(CRITICAL) if within_s < 30.0 else scene.read(WARNING, undecided=True)
+        more += scene.wait(3.0)
+        told_at_s += [scene.now_s] * len(more)
+        told += more
+    assert told == [
+        "page raised critical",
+        "hook raised critical",
+        "page escalated emergency",
+        "hook escalated emergency",
+    ]
+    assert HOUR_S <= told_at_s[-1] <= HOUR_S + 3.0
+
+
+def test_an_alert_that_eases_and_rises_has_waited_all_the_while() -> None:
+    scene, told = Scene({"hook": "webhook"}), list[str]()
+    scene.read(CRITICAL)
+    while scene.now_s < HOUR_S - 60.0:
+        told += eased_and_risen(scene)
+    assert told == []
+    assert scene.wait(HOUR_S - scene.now_s) == ["hook escalated emergency"]

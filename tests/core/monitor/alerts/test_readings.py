@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from sprint.core.breaker.outcomes import State
 from sprint.core.breaker.policy import Policy
-from sprint.core.monitor.alerts.readings import readings
-from sprint.core.monitor.alerts.rules import LEVELS
-from sprint.core.monitor.board import Board, RelaySeen
+from sprint.core.monitor.alerts.readings import readings, state_readings
+from sprint.core.monitor.alerts.rules import LEVELS, STATE_SEVERITIES
+from sprint.core.monitor.board import Board, Key, RelaySeen
 from sprint.core.monitor.codec import Snapshot
 from sprint.core.monitor.rows import rfc3339
 from tests.core.monitor.rows_for_tests import row_named
@@ -33,6 +34,13 @@ def test_states_have_levels_and_a_shadow_only_informs() -> None:
     assert levels_of(state="half_open") == {"state": "warning"}
     assert levels_of(state="open", shadow=True) == {"state": "info"}
     assert levels_of(state="force_open", shadow=True) == {"state": "warning"}
+
+
+def test_only_what_a_half_open_breaker_comes_to_is_undecided() -> None:
+    def undecided(state: State) -> bool:
+        return next(state_readings(Key("main", "x"), state, "", shadow=False)).undecided
+
+    assert {state for state in STATE_SEVERITIES if undecided(state)} == {"half_open"}
 
 
 def test_a_rate_is_held_against_its_policy_once_there_are_calls_enough() -> None:

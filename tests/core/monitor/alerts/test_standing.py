@@ -45,6 +45,17 @@ def test_a_value_that_goes_to_and_fro_is_one_alert() -> None:
     assert alerts.standing() == [raised]
 
 
+def test_a_trial_that_takes_long_eases_no_alert_and_what_comes_of_it_does() -> None:
+    alerts = Alerts()
+    taken(alerts, STATE, 3.0, 0.0)
+    trial = Reading(STATE, "main", "x", 2.0, "x is half_open", undecided=True)
+    assert all(alerts.take(trial, float(n), rfc3339(n)) is None for n in range(1, 1_000))
+    assert taken(alerts, STATE, 0.0, 1_000.0) is None
+    over = taken(alerts, STATE, 0.0, 1_000.0 + STATE.clear_s)
+    assert over is not None
+    assert over.change == "resolved"
+
+
 def test_what_is_over_stays_for_its_time_and_then_goes_with_the_level_that_it_had() -> None:
     alerts = Alerts()
     taken(alerts, STATE, 3.0, 0.0)
