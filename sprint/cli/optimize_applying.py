@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sprint.cli import exits
 from sprint.cli.optimize_asking import admin_url_of, asked_by, option_layers
 from sprint.cli.optimize_output import SHAPES, level_said, print_json, print_rows, remarks, say
-from sprint.cli.optimize_saving import save_level
+from sprint.cli.optimize_saving import check_saving, save_level
 from sprint.cli.settings import load_settings
 from sprint.core.errors import ConfigError
 from sprint.core.optimize.asked import Asked
@@ -66,6 +66,8 @@ class Applying:
         self._wish = wish
         options = option_layers(wish.level, wish.fields, wish.rt_priority)
         self._resolved, self._wanted = asked_by(wish.config, options)
+        if wish.save:
+            check_saving(wish.config, self._wanted)
         self._fallback = wish.fallback or self._resolved.config.optimize.fallback
 
     def run(self) -> int:

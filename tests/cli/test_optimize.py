@@ -205,6 +205,23 @@ def test_what_is_asked_for_is_saved_and_holds_from_then_on(run: Run, tmp_path: P
     assert f"gc_percent = 40, from {file}: [optimize]" in shown.stdout
 
 
+NOT_SAVED = [
+    ((), "there is no config file"),
+    (("--config", "mine.yaml"), "only TOML is written"),
+]
+
+
+@pytest.mark.parametrize(("options", "said"), NOT_SAVED)
+def test_what_could_not_be_saved_was_told_after_the_command_had_run(
+    run: Run, tmp_path: Path, options: tuple[str, ...], said: str
+) -> None:
+    """And after the relay had its new level."""
+    (tmp_path / "mine.yaml").write_text("")
+    done = run("optimize", "apply", "--level", "basic", "--save", *options, "--", "touch", "made")
+    assert (done.exit_code, (tmp_path / "made").exists()) == (2, False)
+    assert said in " ".join(done.stderr.split())
+
+
 def test_interrupts_are_a_plan_and_moved_by_nobody(run: Run) -> None:
     done = run(*("optimize", "apply", "--level", "turbo", "--irq", "--dry-run", "--", "true"))
     assert done.exit_code == 0
