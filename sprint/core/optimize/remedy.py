@@ -62,6 +62,13 @@ _OTHERS = Permit(
     "AmbientCapabilities=CAP_SYS_NICE",
     "--cap-add SYS_NICE",
 )
+_TIMERS = Permit(
+    "CAP_SYS_NICE, also for a process of the same user; what sets its own needs nothing: a relay, or a "
+    "command that is started by `sprint optimize apply -- COMMAND`",
+    "",
+    "AmbientCapabilities=CAP_SYS_NICE",
+    "--cap-add SYS_NICE",
+)
 _LIMITS = Permit(
     "CAP_SYS_RESOURCE, as a hard limit is raised by nobody else",
     "",
@@ -93,7 +100,7 @@ PERMITS: dict[str, Permit] = {
     "nice": _NICE,
     "cpu_affinity": _OTHERS,
     "io_priority": _OTHERS,
-    "timer_slack": _OTHERS,
+    "timer_slack": _TIMERS,
     "realtime_guard": _LIMITS,
     "numa_policy": _MEMORY_NODE,
     "cpu_dma_latency": _DMA_LATENCY,

@@ -44,6 +44,13 @@ def test_the_figures_of_the_lines_are_those_that_were_wanted(
     assert [part for part in parts if part not in said.remedy] == []
 
 
+def test_the_timers_of_another_process_were_said_to_be_open_to_its_user() -> None:
+    """They are not: proc(5), timerslack_ns."""
+    said = remedy("timer_slack", errno.EPERM, 1)
+    assert "or to be the same user" not in said
+    assert "apply -- COMMAND" in said
+
+
 def test_what_no_permission_would_help_says_so() -> None:
     assert "built without it" in remedy("scheduler", errno.ENOSYS)
     assert "has ended" in remedy("nice", errno.ESRCH)

@@ -113,3 +113,18 @@ def test_somebody_elses_process_is_refused_without_a_crash(folder: Path) -> None
     command = [*as_nobody(), PYTHON, "-c", program]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "denied unsupported\n"), done.stderr
+
+
+def test_a_command_was_refused_the_timers_that_it_may_set_itself(folder: Path) -> None:
+    """From outside they need a capability, be it the same user's process; over execve they stay."""
+    program = (
+        "import time; from pathlib import Path; from sprint.core.optimize.setting import Setting;"
+        "from sprint.tools.optimize.starting import start;"
+        "slack = Setting(key='timer_slack', value=1_234, scope='thread', why='a test wants it');"
+        f"folder = Path({str(folder)!r});"
+        "child = start(['cat', '/proc/self/timerslack_ns'], [slack], journal_folder=folder, clock=time.time);"
+        "print(*(each.state for each in child.outcomes), flush=True); child.wait()"
+    )
+    command = [*as_nobody(), PYTHON, "-c", program]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "applied\n1234\n"), done.stderr
