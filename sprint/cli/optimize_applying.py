@@ -111,13 +111,21 @@ class Applying:
         """Print what would be set on the target as it is now."""
         pid = self._wish.pid
         if not self._wish.command and pid is None:
-            with RelayTuning(admin_url_of(self._resolved, self._wish.admin_url)) as relay:
-                pid = relay.told().pid
+            pid = self._relays_pid()
         facts = read_facts(pid) if pid is not None else read_facts()
         rows = untried_rows(self._wanted.fields, facts, self._kind, pid or 0)
         self._print(self._wanted, rows)
         wrong = any(row.state == "denied" or (row.required and row.state == "unsupported") for row in rows)
         return exits.NOT_MET if wrong and self._wish.strict else exits.DONE
+
+    def _relays_pid(self) -> int:
+        """Return the running relay's process id; NoRelay says what shows a plan without one."""
+        try:
+            with RelayTuning(admin_url_of(self._resolved, self._wish.admin_url)) as relay:
+                return relay.told().pid
+        except NoRelay as error:
+            shown = f"sprint optimize status --level {self._wanted.level}"
+            raise NoRelay(f"{error}; a plan without a target: {shown}") from error
 
     def _on_relay(self) -> int:
         """Have the running relay take the level; with --strict its earlier one again where it can't."""

@@ -8,7 +8,7 @@ docs/reference/optimize-settings.md.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
@@ -224,6 +224,15 @@ def changed(fields: LevelFields, changes: Mapping[str, object]) -> LevelFields:
     return LevelFields(**values)
 
 
+def _right(key: str, kind: Any) -> str:
+    """Say what a field may be; nothing where its type says it."""
+    if get_origin(kind) is Literal:
+        return f"want {', '.join(get_args(kind))}"
+    if key in LIMITS:
+        return f"want a whole number from {LIMITS[key][0]} to {LIMITS[key][1]}"
+    return "want true or false" if kind is bool else ""
+
+
 def _converted(key: str, given: object) -> object:
     (field,) = (each for each in msgspec.structs.fields(LevelFields) if each.name == key)
     if field.type is bool and isinstance(given, str):
@@ -231,7 +240,7 @@ def _converted(key: str, given: object) -> object:
     try:
         value = msgspec.convert(given, field.type, strict=False)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"optimize: {key} = {given!r}: {error}") from error
+        raise ConfigError(f"optimize: {key} = {given!r}: {_right(key, field.type) or error}") from error
     if key in LIMITS:
         least, most = LIMITS[key]
         if not least <= value <= most:
