@@ -26,6 +26,7 @@ from sprint.core.relay.source_url import SourceSpec
 from sprint.tools.breaker.registry import packaged_texts
 from sprint.tools.plugins import ChainCatalog
 from sprint.tools.relay.config_file import find_config, packaged_tiers_text, read_config
+from sprint.tools.xdg import base_folder
 
 if TYPE_CHECKING:
     from sprint.tools.relay.config_reload import Loading
@@ -115,4 +116,4 @@ def data_dir(config: Config, *, devnet_only: bool) -> Path | None:
         return Path(config.relay.data_dir).expanduser()
     if devnet_only:
         return None
-    return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "sprint"
+    return base_folder("XDG_DATA_HOME", os.environ) / "sprint"

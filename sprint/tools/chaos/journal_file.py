@@ -17,6 +17,7 @@ from typing import Self
 
 from sprint.core.chaos.journal import Journal, Line, encode_line, read_journal, whole_length
 from sprint.core.errors import ConfigError, StoreFailing
+from sprint.tools.xdg import base_folder
 
 FOLDER_VARIABLE = "SPRINT_CHAOS_JOURNAL"
 NAME_END = ".ndjson"
@@ -33,8 +34,7 @@ def default_folder() -> Path:
     """Return where journals are: $SPRINT_CHAOS_JOURNAL, or sprint/chaos in the user's state folder."""
     if named := os.environ.get(FOLDER_VARIABLE):
         return Path(named)
-    state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(state) / "sprint" / "chaos"
+    return base_folder("XDG_STATE_HOME", os.environ) / "sprint" / "chaos"
 
 
 def journals_in(folder: Path) -> list[Path]:

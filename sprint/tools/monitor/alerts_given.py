@@ -21,6 +21,7 @@ from sprint.tools.monitor.sinks.chats import PAGERDUTY_URL, PagerDuty, Slack, Te
 from sprint.tools.monitor.sinks.mail import Mail, MailServer
 from sprint.tools.monitor.sinks.sink import Sink
 from sprint.tools.monitor.sinks.webhook import Webhook
+from sprint.tools.xdg import base_folder
 
 SECRET_SIZE_MAX = 4 * 1024
 WEBHOOKS_MAX = 16
@@ -129,8 +130,7 @@ def file_of(given: AlertsGiven) -> Path:
     """Return where alerts are kept."""
     if given.file:
         return Path(given.file).expanduser()
-    home = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    return Path(home).expanduser() / "sprint" / "monitor-alerts.sqlite"
+    return base_folder("XDG_DATA_HOME", os.environ) / "sprint" / "monitor-alerts.sqlite"
 
 
 def _whom(plan: Plan, sinks: Sequence[Sink]) -> str:

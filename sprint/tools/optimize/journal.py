@@ -25,6 +25,7 @@ from sprint.core.optimize.journal import (
 )
 from sprint.core.optimize.setting import Entry, Process
 from sprint.tools.optimize.threads import boot_id
+from sprint.tools.xdg import base_folder
 
 NAME_END = ".jsonl"
 LOCK_NAME = "lock"
@@ -38,8 +39,7 @@ JOURNALS_MAX = 1_000
 
 def journal_folder_default() -> Path:
     """Return sprint/optimize in the user's state folder: $XDG_STATE_HOME, else ~/.local/state."""
-    state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(state) / "sprint" / "optimize"
+    return base_folder("XDG_STATE_HOME", os.environ) / "sprint" / "optimize"
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from sprint.core.config.foreign import Translated, translate
 from sprint.core.config.formats import table_of_json, table_of_toml
 from sprint.core.errors import ConfigError
 from sprint.tools.plugins import ChainCatalog
+from sprint.tools.xdg import base_folder
 
 CONFIG_SIZE_MAX = 1 << 20
 TOML_SUFFIXES = ("", ".toml", ".conf")
@@ -42,7 +43,7 @@ def find_config(flag: Path | None, environment: Mapping[str, str]) -> Path | Non
     named = flag or (Path(environment["SPRINT_CONFIG"]) if environment.get("SPRINT_CONFIG") else None)
     if named is not None:
         return named.expanduser()
-    home = Path(environment.get("XDG_CONFIG_HOME") or "~/.config").expanduser()
+    home = base_folder("XDG_CONFIG_HOME", environment)
     usual = (Path("sprint.toml"), home / "sprint" / "sprint.toml", Path("/config/sprint.toml"))
     return next((path for path in usual if path.is_file()), None)
 

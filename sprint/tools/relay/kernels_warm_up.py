@@ -35,6 +35,7 @@ from sprint.core import kernels
 from sprint.core.errors import KernelError
 from sprint.core.kernels.binding import Kernels
 from sprint.tools.runtime import clock, importing_much, log_fields, random_bytes
+from sprint.tools.xdg import base_folder
 
 COMPILE_TIMEOUT_S = 1_800.0  # it has low priority, and a busy machine leaves it little
 FOLDERS_MAX = 4  # kept, of versions and in each of machines; the ones used longest ago go
@@ -191,7 +192,7 @@ def cache_folder(environment: Mapping[str, str]) -> Iterator[Path]:
 def own_folder(environment: Mapping[str, str]) -> Path:
     """Return the folder in the user's cache, made if need be. KernelError where others may write to it."""
     # Where links lead is found out once, so that what is checked is what is used.
-    parent = (Path(environment.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "sprint").resolve()
+    parent = (base_folder("XDG_CACHE_HOME", environment) / "sprint").resolve()
     folder = parent / f"kernels-{__version__}-{sources_hash()[:16]}"
     parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)

@@ -14,13 +14,12 @@ from sprint.core.optimize.bench_result import (
     decode_result,
     encode_result,
 )
+from sprint.tools.xdg import base_folder
 
 
 def result_path_default() -> Path:
     """Return the file in the user's state folder, as the XDG base directory specification has it."""
-    state = os.environ.get("XDG_STATE_HOME", "")
-    folder = Path(state) if state.startswith("/") else Path.home() / ".local" / "state"
-    return folder / "sprint" / "optimize" / RESULT_FILE
+    return base_folder("XDG_STATE_HOME", os.environ) / "sprint" / "optimize" / RESULT_FILE
 
 
 def keep(path: Path, result: BenchResult) -> None:
