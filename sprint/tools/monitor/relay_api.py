@@ -5,6 +5,7 @@ What a relay refuses is raised in its own words, with its own code; one that can
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -18,6 +19,8 @@ from sprint.core.errors import ConfigError, RequestError, UpstreamError
 from sprint.tools.web.problems import PROBLEMS
 
 TIMEOUT_S = 3.0
+# A whole answer is no longer than so many times that: who sends a byte at a time is no relay.
+ANSWER_TIMEOUTS_MAX = 5
 ANSWER_SIZE_MAX = 32 * 1024 * 1024
 SAID_LENGTH_MAX = 500
 USER_AGENT = f"sprint-monitor/{__version__}"
@@ -44,6 +47,7 @@ class RelayApi:
         self.url = checked_url(url)
         secure = self.url.startswith("https:")
         self.tls = tls if secure else None
+        self._answer_s_max = ANSWER_TIMEOUTS_MAX * timeout_s
         self._client = httpx.AsyncClient(
             base_url=self.url,
             verify=self.tls or secure,
@@ -72,11 +76,16 @@ class RelayApi:
         headers = {} if body is None else {"Content-Type": "application/json"}
         said = bytearray()
         try:
-            async with self._client.stream(method, path, content=body, headers=headers) as answer:
+            async with (
+                asyncio.timeout(self._answer_s_max),
+                self._client.stream(method, path, content=body, headers=headers) as answer,
+            ):
                 async for piece in answer.aiter_bytes():
                     said += piece
                     if len(said) > ANSWER_SIZE_MAX:
                         raise RelayLost(f"{self.url}{path}: an answer over {ANSWER_SIZE_MAX} bytes")
+        except TimeoutError as error:
+            raise RelayLost(f"{self.url}{path}: no whole answer in {self._answer_s_max:g} s") from error
         except httpx.ConnectError as error:
             raise RelayLost(f"{self.url}: nobody answers there ({error}); {WHERE}") from error
         except httpx.TimeoutException as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import socketserver
 import threading
@@ -105,11 +106,15 @@ def free_port() -> int:
 
 
 class MailReceiver:
-    """A mail server of RFC 5321's few words. `answers` are the next words after a mail; then 250."""
+    """A mail server of RFC 5321's few words. `answers` are the next words after a mail; then 250.
+
+    `refused` are those of recipients that aren't taken.
+    """
 
     def __init__(self) -> None:
         self.received = Received()
         self.answers: list[str] = []
+        self.refused: list[str] = []
         receiver = self
 
         class Handler(socketserver.StreamRequestHandler):
@@ -124,6 +129,8 @@ class MailReceiver:
                         if answer.startswith("2"):
                             receiver.received.add(text.decode())
                         self.wfile.write(f"{answer}\r\n".encode())
+                    elif word == b"RCPT" and receiver.refused:
+                        self.wfile.write(f"{receiver.refused.pop(0)}\r\n".encode())
                     elif word == b"QUIT":
                         self.wfile.write(b"221 bye\r\n")
                         return
@@ -138,6 +145,26 @@ class MailReceiver:
     def stop(self) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+@contextmanager
+def dripping(first: bytes, piece: bytes, interval_s: float = 0.02) -> Iterator[int]:
+    """Serve who begins an answer and then sends a piece of it at a time, without end; yield the port."""
+    ended = threading.Event()
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with contextlib.suppress(OSError):  # its client is gone
+                self.request.sendall(first)
+                while not ended.wait(interval_s):
+                    self.request.sendall(piece)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield server.server_address[1]
+        ended.set()
+        server.shutdown()
 
 
 @contextmanager

@@ -5,6 +5,7 @@ The URL may itself be a secret, as those of chats are: only its host is told.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -20,6 +21,8 @@ from sprint.tools import runtime
 from sprint.tools.monitor.sinks.sink import BATCH_MAX, SinkFailed, SinkRefused
 
 TIMEOUT_S = 5.0
+# Of a whole post: who answers a byte at a time keeps within TIMEOUT_S for each.
+SEND_S_MAX = 10.0
 SIGNATURE_HEADER = "X-Sprint-Signature"
 TIMESTAMP_HEADER = "X-Sprint-Timestamp"
 # The message itself is wrong for them; every other answer may be another one the next time.
@@ -34,6 +37,7 @@ class Webhook:
     option = "--webhook"
     batch_max = BATCH_MAX
     refusals = REFUSALS
+    send_s_max = SEND_S_MAX
 
     def __init__(self, url: str, secret: bytes = b"") -> None:
         self._url = url
@@ -67,8 +71,15 @@ class Webhook:
         if self._secret:
             headers[SIGNATURE_HEADER] = signature(self._secret, timestamp, body)
         try:
-            async with self._client.stream("POST", self._url, content=body, headers=headers) as answer:
+            async with (
+                asyncio.timeout(self.send_s_max),
+                self._client.stream("POST", self._url, content=body, headers=headers) as answer,
+            ):
                 status = answer.status_code
+        except TimeoutError:
+            raise SinkFailed(
+                f"{self.kind} at {self.where}: no whole answer in {self.send_s_max:g} s"
+            ) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise SinkFailed(f"{self.kind} at {self.where}: {type(error).__name__}") from None
         if status in self.refusals:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import msgspec
 import pytest
@@ -14,7 +15,7 @@ from sprint.tools.monitor.sinks.mail import Mail, MailServer
 from sprint.tools.monitor.sinks.sink import Sink, SinkFailed, SinkRefused
 from sprint.tools.monitor.sinks.webhook import SIGNATURE_HEADER, TIMESTAMP_HEADER, Webhook
 from tests.core.monitor.alerts.test_messages import alert_of
-from tests.tools.monitor.alert_receivers import free_port, http_receiver, mail_receiver
+from tests.tools.monitor.alert_receivers import dripping, free_port, http_receiver, mail_receiver
 
 KEY = "R0" * 16
 
@@ -29,13 +30,15 @@ def sent(sink: Sink) -> None:
     asyncio.run(scene())
 
 
-def mail_to(port: int, *, user: str = "", starttls: bool = False) -> Mail:
+def mail_to(
+    port: int, *, user: str = "", starttls: bool = False, to: tuple[str, ...] = ("b@example.org",)
+) -> Mail:
     return Mail(
         MailServer(
             host="127.0.0.1",
             port=port,
             sender="a@example.org",
-            to=("b@example.org",),
+            to=to,
             starttls=starttls,
             user=user,
             password=user,
@@ -147,3 +150,45 @@ def test_nothing_is_said_to_a_server_that_lacks_the_tls_that_was_asked_for() -> 
         assert receiver.received.all() == []
     with pytest.raises(ConfigError, match="in clear"):
         mail_to(25, user="u")
+
+
+def test_a_receiver_that_drips_its_answer_holds_no_sink_up_beyond_the_time_of_a_post() -> None:
+    with dripping(b"HTTP/1.1 200 OK\r\n", b"X-More: b\r\n") as port:
+        sink = Webhook(f"http://127.0.0.1:{port}/token")
+        sink.send_s_max = 0.3
+        with pytest.raises(SinkFailed, match=r"no whole answer in 0\.3 s") as raised:
+            sent(sink)
+    assert "token" not in str(raised.value)
+
+
+@pytest.mark.parametrize("first", [b"", b"220 here\r\n250-"])
+def test_a_mail_server_that_drips_its_words_is_cut_off(first: bytes) -> None:
+    with dripping(first, b"a") as port:
+        sink = mail_to(port)
+        sink.send_s_max = 0.3
+        with pytest.raises(SinkFailed, match=r"no whole answer in 0\.3 s"):
+            sent(sink)
+        assert not [each for each in threading.enumerate() if each.name.startswith("asyncio_")]
+
+
+def test_a_monitor_that_ends_while_a_mail_server_drips_leaves_no_thread() -> None:
+    async def scene(port: int) -> None:
+        sending = asyncio.ensure_future(mail_to(port).send([alert_of(3.0)]))
+        await asyncio.wait([sending], timeout=0.3)
+        sending.cancel()
+        await asyncio.wait([sending])
+
+    with dripping(b"", b"a") as port:
+        asyncio.run(scene(port))
+        assert not [each for each in threading.enumerate() if each.name.startswith("asyncio_")]
+
+
+def test_a_mail_that_all_addresses_refuse_for_good_is_refused_and_the_others_wait() -> None:
+    with mail_receiver() as receiver:
+        receiver.refused = ["550 no such user"]
+        with pytest.raises(SinkRefused, match="takes mail for none of 1 addresses: 550"):
+            sent(mail_to(receiver.port))
+        receiver.refused = ["450 busy", "550 no such user"]
+        with pytest.raises(SinkFailed, match="takes mail for none of 2 addresses: 450, 550"):
+            sent(mail_to(receiver.port, to=("b@example.org", "c@example.org")))
+        assert receiver.received.all() == []
