@@ -37,8 +37,8 @@ export class Headline {
   }
 
   renderLines(worst) {
-    const keys = worst.slice(0, SHOWN_MAX).map((row) => `${row.key} ${kindOf(row)}`).join("\n");
-    const shown = `${keys}\n${worst.length > SHOWN_MAX} ${this.fleet.readOnly}`;
+    // Lines are made anew only where their shapes or buttons differ: where many change, other breakers stand there each frame.
+    const shown = `${worst.slice(0, SHOWN_MAX).map(kindOf).join(" ")} ${this.fleet.readOnly}`;
     const list = byId("worst");
     if (shown !== this.shown || !this.lines.length) {
       this.shown = shown;
@@ -52,6 +52,7 @@ export class Headline {
       const row = worst[index];
       line.row = row;
       say(line.name, subject(row, many));
+      for (const button of line.buttons) setAttribute(button, "aria-label", `${button.textContent} ${row.name}`);
       say(line.what, ` is ${wordOf(kindOf(row))}: ${whyOf(row)}`);
       const since = kindOf(row) === "withheld" ? "Closed since" : "Since";
       say(line.when, `${since} ${clockTime(row.since)} UTC (${duration(secondsSince(row.since, now))}). ${nextSentence(row, now)}`);
@@ -72,10 +73,10 @@ export class Headline {
     const kind = kindOf(row);
     const line = { name, what, when, first, row };
     const offered = this.fleet.readOnly ? [] : actionsFor(row).map(({ action, label }) =>
-      make("button", { type: "button", "aria-label": `${label} ${row.name}`, onclick: () => this.order(line.row, action) }, label));
-    const more = make("button", { type: "button", "aria-label": `Detail ${row.name}`, onclick: () => this.open(line.row) }, "Detail");
+      make("button", { type: "button", onclick: () => this.order(line.row, action) }, label));
+    line.buttons = [...offered, make("button", { type: "button", onclick: () => this.open(line.row) }, "Detail")];
     line.root = make("li", { class: `is-${kind}` }, shapeOf(row.state, 22, kind),
-      make("div", { class: "said" }, make("p", {}, name, what), when, first), make("div", { class: "orders" }, offered, more));
+      make("div", { class: "said" }, make("p", {}, name, what), when, first), make("div", { class: "orders" }, line.buttons));
     name.addEventListener("click", () => this.open(line.row));
     return line;
   }
