@@ -45,7 +45,7 @@ ROUNDS = 100 if SOAK else 1
 RESTARTS = 10 if SOAK else 1
 LONG = ("frozen", "full")
 BLOCK_INTERVAL_MS = 200.0  # a synced commit for each header and each block, on a busy machine
-# The longest delay of the store's breaker is 2 s; then a trial, and what was mined meanwhile, on a busy machine.
+# The longest delay of the store's breaker is 2 s; a trial and what was mined meanwhile, on a busy machine.
 BACK_S_MAX = 15.0
 # What a breaker does without an operator.
 BY_ITSELF = {"tripped", "trial_due", "trial_failed", "trials_undecided", "trials_succeeded"}
