@@ -65,3 +65,18 @@ def test_a_named_python_that_cannot_be_used_is_an_error_and_no_other_takes_its_p
         status, said = started(tree, SPRINT_PYTHON=str(named))
         assert status == 3
         assert f"SPRINT_PYTHON={named} is not Python 3.11, 3.12 or 3.13" in said
+
+
+def test_in_a_clone_postgresql_needed_a_package_that_no_script_installed(tree: Path) -> None:
+    """The README's way made an environment without the driver, and `migrate` then named pip, not .venv."""
+    shown = 'uv_is_there() { :; }\nuv_sync() { say "asked for $*"; }'
+    asked = DRIVER.replace('install() { say "made anew with $base"; }', shown).replace("dev\n", "run\n")
+    (tree / "scripts" / "driver").write_text(asked)
+    (tree / ".venv" / "bin" / "python").unlink()
+    program(tree / ".venv" / "bin" / "python", "exit 0")
+    stamp = tree / ".venv" / "sprint-stamp"
+    older = stamp.read_text().replace(" dev", " run")
+    stamp.write_text(older)
+    assert started(tree)[1].endswith("asked for --no-default-groups --extra postgres --reinstall\n")
+    assert stamp.read_text() != older
+    assert started(tree) == (0, "")
