@@ -24,12 +24,37 @@ TIMEOUT_S = 60.0
 HOST_LOCK = Path(tempfile.gettempdir(), "sprint-tests-optimize-host.lock")
 
 
+# Where its input ends without a word, who held the host was killed: names and values follow in turn.
+PUT_BACK = """read -r word || while [ $# -gt 0 ]; do printf %s "$2" > "$1"; shift 2; done"""
+
+
 @contextmanager
 def host_alone() -> Iterator[None]:
-    """Hold the host's settings: tests of other processes wait that change or compare them."""
+    """Hold the host's settings: tests of other processes wait that change or compare them.
+
+    Where this process is killed meanwhile, another puts the host's values back, and only then lets go.
+    """
     with HOST_LOCK.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
+        with _guarded(file.fileno()):
+            yield
+
+
+@contextmanager
+def _guarded(lock: int) -> Iterator[None]:
+    """Run a process that outlives this one, in a session of its own, and shares the lock."""
+    if os.geteuid() != 0:
+        # Who can't change the host can't leave it changed.
         yield
+        return
+    files = [Path("/proc/sys", name.replace(".", "/")) for name in SYSCTLS]
+    pairs = [word for file in files for word in (str(file), file.read_text().strip())]
+    command = ["/bin/sh", "-c", PUT_BACK, "sh", *pairs]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, pass_fds=(lock,), start_new_session=True, text=True
+    ) as guard:
+        yield
+        guard.communicate("let go\n", TIMEOUT_S)
 
 
 def said(*command: str) -> str:
