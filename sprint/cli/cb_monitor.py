@@ -229,7 +229,7 @@ def _faces(given: Given, asked: dict[str, Any]) -> Faces:
 
 
 def _terminal() -> Any:
-    from sprint.tools.monitor.tui.app import run_tui
+    from sprint.tools.monitor.tui.opening import run_tui
 
     return run_tui
 

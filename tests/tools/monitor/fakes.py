@@ -42,6 +42,10 @@ class FakeMonitor:
     async def stop(self) -> None:
         """Stop following nobody."""
 
+    def now(self) -> float:
+        """Return the time that stands still."""
+        return NOW_UNIX_S
+
     async def order(self, key: Key, action: str, reason: str) -> bool:
         """Keep an order, and show its state as a relay would."""
         if self.read_only:
@@ -229,23 +233,37 @@ HEALTH: dict[str, Any] = {
     },
 }
 _STANDING = {"height": 2_931_204, "behind_blocks": 0, "wins": 12, "lag_ms": 4.1, "score": 100}
+# One that always wins has no lag behind a winner; one that has announced no block yet has no height.
+_WINNER = {**_STANDING, "wins": 40, "lag_ms": None}
+_NEW = {"height": None, "behind_blocks": 0, "wins": 0, "lag_ms": None, "score": 100}
+_PRUNED = "pruned: it has no blocks below 2,930,000"
 
 
-def _source(name: str, state: str, breaker: State, reason: str = "") -> dict[str, Any]:
-    standing = _STANDING if state == "ready" else None
+def _source(
+    name: str,
+    state: str,
+    breaker: State,
+    reason: str = "",
+    standing: dict[str, Any] | None = None,
+    notes: tuple[str, ...] = (),
+) -> dict[str, Any]:
     return {
         "name": name,
         "state": state,
         "reason": reason,
         "standing": standing,
         "breaker": {"state": breaker},
-    }
+        "notes": list(notes),
+    }  # fmt: skip
 
 
 SOURCES: dict[str, list[dict[str, Any]]] = {
     "litecoin-regtest": [
         _source("alice", "waiting", "open", "its breaker is open"),
-        _source("bob", "ready", "closed"),
+        _source("bob", "ready", "closed", standing=_STANDING),
     ],
-    "bitcoin": [_source("core-1", "ready", "half_open"), _source("core-2", "ready", "closed")],
+    "bitcoin": [
+        _source("core-1", "ready", "half_open", standing=_NEW),
+        _source("core-2", "ready", "closed", standing=_WINNER, notes=(_PRUNED,)),
+    ],
 }

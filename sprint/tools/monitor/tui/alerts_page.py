@@ -48,9 +48,13 @@ class AlertsPage(OptionList):
         self._said: list[tuple[str | None, Content]] = []
         self._look_at = 0.0
 
-    def tell(self, desk: Any, *, now: bool = False) -> None:
-        """Draw what lies on a desk, where it is other than before; `now`: without waiting for its turn."""
-        if not now and runtime.clock() < self._look_at:
+    def look_next(self) -> None:
+        """Have the next look at the desk not wait for its turn."""
+        self._look_at = 0.0
+
+    def tell(self, desk: Any) -> None:
+        """Draw what lies on a desk, where it is other than before."""
+        if runtime.clock() < self._look_at:
             return
         self._look_at = runtime.clock() + LOOK_INTERVAL_S
         view = {} if desk is None else desk.view()

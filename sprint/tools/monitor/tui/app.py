@@ -6,9 +6,7 @@ that.
 
 from __future__ import annotations
 
-import locale
 import os
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,7 +16,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import ContentSwitcher, Footer, Input, Static
+from textual.widgets import ContentSwitcher, Footer, Input
 
 from sprint.core.errors import ConfigError
 from sprint.core.monitor.board import Happened, Key
@@ -28,14 +26,12 @@ from sprint.core.monitor.rows import BreakerRow
 from sprint.core.monitor.table import SORT_KEYS, counts
 from sprint.core.monitor.words import sentences
 from sprint.tools import runtime
-from sprint.tools.monitor.monitor import Monitor
 from sprint.tools.monitor.tui.alerts_page import AlertsPage
 from sprint.tools.monitor.tui.breaker_table import BreakerTable
 from sprint.tools.monitor.tui.detail_pane import DetailPane
 from sprint.tools.monitor.tui.dialogs import ORDERS, HelpScreen
 from sprint.tools.monitor.tui.face import MonitorFace
 from sprint.tools.monitor.tui.headline import Headline
-from sprint.tools.monitor.tui.logs import logs_off_the_screen
 from sprint.tools.monitor.tui.looks import DARK, LIGHT, PLAIN, Appearance, theme_variables, themes
 from sprint.tools.monitor.tui.operating import OperatedApp
 from sprint.tools.monitor.tui.pages import log_content, relays_content
@@ -45,6 +41,7 @@ from sprint.tools.monitor.tui.quiet_text import QuietText
 from sprint.tools.monitor.tui.screenshot import save_screenshot
 from sprint.tools.monitor.tui.tape_line import TapeLine
 from sprint.tools.monitor.tui.title import PAGES, Situation, TitleLine
+from sprint.tools.monitor.tui.trouble_line import TroubleLine
 
 DRAWS_PER_S = 30
 # While nothing changes it looks less often: thirty looks a second alone cost half a per cent of a core.
@@ -102,6 +99,7 @@ class MonitorApp(OperatedApp):
         self._tape = TapeLine(ascii_only=ascii_only)
         self._alerts = AlertsPage()
         self._page_texts = {name: QuietText(f"{name}-text") for name in ("relays", "log")}
+        self._trouble = TroubleLine()
         self._pages = ContentSwitcher(initial="breakers", id="pages")
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
@@ -121,7 +119,7 @@ class MonitorApp(OperatedApp):
             for name, text in self._page_texts.items():
                 with VerticalScroll(id=name, classes="page"):
                     yield text
-        yield Static(id="trouble")
+        yield self._trouble
         yield Input(
             placeholder="filter: words, state:open, chain:..., fail>50   Esc takes it away", id="filter"
         )
@@ -187,7 +185,7 @@ class MonitorApp(OperatedApp):
         self._headline.tell(board, self.picture.now)
         self._title_line.tell(Situation(self.page, counts(board), self.picture.now, self._flags_now()))
         self._tape.tell(self.monitor.recorder, self.monitor.replay, self.picture.now)
-        self._draw_page()
+        self._trouble.drawn(self.page, self._draw_page)
         return changed
 
     def _flags_now(self) -> tuple[str, ...]:
@@ -241,8 +239,7 @@ class MonitorApp(OperatedApp):
     def look_now(self) -> None:
         """Draw at once, also while the picture is held: the operator's own doing is always shown."""
         self._drawn_second = -1
-        if self.page == "alerts":
-            self._alerts.tell(self.monitor.alerts, now=True)
+        self._alerts.look_next()
         self._draw()
 
     @property
@@ -298,13 +295,11 @@ class MonitorApp(OperatedApp):
             self.table.focus()
 
     def _filter(self, text: str) -> None:
-        trouble = self.query_one("#trouble", Static)
         try:
             self.picture.query = parse_query(text) if text else EVERYTHING
-            trouble.display = False
+            self._trouble.tell("filter")
         except ConfigError as error:
-            trouble.update(str(error))
-            trouble.display = True
+            self._trouble.tell("filter", str(error))
         if not text:
             with self.prevent(Input.Changed):
                 self.query_one("#filter", Input).value = ""
@@ -381,18 +376,3 @@ class MonitorApp(OperatedApp):
         yield SystemCommand("Light or dark", "Change the colours", self.action_light_or_dark)
         yield SystemCommand("Hold", "Hold the picture still, or go on", self.action_hold)
         yield SystemCommand("Quit", "End the monitor", self.exit)
-
-
-async def run_tui(monitor: Monitor, appearance: Appearance | None = None) -> None:
-    """Open the terminal and return when its user quits; without an appearance what the terminal can do."""
-    if appearance is None:
-        appearance = appearance_here()
-    with logs_off_the_screen():
-        await MonitorApp(monitor, appearance, monitor.now).run_async()
-
-
-def appearance_here() -> Appearance:
-    """Return how a terminal looks that has only ASCII, or a light ground, as far as its environment says."""
-    encoding = sys.stdout.encoding or locale.getpreferredencoding(do_setlocale=False)
-    ground = os.environ.get("COLORFGBG", "").rpartition(";")[2]
-    return Appearance(ascii_only="utf" not in encoding.casefold(), light=ground in ("7", "15"))

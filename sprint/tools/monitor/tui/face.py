@@ -85,6 +85,10 @@ class MonitorFace(Protocol):
         """The recording that is shown; None where it is what happens now."""
         ...
 
+    def now(self) -> float:
+        """Return the time in seconds since 1970, of a recording its own."""
+        ...
+
     async def lay_over(self, key: Key, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Lay figures over a breaker's policy, in place of those of last time."""
         ...

@@ -17,6 +17,7 @@ from sprint.tools.monitor.tui.looks import ASCII_SHAPES, UNICODE_SHAPES, styled
 PARTS_MAX = 4_000
 HAPPENED_SHOWN = 300
 SOURCES_HEADING = f"  {'SOURCE':<20} {'STATE':<10} {'BREAKER':<11}    HEIGHT BEHIND LAG ms SCORE\n"
+_STANDING_COLUMNS = (("height", 9), ("behind_blocks", 6), ("lag_ms", 6), ("score", 5))
 
 _TONES: Mapping[str, Tone] = {
     "live": "good", "connecting": "trying", "lost": "bad",
@@ -74,7 +75,7 @@ def _health(relay: RelaySeen) -> Iterator[Part]:
     for listener in _records(health.get("listeners")):
         yield f"  {listener.get('tier', '?')}: {listener.get('subscribers', '?')} subscribers"
     yield "\n"
-    for reason in health.get("reasons") or ():
+    for reason in _several(health.get("reasons")):
         yield f"  {reason}\n", styled("trying")
 
 
@@ -99,11 +100,24 @@ def _source(source: Mapping[str, Any]) -> Iterator[Part]:
     yield f"{held.replace('_', ' '):<11} ", styled(_TONES.get(held, "faint"))
     standing = source.get("standing")
     if isinstance(standing, Mapping):
-        yield f"{standing.get('height', '?'):>9} {standing.get('behind_blocks', '?'):>6} "
-        yield f"{standing.get('lag_ms', '?'):>6} {standing.get('score', '?'):>5}"
+        yield " ".join(figure_text(standing.get(name)).rjust(width) for name, width in _STANDING_COLUMNS)
     yield "\n"
     if source.get("reason"):
         yield f"    {source['reason']}\n", styled("trying")
+    for note in _several(source.get("notes")):
+        yield f"    {note}\n", styled("faint")
+
+
+def figure_text(value: object) -> str:
+    """Return a number as text, "-" for what is none: a source that always wins has no lag behind a winner."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return str(value) if is_number else "-"
+
+
+def _several(value: object) -> Iterator[str]:
+    """Yield what another process says is a list; nothing where it is none."""
+    if isinstance(value, list | tuple):
+        yield from map(str, value)
 
 
 def _records(value: object) -> Iterator[Mapping[str, Any]]:
