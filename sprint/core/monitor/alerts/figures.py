@@ -9,6 +9,10 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import msgspec
+
+from sprint.core.breaker.health_score import health
+from sprint.core.breaker.interfaces import Health, HealthFigures, HealthPart
 from sprint.core.breaker.outcomes import State
 from sprint.core.breaker.policy import Policy
 from sprint.core.monitor.alerts.rules import DOWN_SEVERITY, SHADOW_SEVERITY, STATE_SEVERITIES
@@ -16,6 +20,10 @@ from sprint.core.monitor.board import Board, Key, RelaySeen
 from sprint.core.monitor.rows import BreakerRow, MetricsPoint
 
 TEXT_LENGTH_MAX = 500
+PARTS_SHOWN_MAX = 3
+# From there on the load of its machine, which has 15 % of it, may well be all that is missing.
+WELL_FROM = 0.85
+_UNITS = {"latency": " s", "throughput": " /s"}
 
 
 class Figure(NamedTuple):
@@ -55,9 +63,44 @@ def _state(seen: Seen) -> Figure:
 
 
 def _health(seen: Seen) -> Figure:
-    health = seen.row.health if seen.row.calls else None
-    said = "no call" if health is None else f"{health:.2f}"
-    return Figure(health, f"{seen.key.breaker}: its health score is {said}")
+    """Return a health score, with the parts that are lowest; a busy machine alone makes nothing ill."""
+    name, score = seen.key.breaker, seen.row.health
+    if not seen.row.calls or score is None:
+        return Figure(None, f"{name} has {'no score' if seen.row.calls else 'no calls'} now")
+    text = f"{name}: its health score is {score:.2f}"
+    if seen.policy is None or score >= WELL_FROM:
+        return Figure(score, text)
+    of_calls = _health_of_calls(seen, seen.policy)
+    if of_calls.score > score:
+        text += f", {of_calls.score:.2f} without the load of its machine"
+    return Figure(max(score, of_calls.score), f"{text}{_lowest_parts(of_calls)}")
+
+
+def _health_of_calls(seen: Seen, policy: Policy) -> Health:
+    """Return the score that the calls alone make, by the targets of the packaged policy."""
+    row, point = seen.row, seen.point
+    latency_ms = row.latency_ms_mean if point is None else point.latency_ms_p95
+    figures = HealthFigures(
+        success_rate=1.0 - row.failure_rate,
+        latency_s=None if latency_ms is None else latency_ms / 1_000,
+        error_rate=row.failure_rate,
+        throughput_per_s=None if point is None else point.calls_per_s,
+    )
+    return health(msgspec.structs.replace(policy.health, weight_resources=0.0), figures)
+
+
+def _lowest_parts(found: Health) -> str:
+    """Return the parts that are off their target, the lowest first, as ` (latency 4 s, want 1 s)`."""
+    low = sorted((part for part in found.parts if part.score < 1.0 and not part.neutral), key=_part_score)
+    said = []
+    for part in low[:PARTS_SHOWN_MAX]:
+        unit, name = _UNITS.get(part.name, ""), part.name.replace("_", " ")
+        said.append(f"{name} {part.measured:.3g}{unit}, want {part.target:.3g}{unit}")
+    return f" ({'; '.join(said)})" if said else ""
+
+
+def _part_score(part: HealthPart) -> float:
+    return part.score
 
 
 def _of_limit(rate: float, most: float | None, seen: Seen, word: str) -> Figure:

@@ -7,7 +7,7 @@ from typing import Any
 from sprint.core.breaker.outcomes import State
 from sprint.core.breaker.policy import Policy
 from sprint.core.monitor.alerts.readings import readings, state_readings
-from sprint.core.monitor.alerts.rules import LEVELS, STATE_SEVERITIES
+from sprint.core.monitor.alerts.rules import LEVELS, STATE_SEVERITIES, Reading
 from sprint.core.monitor.board import Board, Key, RelaySeen
 from sprint.core.monitor.codec import Snapshot
 from sprint.core.monitor.rows import rfc3339
@@ -51,9 +51,33 @@ def test_a_rate_is_held_against_its_policy_once_there_are_calls_enough() -> None
 
 
 def test_a_score_that_has_dropped_is_told_only_of_one_that_is_called() -> None:
-    assert levels_of(calls=5, health=0.39) == {"health": "warning"}
+    assert levels_of(calls=5, health=0.39, policy="unknown") == {"health": "warning"}
     assert levels_of(calls=5, health=0.9) == {}
     assert levels_of(calls=0, health=0.39) == {}
+
+
+def health_read(**fields: Any) -> Reading:
+    board = Board()
+    board.told("main", Snapshot(seq=0, at=rfc3339(0.0), breakers=(row_named("x", **fields),)), 0.0)
+    return next(each for each in readings(board, LIMITS) if each.rule.name == "health")
+
+
+def test_a_busy_machine_alone_raises_no_alert_of_a_breaker_that_does_well() -> None:
+    read = health_read(calls=50, health=0.42, latency_ms_mean=20.0)
+    assert read.rule.severity(read.value) == 0
+    assert read.text == "x: its health score is 0.42, 0.94 without the load of its machine"
+
+
+def test_a_low_score_is_told_with_the_figures_that_make_it_low() -> None:
+    read = health_read(calls=50, health=0.3, failure_rate=0.8, latency_ms_mean=4_000.0)
+    assert read.rule.severity(read.value) == LEVELS.index("warning") + 1
+    low = "success rate 0.2, want 0.999; error rate 0.8, want 0.001; latency 4 s, want 1 s"
+    assert read.text == f"x: its health score is 0.30 ({low})"
+
+
+def test_the_end_of_a_low_score_without_calls_says_that_there_are_none() -> None:
+    read = health_read(calls=0, health=0.25)
+    assert (read.value, read.text) == (None, "x has no calls now")
 
 
 def test_a_relay_that_is_lost_or_failing_is_an_emergency() -> None:
