@@ -20,7 +20,7 @@ from typing import Any, LiteralString, NamedTuple
 import psycopg
 from psycopg import conninfo
 
-from sprint.core.errors import StoreError, StoreFailing
+from sprint.core.errors import StoreError, StoreFailing, StoreMismatch
 from sprint.core.migrate.order import Applied
 from sprint.core.migrate.schema import Schema
 from sprint.core.migrate.tokens import Dialect
@@ -41,10 +41,16 @@ _SESSION: tuple[LiteralString, ...] = (
     "SET statement_timeout = 0",
     "SET idle_in_transaction_session_timeout = 0",
     "SET standard_conforming_strings = on",
+    "SET client_encoding = 'UTF8'",
 )
+ENCODING = "UTF8"
 # Else a server goes on with the statement of a migrator that was killed, and holds its locks so long.
 CLIENT_CHECK_SINCE = 140_000
 _CLIENT_CHECK: LiteralString = "SET client_connection_check_interval = '1s'"
+# Of the locales C is the one that goes with any encoding, whatever the server's templates have.
+_CREATE_SHADOW = (
+    f"CREATE DATABASE \"%s\" TEMPLATE template0 ENCODING '{ENCODING}' LC_COLLATE 'C' LC_CTYPE 'C'"
+)
 _CREATE_APPLIED: tuple[LiteralString, ...] = (
     # IF NOT EXISTS would want the right to make schemas also where an administrator has made this one.
     """
@@ -210,7 +216,7 @@ class PostgresDatabase:
     def _make_shadow(self, name: str) -> None:
         try:
             self._drop_left_over()
-            self._connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0'.encode())
+            self._connection.execute((_CREATE_SHADOW % name).encode())
         except psycopg.Error as error:
             raise StoreError(
                 f"{self.address}: no database can be made to replay the migrations into: {_said(error)}; "
@@ -268,6 +274,19 @@ def address_of(url: str) -> str:
     return f"postgresql://{host}:{port}/{parts.get('dbname') or ''}"
 
 
+def refuse_other_encoding(connection: psycopg.Connection[Any], address: str) -> None:
+    """Raise StoreMismatch where a database keeps its texts in another encoding than UTF-8.
+
+    SQL_ASCII knows no characters, so that texts come back as bytes; others lack some of those we write.
+    """
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != ENCODING:
+        raise StoreMismatch(
+            f"{address}: its encoding is {encoding}, want {ENCODING}; nothing was changed. Make another one: "
+            f"CREATE DATABASE … ENCODING '{ENCODING}' TEMPLATE template0"
+        )
+
+
 def _connect(place: Place) -> Connection:
     try:
         connection: Connection = psycopg.connect(
@@ -276,15 +295,24 @@ def _connect(place: Place) -> Connection:
             connect_timeout=CONNECT_TIMEOUT_S,
             application_name=f"sprint migrate {os.getpid()}",
         )
-        for statement in _SESSION:
-            connection.execute(statement)
-        if connection.info.server_version >= CLIENT_CHECK_SINCE:
-            connection.execute(_CLIENT_CHECK)
-        milliseconds = int(place.statement_lock_wait_s * 1000)
-        connection.execute(f"SET lock_timeout = {milliseconds}".encode())
+        try:
+            _configure(connection, place)
+        except BaseException:
+            connection.close()
+            raise
     except psycopg.Error as error:
         raise StoreFailing(f"{place.address}: {_said(error)}") from error
     return connection
+
+
+def _configure(connection: Connection, place: Place) -> None:
+    refuse_other_encoding(connection, place.address)
+    for statement in _SESSION:
+        connection.execute(statement)
+    if connection.info.server_version >= CLIENT_CHECK_SINCE:
+        connection.execute(_CLIENT_CHECK)
+    milliseconds = int(place.statement_lock_wait_s * 1000)
+    connection.execute(f"SET lock_timeout = {milliseconds}".encode())
 
 
 @contextmanager

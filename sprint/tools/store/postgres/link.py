@@ -22,6 +22,7 @@ from psycopg.rows import TupleRow
 from sprint.core.database_url import DatabaseUrl, without_password
 from sprint.core.errors import ConfigError, StoreFailing, StoreMismatch
 from sprint.tools.runtime import clock
+from sprint.tools.store.migrating.postgres_dialect import refuse_other_encoding
 from sprint.tools.store.settings import StoreSettings
 
 SERVER_VERSION_MIN = 130_000
@@ -134,11 +135,13 @@ class Link:
                 f"{self.place}: PostgreSQL {connection.info.server_version // 10_000}, "
                 f"want {SERVER_VERSION_MIN // 10_000} or newer"
             )
+        refuse_other_encoding(connection, self.place)
         timeout_ms = int(self._settings.answer_timeout_s * 1000)
         connection.execute(
             "SELECT set_config('application_name', %s, false), set_config('statement_timeout', %s, false),"
             " set_config('idle_in_transaction_session_timeout', %s, false),"
             " set_config('search_path', 'pg_catalog', false), set_config('timezone', 'UTC', false),"
+            " set_config('client_encoding', 'UTF8', false),"
             " set_config('tcp_keepalives_idle', %s, false), set_config('tcp_keepalives_interval', %s, false),"
             " set_config('tcp_keepalives_count', %s, false)",
             (self.name, str(timeout_ms), str(timeout_ms * 2), *map(str, KEEPALIVES)),

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from sprint.cli.migrate import app as migrate
 from sprint.core.config import StoreSection
 from sprint.core.database_url import parse_database_url
 from sprint.core.errors import ConfigError, SprintError, StoreError, StoreFailing, StoreMismatch
@@ -130,6 +133,35 @@ def test_a_database_that_is_not_migrated_is_refused_with_the_command(database_ur
     assert look_at(database_url, willing).endswith("; no schema yet")
     open_store(None, database_url, willing, wall_clock=Clock(), random_bytes=os.urandom).close()
     open_store(None, database_url, settings, wall_clock=Clock(), random_bytes=os.urandom).close()
+
+
+@real
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_in_a_database_without_characters_the_first_migration_was_applied_and_the_rest_ended_in_a_traceback(
+    postgres_server: PostgresServer, encoding: str
+) -> None:
+    name = f"sprint_of_{encoding.lower()}"
+    with postgres_server.connect() as connection:
+        connection.execute(
+            f"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0".encode()
+        )
+    try:
+        url = postgres_server.url(name)
+        willing = store_settings(StoreSection(url=url, auto_migrate=True), "process", 60.0)
+        says = rf"its encoding is {encoding}, want UTF8.*CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
+        with pytest.raises(StoreMismatch, match=says):
+            open_store(None, url, willing, wall_clock=Clock(), random_bytes=os.urandom)
+        with pytest.raises(StoreMismatch, match=says):
+            look_at(url, willing)
+        for verb in ("up", "status"):
+            ended = CliRunner().invoke(migrate, [verb, "--url", url])
+            assert ended.exit_code == 3
+            assert re.search(says, ended.stderr)
+        with postgres_server.connect(name) as connection:
+            made = connection.execute("SELECT to_regnamespace('sprint_migrations') IS NULL").fetchone()
+        assert made == (True,)
+    finally:
+        postgres_server.drop_database(name)
 
 
 @real
