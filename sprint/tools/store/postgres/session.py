@@ -43,7 +43,8 @@ class Session:
         self._wall_clock = wall_clock
         self.log_id, self._written = self._read_log(connection)
         self.days = Days.read(connection)
-        # The group whose commit may be in, and those of a group that is.
+        # The group whose commit may be in, and the first in the writer's line that are in. It still comes
+        # with those, in groups of other sizes maybe: no loss on the way may have them forgotten.
         self._unsure: tuple[Commit, ...] = ()
         self._in_already: tuple[Commit, ...] = ()
         self._relax(connection)
@@ -99,10 +100,9 @@ class Session:
 
     def _try(self, commits: Sequence[Commit]) -> None:
         connection = self._ready()
-        left = [each for each in commits if not any(each is known for known in self._in_already)]
+        left = self._not_in_yet(commits)
         if not left:
             return
-        self._in_already = ()
         now_s = self._wall_clock()
         day = self.days.due(now_s)
         group = Group(left, int(now_s * 1000))
@@ -116,6 +116,13 @@ class Session:
         if group.events:
             self.days.existing.add(day)
             self.days.newest = day
+
+    def _not_in_yet(self, commits: Sequence[Commit]) -> list[Commit]:
+        """Return those of a group that are to be written; those that left the line are forgotten."""
+        known = self._in_already
+        place = next((n for n, each in enumerate(known) if each is commits[0]), len(known))
+        self._in_already = known[place:]
+        return list(commits[len(self._in_already) :])
 
     def _confirmed(self) -> None:
         self._written += 1
@@ -169,7 +176,7 @@ class Session:
                 "or somebody else wrote to it; restart the relay: it takes up that log or begins a new one"
             )
         if got_in:
-            self._in_already = self._unsure
+            self._in_already += self._unsure
             self._written += 1
         self._unsure = ()
         connection.execute(_SERVER_IS, {"server": read_server_id(connection)})
