@@ -19,6 +19,7 @@ from sprint.cli.migrate_options import (
     Folder,
     JsonOutput,
     LockTimeout,
+    NewLog,
     ShadowUrl,
     Sql,
     UpTo,
@@ -223,6 +224,7 @@ def baseline(
 def repair(
     url: Url = None,
     accept_edited: AcceptEdited = None,
+    new_log: NewLog = False,
     wait: Wait = None,
     data_dir: DataDir = None,
     config: ConfigFile = None,
@@ -234,7 +236,7 @@ def repair(
         from sprint.cli.migrate_lines import repair_lines
         from sprint.tools.migrate import verbs
 
-        found = verbs.repair(work, tuple(accept_edited or ()))
+        found = verbs.repair(work, tuple(accept_edited or ()), new_log=new_log)
         _print(found, repair_lines(found), json_output=json_output)
         _end(met=not found.left)
 

@@ -37,3 +37,6 @@ AcceptEdited = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME", help="Take this edited file as it is now; may be repeated."),
 ]
+NewLog = Annotated[
+    bool, typer.Option("--new-log", help="End the log: after any restore, before a relay starts.")
+]

@@ -119,10 +119,11 @@ def baseline(running: Running, to: int | None) -> tuple[str, ...]:
     return tuple(each.name for each in wanted)
 
 
-def repair(running: Running, accepted: tuple[str, ...]) -> Repair:
+def repair(running: Running, accepted: tuple[str, ...], *, new_log: bool = False) -> Repair:
     """Mend what killed migrators left, and take the checksums of the edited files that are `accepted`.
 
-    Under the lock a note of something running is that of a migrator that is gone.
+    Under the lock a note of something running is that of a migrator that is gone. With `new_log` the next
+    relay begins a new log; StoreError where one has the database.
     """
     database, known = running.database, running.known
     mended: list[str] = []
@@ -130,6 +131,8 @@ def repair(running: Running, accepted: tuple[str, ...]) -> Repair:
         applied = database.applied()
         found = findings(known, applied)
         _refuse_unedited(accepted, found)
+        if new_log:
+            mended.append(_end_log(database))
         # The newest first, as each may stand on those before.
         mended += [
             repair_running(running, each)
@@ -144,6 +147,13 @@ def repair(running: Running, accepted: tuple[str, ...]) -> Repair:
         ]
         left = findings(known, database.applied())
     return Repair(database.address, tuple(mended), left)
+
+
+def _end_log(database: Database) -> str:
+    ended = database.ask_for_new_log()
+    if ended is None:
+        return "no log is there yet; the first relay begins one"
+    return f"log {ended} has ended; the next relay begins a new one, and its cursors are told cursor_foreign"
 
 
 def _refuse_unedited(accepted: tuple[str, ...], found: tuple[Finding, ...]) -> None:

@@ -66,6 +66,12 @@ class Database(Protocol):
     def forget(self, version: int) -> None:
         """Take a version's note away."""
 
+    def ask_for_new_log(self) -> str | None:
+        """Have the next relay begin a new log, within `held`; return the old one's id, None where none is.
+
+        StoreError where a relay has the database.
+        """
+
     def schema(self) -> Schema:
         """Read the live schema, without the table of applied versions."""
 

@@ -20,13 +20,15 @@ from typing import Any, LiteralString, NamedTuple
 import psycopg
 from psycopg import conninfo
 
-from sprint.core.errors import StoreError, StoreFailing, StoreMismatch
+from sprint.core.errors import StoreError, StoreFailing
 from sprint.core.migrate.order import Applied
 from sprint.core.migrate.schema import Schema
 from sprint.core.migrate.tokens import Dialect
 from sprint.tools.runtime import clock, wall_clock
 from sprint.tools.store.migrating import LOCK_POLL_S, STATEMENT_LOCK_WAIT_S, Refused, Tell
+from sprint.tools.store.migrating.postgres_encoding import ENCODING, refuse_other_encoding
 from sprint.tools.store.migrating.postgres_schema import read_schema
+from sprint.tools.store.postgres.lock import LOCK_KEY as RELAY_LOCK_KEY
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 # The key of the advisory lock, 64 bits; seen in pg_locks as two halves.
@@ -43,7 +45,6 @@ _SESSION: tuple[LiteralString, ...] = (
     "SET standard_conforming_strings = on",
     "SET client_encoding = 'UTF8'",
 )
-ENCODING = "UTF8"
 # Else a server goes on with the statement of a migrator that was killed, and holds its locks so long.
 CLIENT_CHECK_SINCE = 140_000
 _CLIENT_CHECK: LiteralString = "SET client_connection_check_interval = '1s'"
@@ -75,6 +76,8 @@ INSERT INTO sprint_migrations.applied (version, name, checksum, applied_at_ms, r
 VALUES (%s, %s, %s, %s, %s)
 ON CONFLICT (version) DO UPDATE SET name = excluded.name, checksum = excluded.checksum,
     applied_at_ms = excluded.applied_at_ms, running = excluded.running"""
+# A log goes on only on the server that it names, and no server has this name.
+_ASK_FOR_NEW_LOG = "UPDATE sprint_core.log SET server_id = '' RETURNING log_id"
 _HOLDER = """
 SELECT l.pid, coalesce(nullif(a.application_name, ''), 'unnamed'), coalesce(host(a.client_addr), 'local')
 FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid)
@@ -145,8 +148,7 @@ class PostgresDatabase:
 
     def applied(self) -> tuple[Applied, ...]:
         try:
-            found = self._connection.execute("SELECT to_regclass('sprint_migrations.applied')").fetchone()
-            if found is None or found[0] is None:
+            if not _is_there(self._connection, "sprint_migrations.applied"):
                 return ()
             rows = self._connection.execute(_READ_APPLIED).fetchall()
         except psycopg.Error as error:
@@ -161,6 +163,19 @@ class PostgresDatabase:
 
     def forget(self, version: int) -> None:
         self._connection.execute("DELETE FROM sprint_migrations.applied WHERE version = %s", (version,))
+
+    def ask_for_new_log(self) -> str | None:
+        with self.transaction():
+            if not _is_there(self._connection, "sprint_core.log"):
+                return None
+            row = self._connection.execute(
+                "SELECT pg_try_advisory_xact_lock(%s)", (RELAY_LOCK_KEY,)
+            ).fetchone()
+            if row is None or not row[0]:
+                holder = _holder(self._connection, RELAY_LOCK_KEY)
+                raise StoreError(f"{self.address} is in use by {holder}; stop that relay first")
+            found = self._connection.execute(_ASK_FOR_NEW_LOG).fetchone()
+        return str(found[0]) if found else None
 
     def schema(self) -> Schema:
         try:
@@ -203,7 +218,7 @@ class PostgresDatabase:
                 row = lock.execute("SELECT pg_try_advisory_lock(%s)", (LOCK_KEY,)).fetchone()
                 if row is not None and row[0]:
                     return
-                holder = _holder(lock)
+                holder = _holder(lock, LOCK_KEY)
             except psycopg.Error as error:
                 raise self._failing(error) from error
             if clock() >= until:
@@ -274,19 +289,6 @@ def address_of(url: str) -> str:
     return f"postgresql://{host}:{port}/{parts.get('dbname') or ''}"
 
 
-def refuse_other_encoding(connection: psycopg.Connection[Any], address: str) -> None:
-    """Raise StoreMismatch where a database keeps its texts in another encoding than UTF-8.
-
-    SQL_ASCII knows no characters, so that texts come back as bytes; others lack some of those we write.
-    """
-    encoding = connection.info.parameter_status("server_encoding")
-    if encoding != ENCODING:
-        raise StoreMismatch(
-            f"{address}: its encoding is {encoding}, want {ENCODING}; nothing was changed. Make another one: "
-            f"CREATE DATABASE … ENCODING '{ENCODING}' TEMPLATE template0"
-        )
-
-
 def _connect(place: Place) -> Connection:
     try:
         connection: Connection = psycopg.connect(
@@ -306,7 +308,7 @@ def _connect(place: Place) -> Connection:
 
 
 def _configure(connection: Connection, place: Place) -> None:
-    refuse_other_encoding(connection, place.address)
+    refuse_other_encoding(connection.info.parameter_status("server_encoding"), place.address)
     for statement in _SESSION:
         connection.execute(statement)
     if connection.info.server_version >= CLIENT_CHECK_SINCE:
@@ -336,8 +338,13 @@ def _drop_all(database: PostgresDatabase) -> None:
             database.execute(f'DROP SCHEMA "{thing.name}" CASCADE')
 
 
-def _holder(lock: Connection) -> str:
-    row = lock.execute(_HOLDER, (LOCK_KEY >> 32, LOCK_KEY & 0xFFFF_FFFF)).fetchone()
+def _is_there(connection: Connection, table: str) -> bool:
+    row = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (table,)).fetchone()
+    return row is not None and bool(row[0])
+
+
+def _holder(connection: Connection, key: int) -> str:
+    row = connection.execute(_HOLDER, (key >> 32, key & 0xFFFF_FFFF)).fetchone()
     return f"process {row[0]} of the server ({row[1]}, from {row[2]})" if row else "somebody who just ended"
 
 

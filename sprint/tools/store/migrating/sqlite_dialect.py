@@ -40,6 +40,10 @@ _READ_APPLIED = (
 _READ_APPLIED_WITHOUT_RUNNING = (
     "SELECT version, name, checksum, applied_at_ms FROM sprint_migrations_applied ORDER BY version"
 )
+# As after a power failure: not synced, no clean stop, of no boot.
+_ASK_FOR_NEW_LOG = (
+    "UPDATE sprint_core_log SET durability = 'process', boot_id = '', clean_stop = 0 RETURNING log_id"
+)
 _RECORD = """
 INSERT OR REPLACE INTO sprint_migrations_applied (version, name, checksum, applied_at_ms, running)
 VALUES (?, ?, ?, ?, ?)"""
@@ -127,6 +131,14 @@ class SqliteDatabase:
 
     def forget(self, version: int) -> None:
         self._connection.execute("DELETE FROM sprint_migrations_applied WHERE version = ?", (version,))
+
+    def ask_for_new_log(self) -> str | None:
+        there = "SELECT 1 FROM sqlite_master WHERE name = 'sprint_core_log'"
+        with self.transaction():
+            if self._connection.execute(there).fetchone() is None:
+                return None
+            found = self._connection.execute(_ASK_FOR_NEW_LOG).fetchone()
+        return str(found[0]) if found else None
 
     def schema(self) -> Schema:
         try:

@@ -22,7 +22,7 @@ from psycopg.rows import TupleRow
 from sprint.core.database_url import DatabaseUrl, without_password
 from sprint.core.errors import ConfigError, StoreFailing, StoreMismatch
 from sprint.tools.runtime import clock
-from sprint.tools.store.migrating.postgres_dialect import refuse_other_encoding
+from sprint.tools.store.migrating.postgres_encoding import refuse_other_encoding
 from sprint.tools.store.settings import StoreSettings
 
 SERVER_VERSION_MIN = 130_000
@@ -135,7 +135,7 @@ class Link:
                 f"{self.place}: PostgreSQL {connection.info.server_version // 10_000}, "
                 f"want {SERVER_VERSION_MIN // 10_000} or newer"
             )
-        refuse_other_encoding(connection, self.place)
+        refuse_other_encoding(connection.info.parameter_status("server_encoding"), self.place)
         timeout_ms = int(self._settings.answer_timeout_s * 1000)
         connection.execute(
             "SELECT set_config('application_name', %s, false), set_config('statement_timeout', %s, false),"
