@@ -26,8 +26,9 @@ from sprint.tools.store.settings import Durability
 
 _log = logging.getLogger(__name__)
 _LOG = "SELECT log_id, written FROM sprint_core.log"
-# A standby that took over with all that was confirmed is this log's server from now on.
-_SERVER_IS = "UPDATE sprint_core.log SET server_id = %(server)s WHERE server_id <> %(server)s"
+# A standby that took over with all that was confirmed is this log's server from now on. It is written each
+# time: once that is confirmed, by a standby too where the server wants one, all before it in its log is.
+_SERVER_IS = "UPDATE sprint_core.log SET server_id = %(server)s"
 _SYNCHRONOUS: dict[Durability, str] = {"process": "on", "disk": "on", "memory": "off"}
 
 
@@ -158,8 +159,8 @@ class Session:
             connection = self._link.connect()
             try:
                 take(connection, self._link)
-                self._resume(connection)
                 self._relax(connection)
+                self._resume(connection)
             except BaseException:
                 connection.close()
                 raise
@@ -175,11 +176,12 @@ class Session:
                 f"transactions; left at log {self.log_id}, {self._written}. Another server took its place, "
                 "or somebody else wrote to it; restart the relay: it takes up that log or begins a new one"
             )
+        # Only what is confirmed is in: a session that was ended while it waited for a standby leaves more.
+        connection.execute(_SERVER_IS, {"server": read_server_id(connection)})
         if got_in:
             self._in_already += self._unsure
             self._written += 1
         self._unsure = ()
-        connection.execute(_SERVER_IS, {"server": read_server_id(connection)})
         self.days = Days.read(connection)
 
     def _read_log(self, connection: Connection) -> tuple[str, int]:
