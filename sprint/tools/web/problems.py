@@ -35,8 +35,10 @@ PROBLEMS: dict[str, ProblemKind] = {
         ProblemKind("unknown_type", 400, "No such event type", "Use the types that `detail` lists."),
         ProblemKind("cursor_unknown", 400, "Not a cursor of this log", "Take one from an event's `cursor`."),
         ProblemKind("key_refused", 401, "No key, or another one", "Send `Authorization: Bearer KEY`."),
-        ProblemKind("origin_refused", 403, "A page of another origin", "Call from the relay's own origin."),
-        ProblemKind("read_only", 403, "Nothing is changed here", "Start the monitor without `--read-only`."),
+        ProblemKind("origin_refused", 403, "A page of another origin", "Call from the origin asked."),
+        ProblemKind(
+            "read_only", 403, "Nothing is changed here", "Ask one that is live and not `--read-only`."
+        ),
         ProblemKind("not_found", 404, "No such path", "See the API reference for the paths."),
         ProblemKind("unknown_chain", 404, "No such chain here", "`/api/v1/chains` lists those served."),
         ProblemKind("unknown_breaker", 404, "No such breaker here", "`GET /api/breakers` lists them."),
@@ -57,7 +59,9 @@ PROBLEMS: dict[str, ProblemKind] = {
         ProblemKind("body_too_large", 413, "A body that is not read here", "Send none, or a shorter one."),
         ProblemKind("target_too_long", 414, "The request target is too long", "Shorten the query."),
         ProblemKind("not_json", 415, "A body that isn't JSON", "Send it as `application/json`."),
-        ProblemKind("host_refused", 421, "A Host that is not this relay", "Use 127.0.0.1, localhost or ::1."),
+        ProblemKind(
+            "host_refused", 421, "A Host that is not served", "Use 127.0.0.1, or the host it serves at."
+        ),
         ProblemKind("upgrade_required", 426, "This path is a WebSocket", "Open it with a WebSocket client."),
         ProblemKind("headers_too_large", 431, "The request head is too big", "Send fewer, shorter headers."),
         ProblemKind("internal", 500, "The relay failed", "Try again; if it stays, report it with the log."),
