@@ -61,6 +61,16 @@ sprint cb-monitor --port 8090 --alerts --webhook https://example.org/alerts
 sprint cb-monitor --record monday.ndjson; sprint cb-monitor --replay monday.ndjson
 """
 _SECRETS = ("webhook_secret_file", "slack_url_file", "teams_url_file", "pagerduty_key_file")
+_FACES = ("port", "host", "dashboard", "terminal", "record", "replay")
+_RAISING = ("alerts", "webhook", *_SECRETS, "alerts_file")
+# Options by their parameters, where they have another name.
+_OPTIONS = {"terminal": "--tui", "json_output": "--json"}
+# What does one thing only, and what says nothing beside it.
+_ALONE = (
+    ("test_alert", "sends a test and ends", (*_FACES, "json_output", "once", "target")),
+    ("once", "prints and ends", (*_FACES, *_RAISING)),
+    ("replay", "shows a file of what was", ("target", "record", *_RAISING)),
+)
 _FLAGS = ("target", "tier", "interval", "read_only", "tls_ca", "tls_cert", "tls_key")
 
 
@@ -116,15 +126,20 @@ def _do(asked: dict[str, Any]) -> int:
 
 
 def _check(asked: dict[str, Any]) -> None:
-    """Refuse options that say nothing together."""
-    if asked["replay"] is not None and (asked["target"] or asked["record"] or asked["once"]):
-        raise ConfigError("--replay shows a file: leave out --target, --record and --once")
-    if asked["once"] and (asked["port"] is not None or asked["dashboard"] or asked["terminal"]):
-        raise ConfigError("--once prints and ends: leave out --port, --dashboard and --tui")
-    if asked["alerts"] and (asked["once"] or asked["replay"] is not None):
-        raise ConfigError("--alerts raises alerts of what happens from now on: leave out --once and --replay")
+    """Refuse options that say nothing together: one that is passed over is taken for one that works."""
+    for name, does, without in _ALONE:
+        beside = [
+            _OPTIONS.get(each, f"--{each.replace('_', '-')}") for each in without if _is_said(asked[each])
+        ]
+        if _is_said(asked[name]) and beside:
+            raise ConfigError(f"--{name.replace('_', '-')} {does}: leave out {', '.join(beside)}")
     if asked["terminal"] and asked["json_output"]:
         raise ConfigError("--tui and --json both want stdout; leave out one of them")
+
+
+def _is_said(value: object) -> bool:
+    """Tell whether an option is on the command line; port 0 is one."""
+    return value is not None and value is not False and value != []
 
 
 def _with_alerts(given: Given, asked: dict[str, Any]) -> Given:

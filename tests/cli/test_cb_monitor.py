@@ -22,7 +22,8 @@ from typer.testing import CliRunner
 
 from sprint.cli.cb_monitor import app
 from sprint.core.errors import ConfigError
-from sprint.core.monitor.fleet import FleetSnapshot, decode_fleet
+from sprint.core.monitor.fleet import FleetSnapshot, FleetTape, decode_fleet, encode_fleet
+from sprint.core.monitor.rows import rfc3339
 from sprint.tools.monitor import running
 from sprint.tools.monitor.demo import Demo
 from sprint.tools.monitor.given import Given, options_of, target_of
@@ -138,6 +139,20 @@ def test_lines_of_json_begin_with_a_snapshot_and_end_with_their_reader(tmp_path:
         assert "shows the recording" in line_of(process.stderr)
 
 
+def test_lines_of_a_recording_with_a_bad_line_end_with_3_and_the_line(tmp_path: Path) -> None:
+    recording = tmp_path / "a.ndjson"
+    snapshot = FleetSnapshot(
+        seq=0, at=rfc3339(0.0), part=1, parts=1, demo=False, read_only=False, relays=(), breakers=()
+    )
+    recording.write_bytes(encode_fleet(snapshot) + b"\n{}\n")
+    ended = done("--replay", str(recording), "--json")
+    assert ended.returncode == 3
+    assert "line 2: no message of a monitor" in ended.stderr
+    told = [decode_fleet(line) for line in ended.stdout.splitlines()]
+    reasons = [each.replay.reason for each in told if isinstance(each, FleetTape) and each.replay is not None]
+    assert "line 2: no message of a monitor" in reasons[-1]
+
+
 WRONG = (
     (("--target", "ftp://x"), "want http://HOST:PORT"),
     (("--target", "http://h:1/api"), "want http://HOST:PORT"),
@@ -148,6 +163,9 @@ WRONG = (
     (("--replay", "absent"), "No such file"),
     (("--replay", "x", "--target", "http://h:1"), "leave out --target"),
     (("--once", "--port", "0"), "--once prints and ends"),
+    (("--once", "--record", "x"), "--once prints and ends: leave out --record"),
+    (("--once", "--replay", "x"), "--once prints and ends: leave out --replay"),
+    (("--host", "0.0.0.0", "--port", "0"), "--host 0.0.0.0: name one address"),
     (("--tui", "--json"), "both want stdout"),
     (("--tls-key", "k.pem"), "--tls-key without --tls-cert"),
     (("--tls-ca", "absent.pem"), "absent.pem"),

@@ -139,8 +139,15 @@ def test_each_key_that_can_t_be_is_refused_by_its_place_before_anything_is_sent(
     ("options", "said"),
     [
         (("--test-alert",), "no sink"),
-        (("--alerts", "--once"), "leave out --once"),
-        (("--alerts", "--replay", "x"), "leave out --once and --replay"),
+        (("--alerts", "--once"), "--once prints and ends: leave out --alerts, --alerts-file"),
+        (("--once", "--webhook", "http://h"), "--once prints and ends: leave out --webhook, --alerts-file"),
+        (
+            ("--replay", "x", "--alerts"),
+            "--replay shows a file of what was: leave out --alerts, --alerts-file",
+        ),
+        (("--replay", "x", "--slack-url-file", "f"), "leave out --slack-url-file, --alerts-file"),
+        (("--test-alert", "--port", "0", "--host", "h"), "and ends: leave out --port, --host"),
+        (("--test-alert", "--record", "f", "--once"), "and ends: leave out --record, --once"),
         (("--target", NOBODY, "--webhook", "ftp://token"), "--webhook: want http"),
         (("--target", NOBODY, "--webhook-secret-file", "absent"), "without --webhook"),
         (("--target", NOBODY, "--webhook", "http://h", "--webhook-secret-file", "absent"), "No such file"),

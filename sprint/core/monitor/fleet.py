@@ -80,12 +80,16 @@ class FleetAlert(msgspec.Struct, frozen=True, kw_only=True, tag="alert", tag_fie
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
-    """A recording that is shown: its file, how fast, whether it stands still, whether it is at its end."""
+    """A recording that is shown: its file, how fast, whether it stands still, whether it is at its end.
+
+    `reason` is why it can't be shown beyond that, empty where it has no more.
+    """
 
     file: str
     speed: float
     paused: bool
     ended: bool
+    reason: str = ""
 
 
 class FleetTape(msgspec.Struct, frozen=True, kw_only=True, tag="tape", tag_field="type"):

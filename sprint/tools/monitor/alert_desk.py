@@ -174,7 +174,7 @@ class Desk:
 
     async def acknowledge(self, alert_id: str, who: str) -> dict[str, Any]:
         """Take down who has an alert in hand: it escalates no more. `changed` is false where it was so."""
-        self._check_writable()
+        self._monitor.check_writable()
         with _refused():
             who = line_of({"by": who}, "by", WHO_LENGTH_MAX)
         kept, entry = self.book.acknowledge(alert_id, who, self._wall_clock())
@@ -185,7 +185,7 @@ class Desk:
 
     async def silence(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Begin a silence; the fields are those of `POST /api/silences`."""
-        self._check_writable()
+        self._monitor.check_writable()
         now_s = self._wall_clock()
         with _refused():
             silence = silence_of(
@@ -203,7 +203,7 @@ class Desk:
 
     async def end_silence(self, silence_id: str) -> dict[str, Any]:
         """End a silence before its time; what still holds is sent."""
-        self._check_writable()
+        self._monitor.check_writable()
         silence, entries = self.book.end_silence(silence_id, self._wall_clock())
         log.info("silence %s by %s is ended", silence.id, silence.by)
         await self._kept(entries, silences=True)
@@ -326,10 +326,6 @@ class Desk:
                     listener(told)
                 except Exception:  # one face that fails must not keep the others in the dark
                     log.exception("a listener failed on the alert %s", entry.kept.alert.id)
-
-    def _check_writable(self) -> None:
-        if self._monitor.read_only:
-            raise RequestError("read_only", "this monitor was started with --read-only and changes nothing")
 
 
 def _state_of(kept: Kept) -> str:

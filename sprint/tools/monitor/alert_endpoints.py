@@ -81,8 +81,7 @@ class AlertEndpoints:
         return json_answer(await self._desk().end_silence(request.parameters["id"]))
 
     def _desk(self) -> AlertDesk:
-        if self._monitor.read_only:
-            raise RequestError("read_only", "this monitor was started with --read-only and changes nothing")
+        self._monitor.check_writable()
         if self._monitor.alerts is None:
             raise RequestError("no_alerts", "this monitor raises no alerts; start it with --alerts")
         return self._monitor.alerts

@@ -132,6 +132,15 @@ class Monitor:
 
     # -- an operator's words
 
+    def check_writable(self) -> None:
+        """Refuse what would change something, and say why it can't: RequestError."""
+        if self.replay is not None:
+            raise RequestError(
+                "read_only", "this is a recording; nothing can be told to a relay, and no alert changed"
+            )
+        if self.read_only:
+            raise RequestError("read_only", "this monitor was started with --read-only and changes nothing")
+
     async def order(self, key: Key, action: str, reason: str) -> bool:
         """Tell a breaker to be in a state; False where it was so already.
 
@@ -245,8 +254,7 @@ class Monitor:
             listener(relay, points)
 
     def _writable(self, key: Key) -> RelayApi:
-        if self.read_only:
-            raise RequestError("read_only", "this monitor was started with --read-only and changes nothing")
+        self.check_writable()
         return self._api(key)
 
     def _api(self, key: Key) -> RelayApi:

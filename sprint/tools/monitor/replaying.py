@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -56,6 +56,8 @@ class Replay:
         self.speed = speed
         self.paused = False
         self.ended = False
+        self.reason = ""
+        self.broken = asyncio.Event()
         self._monitor = monitor
         self._file = file
         self._clock = clock
@@ -81,7 +83,10 @@ class Replay:
 
     def told(self) -> Replayed:
         """Return how it is shown, as watchers are told."""
-        return Replayed(file=str(self.path), speed=self.speed, paused=self.paused, ended=self.ended)
+        reason = self.reason if self.ended else ""
+        return Replayed(
+            file=str(self.path), speed=self.speed, paused=self.paused, ended=self.ended, reason=reason
+        )
 
     def listen(self, callback: Callable[[Turned], None]) -> Unlisten:
         """Have a callback told of what an operator does, and of the end."""
@@ -109,9 +114,10 @@ class Replay:
         self._turn()
 
     async def run(self) -> None:
-        """Tell the monitor what the recording has. ConfigError names a bad line.
+        """Tell the monitor what the recording has.
 
-        A last line that was cut off is passed over, as it is of a recorder that was killed.
+        A bad line is its end: `reason` names it, and `broken` is set. A last line that was cut off is passed
+        over, as it is of a recorder that was killed.
         """
         while True:
             if self._jump_to_s is not None:
@@ -128,8 +134,13 @@ class Replay:
         if not self.ended:
             self._anchor(self.now() if self._before_s is None else self._before_s)
             self.ended = True
-            log.warning("the recording has ended")
+            if self.reason:
+                log.warning("the recording can't be shown on: %s", self.reason)
+            else:
+                log.warning("the recording has ended")
             self._tell("turned")
+            if self.reason:
+                self.broken.set()
         await self._turned.wait()
         self._turned.clear()
 
@@ -155,7 +166,7 @@ class Replay:
         if self._before_s is not None and at_s < self._before_s:
             self._monitor.forget_all()
             self._read.clear()
-            self._number, self._before_s = 0, None
+            self._number, self._before_s, self.reason = 0, None, ""
             await asyncio.to_thread(self._file.seek, 0)
         self.ended = False
         while True:
@@ -170,15 +181,22 @@ class Replay:
 
     async def _next(self) -> _Told | None:
         """Return what is told next, None at the end."""
-        if not self._read:
-            for line in await asyncio.to_thread(self._lines):
-                self._number += 1
-                if not line.endswith(b"\n") and len(line) < LINE_SIZE_MAX:
-                    log.warning("the recording's last line is cut off; it is passed over")
-                    continue
-                message = message_of(line, self._number)
-                self._read.append(_Told(unix_s_of(message.at, self._number), message, self._number))
+        if not (self._read or self.reason):
+            try:
+                self._put_down(await asyncio.to_thread(self._lines))
+            except ConfigError as error:
+                self.reason = str(error)
         return self._read[0] if self._read else None
+
+    def _put_down(self, lines: Sequence[bytes]) -> None:
+        """Take lines as what is told next, those before a bad one too."""
+        for line in lines:
+            self._number += 1
+            if not line.endswith(b"\n") and len(line) < LINE_SIZE_MAX:
+                log.warning("the recording's last line is cut off; it is passed over")
+                continue
+            message = message_of(line, self._number)
+            self._read.append(_Told(unix_s_of(message.at, self._number), message, self._number))
 
     def _lines(self) -> list[bytes]:
         lines = (self._file.readline(LINE_SIZE_MAX) for _ in range(LINES_AT_ONCE))
@@ -189,7 +207,8 @@ class Replay:
         try:
             self._monitor.retold(told.message, told.at_s, happens=happens)
         except msgspec.ValidationError as error:
-            raise ConfigError(f"line {told.number}: {error}") from error
+            self.reason = f"line {told.number}: {error}"
+            self._read.clear()
 
     def _anchor(self, at_s: float) -> None:
         self._anchor_s, self._anchored_at = at_s, self._clock()

@@ -12,7 +12,7 @@ from typing import IO, Any, NamedTuple
 
 import msgspec
 
-from sprint.core.errors import SprintError
+from sprint.core.errors import SprintError, StoreError
 from sprint.core.monitor.fleet import row_told
 from sprint.core.monitor.rows import rfc3339
 from sprint.tools.monitor.demo import Demo
@@ -96,7 +96,7 @@ async def replaying(path: Path, say: Say) -> AsyncIterator[Monitor]:
 async def show(monitor: Monitor, faces: Faces, say: Say) -> int:
     """Show a monitor until SIGTERM or SIGINT, its terminal's user, or the reader of its lines ends it.
 
-    Returns the exit code.
+    Returns the exit code. StoreError where lines are wanted of a recording that can't be shown on.
     """
     stop = StopSignal()
     stop.install()
@@ -121,6 +121,8 @@ async def show(monitor: Monitor, faces: Faces, say: Say) -> int:
         if faces.lines is not None:
             writer = await stack.enter_async_context(lines_to(feed, faces.lines))
             waits.append(writer.ended.wait())
+            if monitor.replay is not None:
+                waits.append(_broken(monitor.replay))
         if faces.terminal is not None:
             waits.append(faces.terminal(monitor))
         await _first(waits)
@@ -157,6 +159,12 @@ async def _answers(url: str) -> bool:
     return "breakers" in health
 
 
+async def _broken(replay: Replay) -> None:
+    """Wait until a recording can't be shown on; who reads lines would take them for all there are."""
+    await replay.broken.wait()
+    raise StoreError(f"{replay.path}: {replay.reason}; what was before it is told")
+
+
 async def _first(waits: list[Awaitable[object]]) -> None:
     """Wait for the first of these and end the others; what it raised is raised."""
     tasks = [asyncio.ensure_future(each) for each in waits]
@@ -171,6 +179,7 @@ async def _first(waits: list[Awaitable[object]]) -> None:
 
 
 def _say_why_it_ended(done: asyncio.Task[None]) -> None:
+    """Say a mistake of ours: what is wrong with a recording it tells itself."""
     error = None if done.cancelled() else done.exception()
     if error is not None:
-        log.warning("the recording can't be shown on: %s", error)
+        log.error("the recording can't be shown on", exc_info=error)

@@ -33,15 +33,13 @@ def access_of(host: str, key: str, certificate: str, certificate_key: str, *, va
         raise ConfigError(f"{variable}: want printable ASCII, as it is sent in a header")
     if certificate_key and not certificate:
         raise ConfigError(f"--tls-key {certificate_key}: name its certificate too, by --tls-cert")
+    if host in EVERY_ADDRESS:  # before it asks for what would not help
+        raise ConfigError(f"--host {host}: name one address or name, which requests are then to be sent to")
     if not is_loopback(host):
         lacks = [] if key else [f"a key of {KEY_LENGTH_MIN} characters or more in {variable}"]
         lacks += [] if certificate else ["a certificate by --tls-cert and --tls-key"]
         if lacks:
             raise ConfigError(f"--host {host}: off loopback it wants {' and '.join(lacks)}")
-        if host in EVERY_ADDRESS:
-            raise ConfigError(
-                f"--host {host}: name one address or name, which requests are then to be sent to"
-            )
     return Access(host.lower(), key, TlsFiles(certificate, certificate_key) if certificate else None)
 
 
