@@ -53,6 +53,10 @@ CHECK_HELP = """Reach every source and the database once and say what was found.
 \b
 sprint relay check --source litecoin:regtest=p2p://127.0.0.1:19444
 """
+NO_SOURCE_NOTE = (
+    "no source is named, so only the database was looked at; without one `sprint relay` runs the devnet, "
+    "which keeps nothing in that database"
+)
 TAIL_HELP = """Print a relay's events as they come; resumes by itself.
 
 \b
@@ -281,11 +285,14 @@ def check(
         form = check_kernels(settings.relay.kernels)
         store = check_store(settings.store, settings.relay.durability)
         said = f"kernels: {form.tier}, {form.text}" + (f"\nstore: {store.text}" if store.text else "")
-        if not specs:
+        if not (specs or store.text):
             print(said, file=sys.stderr)
             raise ConfigError("no source: give --source, or a config file with [[chains.NAME.sources]]")
+        if not specs:
+            print(NO_SOURCE_NOTE, file=sys.stderr)
         found = run(check_sources(specs))
-        print(msgspec.json.encode(found).decode() if json_output else "\n".join(table_lines(found)))
+        if specs or json_output:
+            print(msgspec.json.encode(found).decode() if json_output else "\n".join(table_lines(found)))
         print(said, file=sys.stderr if json_output else sys.stdout)
     usable = form.usable and store.usable and all(row.usable for row in found)
     raise typer.Exit(exits.DONE if usable else exits.NOT_MET)

@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sprint.cli.migrate import app as migrate
+from sprint.cli.relay import app as relay
 from sprint.core.config import StoreSection
 from sprint.core.database_url import parse_database_url
 from sprint.core.errors import ConfigError, SprintError, StoreError, StoreFailing, StoreMismatch
@@ -284,3 +285,15 @@ def test_a_chain_of_another_genesis_is_refused_by_the_database_that_holds_it(
         store.bind_chain("bitcoin", GENESIS)
         with pytest.raises(StoreError, match="give another database"):
             store.bind_chain("bitcoin", b"\x02" * 32)
+
+
+@real
+def test_without_a_source_the_database_could_not_be_checked(database_url: str) -> None:
+    asked = ["check", "--database-url", database_url]
+    refused = CliRunner().invoke(relay, asked)
+    assert (refused.exit_code, "run `sprint migrate up`" in refused.stdout) == (1, True)
+    assert CliRunner().invoke(migrate, ["up", "--url", database_url]).exit_code == 0
+    found = CliRunner().invoke(relay, asked)
+    assert (found.exit_code, "; schema 0" in found.stdout) == (0, True)
+    assert "no source is named, so only the database was looked at" in found.stderr
+    assert "source  chain" not in found.stdout
