@@ -152,6 +152,7 @@ def test_an_alert_is_acknowledged_and_silenced_and_the_silence_is_ended(
         alert = page.locator("#alerts-list li").first
         expect(alert).to_contain_text(BOB)
         expect(alert).to_contain_text("unless it is acknowledged")
+        expect(alert).to_contain_text("rule state")
         assert axe_findings(page) == []
         alert.get_by_role("button", name="Acknowledge…").click()
         dialog = page.get_by_role("dialog", name="Acknowledge?")

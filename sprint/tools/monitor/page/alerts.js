@@ -138,7 +138,7 @@ export class Alerts {
 }
 
 function notesOf(alert) {
-  const notes = [];
+  const notes = alert.rule ? [`rule ${alert.rule}`] : [];
   if (alert.resolved_at) notes.push(`over since ${clockTime(alert.resolved_at)} UTC`);
   if (alert.silenced) notes.push(`silenced until ${clockTime(alert.silenced.until)} UTC by ${alert.silenced.by}: ${alert.silenced.why}`);
   if (alert.acknowledged_at) notes.push(`acknowledged by ${alert.acknowledged_by || "?"}`);

@@ -14,7 +14,7 @@ export class Fleet {
   constructor() {
     this.rows = new Map(); // key -> row, with its relay and key
     this.relays = new Map(); // name -> relay
-    this.alerts = []; // newest first
+    this.alerts = []; // those that stand first, of each the newest first
     this.alertsVersion = 0;
     this.last = null; // the transition that was told last
     this.trends = new Map(); // key -> points, oldest first
@@ -121,6 +121,7 @@ export class Fleet {
   on_alert(message) {
     const alert = message.alert;
     this.alerts = [alert, ...this.alerts.filter((each) => each.id === undefined || each.id !== alert.id)];
+    this.alerts.sort(byWhatStands);
     this.alerts.length = Math.min(this.alerts.length, ALERTS_MAX);
     this.alertsVersion += 1;
   }
@@ -148,6 +149,12 @@ export class Fleet {
     if (row) Object.assign(row, fields);
     else this.rows.set(key, { ...fields, key });
   }
+}
+
+// Those that stand before those that are over, of each the newest first, as the service's own list is.
+function byWhatStands(one, other) {
+  const over = Number(Boolean(one.resolved_at)) - Number(Boolean(other.resolved_at));
+  return over || Date.parse(other.at) - Date.parse(one.at);
 }
 
 function addPoint(points, point) {

@@ -4,6 +4,8 @@ import { make, shapeOf } from "./elements.js";
 import { clockTime, duration, secondsSince, wordOf } from "./words.js";
 
 const SOURCES_SHOWN = 256;
+const FIGURES = ["height", "behind_blocks", "lag_ms", "score"]; // of a source's standing
+const HEADS = ["Source", "State", "Breaker", "Height", "Behind", "Lag ms", "Score", "Why"];
 
 export function eventsList(past, open) {
   if (!past.events.length) return [make("li", { class: "empty" }, "No breaker has changed its state, as far back as is known.")];
@@ -41,7 +43,7 @@ function chainsOf(chains, sources) {
     const chain = chains[name] ?? {};
     const ready = chain.sources === undefined ? "" : ` · ${chain.sources_ready} of ${chain.sources} sources ready`;
     const rows = (sources[name] ?? []).slice(0, SOURCES_SHOWN).map(sourceRow);
-    const heads = ["Source", "State", "Breaker", "Why"].map((head) => make("th", { scope: "col" }, head));
+    const heads = HEADS.map((head) => make("th", { scope: "col" }, head));
     return make("div", { class: "chain" },
       make("h4", {}, `${name}: ${chain.status ?? "unknown"}${ready}`),
       chain.reason ? make("p", { class: "quiet" }, chain.reason) : null,
@@ -51,9 +53,16 @@ function chainsOf(chains, sources) {
 
 function sourceRow(source) {
   const breaker = source.breaker;
+  const notes = (source.notes ?? []).map((note) => make("p", { class: "quiet" }, note));
   return make("tr", {},
     make("th", { scope: "row" }, source.name),
     make("td", {}, source.state),
     make("td", {}, breaker ? shapeOf(breaker.state, 12) : null, breaker ? ` ${wordOf(breaker.state)}` : "–"),
-    make("td", {}, source.reason ?? breaker?.reason ?? ""));
+    FIGURES.map((name) => make("td", { class: "number" }, figure(source.standing?.[name]))),
+    make("td", {}, source.reason || breaker?.reason || "", notes));
+}
+
+// One that always wins has no lag behind a winner, and one that has announced nothing no height.
+function figure(value) {
+  return typeof value === "number" ? value.toLocaleString("en") : "–";
 }
