@@ -70,7 +70,7 @@ class AlertDialog(ModalScreen[dict[str, str] | None]):
         """Begin at the first field that is empty."""
         inputs = list(self.query(Input))
         last = inputs[-1] if inputs else self.query_one("#yes")
-        next((each for each in inputs if not each.value), last).focus()
+        self.set_focus(next((each for each in inputs if not each.value), last))
 
     def on_input_submitted(self, _: Input.Submitted) -> None:
         """Take Enter as yes."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
@@ -27,23 +26,18 @@ class AlertsPage(OptionList):
     """Lists a desk's alerts; keys act on the one under the cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("a", "act('acknowledge')", "Acknowledge"),
-        Binding("z", "act('silence')", "Silence"),
-        Binding("x", "act('end')", "End silence"),
+        # These ask a question, which takes what is typed next (see operating.py on priority).
+        Binding("a", "act('acknowledge')", "Acknowledge", priority=True),
+        Binding("z", "act('silence')", "Silence", priority=True),
+        Binding("x", "act('end')", "End silence", priority=True),
         Binding("j", "cursor_down", show=False),
         Binding("k", "cursor_up", show=False),
     ]
 
-    class Asked(Message):
-        """An operator wants something of an alert, or of a silence."""
-
-        def __init__(self, what: str, chosen: Mapping[str, Any]) -> None:
-            super().__init__()
-            self.what = what
-            self.chosen = chosen
-
-    def __init__(self) -> None:
+    def __init__(self, asks: Callable[[str, Mapping[str, Any]], Awaitable[None]]) -> None:
+        """Take what is called where an operator wants something of an alert, or of a silence."""
         super().__init__(id="alerts")
+        self._asks = asks
         self._known: dict[str, Mapping[str, Any]] = {}
         self._said: list[tuple[str | None, Content]] = []
         self._look_at = 0.0
@@ -72,7 +66,7 @@ class AlertsPage(OptionList):
         self._said = lines
         self._draw_lines(lines)
 
-    def action_act(self, what: str) -> None:
+    async def action_act(self, what: str) -> None:
         """Ask for something to be done with what the cursor is on."""
         option = None if self.highlighted is None else self.get_option_at_index(self.highlighted)
         chosen = None if option is None or option.id is None else self._known.get(option.id)
@@ -80,7 +74,7 @@ class AlertsPage(OptionList):
             return
         of_silence = str(option.id).startswith(_SILENCE)
         if of_silence == (what == "end"):
-            self.post_message(self.Asked(what, chosen))
+            await self._asks(what, chosen)
 
     def _draw_lines(self, lines: list[tuple[str | None, Content]]) -> None:
         at = self.highlighted
@@ -147,6 +141,8 @@ def silence_content(silence: Mapping[str, Any]) -> Content:
 
 
 def _notes(alert: Mapping[str, Any], *, over: bool) -> Iterator[str]:
+    if alert.get("rule"):
+        yield f"rule {alert['rule']}"
     silenced = alert.get("silenced")
     if isinstance(silenced, Mapping):
         yield f"silenced until {clock_time(str(silenced.get('until', '')))} by {silenced.get('by', '?')}"

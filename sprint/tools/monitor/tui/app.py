@@ -48,7 +48,8 @@ DRAWS_PER_S = 30
 LOOKS_PER_S = 10
 # A drawing takes at most this share of the time: the rest is for keys and for what relays say.
 DRAWING_SHARE_MAX = 0.25
-WIDE_COLUMNS = 120
+# With the detail beside it the list still has what comes next in full.
+WIDE_COLUMNS = 140
 
 
 class MonitorApp(OperatedApp):
@@ -97,7 +98,7 @@ class MonitorApp(OperatedApp):
         self._headline = Headline(ascii_only=ascii_only)
         self._detail = DetailPane(monitor, ascii_only=ascii_only)
         self._tape = TapeLine(ascii_only=ascii_only)
-        self._alerts = AlertsPage()
+        self._alerts = AlertsPage(self.ask_about_alert)
         self._page_texts = {name: QuietText(f"{name}-text") for name in ("relays", "log")}
         self._trouble = TroubleLine()
         self._pages = ContentSwitcher(initial="breakers", id="pages")
@@ -278,10 +279,12 @@ class MonitorApp(OperatedApp):
 
     def action_filter(self) -> None:
         """Let a filter be typed."""
-        self.action_page("breakers")
+        self._pages.current = "breakers"
         self.screen_stack[0].remove_class("-detail")
         self.screen_stack[0].add_class("-filtering")
-        self.query_one("#filter", Input).focus()
+        # At once: what is typed right behind the key is of the filter.
+        self.screen_stack[0].set_focus(self.query_one("#filter", Input))
+        self.look_now()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter as it is typed."""

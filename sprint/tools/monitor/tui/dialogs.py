@@ -64,7 +64,7 @@ class OrderDialog(ModalScreen[str | None]):
 
     def on_mount(self) -> None:
         """Let the reason be typed at once."""
-        self.query_one("#reason", Input).focus()
+        self.set_focus(self.query_one("#reason", Input))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Take Enter as yes."""

@@ -29,6 +29,24 @@ from sprint.tools.monitor.tui.looks import styled
 NAME_WIDTH = 30
 
 
+class AskingScreen(ModalScreen[None]):
+    """Takes the keys while a breaker's figures are asked for, and between the form and the question."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]
+
+    def __init__(self, key: Key) -> None:
+        super().__init__()
+        self.key = key
+
+    def compose(self) -> ComposeResult:
+        """Say who is asked."""
+        yield Static(f"asking relay {self.key.relay} for the figures of {self.key.breaker}", markup=False)
+
+    def answered(self) -> None:
+        """Say no more: the form follows."""
+        self.query_one(Static).display = False
+
+
 class FiguresDialog(ModalScreen[Plan | None]):
     """Takes an operator's figures; the answer is what they ask for, None for nothing.
 
@@ -72,7 +90,7 @@ class FiguresDialog(ModalScreen[Plan | None]):
     def on_mount(self) -> None:
         """Begin at the field that was refused, or at the first."""
         refused = [each for each in self._inputs() if self._trouble.startswith(str(each.name))]
-        (refused or list(self._inputs()))[0].focus()
+        self.set_focus((refused or list(self._inputs()))[0])
 
     @property
     def typed(self) -> dict[str, str]:

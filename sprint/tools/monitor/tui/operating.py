@@ -1,4 +1,8 @@
-"""What an operator does from the terminal: orders, figures, alerts, and recordings. Each is asked first."""
+"""What an operator does from the terminal: orders, figures, alerts, and recordings. Each is asked first.
+
+Keys that ask a question have priority: such a key is answered before the next one is looked at, so that what
+is typed right behind it goes to the question. Without that it goes to the list, as commands.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from typing import Any, ClassVar
 from textual import work
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.widgets import Input
 
 from sprint.core.errors import SprintError
 from sprint.core.monitor.board import Key
@@ -19,24 +24,25 @@ from sprint.tools.monitor.tui.alert_dialogs import (
     fields_of_acknowledgement,
     fields_of_silence,
 )
-from sprint.tools.monitor.tui.alerts_page import AlertsPage
 from sprint.tools.monitor.tui.breaker_table import BreakerTable
 from sprint.tools.monitor.tui.dialogs import ORDERS, OrderDialog
 from sprint.tools.monitor.tui.face import MonitorFace
-from sprint.tools.monitor.tui.figures_dialog import FiguresDialog, LayOverQuestion
+from sprint.tools.monitor.tui.figures_dialog import AskingScreen, FiguresDialog, LayOverQuestion
+
+_ASKING = frozenset({"filter", "order", "figures"})
 
 
 class OperatedApp(App[None]):
     """A terminal whose keys do something in a relay, on the alerts' desk, or with a recording."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "Find", key_display="/"),
+        Binding("slash", "filter", "Find", key_display="/", priority=True),
         Binding("s", "sort", "Sort", show=False),
-        Binding("f", "order('force_open')", "Force open"),
-        Binding("c", "order('force_close')", "Force closed"),
-        Binding("l", "order('release')", "Release"),
-        Binding("r", "order('reset')", "Reset"),
-        Binding("e", "figures", "Figures", show=False),
+        Binding("f", "order('force_open')", "Force open", priority=True),
+        Binding("c", "order('force_close')", "Force closed", priority=True),
+        Binding("l", "order('release')", "Release", priority=True),
+        Binding("r", "order('reset')", "Reset", priority=True),
+        Binding("e", "figures", "Figures", show=False, priority=True),
         Binding("w", "record", "Record", show=False),
         Binding("plus,equals_sign", "speed(1)", "Faster", show=False),
         Binding("minus", "speed(-1)", "Slower", show=False),
@@ -57,19 +63,33 @@ class OperatedApp(App[None]):
     def now_unix_s(self) -> float:
         """The time that is shown, in seconds since 1970."""
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Tell whether a key is a command now: typed into a field, or under a question, it is none."""
+        if action in _ASKING and (self.screen.is_modal or isinstance(self.focused, Input)):
+            return False
+        return super().check_action(action, parameters)
+
     # -- breakers
 
-    def action_order(self, action: str) -> None:
+    async def action_order(self, action: str) -> None:
         """Ask whether to give an order to the chosen breaker."""
         key = self._chosen()
-        if key is not None:
-            self._ask_and_order(key, action)
+        if key is None:
+            return
 
-    def action_figures(self) -> None:
+        def answered(reason: str | None) -> None:
+            if reason is not None:
+                self._order(key, action, reason)
+
+        await self.push_screen(OrderDialog(key, action), answered)
+
+    async def action_figures(self) -> None:
         """Ask for the figures of the chosen breaker, to be changed."""
         key = self._chosen()
         if key is not None:
-            self._ask_and_lay_over(key)
+            asking = AskingScreen(key)
+            await self.push_screen(asking)
+            self._ask_and_lay_over(key, asking)
 
     def _chosen(self) -> Key | None:
         """Return the breaker that something is to be told, or say why nothing is."""
@@ -81,10 +101,7 @@ class OperatedApp(App[None]):
         return self.table.chosen
 
     @work(group="order")
-    async def _ask_and_order(self, key: Key, action: str) -> None:
-        reason = await self.push_screen_wait(OrderDialog(key, action))
-        if reason is None:
-            return
+    async def _order(self, key: Key, action: str, reason: str) -> None:
         word = ORDERS[action][2]
         try:
             changed = await self.monitor.order(key, action, reason)
@@ -94,13 +111,21 @@ class OperatedApp(App[None]):
         self._said(f"{word}: {key.breaker}" if changed else f"{key.breaker} was so already")
 
     @work(group="order")
-    async def _ask_and_lay_over(self, key: Key) -> None:
-        """Show the form, then the changes, until they are laid over or left; what was typed stays."""
+    async def _ask_and_lay_over(self, key: Key, asking: AskingScreen) -> None:
+        """Ask the relay, and the operator, above a screen that takes the keys in between."""
         try:
             detail = await self.monitor.detail(key)
+            if asking.is_current:
+                asking.answered()
+                await self._lay_over(key, detail)
         except SprintError as error:
             self._refused(f"the figures of {key.breaker}", error)
-            return
+        finally:
+            if asking.is_current:
+                asking.dismiss()
+
+    async def _lay_over(self, key: Key, detail: dict[str, Any]) -> None:
+        """Show the form, then the changes, until they are laid over or left; what was typed stays."""
         typed, trouble = dict[str, str](), ""
         while True:
             form = FiguresDialog(key, detail, typed, trouble)
@@ -121,21 +146,25 @@ class OperatedApp(App[None]):
 
     # -- alerts
 
-    def on_alerts_page_asked(self, asked: AlertsPage.Asked) -> None:
-        """Acknowledge or silence an alert, or end a silence."""
+    async def ask_about_alert(self, what: str, chosen: Mapping[str, Any]) -> None:
+        """Ask whether to acknowledge or silence an alert, or to end a silence."""
         if self.monitor.read_only:
             self.notify("started with --read-only: nothing is changed from here", severity="warning")
-        elif self.monitor.alerts is not None:
-            self._ask_about_alert(asked.what, asked.chosen)
+            return
+        if self.monitor.alerts is None:
+            return
 
-    @work(group="order")
-    async def _ask_about_alert(self, what: str, chosen: Mapping[str, Any]) -> None:
-        desk = self.monitor.alerts
+        def answered(given: dict[str, str] | None) -> None:
+            if given is not None:
+                self._tell_of_alert(what, chosen, given)
+
         about = str(chosen.get("text") or f"silence of {chosen.get('breaker')}: {chosen.get('why')}")
         title, asked, word = _QUESTIONS[what]
-        given = await self.push_screen_wait(AlertDialog(title, about, asked(), word))
-        if given is None:
-            return
+        await self.push_screen(AlertDialog(title, about, asked(), word), answered)
+
+    @work(group="order")
+    async def _tell_of_alert(self, what: str, chosen: Mapping[str, Any], given: Mapping[str, str]) -> None:
+        desk, word = self.monitor.alerts, _QUESTIONS[what][2]
         try:
             if what == "acknowledge":
                 await desk.acknowledge(str(chosen.get("id")), given["by"])

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, ParamSpec
 
+from textual import events
+from textual.keys import _character_to_key
 from textual.pilot import Pilot
 
 from sprint.tools.monitor.tui.app import MonitorApp
@@ -55,6 +57,13 @@ async def settled(app: MonitorApp, pilot: Pilot[Any]) -> None:
 async def pressed(app: MonitorApp, pilot: Pilot[Any], *keys: str) -> None:
     """Press keys and wait until they are answered."""
     await pilot.press(*keys)
+    await settled(app, pilot)
+
+
+async def typed_at_once(app: MonitorApp, pilot: Pilot[Any], text: str) -> None:
+    """Have keys come in one piece, as a terminal passes on what is typed fast or pasted."""
+    for character in text:
+        app.post_message(events.Key(_character_to_key(character), character))
     await settled(app, pilot)
 
 

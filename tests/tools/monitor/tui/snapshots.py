@@ -55,7 +55,8 @@ async def drawn(screen: Screen) -> str:
     monitor.alerts = FakeDesk(*ALERTS)
     with mock.patch.dict(os.environ, {"LOGNAME": "berta"}):
         async with opened_terminal(monitor, screen.size, screen.appearance) as (app, pilot):
-            await pressed(app, pilot, *screen.keys)
+            for key in screen.keys:
+                await pressed(app, pilot, key)
             return screen_text(app) + "\n"
 
 

@@ -15,7 +15,14 @@ from sprint.tools.monitor.tui.alerts_page import alert_content
 from sprint.tools.monitor.tui.operating import literal, silence_fields
 from tests.tools.monitor.fake_desk import ALERTS, OPEN, FakeDesk
 from tests.tools.monitor.fakes import NOW_UNIX_S, FakeMonitor, story_board
-from tests.tools.monitor.tui.piloted import WIDE, opened_terminal, pressed, screen_text, under_pilot
+from tests.tools.monitor.tui.piloted import (
+    WIDE,
+    opened_terminal,
+    pressed,
+    screen_text,
+    typed_at_once,
+    under_pilot,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +54,25 @@ async def test_alerts_are_told_with_time_level_text_and_what_became_of_them() ->
         assert "18:40:07 over      south  relay south is lost" in shown
         assert "acknowledged by anna" in shown
         assert "until 2025-09-05 20:54:07  */south/source:*  by anna: new disk" in shown
+
+
+@under_pilot
+async def test_two_own_rules_alerts_of_one_breaker_looked_the_same_as_neither_said_its_rule() -> None:
+    async with opened_terminal(monitor_with(desk()), WIDE) as (app, pilot):
+        await pressed(app, pilot, "2")
+        assert "rule state; goes a level up" in screen_text(app)
+        assert "rule relay; acknowledged by anna" in screen_text(app)
+
+
+@under_pilot
+async def test_what_is_typed_right_behind_the_key_of_a_silence_is_its_reason() -> None:
+    asked = desk()
+    async with opened_terminal(monitor_with(asked)) as (app, pilot):
+        await pressed(app, pilot, "2")
+        await typed_at_once(app, pilot, "zaxf")
+        await pressed(app, pilot, "enter")
+        assert asked.silenced[0]["why"] == "axf"
+        assert asked.acknowledged == []
 
 
 def test_a_field_that_an_alert_lacks_is_left_out() -> None:

@@ -7,7 +7,14 @@ import pytest
 from sprint.core.errors import RequestError
 from sprint.core.monitor.board import Key
 from tests.tools.monitor.fakes import FakeMonitor, story_board
-from tests.tools.monitor.tui.piloted import opened_terminal, pressed, screen_lines, screen_text, under_pilot
+from tests.tools.monitor.tui.piloted import (
+    opened_terminal,
+    pressed,
+    screen_lines,
+    screen_text,
+    typed_at_once,
+    under_pilot,
+)
 
 ALICE = Key("north", "source:litecoin-regtest:alice")
 
@@ -91,3 +98,32 @@ async def test_a_refusal_is_shown_in_the_relays_words() -> None:
         await pressed(app, pilot, "f", "enter")
         assert "[bold]bob[/]?" in "".join(screen_text(app).split())
         assert app.is_running
+
+
+@under_pilot
+async def test_a_reason_typed_right_behind_the_key_of_an_order_went_to_the_list_as_commands() -> None:
+    monitor = FakeMonitor(story_board())
+    async with opened_terminal(monitor) as (app, pilot):
+        await typed_at_once(app, pilot, "fsdisk qcl")
+        assert app.picture.sorted_by == "worst"
+        await pressed(app, pilot, "enter")
+        assert monitor.orders == [(ALICE, "force_open", "sdisk qcl")]
+
+
+@under_pilot
+async def test_a_filter_typed_right_behind_its_key_is_the_filter_and_holds_no_breaker_open() -> None:
+    monitor = FakeMonitor(story_board())
+    async with opened_terminal(monitor) as (app, pilot):
+        await typed_at_once(app, pilot, "/fail>5")
+        assert app.picture.query.text == "fail>5"
+        assert app.screen is app.screen_stack[0]
+
+
+@under_pilot
+async def test_keys_typed_behind_the_one_for_figures_are_no_commands() -> None:
+    async with opened_terminal(FakeMonitor(story_board())) as (app, pilot):
+        await typed_at_once(app, pilot, "essq")
+        assert app.is_running
+        assert app.picture.sorted_by == "worst"
+        await pressed(app, pilot, "escape")
+        assert app.screen is app.screen_stack[0]

@@ -60,3 +60,11 @@ def test_what_is_logged_while_it_is_open_is_written_when_it_closes(monkeypatch: 
         assert handler in root.handlers
     finally:
         root.removeHandler(handler)
+
+
+@under_pilot
+async def test_at_120_columns_the_pane_beside_the_list_took_its_columns_and_cut_what_comes_next() -> None:
+    async with opened_terminal(FakeMonitor(story_board()), (120, 32)) as (app, _):
+        shown = screen_text(app)
+    assert "LAT ms HLTH TREND" in shown
+    assert any("alice" in line and line.endswith("in 6 s") for line in shown.splitlines())
