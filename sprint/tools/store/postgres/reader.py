@@ -7,7 +7,7 @@ while none can be had is told why after a moment, rather than left to wait.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,13 +26,14 @@ POOL_STEP_S = 0.2
 # Whoever asks is told why no connection could be made; the pool would say so at each of its own tries too.
 logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 _BOUNDS = """
-SELECT coalesce((SELECT min(first_position) - 1 FROM sprint_core.event_days), position), position
+SELECT log_id, position, coalesce((SELECT min(first_position) - 1 FROM sprint_core.event_days), position)
 FROM sprint_core.log"""
 # Within a day positions grow, and over the days: the partitions are read one after the other, as far as need
 # be, each from the place in its index on.
 _FIRST_DAY = """
-SELECT coalesce(
-    (SELECT max(day) FROM sprint_core.event_days WHERE first_position <= %(after)s + 1), '0001-01-01')"""
+SELECT log_id, position, coalesce(
+    (SELECT max(day) FROM sprint_core.event_days WHERE first_position <= %(after)s + 1), '0001-01-01')
+FROM sprint_core.log"""
 _EVENTS = """
 SELECT position, chain, seq, type, body, hash, height FROM sprint_core.events
 WHERE day >= %(day)s AND (day, position) > (%(day)s, %(after)s)
@@ -70,11 +71,14 @@ ORDER BY blocks.height DESC"""
 
 
 class Reader:
-    """Answers from the database of one log."""
+    """Answers from the database of one log. `confirmed` tells the position that it goes to at least."""
 
-    def __init__(self, link: Link, log_id: str, settings: StoreSettings) -> None:
+    def __init__(
+        self, link: Link, log_id: str, settings: StoreSettings, confirmed: Callable[[], int]
+    ) -> None:
         self._link = link
         self._log_id = log_id
+        self._confirmed = confirmed
         self._cursor = cursor_encoder(log_id)
         self._settings = settings
         self._pool: ConnectionPool[Connection] = ConnectionPool(
@@ -107,7 +111,10 @@ class Reader:
         return ChainSnapshot(blocks=blocks, head=head, seq=seq, stalled=stalled)
 
     def bounds(self) -> LogBounds:
-        return LogBounds(*self._ask(_BOUNDS, ())[0])
+        position = self._confirmed()
+        with self._borrowed() as connection:
+            latest, earliest = self._own(connection.execute(_BOUNDS).fetchone(), position)
+        return LogBounds(earliest, latest)
 
     def read_events(
         self, after: int, upto: int, chains: Collection[str], types: Collection[str], limit: int
@@ -119,9 +126,9 @@ class Reader:
             "types": list(types) or None,
             "limit": limit,
         }
+        position = self._confirmed()
         with self._one_moment() as connection:
-            first = connection.execute(_FIRST_DAY, wanted).fetchone()
-            wanted["day"] = first[0] if first else None
+            _, wanted["day"] = self._own(connection.execute(_FIRST_DAY, wanted).fetchone(), position)
             rows = connection.execute(_EVENTS, wanted, binary=True).fetchall()
         cursor = self._cursor
         return [
@@ -138,6 +145,19 @@ class Reader:
 
     def blocks_before(self, chain: str, before: int, limit: int) -> list[StoredBlock]:
         return [_stored(row) for row in self._ask(_CANONICAL_FROM_TOP, (chain, 0, before - 1, limit))]
+
+    def _own(self, row: tuple[Any, ...] | None, position: int) -> tuple[Any, ...]:
+        """Return what was asked beside the log's id; StoreFailing where it is not the log, or not all of it.
+
+        Another relay may have begun a new one, or a standby have taken over that has not got all of this one.
+        """
+        if row is None or row[0] != self._log_id or row[1] < position:
+            found = f"log {row[0]} up to {row[1]}" if row else "no log"
+            raise StoreFailing(
+                f"{self._link.place}: it holds {found}, want log {self._log_id} up to {position}; another "
+                "server took its place, or another relay began a new log: restart the relay"
+            )
+        return row[1:]
 
     def _ask(self, question: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         with self._borrowed() as connection:

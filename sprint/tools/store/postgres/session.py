@@ -25,7 +25,7 @@ from sprint.tools.store.postgres.transaction import Group, Turn, write_group
 from sprint.tools.store.settings import Durability
 
 _log = logging.getLogger(__name__)
-_LOG = "SELECT log_id, written FROM sprint_core.log"
+_LOG = "SELECT log_id, written, position FROM sprint_core.log"
 # A standby that took over with all that was confirmed is this log's server from now on. It is written each
 # time: once that is confirmed, by a standby too where the server wants one, all before it in its log is.
 _SERVER_IS = "UPDATE sprint_core.log SET server_id = %(server)s"
@@ -42,7 +42,8 @@ class Session:
         self._connection: Connection | None = connection
         self._durability = durability
         self._wall_clock = wall_clock
-        self.log_id, self._written = self._read_log(connection)
+        # `position` is the last that is confirmed; those who read look at it from their threads.
+        self.log_id, self._written, self.position = self._read_log(connection)
         self.days = Days.read(connection)
         # The group whose commit may be in, and the first in the writer's line that are in. It still comes
         # with those, in groups of other sizes maybe: no loss on the way may have them forgotten.
@@ -114,6 +115,7 @@ class Session:
                 partitions.make(connection, day)
             write_group(connection, group, Turn(self.log_id, self._written, day, int(now_s * 1000)))
         self._confirmed()
+        self.position = group.last_position or self.position
         if group.events:
             self.days.existing.add(day)
             self.days.newest = day
@@ -168,7 +170,7 @@ class Session:
         return self._connection
 
     def _resume(self, connection: Connection) -> None:
-        log_id, written = self._read_log(connection)
+        log_id, written, position = self._read_log(connection)
         got_in = bool(self._unsure) and written == self._written + 1
         if log_id != self.log_id or not (got_in or written == self._written):
             raise StoreFailing(
@@ -181,12 +183,13 @@ class Session:
         if got_in:
             self._in_already += self._unsure
             self._written += 1
+            self.position = position
         self._unsure = ()
         self.days = Days.read(connection)
 
-    def _read_log(self, connection: Connection) -> tuple[str, int]:
+    def _read_log(self, connection: Connection) -> tuple[str, int, int]:
         row = connection.execute(_LOG).fetchone()
-        return (str(row[0]), int(row[1])) if row is not None else ("none", 0)
+        return (str(row[0]), int(row[1]), int(row[2])) if row is not None else ("none", 0, 0)
 
     def _relax(self, connection: Connection) -> None:
         connection.execute(

@@ -113,7 +113,7 @@ class PostgresStore:
         self._link = link
         self._session = session
         self._settings = settings
-        self._reader = Reader(link, session.log_id, settings)
+        self._reader = Reader(link, session.log_id, settings, lambda: session.position)
         self._upkeep = Upkeep(session, link, settings, wall_clock)
         self._writer = Writer(session.write, self._keep_up, settings)
         self.records = SideQueue(self._write_records)
