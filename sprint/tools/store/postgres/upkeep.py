@@ -24,6 +24,7 @@ from sprint.tools.store.upkeep import RESTART_SLACK_BLOCKS
 
 DROP_LOCK_WAIT_MS = 100
 DROPS_MAX = 8  # in one turn
+DAYS_AHEAD_WARNED = 2  # one is what a clock that is moments ahead makes at midnight
 _log = logging.getLogger(__name__)
 _OLDEST = "SELECT day FROM sprint_core.event_days ORDER BY day LIMIT %s"
 _NEWEST_OF_DAY = """
@@ -54,6 +55,7 @@ class Upkeep:
         self._wall_clock = wall_clock
         self._due_s = wall_clock() + settings.retention_interval_s
         self._trouble = ""
+        self._ahead_warned: date | None = None
 
     def keep_blocks(self, blocks_max: int) -> None:
         """Keep what a restart loads, blocks `blocks_max` below a head, whatever the settings say."""
@@ -62,8 +64,11 @@ class Upkeep:
 
     def run(self, *, idle: bool) -> None:
         """Do what is due. A failure is logged once and tried again at the next turn."""
+        now_s = self._wall_clock()
+        # What a clock that was ahead has put off is not waited for.
+        self._due_s = min(self._due_s, now_s + self._settings.retention_interval_s)
         patience_s = 0.0 if idle else self._settings.retention_interval_s
-        if self._wall_clock() < self._due_s + patience_s:
+        if now_s < self._due_s + patience_s:
             return
         try:
             self.turn()
@@ -80,6 +85,7 @@ class Upkeep:
         """Make what is missing ahead, then delete one bounded step; the next turn goes on."""
         now_s = self._wall_clock()
         self.make_ahead()
+        self._warn_of_days_ahead(now_s)
         with self._session.transaction() as connection:
             connection.execute(_TOUCH, (int(now_s * 1000),))
             deleted = max(self._delete_blocks(connection), self._delete_records(connection, now_s))
@@ -93,6 +99,22 @@ class Upkeep:
             with self._session.transaction() as connection:
                 partitions.make(connection, day)
             self._session.days.existing.add(day)
+
+    def _warn_of_days_ahead(self, now_s: float) -> None:
+        """Say once that a clock was ahead: the day that it showed takes all events until it comes."""
+        newest, today = self._session.days.newest, datetime.fromtimestamp(now_s, UTC).date()
+        if newest is None or newest == self._ahead_warned or (newest - today).days < DAYS_AHEAD_WARNED:
+            return
+        self._ahead_warned = newest
+        _log.warning(
+            "%s: the newest events lie in the day %s, %d days ahead of the clock (%s), as a clock was ahead "
+            "once; all that come go there and none of them is deleted before that day is over. Set the clock "
+            "right if it is wrong; else watch the disk, or begin a new log: sprint migrate repair --new-log",
+            self._link.place,
+            newest,
+            (newest - today).days,
+            today,
+        )
 
     def _drop_days(self, now_s: float) -> int:
         """Drop days that nothing came on and the oldest while they are too old; at most `DROPS_MAX`."""

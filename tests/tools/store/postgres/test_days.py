@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterator
 from contextlib import closing
 
+import msgspec
 import pytest
 
 from sprint.core.chains import display_hash
@@ -229,3 +230,23 @@ def test_a_partition_that_an_administrator_made_is_used(scene: Scene) -> None:
     scene.clock.now_s += 30 * DAY_S
     scene.commit()
     assert scene.days() == [(day, 1)]
+
+
+def test_a_clock_that_was_far_ahead_stopped_the_upkeep_until_the_calendar_got_there_unsaid(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene.commit()
+    upkeep = scene.store._upkeep
+    upkeep._settings = msgspec.structs.replace(upkeep._settings, retention_interval_s=60.0)
+    scene.clock.now_s = NOON_S + 300 * DAY_S
+    scene.commit()
+    scene.turn()
+    assert caplog.messages == []
+    scene.clock.now_s = NOON_S + DAY_S
+    upkeep.run(idle=True)
+    scene.clock.now_s += 60.0
+    upkeep.run(idle=True)
+    scene.turn()
+    said = [message for message in caplog.messages if "lie in the day" in message]
+    assert len(said) == 1, "it is said once, not at each turn"
+    assert "lie in the day 2025-07-31, 299 days ahead of the clock (2024-10-05)" in said[0]
