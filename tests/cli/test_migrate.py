@@ -281,3 +281,19 @@ def test_the_command_loads_no_compiler_and_ends_by_its_exit_codes(tmp_path: Path
         env={"PYTHONPATH": str(root), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
         stdout=subprocess.DEVNULL,
     )
+
+
+def test_a_new_file_that_nobody_had_filled_in_was_noted_as_applied(command: Command) -> None:
+    """What was written into it afterwards was an edit, and after `repair --accept-edited` never run."""
+    command.write(Migration(1, "0001_first", "CREATE TABLE t (x);", "DROP TABLE t;"))
+    for direction, text in (("up", "-- Peer notes: say here what for.\n"), ("down", "-- Undoes it.\n")):
+        (command.folder / "sqlite" / f"0002_peer_notes.{direction}.sql").write_text(text)
+    for verb in ("up", "plan"):
+        refused = command(verb)
+        assert (refused.exit_code, "0002_peer_notes.up.sql: no statement; fill it in" in refused.stderr) == (
+            3,
+            True,
+        )
+    (command.folder / "sqlite" / "0002_peer_notes.up.sql").write_text("ALTER TABLE t ADD COLUMN y;")
+    assert command("up").exit_code == 0
+    assert command.rows("SELECT name FROM pragma_table_info('t')") == [("x",), ("y",)]

@@ -114,6 +114,11 @@ def script_of(migration: Migration, direction: Direction, dialect: Dialect) -> S
         raise StoreMismatch(
             f"{file}: a verify section without a query; put one below it that gives one true value"
         )
+    if direction == "up" and not (statements or checks):
+        raise StoreMismatch(
+            f"{file}: no statement; fill it in before it is applied. Where {dialect} has nothing to do, "
+            "write SELECT 1;"
+        )
     script = Script(file, text, transactional, tuple(statements), tuple(checks))
     _refuse_what_cannot_be(script, dialect)
     return script
