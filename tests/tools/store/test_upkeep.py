@@ -195,3 +195,17 @@ def test_checkpoints_beside_the_writer_go_on_until_one_finds_little(found: list[
     _checkpoint_most(connection)
     assert connection.made == made
     connection.close()
+
+
+def test_a_clock_that_was_far_ahead_put_retention_off_until_the_calendar_got_there(tmp_path: Path) -> None:
+    clock = Clock(START_S)
+    settings = StoreSettings(history_s=1e9, retention_interval_s=60.0)
+    store = opened(tmp_path / "sprint.db", settings, wall_clock=clock)
+    clock.now_s = START_S + 1e8
+    with store._file.writing.borrow() as connection:
+        store._upkeep._retain(connection)
+    clock.now_s = START_S
+    assert not store._upkeep._retention_is_due(idle=True)
+    clock.now_s = START_S + 60.0
+    assert store._upkeep._retention_is_due(idle=True)
+    store.close()
