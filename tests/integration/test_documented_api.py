@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from sprint.tools.breaker_api import endpoints
+from sprint.tools.optimize import running
 from sprint.tools.relay import admin_sources
 from tests.integration.real_servers import wait_until
 from tests.integration.relay_process import RelayProcess
@@ -96,7 +97,7 @@ def test_no_path_of_the_operator_is_left_out() -> None:
     }
     told = {
         (method, path.strip())
-        for module in (endpoints, admin_sources)
+        for module in (endpoints, admin_sources, running)
         for method, path in re.findall(
             r"^ *(GET|PUT|POST|DELETE) +(/\S+)", module.__doc__ or "", re.MULTILINE
         )

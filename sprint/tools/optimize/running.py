@@ -3,7 +3,12 @@
     attendant = OptimizeAttendant(asked, fallback=False, journal_folder=journal_folder_default())
     RelayService(options, attendants=(attendant,))
 
-The relay calls it by a hook that knows nothing of tuning. What is refused is told and lived without.
+The relay calls it by a hook that knows nothing of tuning. What is refused is told and lived without. On the
+admin listener it serves:
+
+GET     /api/optimize     the level, each setting, the process' figures and what is wrong
+PUT     /api/optimize     {"level": "turbo", "changes": {"nice": 0}, "fallback": false, "origin": "anna"}
+DELETE  /api/optimize     takes all of it back
 """
 
 from __future__ import annotations
@@ -29,6 +34,7 @@ from sprint.core.optimize.plan import plan
 from sprint.core.optimize.setting import Outcome
 from sprint.core.optimize.stats import stats_of
 from sprint.core.optimize.told import Told, rows_of
+from sprint.tools.breaker_api.endpoints import only_query
 from sprint.tools.optimize.actuators import SYSTEM_ACTUATORS
 from sprint.tools.optimize.applying import Applied, Target, apply, restore_all
 from sprint.tools.optimize.facts import read_facts
@@ -252,16 +258,22 @@ class OptimizeAttendant:
                     log, logging.WARNING, "restored after a crash", setting=each.setting.key, state=each.state
                 )
 
-    def _tell(self, _: Request) -> Response:
+    def _tell(self, request: Request) -> Response:
+        only_query(request)
         return Response(msgspec.json.encode(self.told()))
 
     async def _order(self, request: Request) -> Response:
         """Take another level, with the changes given and no others; ConfigError says what would be right."""
+        only_query(request)
         body = await request.json_object()
-        unknown = [name for name in body if name not in FIELDS_OF_ORDER]
         changes = body.get("changes", {})
-        if unknown or not isinstance(changes, dict) or not isinstance(body.get("fallback", False), bool):
-            raise RequestError("bad_query", f"want {', '.join(FIELDS_OF_ORDER)}; changes is an object")
+        for name in body:
+            if name not in FIELDS_OF_ORDER:
+                raise RequestError(
+                    "bad_query", f"no key {name[:40]!r}; there is {', '.join(FIELDS_OF_ORDER)}"
+                )
+        if not isinstance(changes, dict) or not isinstance(body.get("fallback", False), bool):
+            raise RequestError("bad_query", "changes is an object of fields, fallback is true or false")
         origin = str(body.get("origin", "an operator"))[:ORIGIN_LENGTH_MAX]
         try:
             wanted = asked([Layer(origin, str(body.get("level", self.asked.level)), changes)])
@@ -272,8 +284,9 @@ class OptimizeAttendant:
         self._apply(wanted)
         return self._tell(request)
 
-    async def _take_back(self, _: Request) -> Response:
+    async def _take_back(self, request: Request) -> Response:
         """Restore all; the relay runs on as it would without a level."""
+        only_query(request)
         outcomes = self._restore()
         self._outcomes = ()
         return Response(msgspec.json.encode(rows_of(outcomes)))

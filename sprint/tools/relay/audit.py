@@ -85,7 +85,7 @@ def _fields(request: Request) -> dict[str, Any]:
     """Return what a request says, in its body or else in its query; nothing where neither can be read."""
     try:
         body = msgspec.json.decode(request.body_read)
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):  # also of text that is no UTF-8, or nested too deep
         body = None
     try:
         return body if isinstance(body, dict) else dict(request.query)
