@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,8 +22,12 @@ COMPILED = tuple(tier.name for tier in TIERS)
 def compiled(tier: str) -> Kernels | None:
     """Return a tier's kernels, from the user's own cache; None where this processor can't run it."""
     before = kernels.in_use()
+    folder = own_folder(os.environ)
     try:
-        return kernels.warm(str(own_folder(os.environ)), SECRET, tier)
+        # Of processes that share the tests one compiles, and the others then find what it has kept.
+        with (folder / "tests.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return kernels.warm(str(folder), SECRET, tier)
     except KernelError as error:
         if "this processor has not" not in str(error):
             raise
