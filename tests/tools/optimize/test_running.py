@@ -93,7 +93,7 @@ def test_an_order_is_obeyed_a_wrong_one_refused_whole_and_all_is_taken_back(tmp_
             ({"level": "tubro"}, "did you mean turbo"),
             ({"changes": {"gc_percnt": 5}}, "did you mean gc_percent"),
             ({"changes": 5}, "changes is an object"),
-            ({"levle": "turbo"}, "want level, changes"),
+            ({"levle": "turbo"}, "no key 'levle'; there is level, changes"),
         ):
             answer = await admin.put("/api/optimize", json=wrong)
             assert answer.status_code == 400
