@@ -59,34 +59,14 @@ CommitDone = Callable[[Sequence[Commit], StoreError | None], None]
 CallThrough = Callable[[Callable[[Sequence[Commit]], None], Sequence[Commit]], None]
 
 
-class Store(Protocol):
-    """A database that holds one event log and the blocks of its chains."""
-
-    @property
-    def log_id(self) -> str:
-        """Random id of the log, hex."""
-
-    def bind_chain(self, chain: str, genesis_hash: bytes) -> None:
-        """Bind a chain's rows to its genesis; StoreForeign if they belong to another."""
+class Answers(Protocol):
+    """What can be asked of one event log and the blocks of its chains. It blocks."""
 
     def snapshot(self, chain: str, blocks_max: int) -> ChainSnapshot:
         """Load what the chain restarts from: blocks at most `blocks_max` below its head, lowest first."""
 
     def bounds(self) -> LogBounds:
         """Return the kept range of positions."""
-
-    def start(self, done: CommitDone, through: CallThrough | None = None) -> None:
-        """Start the writer thread; it makes each try `through` a breaker, where there is one."""
-
-    def submit(self, commit: Commit) -> None:
-        """Queue a commit; never blocks. `in_flight` tells how many wait; StoreError beyond the limit."""
-
-    @property
-    def in_flight(self) -> int:
-        """Commits submitted and not yet in."""
-
-    def submit_records(self, records: Sequence[Record]) -> None:
-        """Queue records beside the log; never blocks, and no commit waits for them. See `side_queue`."""
 
     def read_events(
         self, after: int, upto: int, chains: Collection[str], types: Collection[str], limit: int
@@ -101,6 +81,30 @@ class Store(Protocol):
 
     def blocks_before(self, chain: str, before: int, limit: int) -> list[StoredBlock]:
         """Delivered blocks of the best branch below height `before`, newest first."""
+
+
+class Store(Answers, Protocol):
+    """A database that holds one event log and the blocks of its chains."""
+
+    @property
+    def log_id(self) -> str:
+        """Random id of the log, hex."""
+
+    def bind_chain(self, chain: str, genesis_hash: bytes) -> None:
+        """Bind a chain's rows to its genesis; StoreForeign if they belong to another."""
+
+    def start(self, done: CommitDone, through: CallThrough | None = None) -> None:
+        """Start the writer thread; it makes each try `through` a breaker, where there is one."""
+
+    def submit(self, commit: Commit) -> None:
+        """Queue a commit; never blocks. `in_flight` tells how many wait; StoreError beyond the limit."""
+
+    @property
+    def in_flight(self) -> int:
+        """Commits submitted and not yet in."""
+
+    def submit_records(self, records: Sequence[Record]) -> None:
+        """Queue records beside the log; never blocks, and no commit waits for them. See `side_queue`."""
 
     def close(self, timeout_s: float | None = None) -> None:
         """Commit what was submitted, mark the stop as clean, close. StoreFailing names what is not in."""

@@ -12,9 +12,10 @@ from json import dumps
 from pathlib import Path
 from typing import Any
 
-from sprint.core.relay.event_log import BlockRow, LoggedEvent, cursor_encoder
+from sprint.core.relay.event_log import LoggedEvent, cursor_encoder
 from sprint.tools.store import ChainSnapshot, LogBounds, StoredBlock
 from sprint.tools.store.connections import Connections, failing
+from sprint.tools.store.rows import block_row, logged_events, stored_block
 from sprint.tools.store.transaction import hash_key
 
 _BOUNDS = """
@@ -67,7 +68,7 @@ class Reader:
             head, seq, stalled = row or (None, 0, "")
             (top,) = connection.execute(_TOP_HEIGHT, {"chain": chain, "head": head}).fetchone()
             rows = connection.execute(_SNAPSHOT_BLOCKS, (chain, (top or 0) - blocks_max)).fetchall()
-        blocks = tuple(_block_row(row) for row in rows)
+        blocks = tuple(block_row(row) for row in rows)
         return ChainSnapshot(blocks=blocks, head=head, seq=seq, stalled=stalled)
 
     def bounds(self) -> LogBounds:
@@ -83,21 +84,17 @@ class Reader:
             "types": dumps(list(types)) if types else None,
             "limit": limit,
         }
-        cursor = self._cursor
-        return [
-            LoggedEvent(position, chain, seq, kind, cursor(position, chain), body, displayed_hash, height)
-            for position, chain, seq, kind, body, displayed_hash, height in self._ask(_EVENTS, wanted)
-        ]
+        return logged_events(self._ask(_EVENTS, wanted), self._cursor)
 
     def block_by_hash(self, displayed_hash: str) -> list[StoredBlock]:
-        return [_stored(row) for row in self._ask(_BY_HASH, (hash_key(displayed_hash), displayed_hash))]
+        return [stored_block(row) for row in self._ask(_BY_HASH, (hash_key(displayed_hash), displayed_hash))]
 
     def block_at(self, chain: str, height: int) -> StoredBlock | None:
         rows = self._ask(_CANONICAL_FROM_TOP, (chain, height, height, 1))
-        return _stored(rows[0]) if rows else None
+        return stored_block(rows[0]) if rows else None
 
     def blocks_before(self, chain: str, before: int, limit: int) -> list[StoredBlock]:
-        return [_stored(row) for row in self._ask(_CANONICAL_FROM_TOP, (chain, 0, before - 1, limit))]
+        return [stored_block(row) for row in self._ask(_CANONICAL_FROM_TOP, (chain, 0, before - 1, limit))]
 
     def _ask(self, question: str, values: tuple[Any, ...] | dict[str, Any]) -> list[tuple[Any, ...]]:
         with self._connections.borrow() as connection:
@@ -117,23 +114,3 @@ class Reader:
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
-
-
-def _block_row(row: tuple[Any, ...]) -> BlockRow:
-    chain, block_hash, parent, height, work, header, state, canonical, record = row
-    return BlockRow(
-        chain=chain,
-        hash=block_hash,
-        parent=parent,
-        height=height,
-        work=int.from_bytes(work, "big"),
-        header=header,
-        state=state,
-        canonical=bool(canonical),
-        record=record,
-    )
-
-
-def _stored(row: tuple[Any, ...]) -> StoredBlock:
-    chain, displayed_hash, height, canonical, body = row
-    return StoredBlock(chain, displayed_hash, height, bool(canonical), body)

@@ -9,17 +9,15 @@ the file small.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
 
 from sprint.core.errors import ConfigError, StoreForeign
-from sprint.core.relay.event_log import Commit, LoggedEvent
+from sprint.core.relay.event_log import Commit
 from sprint.core.relay.records import Record
-from sprint.tools.runtime import clock
-from sprint.tools.store import CallThrough, ChainSnapshot, CommitDone, LogBounds, StoredBlock
 from sprint.tools.store.connections import (
     Connections,
     failing,
@@ -30,16 +28,13 @@ from sprint.tools.store.connections import (
 )
 from sprint.tools.store.file_lock import FileLock
 from sprint.tools.store.log_identity import mark_clean_stop, open_log, read_boot_id
+from sprint.tools.store.log_store import LogStore, left_s
 from sprint.tools.store.migrating.sqlite_dialect import SqliteDatabase
 from sprint.tools.store.migrating.startup import bring_up
 from sprint.tools.store.reader import Reader
 from sprint.tools.store.settings import StoreSettings
-from sprint.tools.store.side_queue import SideQueue
 from sprint.tools.store.transaction import write_group, write_records
 from sprint.tools.store.upkeep import Upkeep
-from sprint.tools.store.writer import Writer
-
-CLOSE_STEP_S_MIN = 0.05  # each step of a close is given so long, also when the time for all is over
 
 
 def open_store(
@@ -99,18 +94,17 @@ class _OpenFile(msgspec.Struct, frozen=True):
     log_id: str
 
 
-class SqliteStore:
+class SqliteStore(LogStore[Reader, Upkeep]):
     """A `Store` in one SQLite file, or in memory. Made by `open_store`."""
 
     def __init__(self, file: _OpenFile, settings: StoreSettings, wall_clock: Callable[[], float]) -> None:
         self._file = file
-        self._settings = settings
         self._wall_clock = wall_clock
-        self._reader = Reader(file.reading, file.log_id, file.path)
-        self._upkeep = Upkeep(file.path, settings, wall_clock, file.checkpointing)
-        self._writer = Writer(self._write, self._keep_up, settings)
-        self.records = SideQueue(self._write_records)
-        self._closed = False
+        super().__init__(
+            Reader(file.reading, file.log_id, file.path),
+            Upkeep(file.path, settings, wall_clock, file.checkpointing),
+            settings,
+        )
 
     def __repr__(self) -> str:
         return f"SqliteStore({self._file.path or 'memory'}, log={self.log_id}, in_flight={self.in_flight})"
@@ -118,10 +112,6 @@ class SqliteStore:
     @property
     def log_id(self) -> str:
         return self._file.log_id
-
-    @property
-    def in_flight(self) -> int:
-        return self._writer.in_flight
 
     def bind_chain(self, chain: str, genesis_hash: bytes) -> None:
         with self._file.writing.borrow() as connection:
@@ -141,55 +131,11 @@ class SqliteStore:
                 f"{genesis_hash.hex()} (bytes as hashed); give another --data-dir"
             )
 
-    def start(self, done: CommitDone, through: CallThrough | None = None) -> None:
-        self._writer.start(done, through)
-
-    def submit(self, commit: Commit) -> None:
-        self._writer.submit(commit)
-
-    def submit_records(self, records: Sequence[Record]) -> None:
-        self.records.put(records)
-
-    def snapshot(self, chain: str, blocks_max: int) -> ChainSnapshot:
-        self._upkeep.keep_blocks(blocks_max)
-        return self._reader.snapshot(chain, blocks_max)
-
-    def bounds(self) -> LogBounds:
-        return self._reader.bounds()
-
-    def read_events(
-        self, after: int, upto: int, chains: Collection[str], types: Collection[str], limit: int
-    ) -> list[LoggedEvent]:
-        return self._reader.read_events(after, upto, chains, types, limit)
-
-    def block_by_hash(self, displayed_hash: str) -> list[StoredBlock]:
-        return self._reader.block_by_hash(displayed_hash)
-
-    def block_at(self, chain: str, height: int) -> StoredBlock | None:
-        return self._reader.block_at(chain, height)
-
-    def blocks_before(self, chain: str, before: int, limit: int) -> list[StoredBlock]:
-        return self._reader.blocks_before(chain, before, limit)
-
-    def close(self, timeout_s: float | None = None) -> None:
-        """Commit what was submitted, mark the stop as clean, close. StoreFailing names what is not in.
-
-        A store that could not commit everything is not marked as clean, and closed all the same. Waiting for
-        threads that hang in the disk takes `timeout_s` at most, by default the settings' `close_timeout_s`.
-        """
-        if self._closed:
-            return
-        self._closed = True
-        ends_at = clock() + (self._settings.close_timeout_s if timeout_s is None else timeout_s)
-
-        def left_s() -> float:
-            return max(CLOSE_STEP_S_MIN, ends_at - clock())
-
+    def _end(self, ends_at: float) -> None:
         try:
-            self._writer.close(left_s())
-            self.records.finish(ends_at)
+            self._finish_writing(ends_at)
             if self._file.reading is not self._file.writing:
-                self._file.reading.close(left_s())
+                self._file.reading.close(left_s(ends_at))
             self._upkeep.close()
             with self._file.writing.borrow() as connection:
                 mark_clean_stop(connection)
@@ -197,9 +143,9 @@ class SqliteStore:
             raise failing(self._file.path, error) from error
         finally:
             self._upkeep.close()
-            self._file.reading.close(left_s())
+            self._file.reading.close(left_s(ends_at))
             # A writer that hangs in the disk keeps the lock: nobody else may write beside it.
-            if self._file.writing.close(left_s()) and self._file.lock is not None:
+            if self._file.writing.close(left_s(ends_at)) and self._file.lock is not None:
                 self._file.lock.release()
 
     def _write(self, commits: Sequence[Commit]) -> None:

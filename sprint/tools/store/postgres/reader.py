@@ -15,10 +15,11 @@ import psycopg
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from sprint.core.errors import StoreError, StoreFailing
-from sprint.core.relay.event_log import BlockRow, LoggedEvent, cursor_encoder
+from sprint.core.relay.event_log import LoggedEvent, cursor_encoder
 from sprint.tools.runtime import clock
 from sprint.tools.store import ChainSnapshot, LogBounds, StoredBlock
 from sprint.tools.store.postgres.link import Connection, Link
+from sprint.tools.store.rows import block_row, logged_events, stored_block
 from sprint.tools.store.settings import StoreSettings
 from sprint.tools.store.transaction import hash_key
 
@@ -107,7 +108,7 @@ class Reader:
             top = connection.execute(_TOP_HEIGHT, {"chain": chain, "head": head}).fetchone()
             lowest = ((top[0] if top else None) or 0) - blocks_max
             rows = connection.execute(_SNAPSHOT_BLOCKS, (chain, lowest), binary=True).fetchall()
-        blocks = tuple(_block_row(row) for row in rows)
+        blocks = tuple(block_row(row) for row in rows)
         return ChainSnapshot(blocks=blocks, head=head, seq=seq, stalled=stalled)
 
     def bounds(self) -> LogBounds:
@@ -130,21 +131,17 @@ class Reader:
         with self._one_moment() as connection:
             _, wanted["day"] = self._own(connection.execute(_FIRST_DAY, wanted).fetchone(), position)
             rows = connection.execute(_EVENTS, wanted, binary=True).fetchall()
-        cursor = self._cursor
-        return [
-            LoggedEvent(position, chain, seq, kind, cursor(position, chain), body, displayed_hash, height)
-            for position, chain, seq, kind, body, displayed_hash, height in rows
-        ]
+        return logged_events(rows, self._cursor)
 
     def block_by_hash(self, displayed_hash: str) -> list[StoredBlock]:
-        return [_stored(row) for row in self._ask(_BY_HASH, (hash_key(displayed_hash), displayed_hash))]
+        return [stored_block(row) for row in self._ask(_BY_HASH, (hash_key(displayed_hash), displayed_hash))]
 
     def block_at(self, chain: str, height: int) -> StoredBlock | None:
         rows = self._ask(_CANONICAL_FROM_TOP, (chain, height, height, 1))
-        return _stored(rows[0]) if rows else None
+        return stored_block(rows[0]) if rows else None
 
     def blocks_before(self, chain: str, before: int, limit: int) -> list[StoredBlock]:
-        return [_stored(row) for row in self._ask(_CANONICAL_FROM_TOP, (chain, 0, before - 1, limit))]
+        return [stored_block(row) for row in self._ask(_CANONICAL_FROM_TOP, (chain, 0, before - 1, limit))]
 
     def _own(self, row: tuple[Any, ...] | None, position: int) -> tuple[Any, ...]:
         """Return what was asked beside the log's id; StoreFailing where it is not the log, or not all of it.
@@ -218,22 +215,3 @@ def _connection_class(link: Link) -> type[Connection]:
                 raise
 
     return Noting
-
-
-def _block_row(row: tuple[Any, ...]) -> BlockRow:
-    chain, block_hash, parent, height, work, header, state, canonical, record = row
-    return BlockRow(
-        chain=chain,
-        hash=block_hash,
-        parent=parent,
-        height=height,
-        work=int.from_bytes(work, "big"),
-        header=header,
-        state=state,
-        canonical=canonical,
-        record=record,
-    )
-
-
-def _stored(row: tuple[Any, ...]) -> StoredBlock:
-    return StoredBlock(*row)

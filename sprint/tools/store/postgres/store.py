@@ -8,7 +8,7 @@ commits, tries and bounds are the same `writer`'s as the embedded store's.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 import msgspec
@@ -17,10 +17,10 @@ from psycopg.errors import DatatypeMismatch
 
 from sprint.core.database_url import DatabaseUrl
 from sprint.core.errors import StoreFailing, StoreForeign
-from sprint.core.relay.event_log import Commit, LoggedEvent
+from sprint.core.relay.event_log import Commit
 from sprint.core.relay.records import Record
 from sprint.tools.runtime import clock
-from sprint.tools.store import CallThrough, ChainSnapshot, CommitDone, LogBounds, StoredBlock
+from sprint.tools.store.log_store import CLOSE_STEP_S_MIN, LogStore, left_s
 from sprint.tools.store.migrating.postgres_dialect import open_postgres
 from sprint.tools.store.migrating.startup import bring_up
 from sprint.tools.store.postgres.identity import is_synced, open_log, read_server_id
@@ -31,10 +31,7 @@ from sprint.tools.store.postgres.session import Session
 from sprint.tools.store.postgres.upkeep import Upkeep
 from sprint.tools.store.record_sql import groups, upsert
 from sprint.tools.store.settings import StoreSettings
-from sprint.tools.store.side_queue import SideQueue
-from sprint.tools.store.writer import Writer
 
-CLOSE_STEP_S_MIN = 0.05  # each step of a close is given so long, also when the time for all is over
 _log = logging.getLogger(__name__)
 _BIND = "INSERT INTO sprint_chains.parameters VALUES (%s, %s) ON CONFLICT (chain) DO NOTHING"
 _BOUND = "SELECT genesis FROM sprint_chains.parameters WHERE chain = %s"
@@ -104,7 +101,7 @@ def look_at(url: DatabaseUrl, settings: StoreSettings) -> str:
     return "; ".join(said)
 
 
-class PostgresStore:
+class PostgresStore(LogStore[Reader, Upkeep]):
     """A `Store` in one PostgreSQL database. Made by `open_store`."""
 
     def __init__(
@@ -112,12 +109,11 @@ class PostgresStore:
     ) -> None:
         self._link = link
         self._session = session
-        self._settings = settings
-        self._reader = Reader(link, session.log_id, settings, lambda: session.position)
-        self._upkeep = Upkeep(session, link, settings, wall_clock)
-        self._writer = Writer(session.write, self._keep_up, settings)
-        self.records = SideQueue(self._write_records)
-        self._closed = False
+        super().__init__(
+            Reader(link, session.log_id, settings, lambda: session.position),
+            Upkeep(session, link, settings, wall_clock),
+            settings,
+        )
 
     def __repr__(self) -> str:
         return f"PostgresStore({self._link.place}, log={self.log_id}, in_flight={self.in_flight})"
@@ -125,10 +121,6 @@ class PostgresStore:
     @property
     def log_id(self) -> str:
         return self._session.log_id
-
-    @property
-    def in_flight(self) -> int:
-        return self._writer.in_flight
 
     def bind_chain(self, chain: str, genesis_hash: bytes) -> None:
         """Bind a chain's rows to its genesis; to be called before `start`."""
@@ -144,36 +136,6 @@ class PostgresStore:
                 f"{genesis_hash.hex()} (bytes as hashed); give another database"
             )
 
-    def start(self, done: CommitDone, through: CallThrough | None = None) -> None:
-        self._writer.start(done, through)
-
-    def submit(self, commit: Commit) -> None:
-        self._writer.submit(commit)
-
-    def submit_records(self, records: Sequence[Record]) -> None:
-        self.records.put(records)
-
-    def snapshot(self, chain: str, blocks_max: int) -> ChainSnapshot:
-        self._upkeep.keep_blocks(blocks_max)
-        return self._reader.snapshot(chain, blocks_max)
-
-    def bounds(self) -> LogBounds:
-        return self._reader.bounds()
-
-    def read_events(
-        self, after: int, upto: int, chains: Collection[str], types: Collection[str], limit: int
-    ) -> list[LoggedEvent]:
-        return self._reader.read_events(after, upto, chains, types, limit)
-
-    def block_by_hash(self, displayed_hash: str) -> list[StoredBlock]:
-        return self._reader.block_by_hash(displayed_hash)
-
-    def block_at(self, chain: str, height: int) -> StoredBlock | None:
-        return self._reader.block_at(chain, height)
-
-    def blocks_before(self, chain: str, before: int, limit: int) -> list[StoredBlock]:
-        return self._reader.blocks_before(chain, before, limit)
-
     def make_ahead(self) -> None:
         """Make the partitions of the days to come."""
         self._upkeep.make_ahead()
@@ -182,25 +144,17 @@ class PostgresStore:
         """Close the connections that read."""
         self._reader.close(CLOSE_STEP_S_MIN)
 
-    def close(self, timeout_s: float | None = None) -> None:
-        """Commit what was submitted, mark the stop as clean, close. StoreFailing names what is not in.
-
-        A store that could not commit everything is not marked as clean. It takes `timeout_s` at most, by
-        default the settings' `close_timeout_s`; a writer that still waits for the server then keeps its
-        connection, and with it the lock, until that wait ends.
-        """
-        if self._closed:
-            return
-        self._closed = True
-        ends_at = clock() + (self._settings.close_timeout_s if timeout_s is None else timeout_s)
+    def _end(self, ends_at: float) -> None:
         try:
-            self._writer.close(max(CLOSE_STEP_S_MIN, ends_at - clock()))
-            self.records.finish(ends_at)
-            self._session.close(clean_within_s=max(CLOSE_STEP_S_MIN, ends_at - clock()))
+            self._finish_writing(ends_at)
+            self._session.close(clean_within_s=left_s(ends_at))
         finally:
             self.close_readers()
             if self._writer.has_ended:
                 self._session.close()
+
+    def _write(self, commits: Sequence[Commit]) -> None:
+        self._session.write(commits)
 
     def _keep_up(self, *, idle: bool) -> None:
         self._upkeep.run(idle=idle)
