@@ -7,6 +7,7 @@ makes one, says its path on stdout, and removes it with all that is in it when i
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -24,6 +25,7 @@ REMOVALS_MAX = 40
 PAUSE_S = 0.25
 PIECE_SIZE = 4_096
 _STDIN = 0
+_STDOUT = 1
 
 
 class OwnedFolder:
@@ -67,8 +69,9 @@ class OwnedFolder:
 def main() -> int:
     """Keep a folder until stdin ends."""
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-    sys.stdout.buffer.write(os.fsencode(folder) + b"\n")
-    sys.stdout.flush()
+    # An owner that is gone before it is told leaves the folder to be removed all the same.
+    with contextlib.suppress(BrokenPipeError):
+        os.write(_STDOUT, os.fsencode(folder) + b"\n")
     while os.read(_STDIN, PIECE_SIZE):
         pass
     for _ in range(REMOVALS_MAX):

@@ -9,6 +9,7 @@ where it doesn't end by SIGTERM.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -19,6 +20,7 @@ STOP_TIMEOUT_S = 8.0
 PIECE_SIZE = 4_096
 ENDED_BY_SIGNAL = 128
 _STDIN = 0
+_STDOUT = 1
 
 
 def guard(command: list[str]) -> int:
@@ -27,8 +29,9 @@ def guard(command: list[str]) -> int:
     That is 128 and the signal's number where one ended it.
     """
     child = subprocess.Popen(command, stdin=subprocess.PIPE)
-    sys.stdout.write(json.dumps({"guarded": child.pid}) + "\n")
-    sys.stdout.flush()
+    # A parent that is gone before it is told has left stdin at its end, and the command is stopped by that.
+    with contextlib.suppress(BrokenPipeError):
+        os.write(_STDOUT, json.dumps({"guarded": child.pid}).encode() + b"\n")
     threading.Thread(target=_end_with_stdin, args=(child,), daemon=True).start()
     code = child.wait()
     return code if code >= 0 else ENDED_BY_SIGNAL - code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import ssl
@@ -75,6 +76,15 @@ def test_a_stop_amid_a_run_reports_what_was_done_and_nothing_as_lost() -> None:
     runtime.run(main())
 
 
+def a_generator() -> int:
+    """Return one of the processes that send; children that other tests left unwaited for are none."""
+    for each in psutil.Process().children():
+        with contextlib.suppress(psutil.ZombieProcess):
+            if "generator" in " ".join(each.cmdline()):
+                return each.pid
+    raise AssertionError("no generator runs")
+
+
 def test_a_generator_that_is_killed_is_told_of_and_its_part_counts_as_never_sent() -> None:
     async def main() -> None:
         async with SmallServer(ok) as server:
@@ -84,10 +94,7 @@ def test_a_generator_that_is_killed_is_told_of_and_its_part_counts_as_never_sent
             test = LoadTest(asked, silent)
             running = asyncio.create_task(test.run())
             await come_true(lambda: len(server.requests) >= 100)
-            children = psutil.Process().children()
-            os.kill(
-                next(each.pid for each in children if "generator" in " ".join(each.cmdline())), signal.SIGKILL
-            )
+            os.kill(a_generator(), signal.SIGKILL)
             report = await running
             totals = report.totals
             assert any("ended with code -9: its part counts" in why for why in report.generator.reasons)
