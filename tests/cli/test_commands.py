@@ -2,31 +2,54 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
+from typer.testing import CliRunner
 
 import sprint
+from sprint.cli.main import app
+
+TIMEOUT_S = 30
 
 
-def run(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run `sprint` in an empty folder, so that no config of the machine is found."""
+def run_here(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `sprint` in an empty folder, so that no config of the machine is found.
+
+    It runs in this process, as starting Python anew each time takes half a second.
+    """
+    with contextlib.chdir(cwd), mock.patch.dict(os.environ, _environment(cwd) | environment, clear=True):
+        done = CliRunner().invoke(app, arguments)
+    # What ends otherwise than by an exit code is a traceback to a user.
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
+
+
+def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The same in a process of its own: for what binds ports or starts programs, and for the start itself."""
     return subprocess.run(
         [sys.executable, "-m", "sprint.cli.main", *arguments],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=TIMEOUT_S,
         check=False,
         cwd=cwd,
-        env={
-            "PATH": "/usr/bin:/bin",
-            "HOME": str(cwd),
-            "PYTHONPATH": str(Path(sprint.__file__).parents[1]),
-            **environment,
-        },
+        env=_environment(cwd) | environment,
     )
+
+
+def _environment(home: Path) -> dict[str, str]:
+    return {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(home),
+        "PYTHONPATH": str(Path(sprint.__file__).parents[1]),
+    }
 
 
 def test_help_lists_only_what_is_built(tmp_path: Path) -> None:
@@ -76,7 +99,7 @@ WRONG = [
 def test_wrong_use_exits_with_2_and_says_what_would_be_right(
     tmp_path: Path, arguments: tuple[str, ...], said: str
 ) -> None:
-    done = run(*arguments, cwd=tmp_path)
+    done = run_here(*arguments, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert said in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
@@ -127,7 +150,7 @@ CONFIGS = [
 @pytest.mark.parametrize(("text", "said"), CONFIGS)
 def test_a_bad_config_names_the_file_the_key_and_the_reason(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "sprint.toml").write_text(text)
-    done = run("relay", "--demo", cwd=tmp_path)
+    done = run_here("relay", "--demo", cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_commands import run
+from tests.cli.test_commands import run_here
 
 VECTORS = Path(__file__).resolve().parent.parent / "vectors" / "config"
 
 
 def config(cwd: Path, *arguments: str, **environment: str) -> tuple[int, str, str]:
-    done = run("relay", "config", *arguments, cwd=cwd, **environment)
+    done = run_here("relay", "config", *arguments, cwd=cwd, **environment)
     assert "Traceback" not in done.stderr
     return done.returncode, done.stdout, done.stderr
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_commands import run
+from tests.cli.test_commands import run_here
 from tests.vectors import bitcoin_family as vectors
 from tests.vectors.fixture_table import HERE
 
@@ -27,7 +27,7 @@ def refused(tmp_path: Path) -> str:
 
 
 def test_a_block_is_shown_with_each_check_and_its_verdict(tmp_path: Path) -> None:
-    done = run("relay", "verify", "bitcoin", ANSWER, cwd=tmp_path)
+    done = run_here("relay", "verify", "bitcoin", ANSWER, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert lines[0] == f"00000000000000000001cbe4b4add61d60d9a470e0958f1b4024f202db9ca628  {ANSWER}"
@@ -40,7 +40,7 @@ def test_a_block_is_shown_with_each_check_and_its_verdict(tmp_path: Path) -> Non
 
 
 def test_a_refused_block_exits_with_1_and_names_the_check(tmp_path: Path, refused: str) -> None:
-    done = run("relay", "verify", "bitcoin", ANSWER, refused, cwd=tmp_path)
+    done = run_here("relay", "verify", "bitcoin", ANSWER, refused, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (1, "")
     assert "  refused      merkle_root: transactions give " in done.stdout
     assert "  verdict      refused, level full" in done.stdout
@@ -48,15 +48,15 @@ def test_a_refused_block_exits_with_1_and_names_the_check(tmp_path: Path, refuse
 
 
 def test_quiet_prints_refused_blocks_and_nothing_else(tmp_path: Path, refused: str) -> None:
-    assert run("relay", "verify", "bitcoin", "-q", CHAIN, cwd=tmp_path).stdout == ""
-    done = run("relay", "verify", "bitcoin", "--quiet", ANSWER, refused, cwd=tmp_path)
+    assert run_here("relay", "verify", "bitcoin", "-q", CHAIN, cwd=tmp_path).stdout == ""
+    done = run_here("relay", "verify", "bitcoin", "--quiet", ANSWER, refused, cwd=tmp_path)
     (line,) = done.stdout.splitlines()
     assert line.startswith(f"{refused}: 00000000000000000001cbe4")
     assert "refused: merkle_root: " in line
 
 
 def test_json_has_the_documented_fields(tmp_path: Path, refused: str) -> None:
-    done = run("relay", "verify", "bitcoin", "--json", ANSWER, refused, cwd=tmp_path)
+    done = run_here("relay", "verify", "bitcoin", "--json", ANSWER, refused, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (1, "")
     reports = json.loads(done.stdout)
     assert [report["passed"] for report in reports] == [True, False]
@@ -74,7 +74,7 @@ def test_json_has_the_documented_fields(tmp_path: Path, refused: str) -> None:
 
 def test_a_file_without_a_block_exits_with_3_and_says_what_would_be_right(tmp_path: Path) -> None:
     (tmp_path / "note.txt").write_text("hello")
-    done = run("relay", "verify", "bitcoin", "note.txt", ANSWER, cwd=tmp_path)
+    done = run_here("relay", "verify", "bitcoin", "note.txt", ANSWER, cwd=tmp_path)
     assert done.returncode == 3
     assert done.stderr == (
         "error: note.txt: text that is neither hex nor JSON: want a block in hex, headers in hex one a line, "
@@ -84,7 +84,7 @@ def test_a_file_without_a_block_exits_with_3_and_says_what_would_be_right(tmp_pa
 
 
 def test_a_refused_block_outweighs_a_file_without_one(tmp_path: Path, refused: str) -> None:
-    done = run("relay", "verify", "bitcoin", "absent", refused, cwd=tmp_path)
+    done = run_here("relay", "verify", "bitcoin", "absent", refused, cwd=tmp_path)
     assert done.returncode == 1
     assert "error: absent: it cannot be read: No such file or directory" in done.stderr
 
@@ -92,7 +92,7 @@ def test_a_refused_block_outweighs_a_file_without_one(tmp_path: Path, refused: s
 def test_a_broken_frame_is_named_by_its_byte(tmp_path: Path) -> None:
     data = bytes.fromhex("f9beb4d9") + (80).to_bytes(4, "little") + REAL[:80] + bytes.fromhex("f9beb4d9ff")
     (tmp_path / "blk.dat").write_bytes(data + bytes(99))
-    done = run("relay", "verify", "bitcoin", "blk.dat", cwd=tmp_path)
+    done = run_here("relay", "verify", "bitcoin", "blk.dat", cwd=tmp_path)
     assert done.returncode == 3
     assert done.stderr.startswith("error: blk.dat at byte 88: a block of 255 bytes: want 80 to ")
 
@@ -106,13 +106,13 @@ def test_a_broken_frame_is_named_by_its_byte(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_use_exits_with_2(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
-    done = run("relay", "verify", *arguments, cwd=tmp_path)
+    done = run_here("relay", "verify", *arguments, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert said in " ".join(done.stderr.split())
 
 
 def test_a_block_of_another_network_passes_with_a_doubt(tmp_path: Path) -> None:
-    done = run("relay", "verify", "bitcoin-testnet4", ANSWER, cwd=tmp_path)
+    done = run_here("relay", "verify", "bitcoin-testnet4", ANSWER, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "  doubtful     its hash or its parent's is a known one of bitcoin" in done.stdout.splitlines()
-    assert "doubtful" not in run("relay", "verify", "bitcoin", ANSWER, cwd=tmp_path).stdout
+    assert "doubtful" not in run_here("relay", "verify", "bitcoin", ANSWER, cwd=tmp_path).stdout

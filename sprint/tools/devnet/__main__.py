@@ -211,8 +211,7 @@ def _answer(devnet: Devnet, chain_id: str, words: list[str]) -> dict[str, object
             marks[word](chain_id, _hash(block_hash))
             return {"tip": display_hash(ledger.tip), "height": ledger.height()}
         case ["fault", kind, *amount] if len(amount) <= 1:
-            fault, _ = fault_of(kind)
-            shown = devnet.show(chain_id, fault, _number(amount[0]) if amount else None)
+            shown = devnet.show(chain_id, fault_of(kind), _number(amount[0]) if amount else None)
             return {"hashes": [display_hash(h) for h in shown]}
         case ["faults"]:
             return {"faults": {fault: rules.says for fault, rules in RULES.items()}}

@@ -100,15 +100,15 @@ def _mine(devnet: Devnet, chain_id: str, fields: Fields) -> list[bytes]:
 
 def _fault(devnet: Devnet, chain_id: str, fields: Fields) -> list[bytes]:
     _refuse_unknown(fields, "fault", "amount")
-    fault, amount = fault_of(_kind(fields))
-    amount = _whole(fields, "amount", amount, 1, RULES[fault].amount_max)
+    fault = fault_of(_kind(fields))
+    rules = RULES[fault]
+    amount = _whole(fields, "amount", rules.amount_default, 1, rules.amount_max)
     return devnet.show(chain_id, fault, amount)
 
 
 def _fault_end(devnet: Devnet, chain_id: str, fields: Fields) -> list[bytes]:
     _refuse_unknown(fields, "fault")
-    fault, _ = fault_of(_kind(fields))
-    devnet.end_fault(chain_id, fault)
+    devnet.end_fault(chain_id, fault_of(_kind(fields)))
     return []
 
 

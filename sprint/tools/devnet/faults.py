@@ -152,12 +152,11 @@ def _lasts_s(fault: Fault, amount: int) -> float:
             return 0.0
 
 
-def fault_of(kind: str, amount: str | None = None) -> tuple[Fault, int]:
-    """Read a fault and its amount from words; ConfigError says what there is, and the limit."""
+def fault_of(kind: str) -> Fault:
+    """Read the kind of a fault; ConfigError says which there are."""
     if kind not in tuple(Fault):
         raise ConfigError(f"no fault {kind[:80]!r}; there is {', '.join(Fault)}")
-    fault = Fault(kind)
-    return fault, checked_amount(fault, int(amount) if amount is not None else None)
+    return Fault(kind)
 
 
 def checked_amount(fault: Fault, amount: int | None) -> int:

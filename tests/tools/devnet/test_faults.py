@@ -26,6 +26,7 @@ from sprint.tools.devnet.faults import (
     SCHEDULED,
     Fault,
     PlannedFault,
+    checked_amount,
     fault_of,
     schedule,
 )
@@ -68,11 +69,12 @@ def test_every_kind_of_fault_comes_up_in_a_long_schedule() -> None:
 @pytest.mark.parametrize("fault", Fault)
 def test_a_fault_is_taken_up_to_its_limit_and_no_further(fault: Fault) -> None:
     limit = RULES[fault].amount_max
-    assert fault_of(fault, str(limit)) == (fault, limit)
-    assert fault_of(fault) == (fault, RULES[fault].amount_default)
-    for refused in (str(limit + 1), "0", "-1"):
+    assert fault_of(str(fault)) is fault
+    assert checked_amount(fault, limit) == limit
+    assert checked_amount(fault, None) == RULES[fault].amount_default
+    for refused in (limit + 1, 0, -1):
         with pytest.raises(ConfigError, match=f"the amount is 1 to {limit} "):
-            fault_of(fault, refused)
+            checked_amount(fault, refused)
 
 
 def test_an_unknown_fault_is_refused_with_what_there_is() -> None:
