@@ -51,7 +51,7 @@ class PythonRuntime:
         """Return how each setting of CPython is read and written."""
         return {
             "gc_threshold": InProcess(gc.get_threshold, _set_threshold, _is_threshold),
-            "gc_freeze": InProcess(lambda: int(gc.get_freeze_count() > 0), _freeze, _within(1)),
+            "gc_freeze": InProcess(lambda: int(gc.get_freeze_count() > 0), self._freeze, _within(1)),
             "gc_idle_collection": InProcess(self._is_collecting, self._collect_when_idle, _within(1)),
             "memory_limit": InProcess(self._memory_limit, self._limit_memory, _within(MEMORY_BYTES_MAX)),
             "thread_stack": InProcess(_stack, _set_stack, _is_stack),
@@ -66,7 +66,7 @@ class PythonRuntime:
 
     def freeze(self) -> None:
         """Leave all that was made so far out of later collections, as after the warm-up."""
-        _freeze(1)
+        self._freeze(1)
 
     @property
     def worker_threads(self) -> int:
@@ -87,7 +87,18 @@ class PythonRuntime:
         return 0 if self._collector is None else self._collector.limit_bytes
 
     def _limit_memory(self, value: Value) -> None:
-        self._needed().limit_bytes = _number(value)
+        self._needed().limit(_number(value))
+
+    def _freeze(self, value: Value) -> None:
+        """Collect what is garbage, and leave the rest out of later collections; or take it in again."""
+        if value:
+            with as_any_other():
+                gc.collect()
+            gc.freeze()
+        else:
+            gc.unfreeze()
+        if self._collector is not None:
+            (self._collector.froze if value else self._collector.thawed)()
 
     def _needed(self) -> IdleCollector:
         if self._collector is None:
@@ -170,16 +181,6 @@ def _set_threshold(value: Value) -> None:
     if not isinstance(value, tuple):
         raise TypeError(f"{value!r}: want three thresholds")
     gc.set_threshold(*(_number(each) for each in value))
-
-
-def _freeze(value: Value) -> None:
-    """Collect what is garbage, and leave the rest out of later collections; or take it in again."""
-    if value:
-        with as_any_other():
-            gc.collect()
-        gc.freeze()
-    else:
-        gc.unfreeze()
 
 
 def _is_stack(value: Value) -> bool:

@@ -118,7 +118,7 @@ class OptimizeAttendant:
     def stopped(self) -> None:
         """Restore all, and stop what runs on the loop. May be called again."""
         self._restore()
-        self._collector.stop()
+        self._collector.close()
         if self.measuring is not None:
             self.measuring.stop()
         self._memory.close()

@@ -2,68 +2,115 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sprint.core.optimize.idle_collection import (
+    FREEZE_MIN,
+    FROZEN_MIN,
+    FROZEN_SHARE,
     FULL_EVERY_S,
-    FULL_EVERY_S_LEAST,
     FULL_WAIT_S_MAX,
+    GROWN_MAX,
+    GROWN_SHARE,
+    GROWN_WHILE_IDLE_MIN,
     GROWTH_BYTES_MAX,
-    LONG_ROUND_S,
-    SHORT_ROUND_S,
+    OVER_LIMIT_EVERY_S,
+    WHOLE_EVERY_S,
+    WHOLE_WAIT_S_MAX,
     YOUNG_MAX,
     YOUNG_WHILE_IDLE_MIN,
     Measured,
+    Round,
     due,
-    next_full_every_s,
+    due_over_limit,
+    freezes,
 )
 
-
-def measured(
-    busy_share: float = 0.0, young: int = 0, since_s: float = 0.0, grown: int = 0, *, over_limit: bool = False
-) -> Measured:
-    return Measured(
-        busy_share=busy_share,
-        young_objects=young,
-        since_full_s=since_s,
-        grown_bytes=grown,
-        over_limit=over_limit,
-    )
+IDLE = Measured(busy_share=0.0)
+BUSY = Measured(busy_share=1.0)
 
 
-def test_a_full_one_waits_for_an_idle_moment_and_a_rest() -> None:
-    assert due(measured(since_s=FULL_EVERY_S), automatic=True) == 2
-    assert due(measured(since_s=FULL_EVERY_S - 0.1), automatic=True) is None
-    assert due(measured(busy_share=0.9, since_s=FULL_EVERY_S), automatic=True) is None
+def after(measured: Measured, *, automatic: bool = False, **changes: Any) -> Round | None:
+    return due(msgspec.structs.replace(measured, **changes), automatic=automatic)
 
 
-def test_a_relay_that_is_never_idle_is_collected_in_the_end() -> None:
-    assert due(measured(busy_share=1.0, since_s=FULL_WAIT_S_MAX), automatic=False) == 2
-    assert due(measured(busy_share=1.0, since_s=2.0, grown=GROWTH_BYTES_MAX), automatic=False) == 2
-    assert due(measured(busy_share=1.0, since_s=1.0, over_limit=True), automatic=False) == 2
+def test_a_full_round_waits_for_an_idle_moment_and_a_rest() -> None:
+    assert after(IDLE, since_full_s=FULL_EVERY_S) == "full"
+    assert after(IDLE, since_full_s=FULL_EVERY_S - 0.1) is None
+    assert after(BUSY, since_full_s=FULL_EVERY_S) is None
+
+
+def test_a_full_round_comes_before_much_has_gathered_that_would_make_it_long() -> None:
+    """At turbo all that outlived a young round waited for ten seconds, and then for a round of 200 ms."""
+    assert after(IDLE, grown_objects=GROWN_WHILE_IDLE_MIN) == "full"
+    assert after(IDLE, grown_objects=GROWN_WHILE_IDLE_MIN - 1) is None
+    assert after(BUSY, grown_objects=GROWN_MAX - 1) is None
+    assert after(BUSY, grown_objects=GROWN_MAX) == "full"
+
+
+def test_a_heap_that_stays_is_not_gone_through_for_a_little_growth() -> None:
+    """Full rounds of 300 ms came every half second over a million objects, as each had taken long."""
+    alive = 1_000_000
+    assert after(IDLE, alive_objects=alive, grown_objects=int(alive * GROWN_SHARE) - 1) is None
+    assert after(BUSY, alive_objects=alive, grown_objects=int(alive * GROWN_SHARE)) == "full"
+
+
+@pytest.mark.parametrize("changes", [
+    {"since_full_s": FULL_WAIT_S_MAX},
+    {"since_full_s": 2.0, "grown_bytes": GROWTH_BYTES_MAX},
+    {"since_full_s": OVER_LIMIT_EVERY_S, "over_limit": True},
+])  # fmt: skip
+def test_a_relay_that_is_never_idle_is_collected_in_the_end(changes: dict[str, Any]) -> None:
+    assert after(BUSY, **changes) == "full"
 
 
 def test_young_garbage_is_only_ours_where_the_collector_does_not_run_by_itself() -> None:
-    assert due(measured(young=YOUNG_WHILE_IDLE_MIN + 1), automatic=True) is None
-    assert due(measured(young=YOUNG_WHILE_IDLE_MIN + 1), automatic=False) == 1
-    assert due(measured(busy_share=1.0, young=YOUNG_MAX), automatic=False) is None
-    assert due(measured(busy_share=1.0, young=YOUNG_MAX + 1), automatic=False) == 1
+    assert after(IDLE, automatic=True, young_objects=YOUNG_MAX + 1) is None
+    assert after(IDLE, young_objects=YOUNG_WHILE_IDLE_MIN + 1) == "young"
+    assert after(BUSY, young_objects=YOUNG_MAX) is None
+    assert after(BUSY, young_objects=YOUNG_MAX + 1) == "young"
 
 
-def test_rounds_come_sooner_as_long_as_they_take_long_and_rarely_again_when_they_do_not() -> None:
-    every_s = FULL_EVERY_S
-    for _ in range(10):
-        every_s = next_full_every_s(every_s, LONG_ROUND_S * 2)
-    assert every_s == FULL_EVERY_S_LEAST
-    assert next_full_every_s(every_s, (LONG_ROUND_S + SHORT_ROUND_S) / 2) == every_s
-    for _ in range(10):
-        every_s = next_full_every_s(every_s, SHORT_ROUND_S / 2)
-    assert every_s == FULL_EVERY_S
-    soon = Measured(
-        busy_share=0.0, young_objects=0, since_full_s=1.0, grown_bytes=0, full_every_s=FULL_EVERY_S_LEAST
-    )
-    assert due(soon, automatic=True) == 2
+def test_only_what_is_much_is_frozen() -> None:
+    assert [freezes(FREEZE_MIN - 1), freezes(FREEZE_MIN)] == [False, True]
+
+
+def test_what_was_frozen_is_looked_at_after_ten_minutes_while_idle_and_after_twenty_in_any_case() -> None:
+    frozen: dict[str, Any] = {"frozen_objects": FREEZE_MIN}
+    assert after(IDLE, since_whole_s=WHOLE_EVERY_S, **frozen) == "whole"
+    assert after(IDLE, since_whole_s=WHOLE_EVERY_S - 1, **frozen) is None
+    assert after(BUSY, since_whole_s=WHOLE_WAIT_S_MAX - 1, **frozen) is None
+    assert after(BUSY, since_whole_s=WHOLE_WAIT_S_MAX, **frozen) == "whole"
+
+
+@pytest.mark.parametrize(("whole", "most"), [(0, FROZEN_MIN), (10**6, int(FROZEN_SHARE * 10**6))])
+def test_no_more_is_frozen_than_a_share_of_what_was_alive(whole: int, most: int) -> None:
+    assert after(IDLE, whole_objects=whole, frozen_objects=most - 1) is None
+    assert after(IDLE, whole_objects=whole, frozen_objects=most) == "whole"
+    assert after(BUSY, whole_objects=whole, frozen_objects=2 * most - 1) is None
+    assert after(BUSY, whole_objects=whole, frozen_objects=2 * most) == "whole"
+
+
+def test_what_the_start_has_frozen_is_left_alone() -> None:
+    assert after(IDLE, since_whole_s=10 * WHOLE_WAIT_S_MAX, whole_objects=10**6) is None
+
+
+def test_over_its_limit_memory_is_looked_for_in_what_is_frozen_too() -> None:
+    over: dict[str, Any] = {"over_limit": True, "frozen_objects": 1, "since_whole_s": OVER_LIMIT_EVERY_S}
+    assert after(BUSY, **over) == "whole"
+
+
+def test_where_only_memory_is_watched_only_the_limit_counts() -> None:
+    """A memory limit had no effect below enterprise: nothing asked for it."""
+    late = Measured(busy_share=0.0, since_full_s=10 * FULL_WAIT_S_MAX, young_objects=10 * YOUNG_MAX)
+    assert due_over_limit(late) is None
+    assert due_over_limit(msgspec.structs.replace(late, over_limit=True)) == "full"
+    assert due_over_limit(msgspec.structs.replace(BUSY, over_limit=True)) is None
 
 
 @given(
@@ -72,8 +119,11 @@ def test_rounds_come_sooner_as_long_as_they_take_long_and_rarely_again_when_they
     grown=st.integers(0, 10**12),
     over_limit=st.booleans(),
 )
-def test_memory_that_no_collection_frees_is_not_collected_at_every_question(
+def test_memory_that_no_round_frees_is_not_gone_through_at_every_question(
     busy_share: float, young: int, grown: int, *, over_limit: bool
 ) -> None:
-    asked = measured(busy_share, young, 0.5, grown, over_limit=over_limit)
-    assert due(asked, automatic=True) != 2
+    asked = Measured(
+        busy_share=busy_share, young_objects=young, grown_bytes=grown, over_limit=over_limit,
+        since_full_s=0.5, whole_objects=10**6, since_whole_s=0.5, frozen_objects=FREEZE_MIN,
+    )  # fmt: skip
+    assert due(asked, automatic=True) is None

@@ -8,7 +8,7 @@ import gc
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -110,49 +110,6 @@ def test_a_block_sized_buffer_takes_no_page_fault_after_the_heap_was_taken() -> 
     given = preallocation.preallocate()
     assert given.faults_after <= given.faults_before
     assert given.faults_after < preallocation.PROBE_BYTES // preallocation._PAGE_STEP // 10
-
-
-def test_garbage_of_the_oldest_generation_goes_while_the_loop_is_idle() -> None:
-    class Cycle:
-        def __init__(self, told: Callable[[], None]) -> None:
-            self.itself = self
-            self.told = told
-
-        def __del__(self) -> None:
-            self.told()
-
-    async def main() -> int:
-        now, gone = [1_000.0], asyncio.Event()
-        collector = IdleCollector(ProcessMemory(), lambda: now[0])
-        gc.collect()
-        gc.disable()
-        try:
-            Cycle(gone.set)
-            collector.start()
-            now[0] += 1_000.0
-            async with asyncio.timeout(10):
-                await gone.wait()
-        finally:
-            collector.stop()
-            gc.enable()
-        assert not collector.runs
-        return collector.asked
-
-    assert asyncio.run(main()) == 1
-
-
-def test_over_its_limit_memory_is_given_back_after_a_full_round() -> None:
-    trimmed = []
-    memory = ProcessMemory()
-    collector = IdleCollector(memory, clock, lambda: trimmed.append(1))
-    collector.collect(2)
-    assert trimmed == []
-    collector.limit_bytes = 1
-    assert collector.over_limit
-    collector.collect(1)
-    assert trimmed == [], "a young round frees too little for that"
-    collector.collect(2)
-    assert trimmed == [1]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="real-time priority asks for a privilege")
