@@ -180,6 +180,15 @@ LEVELS: dict[LevelName, Level] = {
     "turbo": Level("turbo", "maximum", "ultra-low latency", _TURBO),
 }
 
+# Fields that make one setting: each alone would be nothing, or no collector at all.
+TOGETHER = (
+    ("cpus_pinned", "cpus_pinned_max", "cpus_pinned_from_cpus", "isolated_cpus"),
+    ("realtime", "realtime_policy", "realtime_priority", "realtime_unthrottled"),
+    ("gc_percent", "gc_full_when_idle"),
+    ("huge_pages", "huge_pages_from_cpus"),
+    ("numa", "numa_from_cpus"),
+)
+
 # Least and most of each number among the fields.
 LIMITS: dict[str, tuple[int, int]] = {
     "cpus_pinned_max": (0, CPUS_MAX),

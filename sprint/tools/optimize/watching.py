@@ -1,15 +1,17 @@
 """Looks at a running relay again and again: what of its metrics says how it does, and what to do about it.
 
-    watch = Watch(relay, AutoTune(ladder, level))
+    watch = Watch(relay, tune_of)
     look = watch.look(clock())
+    watch.end()
 
 A look is the change since the look before: p99 out of the histogram of deliveries, CPU out of the process's
-time. Orders go over the relay's admin listener, which applies, reads back and undoes them.
+time. Orders go over the relay's admin listener, which applies, reads back and undoes them. A relay that was
+started anew, or that somebody else has given another level, is watched as if for the first time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -20,6 +22,7 @@ from sprint.core.optimize.told import Told
 
 DELIVERIES = "sprint_delivery_seconds"
 CPU = "process_cpu_seconds_total"
+STARTED = "process_start_time_seconds"
 GAUGES = (
     "runtime_gc_cpu_fraction",
     "runtime_heap_alloc_bytes",
@@ -27,10 +30,14 @@ GAUGES = (
     "runtime_optimization_level",
 )
 ORIGIN = "sprint optimize watch"
+NO_EFFECT = "nothing that is set here is another by it"
+ENDED = "the watch ended before it could be told"
 
 
 class Relay(Protocol):
     """What is asked of the relay."""
+
+    def told(self) -> Told: ...
 
     def metrics(self) -> str: ...
 
@@ -38,51 +45,109 @@ class Relay(Protocol):
 
 
 class Look(NamedTuple):
-    """One look: when, what was measured since the last, and the step that was taken, if any."""
+    """One look: when, what was measured since the last, the steps that were taken, and what was noticed.
+
+    `sample` is None where there is nothing to compare with: at the first look, or after `noticed`.
+    """
 
     at_s: float
-    sample: Sample
-    gauges: dict[str, float]
-    step: Step | None
+    sample: Sample | None
+    gauges: Mapping[str, float]
+    steps: tuple[Step, ...] = ()
+    noticed: str = ""
+
+
+class _Metrics(NamedTuple):
+    """What was read of a relay, and when."""
+
+    at_s: float
+    cpu_s: float
+    started_s: float
+    deliveries: Buckets
+    gauges: Mapping[str, float]
 
 
 class Watch:
     """One relay that is watched. With `dry_run` steps are said and not taken."""
 
-    def __init__(self, relay: Relay, tune: AutoTune, *, dry_run: bool = False) -> None:
+    def __init__(self, relay: Relay, tune_of: Callable[[Told], AutoTune], *, dry_run: bool = False) -> None:
+        """`tune_of` returns who tunes a relay that tells this of itself."""
         self._relay = relay
-        self._tune = tune
+        self._tune_of = tune_of
         self._dry_run = dry_run
-        self._before: tuple[float, float, Buckets] | None = None
+        self._tune: AutoTune | None = None
+        self._told: Told | None = None
+        self._before: _Metrics | None = None
 
-    def look(self, now: float) -> Look | None:
-        """Look once, and take the step that is due; None the first time, with nothing to compare with."""
-        cpu_s, buckets, gauges = _read(self._relay.metrics())
-        before, self._before = self._before, (now, cpu_s, buckets)
-        if before is None:
-            return None
-        passed_s = max(now - before[0], 1e-3)
-        sample = Sample(p99_ms(since(before[2], buckets)), max(0.0, cpu_s - before[1]) / passed_s)
-        step = self._tune.take(sample)
-        if step is not None and not self._dry_run:
-            self._relay.order(step.level, step.fields, ORIGIN, fallback=False)
-        return Look(now, sample, gauges, step)
+    def look(self, now: float) -> Look:
+        """Look once, and take the step that is due. UpstreamError where no relay answers."""
+        told, metrics = self._relay.told(), _read(self._relay.metrics(), now)
+        noticed = self._noticed(told, metrics)
+        self._told, before, self._before = told, self._before, metrics
+        if self._tune is None or before is None or noticed:
+            self._tune = self._tune_of(told)
+            return Look(now, None, metrics.gauges, noticed=noticed)
+        passed_s = max(now - before.at_s, 1e-3)
+        share = max(0.0, metrics.cpu_s - before.cpu_s) / passed_s
+        sample = Sample(p99_ms(since(before.deliveries, metrics.deliveries)), share)
+        # Tuning that an operator took back is not begun again by a watch.
+        step = self._tune.take(sample) if told.settings else None
+        return Look(now, sample, metrics.gauges, () if step is None else self._taken(self._tune, step))
+
+    def end(self) -> Step | None:
+        """Undo what is still being tried, as nobody will tell whether it helps; return that step."""
+        step = None if self._tune is None else self._tune.give_up_trial(ENDED)
+        if step is not None:
+            self._order(step)
+        return step
+
+    def _noticed(self, now: Told, metrics: _Metrics) -> str:
+        """Say what has become of the relay since the last look without our doing; nothing where nothing."""
+        before = self._told
+        if before is None or self._before is None:
+            return ""
+        # In a container each relay is process 1.
+        if (now.pid, metrics.started_s) != (before.pid, self._before.started_s):
+            return f"the relay was started anew: process {now.pid}, level {now.level}"
+        if (now.level, now.changes) != (before.level, before.changes):
+            return f"somebody else has set it: level {now.level}, from {now.level_origin}"
+        if before.settings and not now.settings:
+            return "somebody has taken its tuning back: from here on it is only looked at"
+        return "somebody has had it tuned again" if now.settings and not before.settings else ""
+
+    def _taken(self, tune: AutoTune, step: Step) -> tuple[Step, ...]:
+        """Take a step; a trial by which no setting became another is undone at once."""
+        before = self._told
+        self._order(step)
+        if step.what != "try" or self._dry_run or _set(before) != _set(self._told):
+            return (step,)
+        undo = tune.give_up_trial(NO_EFFECT)
+        if undo is None:
+            return (step,)
+        self._order(undo)
+        return step, undo
+
+    def _order(self, step: Step) -> None:
+        if not self._dry_run:
+            self._told = self._relay.order(step.level, step.changes, ORIGIN, fallback=False)
 
 
-def _read(text: str) -> tuple[float, Buckets, dict[str, float]]:
+def _set(told: Told | None) -> list[tuple[str, str]]:
+    """Return what is set, as far as it was granted."""
+    return (
+        [] if told is None else [(row.setting, row.wanted) for row in told.settings if row.state == "applied"]
+    )
+
+
+def _read(text: str, now: float) -> _Metrics:
     """Return CPU seconds, deliveries by bucket over all chains and tiers, and gauges, out of metrics."""
-    cpu_s, buckets, gauges = 0.0, dict[float, float](), dict[str, float]()
+    buckets, single = dict[float, float](), dict[str, float]()
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             if sample.name == f"{DELIVERIES}_bucket":
                 bound = float(sample.labels["le"])
                 buckets[bound] = buckets.get(bound, 0.0) + sample.value
-            elif sample.name == CPU:
-                cpu_s = sample.value
-            elif sample.name in GAUGES:
-                gauges[sample.name] = sample.value
-    return cpu_s, tuple(_sorted(buckets)), gauges
-
-
-def _sorted(buckets: Mapping[float, float]) -> Iterable[tuple[float, float]]:
-    return sorted(buckets.items())
+            elif sample.name in (CPU, STARTED, *GAUGES):
+                single[sample.name] = sample.value
+    cpu_s, started_s = single.pop(CPU, 0.0), single.pop(STARTED, 0.0)
+    return _Metrics(now, cpu_s, started_s, tuple(sorted(buckets.items())), single)
