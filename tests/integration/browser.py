@@ -55,10 +55,12 @@ def opened(
     bypass_csp: bool = False,
     expected: tuple[str, ...] = (),
     key: str = "",
+    rows: bool = True,
 ) -> Iterator[Page]:
     """Open a page in a profile of its own. What its console may say contains one of `expected`.
 
-    With a `key` it is signed in, and a certificate that signs itself is taken.
+    With a `key` it is signed in, and a certificate that signs itself is taken. Without `rows` no breaker is
+    waited for.
     """
     viewport: Any = {"width": size[0], "height": size[1]}
     context = browser.new_context(
@@ -77,7 +79,8 @@ def opened(
         if key:
             page.get_by_label("Key, as it was started with").fill(key)
             page.keyboard.press("Enter")
-        page.locator(".line:not([hidden])").first.wait_for()
+        if rows:
+            page.locator(".line:not([hidden])").first.wait_for()
         yield page
     finally:
         context.close()

@@ -2,8 +2,9 @@
 
 `alice` stands in the name, the relay, the policy or the reason. `state:open` is one of `STATE_NAMES`, of
 which `bad` is all that is not as it should be. `chain:litecoin`, `kind:source`, `relay:north` hold a part of
-a field. `fail>50` (per cent), `lat>100` (ms), `health<0.8` and `calls>0` compare a figure; where there is
-none, nothing compares. A `-` before any of them turns it round.
+a field, or of the name with that word and colon: `source:litecoin:alice` is found as it is called.
+`fail>50` (per cent), `lat>100` (ms), `health<0.8` and `calls>0` compare a figure; where there is none,
+nothing compares. A `-` before any of them turns it round.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _TEXT_FIELDS: dict[str, Callable[[str, BreakerRow], str]] = {
     "chain": lambda _, row: row.chain or "",
     "source": lambda _, row: row.source or "",
     "policy": lambda _, row: row.policy,
-    "why": lambda _, row: row.reason,
+    "why": lambda _, row: _why(row),
 }
 _FIGURES: dict[str, Callable[[BreakerRow], float | None]] = {
     "fail": lambda row: row.failure_rate * 100.0 if row.calls else None,
@@ -111,11 +112,22 @@ def _state_test(value: str) -> _Test:
 
 def _text_test(name: str, value: str) -> _Test:
     wanted, text_of = value.casefold(), _TEXT_FIELDS[name]
-    return lambda relay, row: wanted in text_of(relay, row).casefold()
+    # `source:litecoin:alice` is a field with a value, and how that breaker is called.
+    whole = f"{name}:{wanted}"
+
+    def test(relay: str, row: BreakerRow) -> bool:
+        return wanted in text_of(relay, row).casefold() or whole in row.name.casefold()
+
+    return test
 
 
 def _word_test(word: str) -> _Test:
     wanted = word.casefold()
     return lambda relay, row: any(
-        wanted in each.casefold() for each in (row.name, relay, row.reason, row.policy)
+        wanted in each.casefold() for each in (row.name, relay, _why(row), row.policy)
     )
+
+
+def _why(row: BreakerRow) -> str:
+    """Return why a breaker is so; what would open one that is held closed is a reason too."""
+    return f"{row.reason} {row.withheld}" if row.withheld else row.reason

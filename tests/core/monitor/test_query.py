@@ -36,6 +36,10 @@ def found(text: str) -> set[str]:
         ("lat>1000 health<0.5", {"north/source:litecoin-regtest:alice"}),
         ("calls<1", {"south/store"}),
         ("nowhere", set()),
+        # As a breaker is called, which begins as the field of its source does.
+        ("source:litecoin-regtest:alice", {"north/source:litecoin-regtest:alice"}),
+        ("SOURCE:dogecoin", {"south/source:dogecoin:old", "south/source:dogecoin:new"}),
+        ("source:alice", {"north/source:litecoin-regtest:alice"}),
     ],
 )
 def test_what_a_filter_finds(text: str, expected: set[str]) -> None:

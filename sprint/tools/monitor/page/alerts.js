@@ -2,7 +2,7 @@
 
 import { byId, make, say } from "./elements.js";
 import { ask } from "./link.js";
-import { clockTime } from "./words.js";
+import { clockTime, noOrdersSentence } from "./words.js";
 
 const WHO_KEPT_AS = "sprint-operator";
 const PAGE_SIZE = 100;
@@ -12,6 +12,7 @@ export class Alerts {
   constructor(fleet, { open, told }) {
     Object.assign(this, { fleet, open, told });
     this.silences = [];
+    this.sinks = undefined; // null where no alerts are raised
     this.older = []; // of the history, beyond what the service tells at first
     this.next = undefined; // asks for what is older; null where there is no more
     this.version = 0;
@@ -23,22 +24,40 @@ export class Alerts {
   }
 
   async read() {
-    const { alerts, silences } = await ask("api/alerts").catch(() => ({}));
-    if (Array.isArray(alerts)) this.fleet.takeAlerts(alerts);
-    this.silences = Array.isArray(silences) ? silences : [];
+    const answer = await ask("api/alerts").catch(() => null);
+    if (!answer) return;
+    this.fleet.takeAlerts(answer.alerts);
+    this.takeBesides(answer);
     Object.assign(this, { older: [], next: undefined });
     this.version += 1;
   }
 
+  // How sinks do, and what others silence, is told by no message: while it is looked at, it is asked for.
+  async look() {
+    const answer = await ask("api/alerts").catch(() => null);
+    if (answer && this.takeBesides(answer)) this.version += 1;
+  }
+
+  // Returns whether anything is other than it was.
+  takeBesides({ silences = [], sinks = null }) {
+    const before = JSON.stringify([this.silences, this.sinks]);
+    Object.assign(this, { silences, sinks });
+    return before !== JSON.stringify([silences, sinks]);
+  }
+
   // Made anew only where something is other: a button must not go from under who is about to press it.
   render() {
-    const drawn = `${this.version} ${this.fleet.alertsVersion} ${this.fleet.readOnly}`;
+    const drawn = `${this.version} ${this.fleet.alertsVersion} ${noOrdersSentence(this.fleet)}`;
     if (this.drawn === drawn) return;
     this.drawn = drawn;
     const focused = document.activeElement?.dataset.of;
     const alerts = [...this.fleet.alerts, ...this.older];
     const items = alerts.map((alert) => this.item(alert));
-    byId("alerts-list").replaceChildren(...(items.length ? items : [make("li", { class: "empty" }, "No alert.")]));
+    const { replay } = this.fleet.tape;
+    byId("alerts-none").hidden = this.sinks !== null || replay !== null;
+    byId("alerts-sinks").replaceChildren(...(replay ? [] : sinksOf(this.sinks)));
+    const none = replay ? "No alert so far, in what was recorded." : this.sinks ? "No alert." : "";
+    byId("alerts-list").replaceChildren(...(items.length || !none ? items : [make("li", { class: "empty" }, none)]));
     byId("silences-list").replaceChildren(...this.silences.map((silence) => this.silenceItem(silence)));
     byId("silences-title").hidden = !this.silences.length;
     byId("alerts-older").hidden = this.next === null || !this.fleet.alerts.length || alerts.length >= SHOWN_MAX;
@@ -62,11 +81,12 @@ export class Alerts {
   item(alert) {
     const over = alert.resolved_at ?? null;
     const named = alert.breaker
-      ? make("button", { type: "button", class: "name", onclick: () => this.open(alert.relay, alert.breaker) }, alert.breaker)
+      ? make("button", { type: "button", class: "name", onclick: () => this.open(alert.relay, alert.breaker) },
+        this.fleet.nameOf({ relay: alert.relay, name: alert.breaker }))
       : null;
     const notes = notesOf(alert).map((note) => make("p", { class: "quiet" }, note));
     const button = (word, doing) => make("button", { type: "button", "data-of": `${word} ${nameOf(alert)}`, onclick: doing }, `${word}…`);
-    const can = !over && !this.fleet.readOnly;
+    const can = !over && !noOrdersSentence(this.fleet);
     const buttons = [
       can && !alert.acknowledged_at ? button("Acknowledge", () => this.acknowledge(alert)) : null,
       can && !alert.silenced ? button("Silence", () => this.silence(alert)) : null,
@@ -84,19 +104,23 @@ export class Alerts {
     return make("li", {},
       make("div", {}, make("p", {}, `${of}: ${silence.why}`),
         make("p", { class: "quiet" }, `by ${silence.by}, until ${silence.until.slice(0, 10)} ${clockTime(silence.until)} UTC`)),
-      this.fleet.readOnly ? null : end);
+      noOrdersSentence(this.fleet) ? null : end);
   }
 
   acknowledge(alert) {
-    this.question("Acknowledge", alert.text, false, (by) =>
+    this.question("Acknowledge", this.about(alert), false, (by) =>
       ask(`api/alerts/${encodeURIComponent(alert.id)}/acknowledge`, { method: "POST", body: { by } }));
   }
 
   // Of this alert alone: its names stand for themselves, whatever signs of a pattern they hold.
   silence(alert) {
     const named = ["rule", "relay", "breaker"].filter((name) => alert[name]).map((name) => [name, literal(alert[name])]);
-    this.question("Silence", alert.text, true, (by, lasts, why) =>
+    this.question("Silence", this.about(alert), true, (by, lasts, why) =>
       ask("api/silences", { method: "POST", body: { ...Object.fromEntries(named), for: lasts, by, why } }));
+  }
+
+  about(alert) {
+    return this.fleet.relays.size > 1 ? `${alert.relay}: ${alert.text}` : alert.text;
   }
 
   end(silence) {
@@ -135,6 +159,19 @@ export class Alerts {
       byId("alert-confirm").disabled = false;
     }
   }
+}
+
+// Where alerts go, and whether they arrive: one that reaches nobody is worse than none.
+function sinksOf(sinks) {
+  if (sinks && !sinks.length) {
+    return [make("li", { class: "failing" }, "Alerts are sent to nobody: give the monitor --webhook URL, or another sink in [monitor.alerts].")];
+  }
+  return (sinks ?? []).map(({ kind, where, sent, refused, waiting, failure }) => {
+    const counts = [`${sent} sent`, waiting ? `${waiting} waiting` : "", refused ? `${refused} refused` : ""].filter(Boolean).join(", ");
+    const name = `${kind} at ${where}`;
+    const why = failure.startsWith(name) ? failure.slice(name.length).replace(/^[: ]+/, "") : failure;
+    return make("li", { class: failure ? "failing" : "quiet" }, `${name}: ${counts}${failure ? `; failing: ${why}` : ""}`);
+  });
 }
 
 function notesOf(alert) {

@@ -5,7 +5,7 @@ import { byId, make, say, setAttribute, shapeOf } from "./elements.js";
 import { evidenceOf, windowParts } from "./evidence.js";
 import { ask, breakerPath } from "./link.js";
 import { actionsFor } from "./orders.js";
-import { clockTime, duration, firstSentence, kindOf, nextSentence, secondsSince, whyOf, wordOf } from "./words.js";
+import { clockTime, duration, firstSentence, kindOf, nextSentence, noOrdersSentence, secondsSince, UNHEARD, whyOf, wordOf } from "./words.js";
 
 // The charts reach back as far as anything is known, within these.
 const SPAN_MS_MIN = 2 * 60_000;
@@ -16,6 +16,7 @@ const BEFORE_FIRST_MS = 10_000;
 const ASKED_AGAIN_MS = 2_000;
 const CHARTS_AGAIN_MS = 1_000;
 const TRANSITIONS_PAGE = 50;
+const GONE = "gone";
 
 export class Detail {
   constructor(fleet, { order, figures, closed }) {
@@ -58,7 +59,7 @@ export class Detail {
     const row = this.fleet.rows.get(this.key);
     if (this.key === null) return;
     if (!row) {
-      say(byId("detail-next"), "This breaker is no longer there.");
+      this.renderGone();
       return;
     }
     const now = this.fleet.now();
@@ -67,7 +68,7 @@ export class Detail {
     say(byId("detail-why"), whyOf(row));
     say(byId("detail-since"), `since ${clockTime(row.since)} UTC, ${duration(secondsSince(row.since, now))}`);
     say(byId("detail-first"), firstSentence(row, this.transitions, now));
-    say(byId("detail-next"), nextSentence(row, now));
+    say(byId("detail-next"), this.fleet.isSeen(row) ? nextSentence(row, now) : UNHEARD);
     this.renderState(row);
     const clock = performance.now();
     if (clock - this.drawnAt > CHARTS_AGAIN_MS) {
@@ -99,16 +100,26 @@ export class Detail {
 
   renderState(row) {
     const kind = kindOf(row);
-    const shown = `${kind} ${this.fleet.readOnly}`;
+    const refused = noOrdersSentence(this.fleet);
+    const shown = `${kind} ${refused}`;
     if (shown === this.shownState) return;
     this.shownState = shown;
     byId("detail-state").replaceChildren(shapeOf(row.state, 22, kind), make("span", {}, wordOf(kind)));
     setAttribute(byId("detail-head"), "class", `is-${kind}`);
     const buttons = actionsFor(row).map(({ action, label, danger }) =>
       make("button", { type: "button", class: danger ? "danger" : null, "data-action": action, onclick: () => this.order(this.fleet.rows.get(this.key), action) }, label));
-    const readOnly = make("p", { class: "quiet" }, "The monitor was started with --read-only: it takes no orders.");
     const change = make("button", { type: "button", onclick: () => this.figures(this.fleet.rows.get(this.key)) }, "Change figures…");
-    byId("detail-orders").replaceChildren(...(this.fleet.readOnly ? [readOnly] : [...buttons, change]));
+    byId("detail-orders").replaceChildren(...(refused ? [make("p", { class: "quiet" }, refused)] : [...buttons, change]));
+  }
+
+  // Its relay has it no longer: what was known stays to be read, and there is nobody to be told anything.
+  renderGone() {
+    if (this.shownState === GONE) return;
+    this.shownState = GONE;
+    say(byId("detail-next"), "This breaker is no longer there.");
+    setAttribute(byId("detail-head"), "class", null);
+    byId("detail-state").replaceChildren(make("span", {}, GONE));
+    byId("detail-orders").replaceChildren();
   }
 
   renderCharts(row, now) {

@@ -7,8 +7,8 @@ import { ask, breakerPath } from "./link.js";
 const NONE = "none";
 
 export class FiguresForm {
-  constructor(told) {
-    this.told = told; // told(text, failed)
+  constructor(fleet, told) {
+    Object.assign(this, { fleet, told }); // told(text, failed)
     this.dialog = byId("figures");
     this.figures = null; // those that there are, asked once
     this.row = null;
@@ -22,14 +22,14 @@ export class FiguresForm {
 
   async ask(row) {
     this.row = row;
-    say(byId("figures-title"), `Figures of ${row.name}`);
+    say(byId("figures-title"), `Figures of ${this.fleet.nameOf(row)}`);
     try {
       const [detail, { figures }] = await Promise.all([ask(breakerPath(row)), this.figures ?? ask("api/figures")]);
       if (detail.unheard) throw new Error(detail.unheard);
       this.figures = { figures };
       this.known = { now: valuesIn(detail.config), laid: valuesIn(detail.laid_over?.fields ?? {}) };
     } catch (error) {
-      this.told(`The figures of ${row.name} are not known: ${error.message}`, true);
+      this.told(`The figures of ${this.fleet.nameOf(row)} are not known: ${error.message}`, true);
       return;
     }
     byId("figures-none").hidden = !Object.keys(this.known.laid).length;
@@ -85,7 +85,7 @@ export class FiguresForm {
       await ask(breakerPath(this.row, "/config"), { method: "PUT", body: this.plan.fields });
       this.dialog.close();
       const back = Object.keys(this.plan.fields).length ? "laid over" : "as the config has them again";
-      this.told(`Figures of ${this.row.name} are ${back}.`, false);
+      this.told(`Figures of ${this.fleet.nameOf(this.row)} are ${back}.`, false);
     } catch (error) {
       this.look(null);
       this.refused(error.message);

@@ -1,6 +1,6 @@
 // What is known of the breakers: the messages of /ws laid over each other, bounded, and nothing drawn here.
 
-import { KINDS, kindOf } from "./words.js";
+import { KINDS, kindOf, subject } from "./words.js";
 
 const POINTS_MAX = 720;
 const ALERTS_MAX = 500;
@@ -54,10 +54,20 @@ export class Fleet {
     return true;
   }
 
+  // How a breaker is called: with its relay where there are several.
+  nameOf(row) {
+    return subject(row, this.relays.size > 1);
+  }
+
   counts() {
-    const counts = Object.fromEntries(KINDS.map((kind) => [kind, 0]));
-    for (const row of this.rows.values()) counts[kindOf(row)] += 1;
+    const counts = Object.fromEntries([...KINDS, "unseen"].map((kind) => [kind, 0]));
+    for (const row of this.rows.values()) counts[this.isSeen(row) ? kindOf(row) : "unseen"] += 1;
     return counts;
+  }
+
+  // Those that are not reached: what is shown of them is what they said last.
+  lostRelays() {
+    return [...this.relays.values()].filter((relay) => relay.connection === "lost");
   }
 
   relayOf(row) {

@@ -4,10 +4,13 @@ import { byId, make, say, setAttribute, shapeOf } from "./elements.js";
 import { ask, breakerPath } from "./link.js";
 import { needsAnEye, rank } from "./order.js";
 import { actionsFor } from "./orders.js";
-import { clockTime, duration, firstSentence, KINDS, kindOf, nextSentence, secondsSince, subject, whyOf, wordOf } from "./words.js";
+import { clockTime, duration, firstSentence, KINDS, kindOf, nextSentence, noOrdersSentence, secondsSince, UNHEARD, whyOf, wordOf } from "./words.js";
 
 const COLOURS = { open: "#c62828", force_open: "#7c3aed", half_open: "#b26a00", force_close: "#7c3aed", closed: "#1b7f4b" };
 const SHOWN_MAX = 3;
+const LOST_SHOWN_MAX = 3;
+// On a phone the list below must be seen too; how many more there are is said.
+const NARROW = matchMedia("(max-width: 640px)");
 const PAST_ASKED_MS = 250;
 
 export class Headline {
@@ -23,9 +26,41 @@ export class Headline {
   render() {
     const worst = this.worst();
     const counts = this.fleet.counts();
+    const lost = this.fleet.lostRelays();
     this.renderCounts(counts);
-    this.renderTab(worst, counts);
+    this.renderTab(worst, counts, lost);
+    this.renderLost(lost);
     this.renderLines(worst);
+    setAttribute(byId("headline"), "class", `is-${lost.length ? "open" : worst.length ? kindOf(worst[0]) : "closed"}`);
+    say(byId("all-well"), worst.length ? "" : this.wellSentence(lost));
+  }
+
+  // A relay that is not heard comes first: nobody knows how its breakers are.
+  renderLost(lost) {
+    const now = this.fleet.now();
+    const again = this.fleet.tape.replay ? "" : " It is tried again within 2 s.";
+    const texts = lost.slice(0, NARROW.matches ? 1 : LOST_SHOWN_MAX).map((relay) => {
+      const since = `since ${clockTime(relay.since)} UTC (${duration(secondsSince(relay.since, now))})`;
+      return [`Relay ${relay.name} is not heard ${since}`, `: ${relay.reason || "no reason known"}.${again}`];
+    });
+    if (lost.length > texts.length) texts.push([`${lost.length - texts.length} more of ${this.fleet.relays.size} relays are not heard`, ""]);
+    const list = byId("lost-relays");
+    while (list.children.length > texts.length) list.lastChild.remove();
+    while (list.children.length < texts.length) {
+      list.append(make("li", { class: "is-open" }, shapeOf("unseen", 22, "open"), make("p", { class: "said" }, make("strong"), make("span"))));
+    }
+    texts.forEach(([what, why], index) => {
+      say(list.children[index].querySelector("strong"), what);
+      say(list.children[index].querySelector("span"), why);
+    });
+  }
+
+  wellSentence(lost) {
+    const heard = [...this.fleet.rows.values()].filter((row) => this.fleet.isSeen(row)).length;
+    if (lost.length) return heard ? `All ${heard} breakers of relays that are heard let calls through.` : "";
+    if (heard) return `All ${heard} breakers let calls through.`;
+    const waited = [...this.fleet.relays.values()].find((relay) => relay.connection === "connecting");
+    return waited ? `Waiting for what relay ${waited.name} says, at ${waited.url}.` : "No breaker is known yet.";
   }
 
   // The worst few, in one pass: this runs for every frame that shows something new.
@@ -38,31 +73,28 @@ export class Headline {
 
   renderLines(worst) {
     // Lines are made anew only where their shapes or buttons differ: where many change, other breakers stand there each frame.
-    const shown = `${worst.slice(0, SHOWN_MAX).map(kindOf).join(" ")} ${this.fleet.readOnly}`;
+    const few = worst.slice(0, NARROW.matches ? 1 : SHOWN_MAX);
+    const shown = `${few.map(kindOf).join(" ")} ${noOrdersSentence(this.fleet)}`;
     const list = byId("worst");
     if (shown !== this.shown || !this.lines.length) {
       this.shown = shown;
-      this.lines = worst.slice(0, SHOWN_MAX).map((row) => this.line(row));
+      this.lines = few.map((row) => this.line(row));
       list.replaceChildren(...this.lines.map((line) => line.root));
-      setAttribute(byId("headline"), "class", `is-${worst.length ? kindOf(worst[0]) : "closed"}`);
     }
-    const many = this.fleet.relays.size > 1;
     const now = this.fleet.now();
     for (const [index, line] of this.lines.entries()) {
       const row = worst[index];
       line.row = row;
-      say(line.name, subject(row, many));
-      for (const button of line.buttons) setAttribute(button, "aria-label", `${button.textContent} ${row.name}`);
+      say(line.name, this.fleet.nameOf(row));
+      for (const button of line.buttons) setAttribute(button, "aria-label", `${button.textContent} ${this.fleet.nameOf(row)}`);
       say(line.what, ` is ${wordOf(kindOf(row))}: ${whyOf(row)}`);
       const since = kindOf(row) === "withheld" ? "Closed since" : "Since";
-      say(line.when, `${since} ${clockTime(row.since)} UTC (${duration(secondsSince(row.since, now))}). ${nextSentence(row, now)}`);
+      say(line.when, `${since} ${clockTime(row.since)} UTC (${duration(secondsSince(row.since, now))}). ${this.fleet.isSeen(row) ? nextSentence(row, now) : UNHEARD}`);
       say(line.first, firstSentence(row, this.pastOf(row), now));
     }
     this.forget(worst);
     const more = worst.length - this.lines.length;
     say(byId("more"), more > 0 ? `and ${more} more, in the table below` : "");
-    const none = this.fleet.rows.size ? `All ${this.fleet.rows.size} breakers let calls through.` : "No breaker is known yet.";
-    say(byId("all-well"), worst.length ? "" : none);
   }
 
   line(row) {
@@ -72,7 +104,7 @@ export class Headline {
     const first = make("p", { class: "when first" });
     const kind = kindOf(row);
     const line = { name, what, when, first, row };
-    const offered = this.fleet.readOnly ? [] : actionsFor(row).map(({ action, label }) =>
+    const offered = noOrdersSentence(this.fleet) ? [] : actionsFor(row).map(({ action, label }) =>
       make("button", { type: "button", onclick: () => this.order(line.row, action) }, label));
     line.buttons = [...offered, make("button", { type: "button", onclick: () => this.open(line.row) }, "Detail")];
     line.root = make("li", { class: `is-${kind}` }, shapeOf(row.state, 22, kind),
@@ -101,20 +133,25 @@ export class Headline {
   renderCounts(counts) {
     const list = byId("counts");
     if (!list.children.length) {
-      list.append(...KINDS.map((kind) => make("li", { class: `is-${kind}` }, shapeOf(kind, 14), make("b", {}, "0"), make("span", {}, wordOf(kind)))));
+      list.append(...[...KINDS, "unseen"].map((kind) =>
+        make("li", { class: `is-${kind}` }, shapeOf(kind, 14), make("b", {}, "0"), make("span", {}, wordOf(kind)))));
     }
-    KINDS.forEach((state, index) => {
+    [...KINDS, "unseen"].forEach((state, index) => {
       const item = list.children[index];
       say(item.querySelector("b"), String(counts[state]));
       setAttribute(item, "data-none", counts[state] ? null : "");
     });
   }
 
-  renderTab(worst, counts) {
-    const state = worst[0]?.state ?? "closed";
+  renderTab(worst, counts, lost) {
+    const state = lost.length ? "open" : worst[0]?.state ?? "closed";
     const kind = worst.length ? kindOf(worst[0]) : "closed";
-    const said = `${counts[kind]} ${wordOf(kind)}`;
-    const title = worst.length ? `${said} · cb-monitor` : "cb-monitor";
+    const said = [
+      lost.length ? `${lost.length} relay${lost.length === 1 ? "" : "s"} not heard` : "",
+      counts[kind] && worst.length ? `${counts[kind]} ${wordOf(kind)}` : "",
+      "cb-monitor",
+    ];
+    const title = said.filter(Boolean).join(" · ");
     if (document.title !== title) document.title = title;
     if (this.icon === state) return;
     this.icon = state;

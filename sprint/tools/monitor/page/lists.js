@@ -7,14 +7,14 @@ const SOURCES_SHOWN = 256;
 const FIGURES = ["height", "behind_blocks", "lag_ms", "score"]; // of a source's standing
 const HEADS = ["Source", "State", "Breaker", "Height", "Behind", "Lag ms", "Score", "Why"];
 
-export function eventsList(past, open) {
+export function eventsList(past, fleet, open) {
   if (!past.events.length) return [make("li", { class: "empty" }, "No breaker has changed its state, as far back as is known.")];
   return past.events.map((each) =>
     make("li", {},
       make("time", { datetime: each.at, title: each.at }, clockTime(each.at)),
       shapeOf(each.to, 12),
       make("div", {},
-        make("button", { type: "button", class: "name", onclick: () => open(each.relay, each.breaker) }, each.breaker),
+        make("button", { type: "button", class: "name", onclick: () => open(each.relay, each.breaker) }, fleet.nameOf({ relay: each.relay, name: each.breaker })),
         make("span", {}, ` ${wordOf(each.from)} → ${wordOf(each.to)}${each.shadow ? " (shadow)" : ""}`),
         make("p", { class: "quiet" }, each.evidence.text))));
 }

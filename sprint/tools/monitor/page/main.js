@@ -16,7 +16,7 @@ import { SignIn } from "./sign_in.js";
 import { Table } from "./table.js";
 import { Speaker } from "./speaker.js";
 import { Theme } from "./theme.js";
-import { clockTime, duration, tapeSentence } from "./words.js";
+import { clockTime, duration, noOrdersSentence, tapeSentence } from "./words.js";
 
 const TICK_MS = 1_000; // durations are told in whole seconds
 const TRENDS_AT_ONCE = 4;
@@ -24,14 +24,14 @@ const TREND_POINTS = 40;
 const NOTICE_MS = 8_000;
 // What is told is drawn so often at most; what somebody does here is drawn with the next frame.
 const TOLD_DRAWN_MS = 40;
-const RELAYS_AGAIN_MS = 5_000;
+const ASKED_AGAIN_MS = 5_000;
 const EVENTS_DRAWN_MS = 400;
 
 const fleet = new Fleet();
 const speaker = new Speaker(byId("announce"), fleet);
 const theme = new Theme(byId("theme"));
-const orders = new Orders(notice);
-const figures = new FiguresForm(figuresTold);
+const orders = new Orders(fleet, notice);
+const figures = new FiguresForm(fleet, figuresTold);
 const detail = new Detail(fleet, {
   order: (row, action) => orders.ask(row, action),
   figures: (row) => figures.ask(row),
@@ -41,7 +41,7 @@ const alerts = new Alerts(fleet, { open: openNamed, told: notice });
 const headline = new Headline(fleet, { open: (row) => open(row), order: (row, action) => orders.ask(row, action) });
 const table = new Table(byId("scroller"), byId("lines"), fleet, { open: (row) => open(row), seen: fillTrends });
 const past = new Past(() => redraw());
-const pages = new Pages(() => redraw());
+const pages = new Pages(turned);
 const link = new Link("ws", { tell: take, status: connection });
 const signIn = new SignIn(() => link.socket || link.open());
 const asked = new Set(); // keys whose trend was asked for
@@ -51,7 +51,7 @@ let renderedAt = 0;
 let drawn = -1;
 let lost = null;
 let asking = 0;
-let relaysAskedAt = -Infinity;
+let askedAt = -Infinity;
 let eventsDrawn = -1;
 let eventsDrawnAt = -Infinity;
 
@@ -67,7 +67,10 @@ function take(message) {
     past.add(transition);
     speaker.transition(transition);
     detail.happened(transition, keyOf(transition.relay, transition.breaker));
+  } else if (message.type === "tape" && message.replay?.reason) {
+    speaker.say(`The recording can't be shown on: ${message.replay.reason}`);
   }
+  speaker.relays();
   redrawSoon();
   return true;
 }
@@ -89,6 +92,7 @@ function render() {
   if (pages.page === "breakers") table.render();
   headline.render();
   detail.render();
+  orders.render();
   if (pages.page === "events") renderEvents();
   if (pages.page === "alerts") alerts.render();
   if (drawn !== fleet.version) {
@@ -111,7 +115,7 @@ function renderEvents() {
   if (eventsDrawn === past.version || now - eventsDrawnAt < EVENTS_DRAWN_MS) return;
   eventsDrawn = past.version;
   eventsDrawnAt = now;
-  byId("events-list").replaceChildren(...eventsList(past, openNamed));
+  byId("events-list").replaceChildren(...eventsList(past, fleet, openNamed));
   byId("events-older").hidden = !past.hasOlder;
 }
 
@@ -151,7 +155,9 @@ function open(row) {
 }
 
 function openNamed(relay, name) {
-  open(fleet.rows.get(keyOf(relay, name)));
+  const row = fleet.rows.get(keyOf(relay, name));
+  if (row) open(row);
+  else notice(`${fleet.nameOf({ relay, name })} is no longer there.`, true);
 }
 
 function backTo(key) {
@@ -163,7 +169,7 @@ function backTo(key) {
 function withCurrent(doing) {
   const row = fleet.rows.get(detail.key) ?? table.currentRow();
   if (!row) notice("Choose a breaker first: j and k move, Enter opens one.", true);
-  else if (fleet.readOnly) notice("The monitor was started with --read-only: it takes no orders.", true);
+  else if (noOrdersSentence(fleet)) notice(noOrdersSentence(fleet), true);
   else doing(row);
 }
 
@@ -205,14 +211,25 @@ async function readAlerts() {
   redraw();
 }
 
-// Chains and sources change without a message: while they are looked at, they are asked for.
+// Chains, sources and sinks change without a message: while they are looked at, they are asked for.
+async function readWhatIsLookedAt() {
+  if (document.hidden || !["relays", "alerts"].includes(pages.page) || performance.now() - askedAt < ASKED_AGAIN_MS) return;
+  askedAt = performance.now();
+  if (pages.page === "alerts") await alerts.look();
+  else await readRelays();
+  redraw();
+}
+
+function turned() {
+  askedAt = -Infinity;
+  readWhatIsLookedAt();
+  redraw();
+}
+
 async function readRelays() {
-  if (pages.page !== "relays" || document.hidden || performance.now() - relaysAskedAt < RELAYS_AGAIN_MS) return;
-  relaysAskedAt = performance.now();
   const { relays } = await ask("api/health").catch(() => ({}));
   if (Array.isArray(relays)) fleet.takeRelays(relays);
   fleet.version += 1;
-  redraw();
 }
 
 function look() {
@@ -252,7 +269,7 @@ new ResizeObserver(() => {
 }).observe(byId("scroller"));
 listenToKeys({ table, detail, pages, order: (action) => withCurrent((row) => orders.ask(row, action)), figures: () => withCurrent((row) => figures.ask(row)), theme: () => theme.turn() });
 setInterval(() => {
-  readRelays();
+  readWhatIsLookedAt();
   if (!document.hidden) redraw();
 }, TICK_MS);
 // A phone has no key to name.

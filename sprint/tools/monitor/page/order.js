@@ -18,7 +18,7 @@ const TEXTS = {
   chain: (row) => row.chain ?? "",
   source: (row) => row.source ?? "",
   policy: (row) => row.policy,
-  why: (row) => row.reason,
+  why: whyBoth,
 };
 const STATES_MEANT = {
   open: (row) => row.state === "open" || row.state === "force_open",
@@ -75,9 +75,15 @@ function testOf(word) {
   }
   const [, name, sign, value] = WORD.exec(word) ?? [];
   if (sign === ":" && name === "state") return stateTest(value);
-  if (sign === ":" && TEXTS[name]) return (row) => holds(TEXTS[name](row), value);
+  // `source:litecoin:alice` is a field with a value, and how that breaker is called.
+  if (sign === ":" && TEXTS[name]) return (row) => holds(TEXTS[name](row), value) || holds(row.name, word);
   if (sign !== ":" && FIGURES[name]) return figureTest(name, sign, value);
-  return (row) => [row.name, row.relay, row.reason, row.policy].some((each) => holds(each, word));
+  return (row) => [row.name, row.relay, whyBoth(row), row.policy].some((each) => holds(each, word));
+}
+
+// What would open one that is held closed is a reason too.
+function whyBoth(row) {
+  return row.withheld ? `${row.reason} ${row.withheld}` : row.reason;
 }
 
 function stateTest(value) {

@@ -37,8 +37,8 @@ export function actionsFor(row) {
 }
 
 export class Orders {
-  constructor(told) {
-    this.told = told; // told(text, failed)
+  constructor(fleet, told) {
+    Object.assign(this, { fleet, told }); // told(text, failed)
     this.dialog = byId("order");
     this.row = null;
     this.action = null;
@@ -49,15 +49,24 @@ export class Orders {
   ask(row, action) {
     const { title, effect, danger } = ACTIONS[action];
     Object.assign(this, { row, action });
-    say(byId("order-title"), `${title}: ${row.name}`);
-    say(byId("order-state"), `It is ${wordOf(kindOf(row))} now: ${whyOf(row)}`);
+    say(byId("order-title"), `${title}: ${this.fleet.nameOf(row)}`);
     say(byId("order-effect"), effect + (action === "force_open" && row.kind === "store" ? STORE_EFFECT : ""));
     say(byId("order-confirm"), title);
     setAttribute(byId("order-confirm"), "class", danger ? "danger" : "primary");
     say(byId("order-said"), "");
     byId("order-reason").value = "";
+    this.renderState(row);
     this.dialog.showModal();
     byId("order-reason").focus();
+  }
+
+  // A breaker goes on while somebody thinks about it.
+  render() {
+    if (this.dialog.open) this.renderState(this.fleet.rows.get(this.row.key));
+  }
+
+  renderState(row) {
+    say(byId("order-state"), row ? `It is ${wordOf(kindOf(row))} now: ${whyOf(row)}` : "It is no longer there.");
   }
 
   async submit(event) {
@@ -70,7 +79,7 @@ export class Orders {
     try {
       const { changed } = await ask(breakerPath(row, "/state"), { method: "POST", body });
       this.dialog.close();
-      this.told(`${ACTIONS[action].title}: ${row.name}${changed ? "" : ", which was so already"}.`, false);
+      this.told(`${ACTIONS[action].title}: ${this.fleet.nameOf(row)}${changed ? "" : ", which was so already"}.`, false);
     } catch (error) {
       say(byId("order-said"), `Not done: ${error.message}`);
     } finally {

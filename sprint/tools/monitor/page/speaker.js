@@ -10,6 +10,7 @@ export class Speaker {
   constructor(region, fleet) {
     Object.assign(this, { region, fleet });
     this.waiting = [];
+    this.connections = new Map(); // relay -> connection, as it was told of
     this.timer = null;
   }
 
@@ -20,6 +21,17 @@ export class Speaker {
 
   transition(transition) {
     if (!transition.shadow) this.say(`${transition.breaker} is ${wordOf(transition.to)}: ${transition.evidence.text}`);
+  }
+
+  // A relay that isn't heard any more is news, and so is its return; that one is heard at first is none.
+  relays() {
+    for (const { name, connection } of this.fleet.relays.values()) {
+      const before = this.connections.get(name);
+      if (before === connection) continue;
+      this.connections.set(name, connection);
+      if (connection === "lost") this.say(`Relay ${name} is not heard.`);
+      else if (before === "lost") this.say(`Relay ${name} is heard again.`);
+    }
   }
 
   speak() {

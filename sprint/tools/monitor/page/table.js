@@ -141,7 +141,7 @@ export class Table {
     const health = healthOf(row);
     say(line.health, health === null ? "–" : health.toFixed(2));
     say(line.since, duration(secondsSince(row.since, now)));
-    const next = nextOf(row, now);
+    const next = unseen ? "–" : nextOf(row, now);
     say(line.next, next);
     setAttribute(line.next, "data-none", next === "–" ? "" : null);
     this.writeTrend(line, row);

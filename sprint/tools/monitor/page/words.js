@@ -3,6 +3,11 @@
 // Worst first; the place in this list is the order. `withheld` is one that is closed only because nothing stands in for it.
 export const KINDS = ["open", "force_open", "half_open", "withheld", "force_close", "closed"];
 
+const REPLAY_TAKES_NONE =
+  "This is a replay: it takes no orders. Filter, open and read what there was; with --tui the terminal's keys pause it and turn it back.";
+// In place of what comes next: a relay that isn't heard may have gone on meanwhile.
+export const UNHEARD = "Its relay is not heard: this is what it said last.";
+
 const WORDS = {
   open: "open",
   force_open: "forced open",
@@ -10,6 +15,7 @@ const WORDS = {
   withheld: "held closed",
   force_close: "forced closed",
   closed: "closed",
+  unseen: "not heard",
 };
 
 export function wordOf(state) {
@@ -76,8 +82,15 @@ export function tapeSentence({ recording, replay }, nowMs) {
   if (recording) return `● REC: what happens is recorded in ${recording}`;
   if (!replay) return "";
   const at = `${new Date(nowMs).toISOString().slice(0, 10)} ${clockTime(nowMs)} UTC`;
+  if (replay.reason) return `▶ REPLAY of ${replay.file} at ${at}: it can't be shown on, as it is broken there: ${replay.reason}`;
   const how = replay.ended ? "at its end" : replay.paused ? "paused" : `×${replay.speed}`;
   return `▶ REPLAY of ${replay.file} at ${at}, ${how}: nothing of it happens now`;
+}
+
+// Why nothing can be told to a breaker here, and what can be done instead; empty where orders are taken.
+export function noOrdersSentence({ readOnly, tape }) {
+  if (tape.replay) return REPLAY_TAKES_NONE;
+  return readOnly ? "The monitor was started with --read-only: it takes no orders." : "";
 }
 
 // What happens next with a breaker, short enough for a column.
