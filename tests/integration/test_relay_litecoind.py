@@ -168,24 +168,6 @@ def test_a_frozen_node_goes_on_when_it_is_thawed(litecoind: Litecoind, tmp_path:
         assert kinds_of(listener.events) == [f"block {block}" for block in branch_of(litecoind, 1)]
 
 
-def test_a_node_in_initial_download_is_followed_from_its_first_block(tmp_path: Path) -> None:
-    node = Litecoind(tmp_path / "litecoind").start()
-    try:
-        assert node.rpc("getblockchaininfo")["initialblockdownload"]
-        with relay_on(tmp_path, node) as relay, Listener(relay.url) as listener:
-            wait_until(
-                lambda: listener.client.status("litecoin")["sources"][0]["state"] == "ready",
-                "the source is ready",
-            )
-            node.mine(1)
-            listener.wait_for_block(node.mine(3)[-1])
-            delivered = blocks_of(listener.events)
-            branch = branch_of(node, 1)
-            assert delivered == branch[-len(delivered) :]
-    finally:
-        node.stop()
-
-
 def test_two_nodes_agree_and_one_of_them_may_die(
     litecoind_factory: Callable[[], Litecoind], tmp_path: Path
 ) -> None:

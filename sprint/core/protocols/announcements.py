@@ -17,6 +17,14 @@ class HeadersAnnounced(msgspec.Struct, frozen=True):
     full: bool = False
 
 
+class HeadersWithheld(msgspec.Struct, frozen=True):
+    """The source has read a request for headers and gives none yet; `reason` says in words why."""
+
+    source: str
+    reason: str
+    read_at: float
+
+
 class HashesAnnounced(msgspec.Struct, frozen=True):
     """Block hashes without headers."""
 
@@ -53,4 +61,6 @@ class SequenceLost(msgspec.Struct, frozen=True):
     read_at: float
 
 
-Announcement = HeadersAnnounced | HashesAnnounced | BlockArrived | BodiesNotFound | SequenceLost
+Announcement = (
+    HeadersAnnounced | HeadersWithheld | HashesAnnounced | BlockArrived | BodiesNotFound | SequenceLost
+)

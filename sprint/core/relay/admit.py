@@ -17,6 +17,7 @@ from sprint.core.protocols.announcements import (
     BodiesNotFound,
     HashesAnnounced,
     HeadersAnnounced,
+    HeadersWithheld,
     SequenceLost,
 )
 from sprint.core.relay.fetch import Request
@@ -68,7 +69,12 @@ class Admission:
         self._state = state
 
     def admit(self, announcement: Announcement, now: float) -> Decision:
+        if isinstance(announcement, HeadersWithheld):
+            return self._withheld(announcement, now)
         self._state.announcers.heard(announcement.source, now)
+        gives = isinstance(announcement, HeadersAnnounced | HashesAnnounced)
+        if gives and self._state.syncing.over(announcement.source, now):
+            self._state.take_in(announcement.source)
         if isinstance(announcement, BlockArrived):
             return self._block(announcement)
         if isinstance(announcement, HeadersAnnounced):
@@ -78,6 +84,15 @@ class Admission:
         if isinstance(announcement, SequenceLost):
             return self._ask_about(announcement.source, now)
         return self._not_found(announcement, now)
+
+    def _withheld(self, announcement: HeadersWithheld, now: float) -> Decision:
+        """Do without a source until it has something to say, but for asking it for headers now and then."""
+        state, source = self._state, announcement.source
+        if source in state.synced and state.syncing.begin(source, announcement.reason, now):
+            state.synced[source] = False
+            state.fetcher.source_lost(source)
+            state.board.lost(source)
+        return Wait("its node is still syncing")
 
     def _headers(self, announcement: HeadersAnnounced, now: float) -> Decision:
         state, source = self._state, announcement.source

@@ -87,8 +87,8 @@ class Pipeline:
 
     @property
     def timer_is_due(self) -> bool:
-        """Whether an announcement that needed no proof let a block go: `handle_timer` wants to be called."""
-        return self.state.quorum.has_ripe
+        """Whether an announcement that needed no proof left something to tell: `handle_timer` tells it."""
+        return self.state.quorum.has_ripe or self.state.syncing.next_timer() is not None
 
     def source_ready(
         self, source: str, now: float, *, serves: bool = True, provider: str | None = None
@@ -100,11 +100,11 @@ class Pipeline:
         """
         outcome = Outcome()
         self.state.providers.name(source, provider or source)
-        self.state.board.ready(source, self.state.tree.head.height)
         if serves:
             self.state.synced[source] = False
-            self.state.fetcher.source_ready(source)
+            self.state.take_in(source)
         else:
+            self.state.board.ready(source, self.state.tree.head.height)
             self.state.announcers.ready(source, now)
             self.state.board.lost(source)  # its wins count; its head is not known before it says something
         if not self.state.trials.begin(source, now):
@@ -141,7 +141,7 @@ class Pipeline:
         """Return when `handle_timer` has something to do at the latest."""
         state = self.state
         due = [self._poll_at]
-        owners = (state.fetcher, self.watchdog, state.board, state.quorum)
+        owners = (state.fetcher, self.watchdog, state.board, state.quorum, state.syncing)
         due += [at for at in (owner.next_timer() for owner in owners) if at is not None]
         if len(state.fetcher) or state.passed_over:
             due.append(self._overdue_at)
@@ -177,10 +177,12 @@ class Pipeline:
             self.state.announcers.head_moved()
             outcome.drafts += self._finality.advance(outcome.head)
             self._poll_at = now + self.state.settings.head_poll_s
+        outcome.drafts += self.state.syncing.take_untold()
         outcome.drafts += self.state.board.check(now) + self.state.announcers.check(now)
         outcome.requests += [self.state.headers_request(each) for each in self.state.board.to_ask(now)]
         outcome.drafts += self.state.trials.check(self.state.synced, self.state.tree, now)
-        self.watchdog.sources_changed(self.state.ready_count(), now, shut_out=self.state.trials.shut_out)
+        out, syncing = self.state.trials.shut_out, sorted(self.state.syncing)
+        self.watchdog.sources_changed(self.state.ready_count(), now, shut_out=out, syncing=syncing)
         status = self.watchdog.check(now, self.state.quorum.stalled(now, self.state.tree.head))
         if status is not None:
             outcome.drafts.append(status)

@@ -41,7 +41,7 @@ class Settlement:
             state.tree.trim_headers()
             if new or state.synced.get(result.source):
                 state.begin_at = now + BEGIN_GRACE_S
-            if not all(state.synced.values()) or not state.synced:
+            if not state.serving or not all(state.synced[source] for source in state.serving):
                 return
             self.begin(outcome)
         if not result.full:

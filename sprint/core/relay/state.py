@@ -18,6 +18,7 @@ from sprint.core.relay.prove import BlockResult, Ground
 from sprint.core.relay.providers import Providers
 from sprint.core.relay.quorum import Quorum
 from sprint.core.relay.settings import ChainSettings
+from sprint.core.relay.syncing import Syncing
 from sprint.core.relay.tally import Tally
 from sprint.core.relay.trials import Trials
 
@@ -45,9 +46,10 @@ class ChainState:
             settings, self.book.proving_bodies, self.board.demoted, self.board.slow_after_s
         )
         self.synced: dict[str, bool] = {}
+        self.syncing = Syncing()
         self.announcers = Announcers()
         self.providers = Providers()
-        self.quorum = Quorum(settings, self.providers, lambda: [*self.synced, *self.announcers])
+        self.quorum = Quorum(settings, self.providers, lambda: [*self.serving, *self.announcers])
         self.idle_answers: dict[str, int] = {}
         self.trials = Trials()
         self.far_behind: set[str] = set()  # of this chain, but forking off below the kept tree
@@ -76,7 +78,7 @@ class ChainState:
     @property
     def sources_ready(self) -> int:
         """How many sources are ready, those included that only announce."""
-        return len(self.synced) + len(self.announcers)
+        return len(self.serving) + len(self.announcers)
 
     def headers_request(self, source: str) -> Request:
         return Request(source, locator=self.locator())
@@ -111,13 +113,23 @@ class ChainState:
 
     def ready_count(self) -> int:
         """Return how many sources serve and are not on trial."""
-        return len(self.synced) - sum(source in self.synced for source in self.trials.on_trial)
+        return sum(source not in self.trials.on_trial for source in self.serving)
+
+    @property
+    def serving(self) -> list[str]:
+        """The ready sources that serve headers and bodies, but those that are still syncing themselves."""
+        return [source for source in self.synced if source not in self.syncing]
 
     def _not_connected_below(self, node: Node) -> Iterator[Node]:
         below = node.parent
         while below is not None and not below.connected:
             yield below
             below = below.parent
+
+    def take_in(self, source: str) -> None:
+        """Ask a source for bodies from here on, and hold it against the others."""
+        self.fetcher.source_ready(source)
+        self.board.ready(source, self.tree.head.height)
 
     def has_body(self, node: Node) -> bool:
         return node.record is not None or node.anchored
@@ -129,3 +141,4 @@ class ChainState:
         self.book.forget(source)
         self.idle_answers.pop(source, None)
         self.far_behind.discard(source)
+        self.syncing.lost(source)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from sprint.core.model import ChainStatusData
 from sprint.core.relay.settings import ChainSettings
 
-SHUT_OUT_NAMED_MAX = 4
+NAMED_MAX = 4
 
 
 class Watchdog:
@@ -22,6 +22,7 @@ class Watchdog:
         self._advanced_at = now
         self._without_sources_since: float | None = now
         self._shut_out: tuple[str, ...] = ()
+        self._syncing: tuple[str, ...] = ()
         self.stalled: str | None = None
 
     def __repr__(self) -> str:
@@ -30,9 +31,11 @@ class Watchdog:
     def advanced(self, now: float) -> None:
         self._advanced_at = now
 
-    def sources_changed(self, ready: int, now: float, *, shut_out: Sequence[str] = ()) -> None:
-        """Note how many sources are ready now, and the names of those that are shut out."""
-        self._shut_out = tuple(shut_out)
+    def sources_changed(
+        self, ready: int, now: float, *, shut_out: Sequence[str] = (), syncing: Sequence[str] = ()
+    ) -> None:
+        """Note how many sources are ready now, and the names of those that are shut out, or syncing."""
+        self._shut_out, self._syncing = tuple(shut_out), tuple(syncing)
         if ready:
             self._without_sources_since = None
         elif self._without_sources_since is None:
@@ -63,14 +66,15 @@ class Watchdog:
         # The same sums as in `next_timer`: a difference may round to just under the bound at that very time.
         since = self._without_sources_since
         if since is not None and now >= since + self._grace_s:
-            return f"no source is ready{self._of_those_shut_out()}"
+            syncing = f"; still syncing: {_named(self._syncing)}" if self._syncing else ""
+            out = self._shut_out
+            tried = f"; shut out for what they sent, and tried all the same: {_named(out)}" if out else ""
+            return f"no source is ready{syncing}{tried}"
         if self._alarm_s is not None and now >= self._advanced_at + self._alarm_s:
             return f"no new block for {self._alarm_s:.0f} s although sources are ready"
         return None
 
-    def _of_those_shut_out(self) -> str:
-        if not self._shut_out:
-            return ""
-        more = len(self._shut_out) - SHUT_OUT_NAMED_MAX
-        names = ", ".join(self._shut_out[:SHUT_OUT_NAMED_MAX]) + (f" and {more} more" if more > 0 else "")
-        return f"; shut out for what they sent, and tried all the same: {names}"
+
+def _named(sources: Sequence[str]) -> str:
+    more = len(sources) - NAMED_MAX
+    return ", ".join(sources[:NAMED_MAX]) + (f" and {more} more" if more > 0 else "")

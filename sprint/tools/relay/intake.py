@@ -139,11 +139,11 @@ class Intake:
     @property
     def needs_sources(self) -> bool:
         """Whether no source of the chain is ready, so that one that is shut out is tried sooner."""
-        return not self.pipeline.state.synced
+        return not self.pipeline.state.serving
 
     def serves_without(self, names: set[str]) -> bool:
         """Tell whether another source of the chain is ready and serves, so that these can be done without."""
-        return any(other not in names for other in self.pipeline.state.synced)
+        return any(other not in names for other in self.pipeline.state.serving)
 
     def source_lost(self, name: str, reason: str, *, blocked: bool = False) -> None:
         if self._sending:

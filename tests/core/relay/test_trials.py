@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sprint.core.relay.settings import ChainSettings
 from sprint.core.relay.trials import TRIAL_S_MAX
-from sprint.core.relay.watch import SHUT_OUT_NAMED_MAX
+from sprint.core.relay.watch import NAMED_MAX
 from tests.core.relay.driving import Blocks, Driver, begun, shown
 
 REASON = "merkle_root: false; shut out for 5 to 10 s"
@@ -123,7 +123,7 @@ def test_a_publisher_on_trial_is_re_admitted_when_a_block_that_it_told_of_is_tru
 
 
 def test_a_stall_names_who_is_shut_out_up_to_a_limit() -> None:
-    sources = [f"s{number}" for number in range(SHUT_OUT_NAMED_MAX + 2)]
+    sources = [f"s{number}" for number in range(NAMED_MAX + 2)]
     driver = begun(Blocks(), ChainSettings(), *sources)
     for source in sources:
         shut_out(driver, source)

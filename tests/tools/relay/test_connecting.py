@@ -32,7 +32,7 @@ BACKOFF = BackoffPolicy(base_s=0.3, multiplier=2.0, longest_s=0.6, jitter="none"
 class FakeConnection:
     """A connection that ends when it is told to."""
 
-    user_agent, misbehaved, concerns_provider = "", False, False
+    user_agent, misbehaved, concerns_provider, syncing = "", False, False, ""
 
     def __init__(self, source: FakeSource) -> None:
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()

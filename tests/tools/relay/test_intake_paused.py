@@ -22,7 +22,7 @@ from tests.tools.relay.test_intake import QuietUpstream, intake_of, statuses_of
 class HangingUp:
     """A connection to a node that shakes hands, and hangs up in the next turn of the loop."""
 
-    user_agent, misbehaved, concerns_provider = "", False, False
+    user_agent, misbehaved, concerns_provider, syncing = "", False, False, ""
 
     def __init__(self, source: FlappingSource) -> None:
         loop = asyncio.get_running_loop()

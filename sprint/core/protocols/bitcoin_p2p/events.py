@@ -10,9 +10,11 @@ from sprint.core.protocols.announcements import (
     BodiesNotFound,
     HashesAnnounced,
     HeadersAnnounced,
+    HeadersWithheld,
 )
 from sprint.core.protocols.bitcoin_p2p.addresses import NodeAddress
 from sprint.core.protocols.bitcoin_p2p.framing import HEADERS_MAX
+from sprint.core.protocols.bitcoin_p2p.initial_download import initial_download_words
 
 
 class Ready(msgspec.Struct, frozen=True):
@@ -31,6 +33,12 @@ class HeadersReceived(msgspec.Struct, frozen=True):
     """
 
     headers: tuple[bytes, ...]
+
+
+class HeadersPassedOver(msgspec.Struct, frozen=True):
+    """The peer has read a request for headers and gives none: it is in its initial block download."""
+
+    start_height: int
 
 
 class BlocksAnnounced(msgspec.Struct, frozen=True):
@@ -61,7 +69,15 @@ class AddressesReceived(msgspec.Struct, frozen=True):
     addresses: tuple[NodeAddress, ...]
 
 
-SessionEvent = Ready | HeadersReceived | BlocksAnnounced | BlockReceived | BlocksNotFound | AddressesReceived
+SessionEvent = (
+    Ready
+    | HeadersReceived
+    | HeadersPassedOver
+    | BlocksAnnounced
+    | BlockReceived
+    | BlocksNotFound
+    | AddressesReceived
+)
 
 
 def announcement_of(event: SessionEvent, source: str, read_at: float) -> Announcement | None:
@@ -69,6 +85,8 @@ def announcement_of(event: SessionEvent, source: str, read_at: float) -> Announc
     match event:
         case HeadersReceived(headers=headers):
             return HeadersAnnounced(source, headers, read_at, full=len(headers) >= HEADERS_MAX)
+        case HeadersPassedOver(start_height=start_height):
+            return HeadersWithheld(source, initial_download_words(start_height), read_at)
         case BlocksAnnounced(hashes=hashes):
             return HashesAnnounced(source, hashes, read_at)
         case BlockReceived(raw=raw, read_at=before):

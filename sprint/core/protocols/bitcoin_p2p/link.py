@@ -227,7 +227,7 @@ class Link(ABC):
         elif frame.command == Ping.command:
             self._send(Pong(Ping.decode(frame.payload).nonce))
         elif frame.command == Pong.command:
-            self._on_pong(Pong.decode(frame.payload), now)
+            return self._on_pong(Pong.decode(frame.payload), now)
         else:
             return self._on_message(frame)
         return []
@@ -281,25 +281,29 @@ class Link(ABC):
             case Timer.PONG:
                 self.close(f"no pong within {settings.ping_timeout_s:g} s")
             case Timer.HEADERS:
-                self.close(
-                    f"no answer to getheaders within {settings.headers_timeout_s:g} s; "
-                    "a node in its initial block download gives none"
-                )
+                self.close(f"no answer to getheaders within {settings.headers_timeout_s:g} s")
 
     def _send_ping(self, now: float) -> None:
         self._pings_sent += 1
         self._ping_sent_at = now
+        self._deadlines.pop(Timer.PING, None)
         self._send(Ping(self._ping_nonce()))
         self._deadlines[Timer.PONG] = now + self.settings.ping_timeout_s
 
-    def _on_pong(self, pong: Pong, now: float) -> None:
+    def _on_pong(self, pong: Pong, now: float) -> list[SessionEvent]:
         if Timer.PONG not in self._deadlines or pong.nonce != self._ping_nonce():
             self._count("unwanted")
-            return
+            return []
         del self._deadlines[Timer.PONG]
         self.ping_latency_ms = (now - self._ping_sent_at) * 1_000
         self.pongs += 1
         self._deadlines[Timer.PING] = now + self.settings.ping_interval_s
+        return self._answered_ping(now)
+
+    def _answered_ping(self, now: float) -> list[SessionEvent]:
+        """Act on the peer having read all that was sent before its newest ping."""
+        del now  # this end asks nothing that is told by it
+        return []
 
     def _ping_nonce(self) -> int:
         # Not to be guessed from an earlier one without work, and the same on every replay of a seed.

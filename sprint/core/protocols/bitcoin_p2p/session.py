@@ -26,10 +26,12 @@ from sprint.core.protocols.bitcoin_p2p.events import (
     BlockReceived,
     BlocksAnnounced,
     BlocksNotFound,
+    HeadersPassedOver,
     HeadersReceived,
     SessionEvent,
 )
 from sprint.core.protocols.bitcoin_p2p.framing import INVENTORY_MAX, LOCATOR_MAX, Frame
+from sprint.core.protocols.bitcoin_p2p.initial_download import InitialDownload, initial_download_words
 from sprint.core.protocols.bitcoin_p2p.link import Link, SessionSettings, Timer
 from sprint.core.protocols.bitcoin_p2p.messages import (
     MSG_BLOCK,
@@ -80,6 +82,7 @@ class PeerSession(Link):
         self._compact: CompactReceiver | None = None
         self._asker: TransactionAsker | None = None
         self._announced_last = b""  # the block that the peer told of last: it may have it in compact form
+        self._initial_download = InitialDownload()
         if relaying is not None:
             self._compact = CompactReceiver(parameters, relaying)
             if relaying.transactions:
@@ -95,7 +98,12 @@ class PeerSession(Link):
             return
         hashes = tuple(locator[:LOCATOR_MAX])
         self._send(GetHeaders(self.settings.protocol_version, hashes, ZERO_HASH))
-        self._deadlines.setdefault(Timer.HEADERS, now + self.settings.headers_timeout_s)
+        if Timer.HEADERS in self._deadlines:
+            return
+        self._deadlines[Timer.HEADERS] = now + self.settings.headers_timeout_s
+        self._initial_download.asked(self._pings_sent)
+        if self._initial_download.possible and Timer.PONG not in self._deadlines:
+            self._send_ping(now)
 
     def request_blocks(self, hashes: Sequence[bytes], now: float) -> list[SessionEvent]:
         """Ask for whole blocks, with all that the network has beside their transactions.
@@ -137,6 +145,23 @@ class PeerSession(Link):
     def oldest_request_at(self) -> float | None:
         """When the block was asked for that is waited for longest; None if none is."""
         return next(iter(self._blocks_in_flight.values()), None)
+
+    @property
+    def syncing(self) -> str:
+        """Why the node gives no headers, in words, while it is in its initial block download; else empty."""
+        if not self._initial_download.active or self.peer_version is None:
+            return ""
+        return initial_download_words(self.peer_version.start_height)
+
+    def _answered_ping(self, now: float) -> list[SessionEvent]:
+        version = self.peer_version
+        if Timer.HEADERS not in self._deadlines or version is None or not self._initial_download.possible:
+            return []
+        if not self._initial_download.is_shown(self._pings_sent):
+            self._send_ping(now)  # the one that was answered had gone out before the request
+            return []
+        del self._deadlines[Timer.HEADERS]
+        return [HeadersPassedOver(version.start_height)]
 
     def _refusal(self, version: Version) -> str | None:
         missing = self._known_to_network(self.settings.services_required) & ~version.services
@@ -237,6 +262,7 @@ class PeerSession(Link):
         return []
 
     def _on_headers(self, headers: tuple[bytes, ...]) -> list[SessionEvent]:
+        self._initial_download.over()
         self._deadlines.pop(Timer.HEADERS, None)
         for parent, child in pairwise(headers):
             if child[4:36] != sha256d(parent[:HEADER_SIZE]):
@@ -257,6 +283,7 @@ class PeerSession(Link):
                 self._send(GetData(wanted))
         if not blocks:
             return []
+        self._initial_download.over()
         self._announced_last = blocks[-1]
         return [BlocksAnnounced(blocks)]
 
@@ -281,6 +308,7 @@ class PeerSession(Link):
 
     def _on_compact_block(self, compact: CompactReceiver, payload: bytes) -> list[SessionEvent]:
         digest, header = compact.keep(payload, self.read_at)
+        self._initial_download.over()
         if compact.waits(digest):
             self._count("unwanted")  # sent again while its missing transactions are on their way
             return []

@@ -19,6 +19,7 @@ from sprint.core.protocols.json_rpc.results import (
     ChainInfo,
     NetworkInfo,
     Publishing,
+    SyncState,
     Tip,
     given,
     read,
@@ -28,6 +29,7 @@ from sprint.core.protocols.json_rpc.results import (
     read_height,
     read_publishing,
     read_tip,
+    sync_state,
     wire_hash,
 )
 
@@ -48,6 +50,7 @@ class Greeting(msgspec.Struct, frozen=True):
     tip: Tip
     network: str
     genesis_hash: bytes
+    sync: SyncState
 
 
 class HeadersFound(msgspec.Struct, frozen=True):
@@ -80,7 +83,14 @@ def greet() -> Steps[Greeting]:
     # A login may be kept from calls that are not needed (-rpcwhitelist); its name is not.
     named = "" if isinstance(network, Failure) else read(network, NetworkInfo, "getnetworkinfo").subversion
     tip = Tip(wire_hash(chain.bestblockhash, "getblockchaininfo"), max(0, chain.blocks))
-    return Greeting(short(named[:USER_AGENT_LENGTH_MAX]), tip, short(chain.chain), genesis_hash)
+    agent = short(named[:USER_AGENT_LENGTH_MAX])
+    return Greeting(agent, tip, short(chain.chain), genesis_hash, sync_state(chain))
+
+
+def ask_sync() -> Steps[SyncState]:
+    """Ask how far the node has got. UpstreamError where it refuses."""
+    (info,) = yield (Call("getblockchaininfo"),)
+    return sync_state(read(given(info, "getblockchaininfo"), ChainInfo, "getblockchaininfo"))
 
 
 def wait_for_height(height: int, wait_s: float) -> Steps[Tip | None]:

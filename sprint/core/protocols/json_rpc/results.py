@@ -42,7 +42,16 @@ class ChainInfo(msgspec.Struct):
     blocks: int
     bestblockhash: str
     chain: str = ""
+    headers: int = 0
     initialblockdownload: bool = False
+
+
+class SyncState(msgspec.Struct, frozen=True):
+    """How far a node has got, as it says. `initial` is its `initialblockdownload`."""
+
+    initial: bool
+    height: int
+    header_height: int
 
 
 class Publishing(msgspec.Struct, frozen=True):
@@ -76,6 +85,10 @@ def read(result: memoryview, kind: type[Result], method: str) -> Result:
         return msgspec.json.decode(result, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise malformed_answer(f"{method}: {short(str(error))}") from error
+
+
+def sync_state(chain: ChainInfo) -> SyncState:
+    return SyncState(chain.initialblockdownload, max(0, chain.blocks), max(0, chain.headers))
 
 
 def read_height(result: memoryview, method: str) -> int:

@@ -23,12 +23,14 @@ from sprint.core.protocols.announcements import (
 from sprint.core.protocols.bitcoin_p2p.framing import payload_sizes_max
 from sprint.core.protocols.json_rpc.batching import Batching
 from sprint.core.protocols.json_rpc.calls import Refused, malformed_answer
+from sprint.core.protocols.json_rpc.initial_download import SyncWatch
 from sprint.core.protocols.json_rpc.jobs import (
     BodiesFound,
     Greeting,
     HeadersFound,
     HeadersWalk,
     ask_publishing,
+    ask_sync,
     find_bodies,
     greet,
     look_at_tip,
@@ -60,21 +62,20 @@ class RpcSession:
         self.closed: str | None = None
         self.ready = False
         self.concerns_provider = False  # whether it was closed for what its provider's others meet too
-        self.user_agent = ""
-        self.height = 0
+        self.user_agent, self.height = "", 0
         self.waits = True  # for a new tip; false where the node has shown that it cannot
         self._waits_again_at: float | None = None
         self._starved_again_s = settings.starved_again_s_first
         self.score = 0
         self.counts: dict[str, int] = {}
         self.batching = Batching()
+        self.sync = SyncWatch()
         self._owner_of = owner_of
         self._lanes = {name: LaneState(name) for name in Lane}
         self._next_id = 1
         self._publishing_wanted = False
         self._tip: bytes | None = None
-        self._tip_changed_at = now
-        self._tip_asked_at = now
+        self._tip_changed_at = self._tip_asked_at = now
         self._block_interval_s = parameters.block_interval_s
         self._locator: tuple[bytes, ...] = ()  # to ask by next; empty: there is nothing to ask
         self._hint: Tip | None = None
@@ -275,6 +276,8 @@ class RpcSession:
         elif self._publishing_wanted:
             self._publishing_wanted = False
             lane.start(ask_publishing(), self._on_publishing)
+        elif self.sync.is_due(now):
+            lane.start(ask_sync(), self.sync.told)
         elif self.waits:
             lane.start(wait_for_height(self.height + 1, self.settings.wait_s), self._on_waited)
         else:
@@ -286,10 +289,10 @@ class RpcSession:
             theirs = display_hash(greeting.genesis_hash) + (f" ({owner})" if owner else "")
             self.close(f"its chain begins at {theirs}, not at the genesis of {self.parameters.chain_id}")
             return []
-        self.ready = True
-        self.user_agent = greeting.user_agent
+        self.ready, self.user_agent = True, greeting.user_agent
         self._tip, self.height = greeting.tip.hash, greeting.tip.height
         self._tip_changed_at = now
+        self.sync.told(greeting.sync, now)
         return [Ready(greeting.user_agent, greeting.tip.height)]
 
     def _on_publishing(self, publishing: Publishing | None, now: float) -> list[RpcEvent]:

@@ -49,6 +49,8 @@ class Connection(Protocol):
     def faults(self) -> Counter[str]: ...
     @property
     def concerns_provider(self) -> bool: ...
+    @property
+    def syncing(self) -> str: ...
     def awaited_s(self, now: float) -> float: ...
     def abort(self, reason: str = ...) -> None: ...
 
@@ -149,12 +151,13 @@ class ConnectingSource(ABC):
         stands_still = STANDS_STILL if self.intake.paused and self._connection is None else ""
         connection = None if shut else self._connection  # which is about to be closed
         ready = connection is not None and connection.ready_at is not None
+        syncing = connection.syncing if connection is not None else ""
         return SourceView(
             name=self.spec.name,
             url=self.spec.url,
             provider=self.spec.provider,
             state=self._state(connection),
-            reason="" if ready else shut or self._why_not_ready(),
+            reason=syncing if ready else shut or self._why_not_ready(),
             user_agent=connection.user_agent if connection is not None else "",
             connects=self._connects,
             blocks_received=self.blocks_received,
@@ -241,7 +244,7 @@ class ConnectingSource(ABC):
 
     def _state(self, connection: Connection | None) -> SourceState:
         if connection is not None and connection.ready_at is not None:
-            return "ready"
+            return "syncing" if connection.syncing else "ready"
         if connection is not None or (self._trying and not self.guard.shut):
             return "connecting"
         return "blocked" if self._blocked else "waiting"

@@ -134,6 +134,16 @@ class SourceGuard:
             self._late_for = ""
             self._withheld_told = False
 
+    def passed_over(self, key: Hashable) -> None:
+        """Note that the node has read what was asked and, as its protocol has it, does not answer it now.
+
+        A connection has come about with that; a call on it tells nothing of the node.
+        """
+        if self._connect is None:
+            self.told_nothing(key)
+        else:
+            self.answered(key)
+
     def told_nothing(self, key: Hashable) -> None:
         """Note an answer that says only to come again later."""
         permit = self._calls.pop(key, None)

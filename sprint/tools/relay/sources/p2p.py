@@ -22,6 +22,7 @@ from sprint.core.protocols.bitcoin_p2p.events import (
     AddressesReceived,
     BlockReceived,
     BlocksNotFound,
+    HeadersPassedOver,
     HeadersReceived,
     Ready,
     SessionEvent,
@@ -145,6 +146,11 @@ class _Connection(asyncio.Protocol):
     def faults(self) -> Counter[str]:
         """What was wrong on this connection, by kind: of the protocol, and `invalid` of what was proved."""
         return Counter(self._session.counts) + self._invalid
+
+    @property
+    def syncing(self) -> str:
+        """Why the node gives nothing yet although it is well; empty where it gives."""
+        return self._session.syncing
 
     def awaited_s(self, now: float) -> float:
         asked_at = self._session.oldest_request_at
@@ -292,6 +298,8 @@ class _Connection(asyncio.Protocol):
             source.peers.learned(event.addresses)
         if isinstance(event, HeadersReceived):
             source.guard.answered("getheaders")
+        elif isinstance(event, HeadersPassedOver):
+            source.guard.passed_over("getheaders")
         elif isinstance(event, BlockReceived):
             source.blocks_received += 1
             self._heard_at = framed_at

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from sprint.core.errors import UpstreamError
-from sprint.core.protocols.bitcoin_p2p.events import HeadersReceived, Ready
+from sprint.core.protocols.bitcoin_p2p.events import HeadersPassedOver, HeadersReceived, Ready
 from sprint.core.protocols.bitcoin_p2p.link import SessionSettings
 from sprint.core.protocols.bitcoin_p2p.session import PeerSession
 from sprint.core.relay.source_url import SourceSpec
@@ -42,7 +42,8 @@ async def probe_p2p(spec: SourceSpec, network: ChainNetwork) -> Probe:
             except TimeoutError:
                 if ready is None:
                     raise
-                return _probe(ready, "answers no getheaders: still in its initial download?", latency_ms)
+                silent = f"{ready.user_agent} answers no getheaders: does the node hang?"
+                raise UpstreamError(silent) from None
             if not data:
                 raise UpstreamError(
                     f"the node closed the connection: does it serve {network.chain_id}, has it a free slot?"
@@ -53,6 +54,8 @@ async def probe_p2p(spec: SourceSpec, network: ChainNetwork) -> Probe:
                     session.request_headers([network.parameters.genesis_hash], clock())
                 elif isinstance(event, HeadersReceived) and ready is not None:
                     return _probe(ready, judge_first_header(network, event.headers), latency_ms)
+                elif isinstance(event, HeadersPassedOver) and ready is not None:
+                    return _probe(ready, session.syncing, latency_ms)
             if session.closed is not None:
                 raise UpstreamError(session.closed)
     finally:

@@ -82,6 +82,7 @@ class RpcConnection:
         self.publishing: asyncio.Future[Publishing | None] = asyncio.get_running_loop().create_future()
         self.ready_at: float | None = None
         self.misbehaved = False
+        self.syncing = ""  # over JSON-RPC a node answers all the same: a note says that it syncs
         self.paused_at: float | None = None
         self._taking = False
         self._lateness = Lateness()
@@ -111,7 +112,7 @@ class RpcConnection:
     @property
     def notes(self) -> tuple[str, ...]:
         """What to know of the node although it is usable."""
-        return tuple(filter(None, (self._session.batching.note,)))
+        return tuple(filter(None, (self._session.batching.note, self._session.sync.note)))
 
     @property
     def concerns_provider(self) -> bool:

@@ -10,7 +10,7 @@ import msgspec
 from sprint.core.protocols.json_rpc.results import Publishing
 from sprint.core.relay.source_url import SourceSpec
 
-SourceState = Literal["connecting", "ready", "waiting", "blocked", "paused"]
+SourceState = Literal["connecting", "syncing", "ready", "waiting", "blocked", "paused"]
 
 
 class SourceView(msgspec.Struct, frozen=True):
@@ -18,6 +18,7 @@ class SourceView(msgspec.Struct, frozen=True):
 
     `blocked`: it misbehaved and is shut out; it is tried again in `retry_in_s`, as one that is `waiting` is,
     which is infinite while an operator holds its breaker open.
+    `syncing`: it is connected and well, and its node is still in its initial block download.
     `paused`: an operator said so; it is tried when it is resumed.
     `awaited_s` is how long the block is waited for that was asked of it first, 0 where none is.
     `faults` counts by kind what it sent that was not as it should be, also what costs it nothing.

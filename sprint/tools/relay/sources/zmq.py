@@ -122,6 +122,7 @@ class ZmqConnection:
         self.user_agent = ""
         self.misbehaved = False
         self.concerns_provider = False
+        self.syncing = ""
         self._invalid: Counter[str] = Counter()
         self._session = source.session
         self._session.connected()

@@ -130,7 +130,7 @@ def test_headers_that_do_not_follow_one_another_are_dropped_and_cost_points() ->
     assert session.score == NON_CONTINUOUS_PENALTY
 
 
-def test_an_unanswered_getheaders_closes_at_its_timeout_and_names_the_likely_cause() -> None:
+def test_an_unanswered_getheaders_closes_at_its_timeout() -> None:
     session = ready_peer_session()
     session.request_headers(HASHES, 30.0)
     session.request_headers(HASHES, 100.0)  # does not put the first one's deadline off
@@ -138,9 +138,7 @@ def test_an_unanswered_getheaders_closes_at_its_timeout_and_names_the_likely_cau
     session.handle_timer(149.9)
     assert is_open(session)
     session.handle_timer(150.0)
-    assert session.closed is not None
-    assert session.closed.startswith("no answer to getheaders within 120 s")
-    assert "initial block download" in session.closed
+    assert session.closed == "no answer to getheaders within 120 s"
 
 
 def test_an_answer_stops_the_timeout_and_the_next_request_starts_it_anew() -> None:
