@@ -1,0 +1,7 @@
+"""The commands: each parses its words, calls a tool and prints."""
+
+import sys
+
+from sprint.cli.early_loadtest_signals import keep_early_signals
+
+keep_early_signals(sys.argv)

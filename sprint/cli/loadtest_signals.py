@@ -14,12 +14,13 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Self
 
+from sprint.cli.early_loadtest_signals import NUMBERS, early
+
 STDERR = 2
-NUMBERS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopSignals:
-    """While within, a signal ends the run; one that comes before there is a run is kept for it.
+    """While within, a signal ends the run; one that came before there is a run is kept for it.
 
     The one after that is a KeyboardInterrupt: what comes before a run may wait for what never comes. While
     the report is being written the first signal is told what it would cost, and the next one is a
@@ -30,6 +31,11 @@ class StopSignals:
         self._take_one: Callable[[], object] = self._keep
         self._has_kept = False
         self._before = [signal.getsignal(number) for number in NUMBERS]
+        if early:
+            kept = early.pop()
+            self._before = kept.before
+            if kept.has_come:
+                self._keep()
 
     def __enter__(self) -> Self:
         for number in NUMBERS:

@@ -7,11 +7,13 @@ import os
 import select
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from sprint.cli.loadtest_signals import NUMBERS, StopSignals
+from sprint.cli.early_loadtest_signals import NUMBERS, early, keep_early_signals
+from sprint.cli.loadtest_signals import StopSignals
 from sprint.cli.whole_file import write_whole
 from sprint.core.loadtest.report import encode_report
 from tests.cli.test_cb_loadtest import COMMAND, TIMEOUT_S, _environment
@@ -66,6 +68,51 @@ def test_the_handlers_of_before_are_back_afterwards() -> None:
     with StopSignals():
         assert [signal.getsignal(number) for number in NUMBERS] != before
     assert [signal.getsignal(number) for number in NUMBERS] == before
+
+
+@pytest.mark.parametrize("words", [["/bin/sprint", "cb-loadtest", "--rps", "1"], ["/bin/cb-loadtest"]])
+def test_a_signal_amid_the_imports_is_one_before_the_run(words: list[str]) -> None:
+    """The first 0.4 s of a command had no report, and Ctrl-C amid them left a traceback."""
+    before = [signal.getsignal(number) for number in NUMBERS]
+    keep_early_signals(words)
+    signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGTERM)
+    stops: list[int] = []
+    with StopSignals() as signals:
+        signals.hand_to(lambda: stops.append(1))
+    assert (len(stops), early) == (1, [])
+    assert [signal.getsignal(number) for number in NUMBERS] == before
+
+
+@pytest.mark.parametrize("words", [[], ["/bin/sprint"], ["/bin/sprint", "relay", "cb-loadtest"]])
+def test_other_commands_keep_no_early_signal(words: list[str]) -> None:
+    before = [signal.getsignal(number) for number in NUMBERS]
+    keep_early_signals(words)
+    assert (early, [signal.getsignal(number) for number in NUMBERS]) == ([], before)
+
+
+def test_ctrl_c_while_a_command_is_imported_leaves_its_report(tmp_path: Path) -> None:
+    """It left a traceback of typer's import. The signal comes as the first module is imported."""
+    (tmp_path / "typer.py").write_text(
+        "import os, signal, sys\n"
+        "os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.path[:] = [each for each in sys.path if each != os.path.dirname(__file__)]\n"
+        "del sys.modules['typer']\n"
+        "sys.modules['typer'] = __import__('typer')\n"
+    )
+    environment = _environment(tmp_path)
+    environment["PYTHONPATH"] = f"{tmp_path}:{environment['PYTHONPATH']}"
+    done = subprocess.run(
+        [sys.executable, "-m", "sprint.cli.main", "cb-loadtest", "--duration", "1h", "--json"],
+        capture_output=True,
+        cwd=tmp_path,
+        env=environment,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["interrupted"], report["totals"]["asked"]) == (0, True, 0)
 
 
 def test_ctrl_c_twice_does_not_cost_the_report_that_is_being_written(tmp_path: Path) -> None:
