@@ -15,7 +15,7 @@ histogram takes many values at once in a fraction of the time that they take one
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from sprint.core.duration import SECOND_NS
 from sprint.core.kernels import in_use
@@ -77,10 +77,14 @@ class Recorder:
 
     def began(self, scheduled_ns: int, now_ns: int) -> None:
         """Count a request that the generator came to: how late it was is the schedule error."""
+        self.began_together([now_ns - scheduled_ns], now_ns)
+
+    def began_together(self, errors_ns: Sequence[int], now_ns: int) -> None:
+        """Count requests that the generator came to one after the other, the last of them now."""
         if now_ns >= self._ends_ns:
             self._turn(now_ns)
         errors = self._schedule_errors
-        errors.append(now_ns - scheduled_ns)
+        errors += errors_ns
         if len(errors) >= BATCH_MAX:
             self._count_begun()
 
@@ -91,11 +95,20 @@ class Recorder:
 
     def succeeded(self, scheduled_ns: int, sent_ns: int, done_ns: int, bytes_in: int = 0) -> None:
         """Count a request that was answered well."""
+        self.succeeded_together([done_ns - scheduled_ns], [done_ns - sent_ns], done_ns, bytes_in)
+
+    def succeeded_together(
+        self, responses_ns: Sequence[int], services_ns: Sequence[int], done_ns: int, bytes_in: int
+    ) -> None:
+        """Count requests that were answered well one after the other, the last of them at `done_ns`.
+
+        All count in the second of the last, also those that came microseconds before it began.
+        """
         if done_ns >= self._ends_ns:
             self._turn(done_ns)
         responses = self._responses
-        responses.append(done_ns - scheduled_ns)
-        self._services.append(done_ns - sent_ns)
+        responses += responses_ns
+        self._services += services_ns
         self._bytes_in += bytes_in
         if len(responses) >= BATCH_MAX:
             self._count_successes()

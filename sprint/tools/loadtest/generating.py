@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from sprint.core.loadtest.schedule import Schedule
@@ -17,7 +18,7 @@ from sprint.tools.loadtest.pacer import Pacer
 from sprint.tools.loadtest.ready_set import ReadySet
 
 BATCH_MAX = 16  # requests a turn: what has been answered meanwhile is read in between
-AHEAD_MAX = 256  # moments that are worked out together
+AHEAD_MAX = 64  # moments that are worked out together: what is due then waits for some microseconds
 SWEEP_S = 0.05
 LATE_NS_MAX = 100 * NS_PER_MS  # beyond the end, what is still due is left
 STOPPED = "the run was ended, the generator was behind"
@@ -26,7 +27,11 @@ STOP_GRACE_S = 1.0  # for answers that are under way when somebody ends the run
 
 
 class Target(Protocol):
-    """What requests are sent to. `advance` does what is due by a moment; it returns when there is more."""
+    """What requests are sent to. `advance` does what is due by a moment; it returns when there is more.
+
+    `send` is given the requests first, first + step, … with their moments, and notes of each how late it was
+    come to.
+    """
 
     @property
     def answers(self) -> ReadySet | None: ...
@@ -35,11 +40,10 @@ class Target(Protocol):
     @property
     def connections(self) -> int: ...
     @property
-    def opening(self) -> int: ...
-    @property
     def states(self) -> Mapping[str, str]: ...
     def begin(self, started_ns: int) -> None: ...
-    def send(self, number: int, scheduled_ns: int) -> None: ...
+    def is_opening(self) -> bool: ...
+    def send(self, first: int, step: int, moments_ns: Sequence[int]) -> None: ...
     def advance(self, now_ns: int) -> int | None: ...
     def sweep(self, now_ns: int) -> None: ...
     async def close(self) -> None: ...
@@ -70,7 +74,8 @@ class Generating:
         self._step = part.processes
         self._grace_s = part.timeout_ns / NS_PER_S + 2 * SWEEP_S
         self._started_ns = 0
-        self._ahead_ns: list[int] = []  # moments that are worked out, the next one last
+        self._ahead_ns: list[int] = []  # moments that are worked out
+        self._ahead_at = 0  # the place of the next one
         self._stopped = asyncio.Event()
         self._sent_all = asyncio.Event()
         self.ended_ns = 0
@@ -112,7 +117,7 @@ class Generating:
             self._turn,
             self._sent_all.set,
             answers=self._target.answers,
-            is_restless=self._is_restless,
+            is_restless=self._target.is_opening,
         )
         sweeping = asyncio.create_task(self._sweep())
         try:
@@ -133,14 +138,11 @@ class Generating:
         """Leave what was due by now and isn't sent, and count it."""
         if not self._stopped.is_set():
             due = self._schedule.due(clock_ns() - self._started_ns)
-            come_to = self._schedule.taken - len(self._ahead_ns)
+            come_to = self._schedule.taken - (len(self._ahead_ns) - self._ahead_at)
             self._outcomes.never_sent(reason, due - come_to)
-            self._ahead_ns.clear()
+            self._ahead_ns, self._ahead_at = [], 0
             self._stopped.set()
             self._sent_all.set()
-
-    def _is_restless(self) -> bool:
-        return self._target.opening > 0
 
     def _turn(self, now_ns: int) -> int | None:
         """Send what is due, at most `BATCH_MAX`; return when there is more to do."""
@@ -157,28 +159,25 @@ class Generating:
 
     def _next_ns(self) -> int | None:
         """Return when the next request is due; None where none is to be sent any more."""
-        ahead_ns = self._ahead_ns
-        if ahead_ns:
-            return ahead_ns[-1]
+        if self._ahead_at < len(self._ahead_ns):
+            return self._ahead_ns[self._ahead_at]
         if self._stopped.is_set():
             return None
         schedule, started_ns = self._schedule, self._started_ns
         moments_ns = schedule.take(schedule.duration_ns, AHEAD_MAX)
-        ahead_ns.extend(started_ns + moment_ns for moment_ns in reversed(moments_ns))
-        return ahead_ns[-1] if ahead_ns else None
+        self._ahead_ns, self._ahead_at = [started_ns + moment_ns for moment_ns in moments_ns], 0
+        return self._ahead_ns[0] if moments_ns else None
 
     def _send_due(self, now_ns: int) -> None:
         if now_ns - self._started_ns > self._schedule.duration_ns + LATE_NS_MAX:
             self._stop_sending(TOO_SLOW)
-        ahead_ns, step = self._ahead_ns, self._step
-        dispatched, send = self._outcomes.dispatched, self._target.send
-        for _ in range(min(BATCH_MAX, len(ahead_ns))):
-            if ahead_ns[-1] > now_ns:
-                return
-            due_ns = ahead_ns.pop()
-            dispatched(due_ns, clock_ns())
-            send(self._number, due_ns)
-            self._number += step
+        ahead_ns, at = self._ahead_ns, self._ahead_at
+        end = bisect_right(ahead_ns, now_ns, at, min(at + BATCH_MAX, len(ahead_ns)))
+        if end > at:
+            # Noted first: one that can't be sent is not to be come to again.
+            first, self._number = self._number, self._number + self._step * (end - at)
+            self._ahead_at = end
+            self._target.send(first, self._step, ahead_ns[at:end])
 
     async def _end_of_schedule(self) -> None:
         """Wait until the duration is over: the last request may be due well before."""

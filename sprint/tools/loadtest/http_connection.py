@@ -28,27 +28,27 @@ _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class KnownAnswers:
-    """The heads of answers that were read before, by the size of the whole answer.
+    """The heads of successes that were read before, by the size of the whole answer.
 
     One that comes in one piece, of the same size and with the same bytes up to the end of its headers, a
-    length among them, is complete and has the same status: it needn't be parsed again.
+    length among them, is complete and a success too: it needn't be parsed again.
     """
 
     def __init__(self) -> None:
-        self.by_size: dict[int, tuple[bytes, int]] = {}
+        self.by_size: dict[int, bytes] = {}
 
     def __repr__(self) -> str:
         return f"KnownAnswers({len(self.by_size)})"
 
-    def learn(self, answer: bytes, status: int) -> None:
-        """Remember an answer that was parsed, where its head says how long it is."""
+    def learn(self, answer: bytes) -> None:
+        """Remember a success that was parsed, where its head says how long it is."""
         head, end, _ = answer.partition(_HEAD_END)
         lower = head.lower()
         if b"\r\ncontent-length:" not in lower or b"\r\ntransfer-encoding:" in lower:
             return
         if len(self.by_size) >= KNOWN_MAX:
             self.by_size.clear()
-        self.by_size[len(answer)] = (head + end, status)
+        self.by_size[len(answer)] = head + end
 
 
 class ConnectionOwner(Protocol):
@@ -62,13 +62,13 @@ class ConnectionOwner(Protocol):
 class HttpConnection:
     """Holds at most one request, and owns its socket, which never blocks.
 
-    `busy`: it waits for an answer. `closed`: it takes no request any more.
+    `busy`: it waits for an answer. `closed`: it takes no request any more. `receive` reads of its socket.
     """
 
     __slots__ = (
         "_answers", "_complete", "_error", "_has_more", "_head_size", "_headers_done", "_is_head",
-        "_keeps", "_known", "_learn", "_owner", "_parser", "_receive", "_socket", "_status", "_unsent",
-        "_write", "busy", "closed", "head", "received", "scheduled_ns", "sent_ns",
+        "_keeps", "_learn", "_owner", "_parser", "_socket", "_status", "_unsent", "_write", "busy",
+        "closed", "descriptor", "head", "receive", "received", "scheduled_ns", "sent_ns",
     )  # fmt: skip
 
     def __init__(
@@ -83,10 +83,9 @@ class HttpConnection:
         self._owner: ConnectionOwner | None = owner
         self._socket = opened
         self._write = opened.send
-        self._receive = opened.recv
+        self.receive = opened.recv
         self._answers = answers
         self._parser = httptools.HttpResponseParser(self)
-        self._known = known.by_size
         self._learn = known.learn
         self._is_head = is_head
         self._complete = self._headers_done = self._keeps = self._has_more = False
@@ -97,7 +96,8 @@ class HttpConnection:
         self.head = b""  # of the answer, once its headers are whole; before that what has come of it
         self.received = 0
         self.scheduled_ns = self.sent_ns = 0
-        answers.add(opened.fileno(), self._ready)
+        self.descriptor = opened.fileno()
+        answers.add(self.descriptor, self.ready)
 
     def __repr__(self) -> str:
         return f"HttpConnection({'closed' if self.closed else 'busy' if self.busy else 'free'})"
@@ -107,12 +107,12 @@ class HttpConnection:
         """Whether a request was sent on it."""
         return self.sent_ns > 0
 
-    def send(self, request: bytes, scheduled_ns: int) -> None:
-        """Send a request that was due at `scheduled_ns`."""
+    def send(self, request: bytes, scheduled_ns: int, now_ns: int) -> None:
+        """Send a request that was due at `scheduled_ns`, now."""
         self.busy = True
         self.received = 0
         self.scheduled_ns = scheduled_ns
-        self.sent_ns = clock_ns()
+        self.sent_ns = now_ns
         if self._unsent:
             self._unsent += request  # the answer before came while its request was still on its way out
             return
@@ -126,46 +126,45 @@ class HttpConnection:
             return
         if count != len(request):
             self._unsent = request[count:]
-            self._answers.watch_writing(self._socket.fileno(), also=True)
+            self._answers.watch_writing(self.descriptor, also=True)
 
     def abort(self) -> None:
         """Close at once; the owner is told nothing more."""
         self._owner = None
         self.busy = False
         self.closed = True
-        self._answers.remove(self._socket.fileno())
+        self._answers.remove(self.descriptor)
         self._socket.close()
 
-    def _ready(self, ready_for: int) -> None:
+    def ready(self, ready_for: int) -> None:
+        """Do what the socket is ready for: bits of epoll(7)."""
         if ready_for & WRITABLE:
             self._send_rest()
             if ready_for == WRITABLE:
                 return
         try:
-            data = self._receive(READ_SIZE)
-        except _NOT_NOW:
-            return
+            data = self.receive(READ_SIZE)
         except OSError as error:
+            self.unread(error)
+            return
+        self.take(data, clock_ns())
+
+    def unread(self, error: OSError) -> None:
+        """Take note that nothing could be read, and why."""
+        if not isinstance(error, _NOT_NOW):
             self._lost(error)
+
+    def take(self, data: bytes, done_ns: int) -> None:
+        """Take what was read; nothing is the end of the stream."""
+        owner = self._owner
+        if owner is None:
             return
         if not data:
             self._lost(self._error)
-            return
-        done_ns = clock_ns()
-        known = self._known.get(len(data))
-        owner = self._owner
-        if (
-            known is not None
-            and owner is not None
-            and self.busy
-            and not self.received
-            and data.startswith(known[0])
-        ):
-            self.received = len(data)
-            self.busy = False
-            owner.answered(self, known[1], done_ns)
+        elif not self.busy:
+            self._end("bad_answer")
         else:
-            self._received(data, done_ns)
+            self._parse(owner, data, done_ns)
 
     def _send_rest(self) -> None:
         try:
@@ -175,16 +174,7 @@ class HttpConnection:
         except OSError as error:
             self._error, self._unsent = error, b""
         if not self._unsent:
-            self._answers.watch_writing(self._socket.fileno(), also=False)
-
-    def _received(self, data: bytes, done_ns: int) -> None:
-        owner = self._owner
-        if owner is None:
-            return
-        if not self.busy:
-            self._end("bad_answer")
-            return
-        self._parse(owner, data, done_ns)
+            self._answers.watch_writing(self.descriptor, also=False)
 
     def _parse(self, owner: ConnectionOwner, data: bytes, done_ns: int) -> None:
         if not self.received:
@@ -207,7 +197,7 @@ class HttpConnection:
         elif self._complete:
             keeps = self._keeps = self._keeps and not self._has_more
             if keeps and self._status < _ERROR_FROM and not self._is_head and len(data) == self.received:
-                self._learn(data, self._status)
+                self._learn(data)
             self._finish(owner, done_ns)
 
     def _is_head_fit(self) -> bool:

@@ -14,11 +14,11 @@ from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sprint.tools.loadtest.http_connection import HttpConnection, KnownAnswers
+from sprint.tools.loadtest.exchange import Exchange
+from sprint.tools.loadtest.http_connection import HttpConnection
 from sprint.tools.loadtest.moments import NS_PER_S, clock_ns
 from sprint.tools.loadtest.opening import Place, open_socket
 from sprint.tools.loadtest.outcomes import ERROR_FROM, Outcomes
-from sprint.tools.loadtest.ready_set import ReadySet
 from sprint.tools.loadtest.request_template import RequestTemplate
 
 WAITING_MAX = 200_000  # requests that were due and have no connection yet; some 25 MB
@@ -55,43 +55,41 @@ class HttpGenerator:
         limits: Limits,
     ) -> None:
         self._place = place
-        self._templates = templates
-        self._turns = len(templates)
         self._outcomes = outcomes
+        self._exchange = Exchange(
+            templates, outcomes, self._serve_waiting, takes_together=not limits.one_request_each
+        )
+        self._free = self._exchange.free
         self._workers_max = limits.workers_max
         self._timeout_ns = limits.timeout_ns
         self._is_head = limits.is_head
         self._one_request_each = limits.one_request_each
-        self._free: list[HttpConnection] = []
         self._open: set[HttpConnection] = set()
         self._connecting: set[asyncio.Task[None]] = set()
-        self._known = KnownAnswers()
         self._waiting: deque[Waiting] = deque()
         self._closing = False
-        self.answers = ReadySet()
-        self.in_flight = 0
+        self.answers = self._exchange.answers
         self.connections_made = 0
 
     def __repr__(self) -> str:
         return (
-            f"HttpGenerator({self._place.url.text}, {self.in_flight} in flight, "
+            f"HttpGenerator({self._place.url.text}, {self._exchange.in_flight} in flight, "
             f"{len(self._waiting)} waiting, {len(self._open)} connections)"
         )
 
     @property
     def pending(self) -> int:
         """How many requests were due and have no result yet."""
-        return self.in_flight + len(self._waiting)
+        return self._exchange.in_flight + len(self._waiting)
 
     @property
     def connections(self) -> int:
         """How many connections are open."""
         return len(self._open)
 
-    @property
-    def opening(self) -> int:
-        """How many connections are being opened."""
-        return len(self._connecting)
+    def is_opening(self) -> bool:
+        """Whether connections are being opened."""
+        return bool(self._connecting)
 
     @property
     def states(self) -> dict[str, str]:
@@ -103,19 +101,13 @@ class HttpGenerator:
         del started_ns
         self.answers.join(asyncio.get_running_loop())
 
-    def send(self, number: int, scheduled_ns: int) -> None:
-        """Send the n-th request, or have it wait for a connection."""
-        while self._free:
-            connection = self._free.pop()
-            if not connection.closed:
-                self._send(connection, number, scheduled_ns)
-                return
-        if len(self._waiting) >= WAITING_MAX:
-            self._outcomes.never_sent(NO_ROOM)
-        else:
-            is_short = len(self._open) + len(self._connecting) >= self._workers_max
-            self._waiting.append(Waiting(number, scheduled_ns, clock_ns() if is_short else 0))
-            self._connect_more()
+    def send(self, first: int, step: int, moments_ns: Sequence[int]) -> None:
+        """Send the requests first, first + step, …, due at these moments, or have them wait."""
+        sent = self._exchange.send(first, step, moments_ns)
+        for place in range(sent, len(moments_ns)):
+            now_ns = clock_ns()
+            self._outcomes.dispatched(moments_ns[place], now_ns)
+            self._wait(first + place * step, moments_ns[place], now_ns)
 
     def advance(self, now_ns: int) -> int | None:
         """Return None: there is nothing to do but when answers come."""
@@ -139,7 +131,7 @@ class HttpGenerator:
             task.cancel()
         for connection in list(self._open):
             if connection.busy:
-                self.in_flight -= 1
+                self._exchange.in_flight -= 1
                 self._outcomes.unanswered()
             connection.abort()
         self._outcomes.never_sent(RUN_ENDED, len(self._waiting))
@@ -152,7 +144,7 @@ class HttpGenerator:
     # -- what connections tell
 
     def answered(self, connection: HttpConnection, status: int, done_ns: int) -> None:
-        self.in_flight -= 1
+        self._exchange.in_flight -= 1
         outcomes, scheduled_ns, received = self._outcomes, connection.scheduled_ns, connection.received
         if status < ERROR_FROM:
             outcomes.succeeded(scheduled_ns, connection.sent_ns, done_ns, received)
@@ -165,15 +157,24 @@ class HttpGenerator:
 
     def gone(self, connection: HttpConnection) -> None:
         self._open.discard(connection)
+        self._exchange.forget(connection)
         self._connect_more()
 
     # -- within
 
-    def _send(self, connection: HttpConnection, number: int, scheduled_ns: int, waited_ns: int = 0) -> None:
-        self.in_flight += 1
-        request = self._templates[number % self._turns].request(number)
-        connection.send(request, scheduled_ns)
-        self._outcomes.sent(len(request), waited_ns)
+    def _wait(self, number: int, scheduled_ns: int, now_ns: int) -> None:
+        """Have a request wait for a connection, and open one for it where there may be more."""
+        if len(self._waiting) >= WAITING_MAX:
+            self._outcomes.never_sent(NO_ROOM)
+        else:
+            is_short = len(self._open) + len(self._connecting) >= self._workers_max
+            self._waiting.append(Waiting(number, scheduled_ns, now_ns if is_short else 0))
+            self._connect_more()
+
+    def _serve_waiting(self) -> None:
+        """Send what waits over the connections that have become free."""
+        while self._waiting and self._free:
+            self._take_up(self._free.pop())
 
     def _take_up(self, connection: HttpConnection) -> None:
         """Give a connection that has become free its next request, or keep it for later."""
@@ -185,12 +186,15 @@ class HttpGenerator:
             return
         if self._waiting:
             number, scheduled_ns, since_ns = self._waiting.popleft()
-            self._send(connection, number, scheduled_ns, clock_ns() - since_ns if since_ns else 0)
+            request, now_ns = self._exchange.request(number), clock_ns()
+            self._exchange.in_flight += 1
+            connection.send(request, scheduled_ns, now_ns)
+            self._outcomes.sent(len(request), now_ns - since_ns if since_ns else 0)
         else:
             self._free.append(connection)
 
     def _fail(self, connection: HttpConnection, kind: str, now_ns: int) -> None:
-        self.in_flight -= 1
+        self._exchange.in_flight -= 1
         self._outcomes.failed(kind, connection.scheduled_ns, now_ns, connection.received)
 
     def _connect_more(self) -> None:
@@ -215,8 +219,11 @@ class HttpGenerator:
                 self._outcomes.failed(kind_of(error), waited.scheduled_ns, clock_ns(), example=str(error))
         else:
             self.connections_made += 1
-            connection = HttpConnection(self, opened, self.answers, self._known, is_head=self._is_head)
+            connection = HttpConnection(
+                self, opened, self.answers, self._exchange.known, is_head=self._is_head
+            )
             self._open.add(connection)
+            self._exchange.add(connection)
             self._take_up(connection)
         finally:
             task = asyncio.current_task()

@@ -7,6 +7,7 @@ is an error of its number. Moments come from the clock and are counted from the 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from sprint.core.breaker.transitions import Transition
 from sprint.core.loadtest.cell import StateChange
@@ -45,6 +46,10 @@ class Outcomes:
         start = self._started_ns
         self._recorder.began(scheduled_ns - start, now_ns - start)
 
+    def dispatched_together(self, late_ns: Sequence[int], now_ns: int) -> None:
+        """The generator has come to requests one after the other, so late each, to the last of them now."""
+        self._recorder.began_together(late_ns, now_ns - self._started_ns)
+
     def sent(self, count: int, waited_ns: int) -> None:
         """A request of so many bytes went out, after it had waited so long for a connection."""
         self._recorder.sent_bytes(count)
@@ -55,6 +60,12 @@ class Outcomes:
         """An answer of so many bytes is complete, and its status below `ERROR_FROM`."""
         start = self._started_ns
         self._recorder.succeeded(scheduled_ns - start, sent_ns - start, done_ns - start, received)
+
+    def succeeded_together(
+        self, responses_ns: Sequence[int], services_ns: Sequence[int], done_ns: int, received: int
+    ) -> None:
+        """Answers of so many bytes in all are complete, the last of them at `done_ns`, all successes."""
+        self._recorder.succeeded_together(responses_ns, services_ns, done_ns - self._started_ns, received)
 
     def refused(self, status: int, head: bytes, scheduled_ns: int, done_ns: int, received: int) -> None:
         """An answer with another status is complete; `head` is what it begins with."""

@@ -22,12 +22,18 @@ WRITABLE = select.EPOLLOUT
 
 # Is told what a descriptor is ready for: bits of epoll(7).
 OnReady = Callable[[int], None]
+# Is given descriptors that are ready, and for what, some at a time.
+OnEvents = Callable[[list[tuple[int, int]]], None]
 
 
 class ReadySet:
-    """Calls for each descriptor that is ready what it was given. It has one owner and no lock."""
+    """Calls for each descriptor that is ready what it was given. It has one owner and no lock.
 
-    def __init__(self) -> None:
+    `served` is given all that are ready together instead; it calls `call` for those that it doesn't serve.
+    """
+
+    def __init__(self, served: OnEvents | None = None) -> None:
+        self._served = served or self._call_each
         self._epoll = select.epoll()
         self._poll = self._epoll.poll
         self._descriptor = self._epoll.fileno()
@@ -57,11 +63,19 @@ class ReadySet:
     def serve(self) -> int:
         """Call what is ready now, at most `EVENTS_MAX` of them; return how many were."""
         events = self._poll(0, EVENTS_MAX)
-        for descriptor, ready_for in events:
-            called = self._called.get(descriptor)
-            if called is not None:
-                called(ready_for)
+        if events:
+            self._served(events)
         return len(events)
+
+    def call(self, descriptor: int, ready_for: int) -> None:
+        """Call what a descriptor was given, unless it has been removed meanwhile."""
+        called = self._called.get(descriptor)
+        if called is not None:
+            called(ready_for)
+
+    def _call_each(self, events: list[tuple[int, int]]) -> None:
+        for descriptor, ready_for in events:
+            self.call(descriptor, ready_for)
 
     def wait(self, wait_ns: int) -> bool:
         """Wait until something is ready, at most so long; return whether there may be something."""

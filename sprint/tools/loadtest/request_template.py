@@ -46,7 +46,10 @@ class RequestForm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RequestTemplate:
-    """Makes the bytes of the n-th request. `random_bytes` gives so many of them."""
+    """Makes the bytes of the n-th request. `random_bytes` gives so many of them.
+
+    `always` are those of every request, where they are the same; None where they are not.
+    """
 
     def __init__(self, form: RequestForm, url: TargetUrl, random_bytes: RandomBytes) -> None:
         lines = [f"{form.method} {form.path or url.path} HTTP/1.1", f"Host: {url.host_header}"]
@@ -56,7 +59,7 @@ class RequestTemplate:
         self._says_length = bool(self._body) or form.method in {"POST", "PUT", "PATCH"}
         self._random_bytes = random_bytes
         varies = _FIELD.search(self._head) or _FIELD.search(self._body)
-        self._always = None if varies else self._joined(self._head, self._body)
+        self.always = None if varies else self._joined(self._head, self._body)
         self._head_parts, self._body_parts = _FIELD.split(self._head), _FIELD.split(self._body)
 
     def __repr__(self) -> str:
@@ -64,8 +67,8 @@ class RequestTemplate:
 
     def request(self, number: int) -> bytes:
         """Return the bytes of a request."""
-        if self._always is not None:
-            return self._always
+        if self.always is not None:
+            return self.always
         return self._joined(self._filled(self._head_parts, number), self._filled(self._body_parts, number))
 
     def _joined(self, head: bytes, body: bytes) -> bytes:

@@ -7,7 +7,7 @@ on. What the breaker doesn't let through is rejected and takes no time.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from sprint.core.breaker.outcomes import State
@@ -87,10 +87,9 @@ class SimulatedTarget:
         """How many connections are open: there are none in process."""
         return 0
 
-    @property
-    def opening(self) -> int:
-        """How many connections are being opened: there are none in process."""
-        return 0
+    def is_opening(self) -> bool:
+        """Whether connections are being opened: there are none in process."""
+        return False
 
     @property
     def states(self) -> dict[str, State]:
@@ -101,9 +100,15 @@ class SimulatedTarget:
         """Count the time of the run from here on."""
         self._started_ns = started_ns
 
-    def send(self, number: int, scheduled_ns: int) -> None:
+    def send(self, first: int, step: int, moments_ns: Sequence[int]) -> None:
+        """Make the calls first, first + step, …, due at these moments."""
+        for place, scheduled_ns in enumerate(moments_ns):
+            now_ns = clock_ns()
+            self._outcomes.dispatched(scheduled_ns, now_ns)
+            self._call(first + place * step, scheduled_ns, now_ns)
+
+    def _call(self, number: int, scheduled_ns: int, now_ns: int) -> None:
         """Make the n-th call, if the breaker lets it through and a worker is free."""
-        now_ns = clock_ns()
         if len(self._calls) >= self._workers_max:
             self._outcomes.never_sent(NO_WORKER)
             return

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from sprint.tools.loadtest.http_connection import HEAD_SIZE_MAX, READ_SIZE, HttpConnection, KnownAnswers
+from sprint.tools.loadtest.moments import clock_ns
 from sprint.tools.loadtest.ready_set import ReadySet
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -47,7 +48,7 @@ class Ends:
 
     def answer(self, *reads: bytes) -> list[str]:
         """Ask, answer in so many reads, and return what was told."""
-        self.connection.send(b"GET /", 0)
+        self.connection.send(b"GET /", 0, clock_ns())
         for data in reads:
             self.far.send(data)
             self.serve()
@@ -93,7 +94,7 @@ def ends_of_head() -> Iterator[Ends]:
 
 
 def test_a_request_larger_than_there_is_room_for_goes_out_whole(ends: Ends) -> None:
-    ends.connection.send(LARGE, 0)
+    ends.connection.send(LARGE, 0, clock_ns())
     assert ends.read(len(LARGE)) == LARGE
     ends.far.send(OK)
     ends.serve()
@@ -101,17 +102,17 @@ def test_a_request_larger_than_there_is_room_for_goes_out_whole(ends: Ends) -> N
 
 
 def test_a_request_follows_one_that_was_answered_before_it_had_left_whole(ends: Ends) -> None:
-    ends.connection.send(LARGE, 0)
+    ends.connection.send(LARGE, 0, clock_ns())
     ends.far.send(OK)
     ends.serve()
     assert ends.told.lines == [f"200, {len(OK)} bytes"]
-    ends.connection.send(b"GET /second", 0)
+    ends.connection.send(b"GET /second", 0, clock_ns())
     assert ends.read(len(LARGE) + 11) == LARGE + b"GET /second"
 
 
 def test_once_all_has_left_nobody_watches_for_room_any_more(ends: Ends) -> None:
     """A socket that has room is ready all the time: the generator would do nothing else."""
-    ends.connection.send(LARGE, 0)
+    ends.connection.send(LARGE, 0, clock_ns())
     ends.read(len(LARGE))
     ends.serve()
     assert ends.answers.serve() == 0
@@ -120,7 +121,7 @@ def test_once_all_has_left_nobody_watches_for_room_any_more(ends: Ends) -> None:
 def test_an_answer_of_many_reads_is_one_answer(ends: Ends) -> None:
     body = bytes(10 * READ_SIZE)
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
-    ends.connection.send(b"GET /", 0)
+    ends.connection.send(b"GET /", 0, clock_ns())
     for start in range(0, len(answer), READ_SIZE):
         ends.far.send(answer[start : start + READ_SIZE])
         ends.serve()
@@ -129,7 +130,7 @@ def test_an_answer_of_many_reads_is_one_answer(ends: Ends) -> None:
 
 def test_an_answer_counts_alike_however_often_it_came_before(ends: Ends) -> None:
     for _ in range(3):
-        ends.connection.send(b"GET /", 0)
+        ends.connection.send(b"GET /", 0, clock_ns())
         ends.far.send(OK)
         ends.serve()
     assert ends.told.lines == [f"200, {len(OK)} bytes"] * 3
@@ -138,7 +139,7 @@ def test_an_answer_counts_alike_however_often_it_came_before(ends: Ends) -> None
 def test_what_is_sent_to_nobody_is_told_as_lost_when_it_is_read_for(ends: Ends) -> None:
     """The owner must not hear of it within its own call: it has not counted the request yet."""
     ends.far.close()
-    ends.connection.send(b"GET /", 0)
+    ends.connection.send(b"GET /", 0, clock_ns())
     assert ends.told.lines == []
     ends.serve()
     assert ends.told.lines == ["reset", "gone"]
@@ -152,7 +153,7 @@ def test_an_idle_connection_that_is_closed_is_gone_and_no_failure(ends: Ends) ->
 
 
 def test_one_that_is_aborted_amid_what_is_ready_is_not_called_any_more(ends: Ends) -> None:
-    ends.connection.send(b"GET /", 0)
+    ends.connection.send(b"GET /", 0, clock_ns())
     ends.far.send(OK)
     ends.connection.abort()
     ends.serve()
