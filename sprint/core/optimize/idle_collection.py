@@ -31,6 +31,8 @@ GROWN_WHILE_IDLE_MIN = 10_000  # about 2 ms to look at
 GROWN_MAX = 100_000
 GROWN_SHARE = 0.25  # of what the last full round left unfrozen: CPython's own rule against ever more work
 FREEZE_MIN = 50_000  # less is looked at in 10 ms, and what dies frozen stays till the next whole round
+# So many take 20 ms. A real-time thread that computes for 200 is taken for one that has run wild.
+AT_ITS_PRIORITY_MAX = 50_000
 WHOLE_EVERY_S = 600.0  # while idle
 WHOLE_WAIT_S_MAX = 1_200.0
 FROZEN_MIN = 100_000
@@ -79,6 +81,14 @@ def due(measured: Measured, *, automatic: bool) -> Round | None:
 def due_over_limit(measured: Measured) -> Round | None:
     """Return the round to make now where only memory is watched, and CPython collects by itself."""
     return "full" if measured.over_limit and measured.since_full_s >= OVER_LIMIT_EVERY_S else None
+
+
+def keeps_priority(objects: int) -> bool:
+    """Tell whether a round over so many objects is made at the thread's own priority, real-time or not.
+
+    At an ordinary one a short round waits for others that run, and the loop with it.
+    """
+    return objects <= AT_ITS_PRIORITY_MAX
 
 
 def freezes(unfrozen_objects: int) -> bool:

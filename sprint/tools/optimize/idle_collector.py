@@ -14,7 +14,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 
-from sprint.core.optimize.idle_collection import Measured, Round, due, due_over_limit, freezes
+from sprint.core.optimize.idle_collection import Measured, Round, due, due_over_limit, freezes, keeps_priority
 from sprint.tools.optimize.object_growth import ObjectGrowth
 from sprint.tools.optimize.process_memory import ProcessMemory
 
@@ -150,7 +150,7 @@ class IdleCollector:
 
     def collect(self, round_: Round) -> None:
         """Make a round now, and take note of what is left."""
-        with as_any_other():
+        with contextlib.nullcontext() if self._is_short(round_) else as_any_other():
             if round_ == "whole":
                 gc.unfreeze()
             gc.collect(_GENERATIONS[round_])
@@ -163,9 +163,14 @@ class IdleCollector:
         if round_ != "young":
             self._take_note()
 
+    def _is_short(self, round_: Round) -> bool:
+        """Count what a round looks at, a tenth of its work: on an estimate a process' life must not hang."""
+        if round_ == "whole":
+            return False
+        return keeps_priority(self._growth.count() if round_ == "full" else self._growth.count_young())
+
     def _freeze_what_is_much(self) -> None:
-        # Counted only where the estimate says that it may be much: to count is to look at all of it.
-        if self._may_freeze and freezes(self._growth.objects) and freezes(alive := self._growth.count()):
+        if self._may_freeze and freezes(alive := self._growth.objects):
             gc.freeze()
             self._frozen += alive
             self._growth.froze()

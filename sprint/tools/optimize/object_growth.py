@@ -6,7 +6,7 @@
 
 A round begins with so many objects made and not freed since the last, which CPython counts, and ends with so
 many collected: the rest has come to stay. It is an estimate from above: what was freed without the collector
-while the count stood at 0 is missed. `count` looks at all objects, and puts it right.
+while CPython's count stood at 0 is missed. `count` looks at all objects, and puts it right.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 
 class ObjectGrowth:
-    """`objects` are those made since `start` or the last freeze that no round has collected."""
+    """`objects` are those that are not frozen and have outlived a round."""
 
     def __init__(self) -> None:
         self.objects = 0
@@ -27,6 +27,7 @@ class ObjectGrowth:
     def start(self) -> None:
         """Count from now on; again is harmless."""
         if self._seen not in gc.callbacks:
+            self.count()
             gc.callbacks.append(self._seen)
 
     def stop(self) -> None:
@@ -35,9 +36,15 @@ class ObjectGrowth:
             gc.callbacks.remove(self._seen)
 
     def count(self) -> int:
-        """Look at all objects that are not frozen; return how many there are. It takes a while."""
-        self.objects = len(gc.get_objects())
-        return self.objects
+        """Look at all objects that are not frozen; return how many there are."""
+        # In the round that follows, those since the last one would be counted once more.
+        self.objects = len(gc.get_objects()) - gc.get_count()[0]
+        return self.objects + gc.get_count()[0]
+
+    @staticmethod
+    def count_young() -> int:
+        """Look at the objects of the two younger generations; return how many there are."""
+        return len(gc.get_objects(0)) + len(gc.get_objects(1))
 
     def froze(self) -> None:
         """Take note that all objects were frozen."""
