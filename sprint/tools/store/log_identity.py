@@ -3,7 +3,8 @@
 A log may go on only if nothing that a subscriber was given can be missing from it. With durability
 `process` that holds while the machine stays up. A start after another boot, without a clean stop, therefore
 opens a new log: its events, positions and seqs begin again under a new id. Blocks, their state and the
-heads stay, so that the chain goes on from where it was and a `delivered` block is not delivered again.
+heads stay, so that the chain goes on from where it was and a `delivered` block is not delivered again. So
+does a start on a file that was put back from a copy, which its high-water mark tells.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from sprint.core.relay.event_log import LOG_ID_SIZE
+from sprint.tools.store.high_water import HighWater
 from sprint.tools.store.settings import Durability
 
 _BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
@@ -26,14 +30,19 @@ def read_boot_id(file: Path = _BOOT_ID_FILE) -> str:
         return ""
 
 
-def open_log(
-    connection: sqlite3.Connection,
-    *,
-    durability: Durability,
-    boot_id: str,
-    random_bytes: Callable[[int], bytes],
-    now_ms: int,
-) -> str:
+class Opening(msgspec.Struct, frozen=True):
+    """How a store is opened, in either database."""
+
+    durability: Durability
+    now_ms: int
+    random_bytes: Callable[[int], bytes]
+    high_water: HighWater
+
+    def new_log_id(self) -> str:
+        return self.random_bytes(LOG_ID_SIZE).hex()
+
+
+def open_log(connection: sqlite3.Connection, opening: Opening, *, boot_id: str) -> str:
     """Go on with the log or begin a new one, and mark it as running. Returns the log's id.
 
     Call it with synced commits: if the mark could be lost, a power failure would look like a clean stop.
@@ -41,22 +50,27 @@ def open_log(
     connection.execute("BEGIN IMMEDIATE")
     try:
         row = connection.execute(
-            "SELECT log_id, durability, boot_id, clean_stop FROM sprint_core_log"
+            "SELECT log_id, position, durability, boot_id, clean_stop FROM sprint_core_log"
         ).fetchone()
-        if row is None or not _may_go_on(*row[1:], boot_id_now=boot_id):
-            log_id = random_bytes(LOG_ID_SIZE).hex()
-            _begin(connection, log_id)
+        if (
+            row is not None
+            and _is_whole(*row[2:], boot_id_now=boot_id)
+            and opening.high_water.may_go_on(row[0], row[1])
+        ):
+            log_id, position = str(row[0]), int(row[1])
         else:
-            log_id = row[0]
+            log_id, position = opening.new_log_id(), 0
+            _begin(connection, log_id)
         connection.execute(
             "UPDATE sprint_core_log SET durability = ?, boot_id = ?, clean_stop = 0, touched_at_ms = ?",
-            (durability, boot_id, now_ms),
+            (opening.durability, boot_id, opening.now_ms),
         )
         connection.execute("COMMIT")
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
-    return str(log_id)
+    opening.high_water.follow(log_id, position)
+    return log_id
 
 
 def mark_clean_stop(connection: sqlite3.Connection) -> None:
@@ -66,7 +80,7 @@ def mark_clean_stop(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def _may_go_on(durability: str, boot_id: str, clean_stop: int, *, boot_id_now: str) -> bool:
+def _is_whole(durability: str, boot_id: str, clean_stop: int, *, boot_id_now: str) -> bool:
     return bool(clean_stop) or durability == "disk" or (boot_id != "" and boot_id == boot_id_now)
 
 

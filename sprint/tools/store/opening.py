@@ -15,6 +15,7 @@ from sprint.core.database_url import DatabaseUrl, parse_database_url
 from sprint.core.errors import ConfigError
 from sprint.tools.store import Store
 from sprint.tools.store import sqlite as embedded
+from sprint.tools.store.high_water import high_water_of
 from sprint.tools.store.settings import Durability, StoreSettings
 
 if TYPE_CHECKING:
@@ -48,12 +49,17 @@ def open_store(
     """Open the store that the URL names, or without one the embedded one in the file `path`.
 
     StoreError if it is in use, StoreMismatch if its schema is not one of this version's, StoreFailing if it
-    cannot be used, ConfigError if the URL is none or the extra for it is missing.
+    cannot be used, ConfigError if the URL is none or the extra for it is missing. Beside that file lie the
+    high-water marks of a log in PostgreSQL too.
     """
     where = parse_database_url(url) if url is not None else None
     if where is not None and where.kind == "postgres":
         store: Store = _postgres().open_store(
-            where, settings, wall_clock=wall_clock, random_bytes=random_bytes
+            where,
+            settings,
+            wall_clock=wall_clock,
+            random_bytes=random_bytes,
+            high_water=high_water_of(path),
         )
         return store
     file = Path(where.path) if where is not None else path

@@ -27,13 +27,14 @@ from sprint.tools.store.connections import (
     relax,
 )
 from sprint.tools.store.file_lock import FileLock
-from sprint.tools.store.log_identity import mark_clean_stop, open_log, read_boot_id
+from sprint.tools.store.high_water import HighWater, high_water_of
+from sprint.tools.store.log_identity import Opening, mark_clean_stop, open_log, read_boot_id
 from sprint.tools.store.log_store import LogStore, left_s
 from sprint.tools.store.migrating.sqlite_dialect import SqliteDatabase
 from sprint.tools.store.migrating.startup import bring_up
 from sprint.tools.store.reader import Reader
 from sprint.tools.store.settings import StoreSettings
-from sprint.tools.store.transaction import write_group, write_records
+from sprint.tools.store.transaction import last_position, write_group, write_records
 from sprint.tools.store.upkeep import Upkeep
 
 
@@ -63,13 +64,10 @@ def open_store(
             bring_up(
                 SqliteDatabase(writer, file), now_ms=now_ms, auto_migrate=settings.auto_migrate or in_memory
             )
-            log_id = open_log(
-                writer,
-                durability=settings.durability,
-                boot_id=read_boot_id() if boot_id is None else boot_id,
-                random_bytes=random_bytes,
-                now_ms=now_ms,
-            )
+            high_water = high_water_of(file)
+            undo.callback(high_water.close)
+            opening = Opening(settings.durability, now_ms, random_bytes, high_water)
+            log_id = open_log(writer, opening, boot_id=read_boot_id() if boot_id is None else boot_id)
             relax(writer, settings.durability)
             checkpointing = None
             reading = writing = Connections([writer])
@@ -80,7 +78,8 @@ def open_store(
         except (sqlite3.Error, OSError) as error:
             raise failing(file, error) from error
         undo.pop_all()
-    return SqliteStore(_OpenFile(file, lock, writing, reading, checkpointing, log_id), settings, wall_clock)
+    opened = _OpenFile(file, lock, writing, reading, checkpointing, log_id, high_water)
+    return SqliteStore(opened, settings, wall_clock)
 
 
 class _OpenFile(msgspec.Struct, frozen=True):
@@ -92,6 +91,7 @@ class _OpenFile(msgspec.Struct, frozen=True):
     reading: Connections
     checkpointing: sqlite3.Connection | None
     log_id: str
+    high_water: HighWater
 
 
 class SqliteStore(LogStore[Reader, Upkeep]):
@@ -145,8 +145,11 @@ class SqliteStore(LogStore[Reader, Upkeep]):
             self._upkeep.close()
             self._file.reading.close(left_s(ends_at))
             # A writer that hangs in the disk keeps the lock: nobody else may write beside it.
-            if self._file.writing.close(left_s(ends_at)) and self._file.lock is not None:
-                self._file.lock.release()
+            if self._file.writing.close(left_s(ends_at)):
+                if self._writer.has_ended:
+                    self._file.high_water.close()
+                if self._file.lock is not None:
+                    self._file.lock.release()
 
     def _write(self, commits: Sequence[Commit]) -> None:
         """Write a group; whatever refuses it is told as a StoreFailing, so that the writer tries again."""
@@ -155,6 +158,9 @@ class SqliteStore(LogStore[Reader, Upkeep]):
                 write_group(connection, commits, int(self._wall_clock() * 1000))
             except (sqlite3.Error, ArithmeticError, TypeError, ValueError) as error:
                 raise failing(self._file.path, error) from error
+        position = last_position(commits)
+        if position is not None:
+            self._file.high_water.note(position)
 
     def _keep_up(self, *, idle: bool) -> None:
         with self._file.writing.borrow() as connection:

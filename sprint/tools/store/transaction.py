@@ -126,6 +126,11 @@ def event_positions(commit: Commit) -> dict[bytes, int]:
     return {block_hash: by_height[height] for height, block_hash in hash_by_height.items()}
 
 
+def last_position(commits: Sequence[Commit]) -> int | None:
+    """Return the position that a group ends at; None where it has no event."""
+    return next((commit.events[-1].position for commit in reversed(commits) if commit.events), None)
+
+
 def hash_key(displayed_hash: str) -> int:
     """The 32 bits that a delivered block is found by."""
     return zlib.crc32(displayed_hash.encode())

@@ -7,16 +7,17 @@ or a copy restored from a backup. `server_id` tells that apart: the cluster's id
 a promotion and a recovery to a point in time begin anew, and the numbers of the database and of the log's
 table, which a copy and a restored dump give out anew. Where it is another one, and where commits were not
 synced and the stop was not a clean one, a new log begins: events, positions and seqs begin again under a new
-id, while blocks, their state and the heads stay.
+id, while blocks, their state and the heads stay. So it does where the log is shorter than its high-water mark
+says: a base backup or a snapshot that was put back without a new timeline looks like the server it was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 import psycopg
 
-from sprint.core.relay.event_log import LOG_ID_SIZE
+from sprint.tools.store.log_identity import Opening
 from sprint.tools.store.postgres.days import Days, drop
 from sprint.tools.store.postgres.link import Connection
 from sprint.tools.store.settings import Durability
@@ -26,6 +27,7 @@ SELECT system_identifier || '.' || database.oid || '.' || 'sprint_core.log'::reg
 FROM pg_control_system(), pg_database AS database WHERE datname = current_database()"""
 # Some hosted servers have no such function, and no timelines of this kind.
 _TIMELINE = "SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
+_LEFT = "SELECT log_id, position, durability, server_id, clean_stop FROM sprint_core.log"
 _MARK_RUNNING = """
 UPDATE sprint_core.log SET durability = %s, server_id = %s, clean_stop = false, touched_at_ms = %s"""
 _CLEAR_BLOCKS = """
@@ -48,28 +50,20 @@ def is_synced(connection: Connection, durability: Durability) -> bool:
     return durability != "memory" and fsync == ("on",)
 
 
-def open_log(
-    connection: Connection,
-    *,
-    durability: Durability,
-    server_id: str,
-    random_bytes: Callable[[int], bytes],
-    now_ms: int,
-) -> str:
-    """Go on with the log or begin a new one, and mark it as running. Returns the log's id.
+def open_log(connection: Connection, opening: Opening, *, server_id: str) -> None:
+    """Go on with the log or begin a new one, and mark it as running.
 
     In a transaction that is open and synced: if the mark could be lost, a crash would look like a clean stop.
     """
-    row = connection.execute(
-        "SELECT log_id, durability, server_id, clean_stop FROM sprint_core.log"
-    ).fetchone()
-    if row is None or row[2] != server_id or not (row[3] or row[1] != "memory"):
-        log_id = random_bytes(LOG_ID_SIZE).hex()
-        _begin(connection, log_id)
-    else:
-        log_id = str(row[0])
-    connection.execute(_MARK_RUNNING, (durability, server_id, now_ms))
-    return log_id
+    row = connection.execute(_LEFT).fetchone()
+    if row is None or not (_is_whole(row, server_id) and opening.high_water.may_go_on(row[0], row[1])):
+        _begin(connection, opening.new_log_id())
+    connection.execute(_MARK_RUNNING, (opening.durability, server_id, opening.now_ms))
+
+
+def _is_whole(row: tuple[Any, ...], server_id: str) -> bool:
+    _, _, durability, known_server, clean_stop = row
+    return bool(known_server == server_id and (clean_stop or durability != "memory"))
 
 
 def _begin(connection: Connection, log_id: str) -> None:

@@ -20,6 +20,8 @@ from sprint.core.errors import StoreFailing, StoreForeign
 from sprint.core.relay.event_log import Commit
 from sprint.core.relay.records import Record
 from sprint.tools.runtime import clock
+from sprint.tools.store.high_water import HighWater
+from sprint.tools.store.log_identity import Opening
 from sprint.tools.store.log_store import CLOSE_STEP_S_MIN, LogStore, left_s
 from sprint.tools.store.migrating.postgres_dialect import open_postgres
 from sprint.tools.store.migrating.startup import bring_up
@@ -43,31 +45,30 @@ def open_store(
     *,
     wall_clock: Callable[[], float],
     random_bytes: Callable[[int], bytes],
+    high_water: HighWater | None = None,
 ) -> PostgresStore:
     """Open the store in a database.
 
     StoreError if another relay has it, StoreMismatch if its schema is not one of this version's, StoreFailing
-    if the server cannot be used.
+    if the server cannot be used. Without `high_water` a log that was put back is not noticed.
     """
     link = Link(url, settings)
+    high_water = high_water or HighWater(None)
     with ExitStack() as undo:
         try:
             connection = link.connect()
             undo.callback(connection.close)
             take(connection, link)
             settings = _as_the_server_keeps_it(connection, link, settings)
+            undo.callback(high_water.close)
             now_ms = int(wall_clock() * 1000)
             _migrate(url, settings, now_ms)
             with connection.transaction():
-                open_log(
-                    connection,
-                    durability=settings.durability,
-                    server_id=read_server_id(connection),
-                    random_bytes=random_bytes,
-                    now_ms=now_ms,
-                )
+                opening = Opening(settings.durability, now_ms, random_bytes, high_water)
+                open_log(connection, opening, server_id=read_server_id(connection))
             session = Session(link, connection, settings.durability, wall_clock)
-            store = PostgresStore(link, session, settings, wall_clock)
+            high_water.follow(session.log_id, session.position)
+            store = PostgresStore(link, session, settings, wall_clock, high_water)
             undo.callback(store.close_readers)
             store.make_ahead()
         except psycopg.Error as error:
@@ -105,10 +106,16 @@ class PostgresStore(LogStore[Reader, Upkeep]):
     """A `Store` in one PostgreSQL database. Made by `open_store`."""
 
     def __init__(
-        self, link: Link, session: Session, settings: StoreSettings, wall_clock: Callable[[], float]
+        self,
+        link: Link,
+        session: Session,
+        settings: StoreSettings,
+        wall_clock: Callable[[], float],
+        high_water: HighWater,
     ) -> None:
         self._link = link
         self._session = session
+        self._high_water = high_water
         super().__init__(
             Reader(link, session.log_id, settings, lambda: session.position),
             Upkeep(session, link, settings, wall_clock),
@@ -152,9 +159,11 @@ class PostgresStore(LogStore[Reader, Upkeep]):
             self.close_readers()
             if self._writer.has_ended:
                 self._session.close()
+                self._high_water.close()
 
     def _write(self, commits: Sequence[Commit]) -> None:
         self._session.write(commits)
+        self._high_water.note(self._session.position)
 
     def _keep_up(self, *, idle: bool) -> None:
         self._upkeep.run(idle=idle)
