@@ -35,6 +35,8 @@ KEEPALIVES = (10, 5, 3)
 # How often a server looks, within a statement, whether its client is there still; from version 14 on.
 CLIENT_CHECK = "500ms"
 CLIENT_CHECK_SINCE = 140_000
+# What warns that a commit's wait was ended, in all versions since 9.1 (src/backend/replication/syncrep.c).
+_STANDBY_WAIT = "SyncRepWaitForLSN"
 _T = TypeVar("_T")
 _QUOTED = re.compile(r'"([^"]*)"')
 _ADVICE = {
@@ -57,17 +59,40 @@ class NoAnswer(psycopg.OperationalError):
     """A server that was asked and was silent for too long."""
 
 
+class NotReplicated(psycopg.OperationalError):
+    """A commit that its server keeps, while somebody ended its wait for the standby that should have it."""
+
+
 class Connection(psycopg.Connection[TupleRow]):
     """A connection whose every wait ends, `answer_s` after it began at the latest."""
 
     answer_s = 0.0
+    _wait_for_standby_ended = False
 
     def wait(
         self, gen: Generator[Any, Any, _T], interval: float = WAIT_STEP_S, timeout: float | None = None
     ) -> _T:
-        """Wait for the server; NoAnswer, the connection then closed, where it took too long."""
+        """Wait for the server; NoAnswer, the connection then closed, where it took too long.
+
+        NotReplicated, the connection closed too, where the server says that a commit's wait was cancelled:
+        the COMMIT itself is answered like any other.
+        """
         ends_at = clock() + (self.answer_s or float("inf"))
-        return super().wait(self._ending(gen, ends_at), min(interval, WAIT_STEP_S), timeout)
+        found = super().wait(self._ending(gen, ends_at), min(interval, WAIT_STEP_S), timeout)
+        if self._wait_for_standby_ended:
+            self.pgconn.finish()
+            raise NotReplicated("a commit's wait for a synchronous standby was cancelled: it isn't confirmed")
+        return found
+
+    def heed_warnings(self) -> None:
+        """Take note of what the server says of commits beside its answers."""
+        self.execute("SELECT set_config('client_min_messages', 'warning', false)")
+        self.add_notice_handler(self._heed)
+
+    def _heed(self, notice: psycopg.errors.Diagnostic) -> None:
+        # Its words are in the server's language; where in the server it comes from is not.
+        if notice.source_function == _STANDBY_WAIT:
+            self._wait_for_standby_ended = True
 
     def _ending(self, gen: Generator[Any, Any, _T], ends_at: float) -> Generator[Any, Any, _T]:
         ready = None
@@ -137,6 +162,7 @@ class Link:
             )
         refuse_other_encoding(connection.info.parameter_status("server_encoding"), self.place)
         timeout_ms = int(self._settings.answer_timeout_s * 1000)
+        connection.heed_warnings()
         connection.execute(
             "SELECT set_config('application_name', %s, false), set_config('statement_timeout', %s, false),"
             " set_config('idle_in_transaction_session_timeout', %s, false),"

@@ -19,7 +19,7 @@ from sprint.core.relay.event_log import Commit
 from sprint.tools.store.postgres import days as partitions
 from sprint.tools.store.postgres.days import Days
 from sprint.tools.store.postgres.identity import read_server_id
-from sprint.tools.store.postgres.link import Connection, Link, NoAnswer
+from sprint.tools.store.postgres.link import Connection, Link, NoAnswer, NotReplicated
 from sprint.tools.store.postgres.lock import take
 from sprint.tools.store.postgres.transaction import Group, Turn, write_group
 from sprint.tools.store.settings import Durability
@@ -87,7 +87,7 @@ class Session:
         try:
             action()
         except psycopg.OperationalError as error:
-            if isinstance(error, NoAnswer) or not self._lost():
+            if isinstance(error, (NoAnswer, NotReplicated)) or not self._lost():
                 raise
             action()
 
