@@ -99,21 +99,6 @@ def whole(relay: DependencyMap) -> BlastRadius:
     )
 
 
-def beyond(seen: BlastRadius, said: BlastRadius) -> tuple[str, ...]:
-    """Return what was reached although it was not said to be, in words; empty where there is nothing.
-
-    The other way round nothing is wrong: what a fault reaches need not show it.
-    """
-    pairs = (
-        ("source", seen.sources, said.sources),
-        ("breaker", seen.breakers, said.breakers),
-        ("chain cut:", seen.chains_cut, said.chains_cut),
-        ("chain weakened:", seen.chains_weakened, said.chains_weakened + said.chains_cut),
-        ("tier", seen.tiers, said.tiers),
-    )
-    return tuple(f"{word} {name}" for word, got, want in pairs for name in got if name not in want)
-
-
 def _behind(relay: DependencyMap, target: Target) -> list[MappedSource]:
     """Return the sources that a target reaches, a machine none by itself."""
     fits: dict[str, Callable[[MappedSource], bool]] = {

@@ -137,13 +137,6 @@ class EmbeddedStack:
             api_url=self.api_url,
         )
 
-    def restart_relay(self) -> None:
-        """End the relay and start it again on the same data and ports; returns when it serves."""
-        with self._lock:
-            ports = self._relay.ports
-            self._end_relay()
-            self._relay = self._start_relay(ports)
-
     def close(self) -> None:
         """End all of it and remove its data. May be called again."""
         self._stack.close()
@@ -231,11 +224,7 @@ class EmbeddedStack:
                 watched = self._relay
             watched.child.wait()
             with self._lock:
-                if self._closing:
-                    return
-                if watched is not self._relay:
-                    continue
-                if not self._started_again(watched):
+                if self._closing or not self._started_again(watched):
                     return
 
     def _started_again(self, ended: RelayChild) -> bool:

@@ -153,7 +153,6 @@ class Resume:
         self.settings = settings
         self.log_id: str | None = None
         self.failures = 0
-        self.repeats_dropped = 0
         self.unknown_types_skipped = 0
         self._uniform = uniform
         self._start: str | tuple[str, ...] = subscription.start
@@ -264,7 +263,6 @@ class Resume:
         nothing of the chain is kept: which event was lost last is not known, and the place tells repeats.
         """
         if self._gap_cursor_by_chain.get(gap.chain) == gap.cursor:
-            self.repeats_dropped += 1
             return False
         unknown = gap.seq == 0 and gap.chain in self._seq_by_chain
         if not unknown and not self._note_seq(gap.chain, gap.seq):
@@ -277,7 +275,6 @@ class Resume:
     def _note_seq(self, chain: str, seq: int) -> bool:
         """Remember a chain's last `seq`; False if it was reached before."""
         if seq <= self._seq_by_chain.get(chain, -1):
-            self.repeats_dropped += 1
             return False
         if chain not in self._seq_by_chain and len(self._seq_by_chain) >= CHAINS_MAX:
             raise ClientError(f"events of more than {CHAINS_MAX} chains; name those wanted", code="too_many")

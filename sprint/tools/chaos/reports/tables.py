@@ -130,7 +130,11 @@ def _radius(result: Result) -> Table:
         ("chains without one", said.chains_cut, seen.chains_cut),
         ("tiers", said.tiers, seen.tiers),
     )
-    rows = [(name, _names(one), _names(other), _beside(one, other)) for name, one, other in pairs]
+    # A chain that was said to lose its last source, and lost only some, was hit by less than was said.
+    rows = [
+        (name, _names(one), _names(other), _beside(one, other, covered=said.chains_cut))
+        for name, one, other in pairs
+    ]
     # As many names as there are subscribers: they have none of their own.
     counts = tuple(map(str, range(said.subscribers))), tuple(map(str, range(seen.subscribers)))
     rows.append(("subscribers", str(said.subscribers), str(seen.subscribers), _beside(*counts)))
@@ -145,11 +149,11 @@ def _names(names: Sequence[str]) -> str:
     return ", ".join(sorted(names)) or NOTHING
 
 
-def _beside(said: Sequence[str], seen: Sequence[str]) -> str:
-    """Tell whether what was seen is what was said, less of it, or more than that."""
+def _beside(said: Sequence[str], seen: Sequence[str], *, covered: Sequence[str] = ()) -> str:
+    """Tell whether what was seen is what was said, less of it, or more than that and what is `covered`."""
     if set(said) == set(seen):
         return "equal"
-    return "less" if set(seen) < set(said) else "MORE"
+    return "less" if set(seen) <= {*said, *covered} else "MORE"
 
 
 def _of_facts(facts: Facts) -> list[Table]:

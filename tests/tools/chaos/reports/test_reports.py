@@ -141,6 +141,18 @@ def test_a_blast_radius_is_told_beside_what_was_said_of_it(sources: tuple[str, .
     assert next(row[-1] for row in table.rows if row[0] == "sources") == word
 
 
+def test_a_chain_that_was_said_to_be_cut_and_was_only_weakened_was_told_as_more() -> None:
+    said = msgspec.structs.replace(PREDICTED, chains_weakened=(), chains_cut=("litecoin-regtest",))
+    seen = msgspec.structs.replace(said, chains_weakened=said.chains_cut, chains_cut=())
+    (table,) = (
+        each for each in tables_of(result(predicted=said, observed=seen)) if each.title == "Blast radius"
+    )
+    assert {row[0]: row[-1] for row in table.rows if row[0].startswith("chains")} == {
+        "chains with fewer sources": "less",
+        "chains without one": "less",
+    }
+
+
 def test_a_source_is_called_by_its_own_name_and_the_chain_is_named_once() -> None:
     for text in (text_of(result()), file_of("html", result()).decode()):
         assert "litecoin-regtest:alice" not in text
