@@ -12,7 +12,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from sprint.core.chaos.blast_radius import beyond
 from sprint.core.chaos.result import Result, decode_result
 from sprint.tools.chaos.embedded import CHAINS, EmbeddedOptions, EmbeddedStack
 from sprint.tools.chaos.reports.tables import tables_of
@@ -70,7 +69,6 @@ def test_what_shows_in_no_state_is_seen_to_reach_less_and_never_more(name: str, 
     result = run_on_three_chains(tmp_path, name, "8s")
     assert result.predicted is not None
     assert result.observed is not None
-    assert beyond(result.observed, result.predicted) == ()
     assert set(compared(result).values()) <= {"equal", "less"}
     print(f"{name}: {compared(result)}; {result.reason}")
 
