@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
-from tests.integration.browser import chromium, opened
+from tests.integration.browser import PHONE, chromium, opened
 from tests.integration.monitored_breakers import MonitoredBreakers
 
 pytestmark = pytest.mark.real("chromium")
@@ -25,6 +25,23 @@ CELLS = """async (source) => {
   relay.sources = { bitcoin: [source] };
   const [card] = relaysList({ relays: new Map([["north", relay]]), now: () => 0 });
   return [...card.querySelectorAll("tbody td")].map((cell) => cell.textContent);
+}"""  # fmt: skip
+
+
+NAMES = """async (names) => {
+  const { nameParts } = await import(`${location.origin}/page/words.js`);
+  return names.map(nameParts);
+}"""
+# How high the row of a source is, in px, on the page of relays.
+TALL = """async (state) => {
+  const { relaysList } = await import(`${location.origin}/page/lists.js`);
+  const standing = { height: 2931204, behind_blocks: 0, lag_ms: 40.44, score: 100 };
+  const breaker = { state: "closed", reason: "closed since the start" };
+  const sources = { litecoin: [{ name: "node", state, reason: "", standing, breaker }] };
+  const relay = { name: "north", connection: "live", since: "2025-09-05T18:55:07Z", url: "", sources };
+  const fleet = { relays: new Map([["north", relay]]), now: () => 0 };
+  document.getElementById("relays-list").replaceChildren(...relaysList(fleet));
+  return document.querySelector("#relays-list tbody tr").getBoundingClientRect().height;
 }"""  # fmt: skip
 
 
@@ -51,3 +68,34 @@ def test_the_page_shows_as_much_of_a_source_as_the_terminal(browser: Browser) ->
     with MonitoredBreakers("store") as scene, opened(browser, scene.url, bypass_csp=True) as page:
         told = page.evaluate(CELLS, source)
     assert told[2:] == ["2,931,204", "0", "\N{EN DASH}", "100", "closed since the startpruned"]
+
+
+def test_two_breakers_of_one_chain_were_cut_to_the_same_name(browser: Browser) -> None:
+    names = [f"source:litecoin-regtest-of-the-north:{end}" for end in ("node", "other")]
+    with MonitoredBreakers(*names) as scene, opened(browser, scene.url, bypass_csp=True) as page:
+        for each in page.locator(".line:not([hidden]) .name").all():
+            end = each.locator("span").last
+            assert end.evaluate("each => each.scrollWidth <= each.clientWidth")
+            assert end.evaluate("each => each.getBoundingClientRect().right") <= 380
+            assert each.locator("span").first.evaluate("each => each.scrollWidth > each.clientWidth")
+        for name in names:
+            assert page.get_by_role("button", name=name, exact=True).count() == 1
+        told = page.evaluate(NAMES, ["source:btc:alice", "store", "x" * 40, "a:" + "b" * 20, ""])
+    ends = ["alice", "store", "x" * 16, "b" * 16, ""]
+    assert [end for _, end in told] == ends
+    assert [begin + end for begin, end in told][2] == "x" * 40
+
+
+def test_an_alert_that_goes_up_tomorrow_was_told_as_one_that_does_so_now(browser: Browser) -> None:
+    told = "async ([at, now]) => (await import(`${location.origin}/page/words.js`)).dayTime(at, now)"
+    now_ms = 1_757_098_507_000  # 2025-09-05T18:55:07Z
+    with MonitoredBreakers("store") as scene, opened(browser, scene.url, bypass_csp=True) as page:
+        assert page.evaluate(told, ["2025-09-05T18:55:07.000Z", now_ms]) == "18:55:07"
+        assert page.evaluate(told, ["2025-09-06T18:55:07.000Z", now_ms]) == "2025-09-06 18:55:07"
+
+
+def test_on_a_phone_the_sources_of_a_relay_were_broken_letter_by_letter(browser: Browser) -> None:
+    with MonitoredBreakers("store") as scene, opened(browser, scene.url, PHONE, bypass_csp=True) as page:
+        page.evaluate("location.hash = 'relays'")
+        tall = page.evaluate(TALL, "waiting")
+        assert tall < 40, f"a row of two words is {tall} px high"

@@ -65,9 +65,7 @@ class MonitorEndpoints:
 
     async def _list(self, request: Request) -> Response:
         only_query(request, "relay")
-        wanted = request.query.get("relay", "")
-        if wanted:
-            self._check_relay(wanted)
+        wanted = self._relay(request)
         rows = [row_told(key, row) for key, row in self._board.rows.items() if wanted in {"", key.relay}]
         relays = [_connection(each) for each in self._board.relays.values() if wanted in {"", each.name}]
         return json_answer({"relays": relays, "breakers": rows, "left_out": self._board.left_out})
@@ -150,9 +148,7 @@ class MonitorEndpoints:
 
     def _key(self, request: Request) -> Key:
         """Return which breaker a request is for; RequestError where there is none, or more than one."""
-        name, relay = request.parameters["name"], request.query.get("relay", "")
-        if relay:
-            self._check_relay(relay)
+        name, relay = request.parameters["name"], self._relay(request)
         found = self._board.find(name, relay)
         if len(found) == 1:
             return found[0]
@@ -161,17 +157,21 @@ class MonitorEndpoints:
         relays = ", ".join(key.relay for key in found[:LISTED_MAX])
         raise RequestError("which_relay", f"{len(found)} relays have {name[:128]!a}: {relays}; say which")
 
-    def _check_relay(self, relay: str) -> None:
-        if relay not in self._board.relays:
+    def _relay(self, request: Request) -> str:
+        """Return which relay is named, empty where none is; an empty name is a slip, and none of one."""
+        relay = request.query.get("relay")
+        if relay is not None and relay not in self._board.relays:
             known = ", ".join(list(self._board.relays)[:LISTED_MAX])
             raise RequestError("unknown_relay", f"no relay {relay[:64]!a}; there is {known or 'none'}")
+        return relay or ""
 
     def _near(self, name: str) -> str:
-        names = list(dict.fromkeys(key.breaker for key in self._board.rows))[:NAMES_COMPARED_MAX]
+        names = list(dict.fromkeys(key.breaker for key in self._board.rows))
         if not names:
             return "there is none yet"
-        near = difflib.get_close_matches(name[:128], names, n=3)
-        said = f"did you mean {' or '.join(near)}?" if near else f"there is {names[0]}"
+        near = difflib.get_close_matches(name[:128], names[:NAMES_COMPARED_MAX], n=3)
+        known = f"there is {names[0]}" if len(names) == 1 else f"there are {len(names)}, as {names[0]}"
+        said = f"did you mean {' or '.join(near)}?" if near else known
         return f"{said}; GET {PATH} lists them"
 
 

@@ -79,6 +79,10 @@ REFUSED: tuple[tuple[str, str, dict[str, Any], int, str], ...] = (
     ("GET", "/api/breakers/store", {}, 409, "2 relays have 'store': main, edge; say which"),
     ("GET", "/api/breakers/store?relay=moon", {}, 404, "no relay 'moon'; there is main, edge"),
     ("GET", "/api/breakers?relay=moon", {}, 404, "no relay 'moon'"),
+    # What a script sends whose variable is empty was taken for all relays, and an order for whichever has it.
+    ("GET", "/api/breakers?relay=", {}, 404, "no relay ''"),
+    ("POST", f"/api/breakers/{ALICE}/state?relay=", {"json": {"action": "force_open"}}, 404, "no relay ''"),
+    ("GET", "/api/breakers/moon", {}, 404, "there are 2, as store; GET /api/breakers lists them"),
     ("GET", f"/api/breakers/{ALICE}?relay=edge", {}, 404, "no breaker"),
     ("GET", "/api/breakers?limit=3", {}, 400, "no key 'limit'; there is relay"),
     ("GET", f"/api/breakers/{ALICE}/metrics?limit=0", {}, 400, "want a whole number from 1 to 720"),

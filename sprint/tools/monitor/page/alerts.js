@@ -2,7 +2,7 @@
 
 import { byId, make, say } from "./elements.js";
 import { ask } from "./link.js";
-import { clockTime, noOrdersSentence } from "./words.js";
+import { dayTime, noOrdersSentence } from "./words.js";
 
 const WHO_KEPT_AS = "sprint-operator";
 const PAGE_SIZE = 100;
@@ -80,11 +80,12 @@ export class Alerts {
 
   item(alert) {
     const over = alert.resolved_at ?? null;
+    const now = this.fleet.now();
     const named = alert.breaker
       ? make("button", { type: "button", class: "name", onclick: () => this.open(alert.relay, alert.breaker) },
         this.fleet.nameOf({ relay: alert.relay, name: alert.breaker }))
       : null;
-    const notes = notesOf(alert).map((note) => make("p", { class: "quiet" }, note));
+    const notes = notesOf(alert, now).map((note) => make("p", { class: "quiet" }, note));
     const button = (word, doing) => make("button", { type: "button", "data-of": `${word} ${nameOf(alert)}`, onclick: doing }, `${word}…`);
     const can = !over && !noOrdersSentence(this.fleet);
     const buttons = [
@@ -92,7 +93,7 @@ export class Alerts {
       can && !alert.silenced ? button("Silence", () => this.silence(alert)) : null,
     ].filter(Boolean);
     return make("li", { class: `alert level-${alert.level}${over ? " over" : ""}` },
-      make("time", { datetime: alert.at, title: alert.at }, clockTime(alert.at)),
+      make("time", { datetime: alert.at, title: alert.at }, dayTime(alert.at, now)),
       make("strong", { class: "level" }, over ? "over" : alert.level),
       make("div", {}, named, make("p", {}, alert.text ?? ""), notes,
         buttons.length ? make("p", { class: "orders" }, buttons) : null));
@@ -103,7 +104,7 @@ export class Alerts {
     const end = make("button", { type: "button", "data-of": `End ${silence.id}`, onclick: () => this.end(silence) }, "End…");
     return make("li", {},
       make("div", {}, make("p", {}, `${of}: ${silence.why}`),
-        make("p", { class: "quiet" }, `by ${silence.by}, until ${silence.until.slice(0, 10)} ${clockTime(silence.until)} UTC`)),
+        make("p", { class: "quiet" }, `by ${silence.by}, until ${dayTime(silence.until, this.fleet.now())} UTC`)),
       noOrdersSentence(this.fleet) ? null : end);
   }
 
@@ -174,13 +175,13 @@ function sinksOf(sinks) {
   });
 }
 
-function notesOf(alert) {
+function notesOf(alert, now) {
   const notes = alert.rule ? [`rule ${alert.rule}`] : [];
-  if (alert.resolved_at) notes.push(`over since ${clockTime(alert.resolved_at)} UTC`);
-  if (alert.silenced) notes.push(`silenced until ${clockTime(alert.silenced.until)} UTC by ${alert.silenced.by}: ${alert.silenced.why}`);
+  if (alert.resolved_at) notes.push(`over since ${dayTime(alert.resolved_at, now)} UTC`);
+  if (alert.silenced) notes.push(`silenced until ${dayTime(alert.silenced.until, now)} UTC by ${alert.silenced.by}: ${alert.silenced.why}`);
   if (alert.acknowledged_at) notes.push(`acknowledged by ${alert.acknowledged_by || "?"}`);
   if (alert.escalated_to) notes.push(`gone up to ${alert.escalated_to}: nobody acknowledged it`);
-  if (alert.escalates_at && !alert.resolved_at) notes.push(`goes a level up at ${clockTime(alert.escalates_at)} UTC unless it is acknowledged`);
+  if (alert.escalates_at && !alert.resolved_at) notes.push(`goes a level up at ${dayTime(alert.escalates_at, now)} UTC unless it is acknowledged`);
   return notes;
 }
 

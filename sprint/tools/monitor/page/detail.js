@@ -5,7 +5,7 @@ import { byId, make, say, setAttribute, shapeOf } from "./elements.js";
 import { evidenceOf, windowParts } from "./evidence.js";
 import { ask, breakerPath } from "./link.js";
 import { actionsFor } from "./orders.js";
-import { clockTime, duration, firstSentence, kindOf, nextSentence, noOrdersSentence, secondsSince, UNHEARD, whyOf, wordOf } from "./words.js";
+import { dayTime, duration, firstSentence, kindOf, nextSentence, noOrdersSentence, secondsSince, UNHEARD, whyOf, wordOf } from "./words.js";
 
 // The charts reach back as far as anything is known, within these.
 const SPAN_MS_MIN = 2 * 60_000;
@@ -66,7 +66,7 @@ export class Detail {
     say(byId("detail-name"), row.name);
     say(byId("detail-relay"), `relay ${row.relay} · policy ${row.policy}`);
     say(byId("detail-why"), whyOf(row));
-    say(byId("detail-since"), `since ${clockTime(row.since)} UTC, ${duration(secondsSince(row.since, now))}`);
+    say(byId("detail-since"), `since ${dayTime(row.since, now)} UTC, ${duration(secondsSince(row.since, now))}`);
     say(byId("detail-first"), firstSentence(row, this.transitions, now));
     say(byId("detail-next"), this.fleet.isSeen(row) ? nextSentence(row, now) : UNHEARD);
     this.renderState(row);
@@ -171,14 +171,14 @@ export class Detail {
     byId("detail-evidence").replaceChildren(...evidenceOf(explanation, config).map(evidenceRow));
     byId("detail-window").replaceChildren(windowBar(windowParts(explanation.statistics)));
     const figures = Object.entries(config).flatMap(([name, value]) => policyRows(name, value));
-    const laid = laidOver ? `Laid over since ${clockTime(laidOver.at)}: ${JSON.stringify(laidOver.fields)}` : "As the config has it.";
+    const laid = laidOver ? `Laid over since ${dayTime(laidOver.at, this.fleet.now())} UTC: ${JSON.stringify(laidOver.fields)}` : "As the config has it.";
     byId("detail-policy").replaceChildren(make("p", { class: "quiet" }, laid), make("dl", {}, ...figures));
   }
 
   renderTransitions() {
     byId("transitions-older").hidden = this.transitions.length <= this.transitionsShown;
     const rows = [...this.transitions].reverse().slice(0, this.transitionsShown).map((each) =>
-      make("li", {}, make("time", { datetime: each.at }, clockTime(each.at)), shapeOf(each.to, 12),
+      make("li", {}, make("time", { datetime: each.at, title: each.at }, dayTime(each.at, this.fleet.now())), shapeOf(each.to, 12),
         make("span", {}, `${wordOf(each.to)}${each.shadow ? " (shadow)" : ""}: ${each.evidence.text}`)));
     byId("detail-transitions").replaceChildren(...(rows.length ? rows : [make("li", { class: "empty" }, "None so far.")]));
   }

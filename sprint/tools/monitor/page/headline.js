@@ -4,7 +4,7 @@ import { byId, make, say, setAttribute, shapeOf } from "./elements.js";
 import { ask, breakerPath } from "./link.js";
 import { needsAnEye, rank } from "./order.js";
 import { actionsFor } from "./orders.js";
-import { clockTime, duration, firstSentence, KINDS, kindOf, nextSentence, noOrdersSentence, secondsSince, UNHEARD, whyOf, wordOf } from "./words.js";
+import { dayTime, duration, firstSentence, KINDS, kindOf, nextSentence, noOrdersSentence, secondsSince, UNHEARD, whyOf, wordOf } from "./words.js";
 
 const COLOURS = { open: "#c62828", force_open: "#7c3aed", half_open: "#b26a00", force_close: "#7c3aed", closed: "#1b7f4b" };
 const SHOWN_MAX = 3;
@@ -40,7 +40,7 @@ export class Headline {
     const now = this.fleet.now();
     const again = this.fleet.tape.replay ? "" : " It is tried again within 2 s.";
     const texts = lost.slice(0, NARROW.matches ? 1 : LOST_SHOWN_MAX).map((relay) => {
-      const since = `since ${clockTime(relay.since)} UTC (${duration(secondsSince(relay.since, now))})`;
+      const since = `since ${dayTime(relay.since, now)} UTC (${duration(secondsSince(relay.since, now))})`;
       return [`Relay ${relay.name} is not heard ${since}`, `: ${relay.reason || "no reason known"}.${again}`];
     });
     if (lost.length > texts.length) texts.push([`${lost.length - texts.length} more of ${this.fleet.relays.size} relays are not heard`, ""]);
@@ -89,7 +89,7 @@ export class Headline {
       for (const button of line.buttons) setAttribute(button, "aria-label", `${button.textContent} ${this.fleet.nameOf(row)}`);
       say(line.what, ` is ${wordOf(kindOf(row))}: ${whyOf(row)}`);
       const since = kindOf(row) === "withheld" ? "Closed since" : "Since";
-      say(line.when, `${since} ${clockTime(row.since)} UTC (${duration(secondsSince(row.since, now))}). ${this.fleet.isSeen(row) ? nextSentence(row, now) : UNHEARD}`);
+      say(line.when, `${since} ${dayTime(row.since, now)} UTC (${duration(secondsSince(row.since, now))}). ${this.fleet.isSeen(row) ? nextSentence(row, now) : UNHEARD}`);
       say(line.first, firstSentence(row, this.pastOf(row), now));
     }
     this.forget(worst);

@@ -1,7 +1,7 @@
 // The pages beside the table: what happened lately, and relays with their chains and sources.
 
 import { make, shapeOf } from "./elements.js";
-import { clockTime, duration, secondsSince, wordOf } from "./words.js";
+import { dayTime, duration, secondsSince, wordOf } from "./words.js";
 
 const SOURCES_SHOWN = 256;
 const FIGURES = ["height", "behind_blocks", "lag_ms", "score"]; // of a source's standing
@@ -11,7 +11,7 @@ export function eventsList(past, fleet, open) {
   if (!past.events.length) return [make("li", { class: "empty" }, "No breaker has changed its state, as far back as is known.")];
   return past.events.map((each) =>
     make("li", {},
-      make("time", { datetime: each.at, title: each.at }, clockTime(each.at)),
+      make("time", { datetime: each.at, title: each.at }, dayTime(each.at, fleet.now())),
       shapeOf(each.to, 12),
       make("div", {},
         make("button", { type: "button", class: "name", onclick: () => open(each.relay, each.breaker) }, fleet.nameOf({ relay: each.relay, name: each.breaker })),
@@ -26,8 +26,8 @@ export function relaysList(fleet) {
     const health = relay.health ?? {};
     const lost = relay.connection !== "live";
     const said = lost
-      ? `Not reached since ${clockTime(relay.since)} (${duration(secondsSince(relay.since, fleet.now()))})${relay.reason ? `: ${relay.reason}` : ""}`
-      : `Seen since ${clockTime(relay.since)}; health ${health.status ?? "not told"}${health.version ? `, version ${health.version}` : ""}`;
+      ? `Not reached since ${dayTime(relay.since, fleet.now())} UTC (${duration(secondsSince(relay.since, fleet.now()))})${relay.reason ? `: ${relay.reason}` : ""}`
+      : `Heard since ${dayTime(relay.since, fleet.now())} UTC; health ${health.status ?? "not told"}${health.version ? `, version ${health.version}` : ""}`;
     return make("section", { class: `relay-card ${lost ? "lost" : ""}` },
       make("h3", {}, relay.name, make("span", { class: `tag ${lost ? "bad" : "good"}` }, relay.connection)),
       make("p", {}, said),
@@ -47,8 +47,14 @@ function chainsOf(chains, sources) {
     return make("div", { class: "chain" },
       make("h4", {}, `${name}: ${chain.status ?? "unknown"}${ready}`),
       chain.reason ? make("p", { class: "quiet" }, chain.reason) : null,
-      rows.length ? make("table", { class: "plain" }, make("thead", {}, make("tr", {}, heads)), make("tbody", {}, rows)) : null);
+      rows.length ? sourcesTable(name, heads, rows) : null);
   });
+}
+
+// Where it is wider than a phone it is pushed sideways, and by keyboard too.
+function sourcesTable(chain, heads, rows) {
+  return make("div", { class: "wide", tabindex: "0", role: "region", "aria-label": `Sources of ${chain}` },
+    make("table", { class: "plain" }, make("thead", {}, make("tr", {}, heads)), make("tbody", {}, rows)));
 }
 
 function sourceRow(source) {

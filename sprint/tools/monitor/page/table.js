@@ -3,7 +3,7 @@
 import { sparkline } from "./charts.js";
 import { make, say, setAttribute, shapeOf } from "./elements.js";
 import { filterOf, needsAnEye, SORTS } from "./order.js";
-import { duration, healthOf, kindOf, milliseconds, nextOf, percent, secondsSince, whyOf, wordOf } from "./words.js";
+import { duration, healthOf, kindOf, milliseconds, nameParts, nextOf, percent, secondsSince, whyOf, wordOf } from "./words.js";
 
 const ROWS_BEYOND = 4;
 // A row must not slip away from under a pointer that is about to press it, nor from one who steps through the rows.
@@ -101,7 +101,7 @@ export class Table {
   line() {
     const cell = (name, ...inside) => make("div", { role: "cell", class: `cell ${name}` }, ...inside);
     const word = make("span", { class: "word" });
-    const name = make("button", { class: "name", type: "button", tabindex: "-1" });
+    const name = make("button", { class: "name", type: "button", tabindex: "-1" }, make("span"), make("span"));
     const relay = make("span", { class: "relay" });
     const bar = make("span", { class: "bar", "aria-hidden": "true" }, make("span"));
     const rate = make("span", { class: "figure" });
@@ -128,7 +128,7 @@ export class Table {
     const now = this.fleet.now();
     const unseen = !this.fleet.isSeen(row);
     this.writeState(line, row, unseen);
-    say(line.name, row.name);
+    this.writeName(line, row.name);
     const beside = this.fleet.relays.size > 1 || unseen ? row.relay : row.chain ?? row.kind;
     say(line.relay, beside);
     setAttribute(line.relay, "data-in-name", row.name.includes(beside) ? "" : null);
@@ -148,6 +148,16 @@ export class Table {
     const current = row.key === this.current;
     setAttribute(line.root, "aria-current", current ? "true" : null);
     setAttribute(line.name, "tabindex", current ? "0" : "-1");
+  }
+
+  // The end of a name is what tells it from those beside it, so only its beginning is cut.
+  writeName(line, name) {
+    if (line.name.textContent === name) return;
+    const [beginning, end] = nameParts(name);
+    say(line.name.firstChild, beginning);
+    say(line.name.lastChild, end);
+    setAttribute(line.name, "aria-label", name);
+    setAttribute(line.name, "title", name);
   }
 
   writeState(line, row, unseen) {

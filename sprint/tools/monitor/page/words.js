@@ -8,6 +8,8 @@ const REPLAY_TAKES_NONE =
 // In place of what comes next: a relay that isn't heard may have gone on meanwhile.
 export const UNHEARD = "Its relay is not heard: this is what it said last.";
 
+const NAME_END_MAX = 16;
+
 const WORDS = {
   open: "open",
   force_open: "forced open",
@@ -42,7 +44,7 @@ export function firstSentence(row, past, nowMs) {
   if (row.state !== "open" && row.state !== "half_open") return "";
   const opening = past.findLast((each) => each.from !== "open" && each.from !== "half_open");
   if (!opening || opening.at === row.since) return "";
-  return `First opened ${clockTime(opening.at)} UTC (${duration(secondsSince(opening.at, nowMs))} ago): ${opening.evidence.text}`;
+  return `First opened ${dayTime(opening.at, nowMs)} UTC (${duration(secondsSince(opening.at, nowMs))} ago): ${opening.evidence.text}`;
 }
 
 // A number is read at a glance with two figures; null is a dash, as 0 would be a lie.
@@ -71,6 +73,19 @@ export function duration(seconds) {
 export function clockTime(at) {
   const time = new Date(at);
   return Number.isNaN(time.getTime()) ? "–" : time.toISOString().slice(11, 19);
+}
+
+// The same with its day, where that is another one than today: an alert that goes up tomorrow doesn't do so now.
+export function dayTime(at, nowMs) {
+  const day = String(at).slice(0, 10);
+  return day === new Date(nowMs).toISOString().slice(0, 10) ? clockTime(at) : `${day} ${clockTime(at)}`;
+}
+
+// A name in two: what it begins with may be cut where there is no room, what tells it from the others may not.
+export function nameParts(name) {
+  const at = name.lastIndexOf(":") + 1;
+  const kept = at > 0 && name.length - at <= NAME_END_MAX ? at : Math.max(0, name.length - NAME_END_MAX);
+  return [name.slice(0, kept), name.slice(kept)];
 }
 
 export function secondsSince(at, nowMs) {
