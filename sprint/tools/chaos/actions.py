@@ -244,8 +244,8 @@ def undo_all() -> Told:
         count = len(_acting.on)
         _acting.on.clear()
     if remaining:
-        raise ConfigError(f"{len(remaining)} faults are on still: {remaining}; run cb-chaos --rollback")
-    return {"fault": None, "says": f"{count} faults were put on, and none is on"}
+        raise ConfigError(f"on still: {remaining}; run cb-chaos --rollback")
+    return {"fault": None, "says": f"faults put on: {count}; on still: none"}
 
 
 def _start_of(again: Mapping[str, Any]) -> StartProcess:
@@ -277,4 +277,4 @@ def _take_off(meant: Callable[[Fault], bool]) -> Told:
         numbers = [number for number, fault in _acting.on.items() if meant(fault)]
     for number in reversed(numbers):
         _undo(number)
-    return {"fault": None, "says": f"{len(numbers)} faults taken off"}
+    return {"fault": None, "says": f"faults taken off: {len(numbers)}"}

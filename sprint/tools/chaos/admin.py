@@ -102,7 +102,9 @@ class RelayAdmin:
                         raise AdminFailed(f"{self.url}{path}: over {ANSWER_SIZE_MAX} bytes")
                 status = answer.status_code
         except httpx.ConnectError as error:
-            raise AdminFailed(f"{self.url}: nobody listens there ({error}); {WHERE}") from error
+            raise AdminFailed(
+                f"{self.url}: nobody listens there ({error}); start the relay, or {WHERE}"
+            ) from error
         except httpx.TimeoutException as error:
             raise AdminFailed(f"{self.url}{path}: no answer in {self._client.timeout.read:g} s") from error
         except httpx.HTTPError as error:

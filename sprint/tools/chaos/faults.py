@@ -186,7 +186,7 @@ def new_run() -> str:
 def remains_text(remaining: list[Remaining]) -> str:
     """Return what could not be taken off as a sentence."""
     each = "; ".join(f"fault {one.number} ({one.kind} on {one.target}): {one.says}" for one in remaining)
-    return f"{len(remaining)} faults may be on still: {each}"
+    return f"may be on still: {each}"
 
 
 _own: list[FaultKeeper] = []

@@ -28,7 +28,7 @@ from sprint.core.chains import display_hash, internal_hash
 from sprint.core.errors import ConfigError, SprintError
 from sprint.tools.devnet.block_maker import HeaderLie
 from sprint.tools.devnet.control import serve_control
-from sprint.tools.devnet.edge import CHAIN_IDS, Devnet, DevnetOptions
+from sprint.tools.devnet.edge import CHAIN_IDS, Devnet, DevnetOptions, checked_interval_s
 from sprint.tools.devnet.faults import RULES, fault_of
 from sprint.tools.devnet.listening_node import LOOPBACK
 from sprint.tools.devnet.merged_mining import Lie
@@ -45,7 +45,8 @@ EXIT_COULD_NOT_RUN = 3
 def main() -> int:
     """Run until `quit`, the end of standard input or SIGTERM."""
     arguments = _parser().parse_args()
-    if not _can_be_waited_for(sys.stdin.fileno()):
+    # Python has no stream for one that was closed.
+    if sys.stdin is None or not _can_be_waited_for(sys.stdin.fileno()):
         sys.stderr.write(
             "standard input is no pipe and no terminal; commands come by it, and the node ends with it: "
             "start it as `sleep infinity | python -m sprint.tools.devnet …`\n"
@@ -55,7 +56,7 @@ def main() -> int:
         network = DevnetNetwork(
             arguments.chain,
             [_options(arguments, index) for index in range(arguments.nodes)],
-            interval_s=arguments.interval_ms / 1000,
+            interval_s=checked_interval_s(arguments.interval_ms / 1000),
             rng_of=lambda index, name: SeededBits(f"{_seed_of(arguments.seed, index)}/{name}"),
             wall_clock=lambda: time.time() - arguments.behind_s,
         )

@@ -369,7 +369,7 @@ def test_a_process_answers_each_line_and_ends_on_quit() -> None:
 
 
 def test_a_process_ends_with_its_input_and_on_sigterm() -> None:
-    with Process("--chain", "bitcoin-regtest", "--interval-ms", "5") as process:
+    with Process("--chain", "bitcoin-regtest", "--interval-ms", "10") as process:
         process.popen.communicate()
         assert process.popen.returncode == 0
     with Process("--chain", "bitcoin-regtest") as process:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 
@@ -38,6 +39,20 @@ def test_a_port_that_there_is_not_ended_in_a_traceback(option: str) -> None:
     done = run(option, "99999", lines="quit\n")
     assert done.returncode == 2
     assert f"argument {option}: '99999', want 0 to 65535" in done.stderr
+
+
+@pytest.mark.parametrize("interval_ms", ["nan", "-1", "5", "1e400"])
+def test_a_pace_that_cannot_be_was_taken_without_a_word(interval_ms: str) -> None:
+    done = run("--interval-ms", interval_ms, lines="quit\n")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "want 0, which mines only when told, or 0.01 to 3600 s" in done.stderr
+
+
+def test_an_input_that_was_closed_ended_in_a_traceback() -> None:
+    command = f"exec {shlex.join(COMMAND)} <&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 3
+    assert done.stderr.startswith("standard input is no pipe")
 
 
 def test_an_input_that_cannot_be_waited_for_ended_in_a_traceback() -> None:

@@ -171,7 +171,7 @@ def _of_facts(facts: Facts) -> list[Table]:
     rows = [
         ("steady state held again", seconds_text(back.steady_after_s), f"{back.sla_s:g} s allowed"),
         ("breakers closed", seconds_text(back.breakers_closed_after_s), ", ".join(back.not_closed)),
-        ("blocks given", f"{stream.blocks:,}", f"{stream.reorgs} reorgs, {stream.late} late"),
+        ("blocks given", f"{stream.blocks:,}", f"reorgs: {stream.reorgs}, late: {stream.late}"),
         ("lost", str(stream.lost + stream.missing), _compared(stream)),
         (
             "twice, out of order",
