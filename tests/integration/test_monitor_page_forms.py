@@ -171,7 +171,7 @@ def test_an_alert_is_acknowledged_and_silenced_and_the_silence_is_ended(
         assert axe_findings(page) == []
         silencing.get_by_role("button", name="Silence").click()
         silence = page.locator("#silences-list li")
-        expect(silence).to_contain_text(f"{RELAY} / {BOB}: a new disk")
+        expect(silence).to_contain_text(f"{BOB} of {RELAY} by rule state: a new disk")
         expect(alert).to_contain_text("by anna: a new disk")
         silence.get_by_role("button", name="End…").click()
         page.get_by_role("dialog").get_by_role("button", name="End silence").click()

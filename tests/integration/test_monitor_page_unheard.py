@@ -46,6 +46,13 @@ def test_of_a_relay_that_is_not_heard_the_sentence_on_top_said_that_all_is_well(
         expect(page.locator("#all-well")).to_be_empty()
         expect(page.locator("#worst")).to_contain_text("Its relay is not heard: this is what it said last.")
         expect(page.locator("#worst")).not_to_contain_text("a trial call follows")
+        offered = page.locator("#worst li").first.get_by_role("button")
+        expect(offered).to_have_text([BOB, "Detail"])
+        page.locator("#worst .name").click()
+        expect(page.locator("#detail-orders")).to_have_text(
+            "Its relay is not heard: nothing can be told to it."
+        )
+        page.keyboard.press("Escape")
         expect(page.locator("#counts li.is-unseen")).to_have_text("3not heard")
         expect(page.locator("#counts .is-closed b")).to_have_text("0")
         expect(page.locator("#announce")).to_contain_text(f"Relay {RELAY} is not heard.")
@@ -100,6 +107,31 @@ def test_a_monitor_without_alerts_said_that_there_is_none(browser: Browser, tmp_
         page.keyboard.press("3")
         expect(page.locator("#alerts-none")).to_be_hidden()
         expect(page.locator("#alerts-sinks")).to_contain_text("Alerts are sent to nobody")
+
+
+# A desk's alerts on the page, as it would tell them.
+SHOWN = """async (alerts) => {
+  const { Alerts } = await import(`${location.origin}/page/alerts.js`);
+  const { Fleet } = await import(`${location.origin}/page/fleet.js`);
+  const fleet = new Fleet();
+  fleet.takeAlerts(alerts);
+  new Alerts(fleet, {}).render();
+}"""
+
+
+def test_an_emergency_that_is_over_was_grey_on_red(browser: Browser) -> None:
+    of = {"relay": RELAY, "breaker": STORE, "rule": "state", "text": "store is open", "silenced": None}
+    shown = [
+        {**of, "id": f"{level}{over}", "level": level, "at": "2025-09-05T18:55:07Z", "resolved_at": over}
+        for level in ("info", "warning", "critical", "emergency")
+        for over in (None, "2025-09-05T18:56:07Z")
+    ]
+    with MonitoredBreakers(STORE) as scene, opened(browser, scene.url, bypass_csp=True) as page:
+        page.keyboard.press("3")
+        expect(page.locator("#alerts-none")).to_be_visible()
+        page.evaluate(SHOWN, shown)
+        expect(page.locator("#alerts-list .alert")).to_have_count(len(shown))
+        assert axe_findings(page) == []
 
 
 def test_a_webhook_that_takes_nothing_was_not_seen_on_the_page(browser: Browser, tmp_path: Path) -> None:

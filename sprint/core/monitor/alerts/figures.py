@@ -23,6 +23,12 @@ TEXT_LENGTH_MAX = 500
 PARTS_SHOWN_MAX = 3
 # From there on the load of its machine, which has 15 % of it, may well be all that is missing.
 WELL_FROM = 0.85
+# As people read it, in chats and mails too.
+_STATES_SAID: dict[State, str] = {
+    "half_open": "half open",
+    "force_open": "forced open",
+    "force_close": "forced closed",
+}
 _UNITS = {"latency": " s", "throughput": " /s"}
 
 
@@ -54,7 +60,8 @@ def state_figure(key: Key, state: State, reason: str, *, shadow: bool) -> Figure
     severity = STATE_SEVERITIES[state]
     if shadow and state != "force_open":
         severity = min(severity, SHADOW_SEVERITY)
-    text = f"{key.breaker} is {state}{' (shadow)' if shadow else ''}: {reason}"
+    said = _STATES_SAID.get(state, state)
+    text = f"{key.breaker} is {said}{' (shadow)' if shadow else ''}: {reason}"
     return Figure(float(severity), text[:TEXT_LENGTH_MAX], undecided=state == "half_open")
 
 

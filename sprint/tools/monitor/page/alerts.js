@@ -100,10 +100,9 @@ export class Alerts {
   }
 
   silenceItem(silence) {
-    const of = [silence.rule, silence.relay, silence.breaker].join(" / ");
     const end = make("button", { type: "button", "data-of": `End ${silence.id}`, onclick: () => this.end(silence) }, "End…");
     return make("li", {},
-      make("div", {}, make("p", {}, `${of}: ${silence.why}`),
+      make("div", {}, make("p", {}, `${meantBy(silence)}: ${silence.why}`),
         make("p", { class: "quiet" }, `by ${silence.by}, until ${dayTime(silence.until, this.fleet.now())} UTC`)),
       noOrdersSentence(this.fleet) ? null : end);
   }
@@ -187,6 +186,16 @@ function notesOf(alert, now) {
 
 function nameOf(alert) {
   return `${alert.id} ${alert.at}`;
+}
+
+// Whom a silence is for, in words; patterns stay as they are written.
+function meantBy({ rule, relay, breaker }) {
+  const named = [
+    breaker === "*" ? "everything" : breaker,
+    relay === "*" ? "of every relay" : `of ${relay}`,
+    rule === "*" ? "by every rule" : `by rule ${rule}`,
+  ];
+  return named.join(" ");
 }
 
 function literal(name) {

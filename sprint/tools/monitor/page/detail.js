@@ -5,7 +5,7 @@ import { byId, make, say, setAttribute, shapeOf } from "./elements.js";
 import { evidenceOf, windowParts } from "./evidence.js";
 import { ask, breakerPath } from "./link.js";
 import { actionsFor } from "./orders.js";
-import { dayTime, duration, firstSentence, kindOf, nextSentence, noOrdersSentence, secondsSince, UNHEARD, whyOf, wordOf } from "./words.js";
+import { dayTime, duration, firstSentence, kindOf, nextSentence, refusalOf, secondsSince, UNHEARD, whyOf, wordOf } from "./words.js";
 
 // The charts reach back as far as anything is known, within these.
 const SPAN_MS_MIN = 2 * 60_000;
@@ -100,7 +100,7 @@ export class Detail {
 
   renderState(row) {
     const kind = kindOf(row);
-    const refused = noOrdersSentence(this.fleet);
+    const refused = refusalOf(this.fleet, row);
     const shown = `${kind} ${refused}`;
     if (shown === this.shownState) return;
     this.shownState = shown;

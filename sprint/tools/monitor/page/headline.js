@@ -4,7 +4,7 @@ import { byId, make, say, setAttribute, shapeOf } from "./elements.js";
 import { ask, breakerPath } from "./link.js";
 import { needsAnEye, rank } from "./order.js";
 import { actionsFor } from "./orders.js";
-import { dayTime, duration, firstSentence, KINDS, kindOf, nextSentence, noOrdersSentence, secondsSince, UNHEARD, whyOf, wordOf } from "./words.js";
+import { dayTime, duration, firstSentence, KINDS, kindOf, nextSentence, refusalOf, secondsSince, UNHEARD, whyOf, wordOf } from "./words.js";
 
 const COLOURS = { open: "#c62828", force_open: "#7c3aed", half_open: "#b26a00", force_close: "#7c3aed", closed: "#1b7f4b" };
 const SHOWN_MAX = 3;
@@ -74,7 +74,7 @@ export class Headline {
   renderLines(worst) {
     // Lines are made anew only where their shapes or buttons differ: where many change, other breakers stand there each frame.
     const few = worst.slice(0, NARROW.matches ? 1 : SHOWN_MAX);
-    const shown = `${few.map(kindOf).join(" ")} ${noOrdersSentence(this.fleet)}`;
+    const shown = few.map((row) => `${kindOf(row)} ${refusalOf(this.fleet, row)}`).join(" ");
     const list = byId("worst");
     if (shown !== this.shown || !this.lines.length) {
       this.shown = shown;
@@ -104,7 +104,7 @@ export class Headline {
     const first = make("p", { class: "when first" });
     const kind = kindOf(row);
     const line = { name, what, when, first, row };
-    const offered = noOrdersSentence(this.fleet) ? [] : actionsFor(row).map(({ action, label }) =>
+    const offered = refusalOf(this.fleet, row) ? [] : actionsFor(row).map(({ action, label }) =>
       make("button", { type: "button", onclick: () => this.order(line.row, action) }, label));
     line.buttons = [...offered, make("button", { type: "button", onclick: () => this.open(line.row) }, "Detail")];
     line.root = make("li", { class: `is-${kind}` }, shapeOf(row.state, 22, kind),

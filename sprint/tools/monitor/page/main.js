@@ -16,7 +16,7 @@ import { SignIn } from "./sign_in.js";
 import { Table } from "./table.js";
 import { Speaker } from "./speaker.js";
 import { Theme } from "./theme.js";
-import { clockTime, duration, noOrdersSentence, tapeSentence } from "./words.js";
+import { clockTime, duration, refusalOf, tapeSentence } from "./words.js";
 
 const TICK_MS = 1_000; // durations are told in whole seconds
 const TRENDS_AT_ONCE = 4;
@@ -169,7 +169,7 @@ function backTo(key) {
 function withCurrent(doing) {
   const row = fleet.rows.get(detail.key) ?? table.currentRow();
   if (!row) notice("Choose a breaker first: j and k move, Enter opens one.", true);
-  else if (noOrdersSentence(fleet)) notice(noOrdersSentence(fleet), true);
+  else if (refusalOf(fleet, row)) notice(refusalOf(fleet, row), true);
   else doing(row);
 }
 

@@ -9,13 +9,13 @@ const ACTIONS = {
     label: "Force open…",
     danger: true,
     title: "Force open",
-    effect: "No call is let through any more. A source's connection is closed and it isn't tried, be it the last of its chain, until it is released or reset.",
+    effect: "No call is let through any more. A source's connection is closed and it isn't tried, be it the last of its chain, until it is released or reset, or its relay is restarted.",
   },
   force_close: {
     label: "Force closed…",
     danger: true,
     title: "Force closed",
-    effect: "Every call is let through, whatever fails, until it is released or reset.",
+    effect: "Every call is let through, whatever fails, until it is released or reset, or its relay is restarted.",
   },
   release: {
     label: "Release…",

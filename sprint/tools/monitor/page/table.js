@@ -131,7 +131,9 @@ export class Table {
     this.writeName(line, row.name);
     const beside = this.fleet.relays.size > 1 || unseen ? row.relay : row.chain ?? row.kind;
     say(line.relay, beside);
-    setAttribute(line.relay, "data-in-name", row.name.includes(beside) ? "" : null);
+    const said = row.name.includes(beside) ? "" : null;
+    setAttribute(line.relay, "data-in-name", said);
+    setAttribute(line.name, "data-alone", said);
     say(line.why, unseen ? `not seen: its relay is not reached. Last: ${whyOf(row)}` : whyOf(row));
     setAttribute(line.why.parentElement, "title", line.why.textContent);
     say(line.rate, row.calls ? percent(row.failure_rate) : "–");

@@ -5,6 +5,7 @@ export const KINDS = ["open", "force_open", "half_open", "withheld", "force_clos
 
 const REPLAY_TAKES_NONE =
   "This is a replay: it takes no orders. Filter, open and read what there was; with --tui the terminal's keys pause it and turn it back.";
+const UNHEARD_TAKES_NONE = "Its relay is not heard: nothing can be told to it.";
 // In place of what comes next: a relay that isn't heard may have gone on meanwhile.
 export const UNHEARD = "Its relay is not heard: this is what it said last.";
 
@@ -100,6 +101,11 @@ export function tapeSentence({ recording, replay }, nowMs) {
   if (replay.reason) return `▶ REPLAY of ${replay.file} at ${at}: it can't be shown on, as it is broken there: ${replay.reason}`;
   const how = replay.ended ? "at its end" : replay.paused ? "paused" : `×${replay.speed}`;
   return `▶ REPLAY of ${replay.file} at ${at}, ${how}: nothing of it happens now`;
+}
+
+// The same of one breaker: that of a relay that isn't heard can't be told anything.
+export function refusalOf(fleet, row) {
+  return noOrdersSentence(fleet) || (fleet.isSeen(row) ? "" : UNHEARD_TAKES_NONE);
 }
 
 // Why nothing can be told to a breaker here, and what can be done instead; empty where orders are taken.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from sprint.core.breaker.outcomes import State
 from sprint.core.breaker.policy import Policy
 from sprint.core.monitor.alerts.readings import readings, state_readings
@@ -26,6 +28,14 @@ def levels_of(connection: Any = "live", said: dict[str, Any] | None = None, **fi
     board.told("main", Snapshot(seq=0, at=rfc3339(0.0), breakers=(row_named("x", **fields),)), 0.0)
     found = {each.rule.name: each.rule.severity(each.value) for each in readings(board, LIMITS)}
     return {name: LEVELS[severity - 1] for name, severity in found.items() if severity}
+
+
+@pytest.mark.parametrize(
+    ("state", "said"), [("force_open", "forced open"), ("half_open", "half open"), ("open", "open")]
+)
+def test_an_alert_tells_a_state_in_words_and_not_as_a_machine_does(state: State, said: str) -> None:
+    told = next(state_readings(Key("main", "x"), state, "a new disk", shadow=False))
+    assert told.text == f"x is {said}: a new disk"
 
 
 def test_states_have_levels_and_a_shadow_only_informs() -> None:
