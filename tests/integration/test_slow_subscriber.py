@@ -17,7 +17,7 @@ from tests.integration.slow_subscriber import Closed, Reading, Scene
 
 pytestmark = pytest.mark.alone
 
-BLOCK_INTERVAL_MS = 8.0
+BLOCK_INTERVAL_MS = 10.0
 ROUND_S = 3.0
 ROUND_SOAK_S = 6.0
 ROUNDS_SOAK = 9
