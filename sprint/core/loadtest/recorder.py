@@ -62,7 +62,7 @@ class Recorder:
         self._schedule_errors: list[int] = []
         self._responses: list[int] = []
         self._services: list[int] = []
-        self._bytes_in = 0
+        self._bytes_in = self._bytes_out = 0
         self._record_failed = self._histograms[FAILED].record
         self._record_worker_wait = self._histograms[WORKER_WAIT].record
         self._process = process
@@ -79,12 +79,16 @@ class Recorder:
         """Count a request that the generator came to: how late it was is the schedule error."""
         self.began_together([now_ns - scheduled_ns], now_ns)
 
-    def began_together(self, errors_ns: Sequence[int], now_ns: int) -> None:
-        """Count requests that the generator came to one after the other, the last of them now."""
+    def began_together(self, errors_ns: Sequence[int], now_ns: int, bytes_out: int = 0) -> None:
+        """Count requests that the generator came to one after the other, the last of them now.
+
+        So many bytes went out for them.
+        """
         if now_ns >= self._ends_ns:
             self._turn(now_ns)
         errors = self._schedule_errors
         errors += errors_ns
+        self._bytes_out += bytes_out
         if len(errors) >= BATCH_MAX:
             self._count_begun()
 
@@ -132,7 +136,7 @@ class Recorder:
 
     def sent_bytes(self, count: int) -> None:
         """Count bytes that went out."""
-        self._counts.bytes_out += count
+        self._bytes_out += count
 
     def never_sent(self, reason: str, count: int = 1) -> None:
         """Count requests that were due and were not sent."""
@@ -171,6 +175,8 @@ class Recorder:
         counts, errors = self._counts, self._schedule_errors
         counts.begun += len(errors)
         counts.schedule_error_ns_sum += _count_all(self._histograms[SCHEDULE_ERROR], errors)
+        counts.bytes_out += self._bytes_out
+        self._bytes_out = 0
 
     def _count_successes(self) -> None:
         counts = self._counts

@@ -8,13 +8,23 @@ by the connection and its owner.
 from __future__ import annotations
 
 import select
+from collections import deque
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from sprint.tools.loadtest.http_connection import READ_SIZE, HttpConnection, KnownAnswers
 from sprint.tools.loadtest.moments import clock_ns
 from sprint.tools.loadtest.outcomes import Outcomes
 from sprint.tools.loadtest.ready_set import ReadySet
 from sprint.tools.loadtest.request_template import RequestTemplate
+
+
+class Waiting(NamedTuple):
+    """A request that was due and has no connection yet."""
+
+    number: int
+    scheduled_ns: int
+    short_since_ns: int  # since when a worker was missing; 0 where a connection is only being opened
 
 
 class Exchange:
@@ -60,7 +70,8 @@ class Exchange:
 
         Fewer than all where no connection is free for more.
         """
-        free, only, late_ns = self.free, self._only, list[int]()
+        free, only = self.free, self._only
+        late_ns: list[int] = []
         size, number, now_ns = 0, first, 0
         for scheduled_ns in moments_ns:
             connection = free.pop() if free else None
@@ -76,9 +87,25 @@ class Exchange:
             number += step
         if late_ns:
             self.in_flight += len(late_ns)
-            self._outcomes.dispatched_together(late_ns, now_ns)
-            self._outcomes.sent(size, 0)
+            self._outcomes.sent_together(late_ns, now_ns, size)
         return len(late_ns)
+
+    def send_waiting(self, waiting: deque[Waiting]) -> None:
+        """Send what waits, as far as connections are free."""
+        free, size, count = self.free, 0, 0
+        while waiting and free:
+            connection = free.pop()
+            if connection.closed:
+                continue
+            number, scheduled_ns, short_since_ns = waiting.popleft()
+            request, now_ns = self.request(number), clock_ns()
+            connection.send(request, scheduled_ns, now_ns)
+            size += len(request)
+            count += 1
+            if short_since_ns:
+                self._outcomes.waited(now_ns - short_since_ns)
+        self.in_flight += count
+        self._outcomes.sent(size)
 
     def request(self, number: int) -> bytes:
         """Return the bytes of the n-th request."""
@@ -87,7 +114,8 @@ class Exchange:
     def _take(self, events: list[tuple[int, int]]) -> None:
         """Take answers that came whole and are known; let their connections do all else."""
         of, known_of, free = self._by_descriptor.get, self.known.by_size.get, self.free
-        responses_ns, services_ns = list[int](), list[int]()
+        responses_ns: list[int] = []
+        services_ns: list[int] = []
         received = done_ns = 0
         for descriptor, ready_for in events:
             connection = of(descriptor)

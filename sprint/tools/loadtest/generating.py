@@ -146,10 +146,10 @@ class Generating:
 
     def _turn(self, now_ns: int) -> int | None:
         """Send what is due, at most `BATCH_MAX`; return when there is more to do."""
-        next_ns = self._next_ns()
-        if next_ns is not None and next_ns <= now_ns:
+        ahead_ns, at = self._ahead_ns, self._ahead_at
+        if at < len(ahead_ns) and ahead_ns[at] <= now_ns:
             self._send_due(now_ns)
-            next_ns = self._next_ns()
+        next_ns = self._next_ns()
         if next_ns is None:
             self._sent_all.set()
         ends_ns = self._target.advance(now_ns)

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sprint.tools.loadtest.exchange import Exchange
+from sprint.tools.loadtest.exchange import Exchange, Waiting
 from sprint.tools.loadtest.http_connection import HttpConnection
 from sprint.tools.loadtest.moments import NS_PER_S, clock_ns
 from sprint.tools.loadtest.opening import Place, open_socket
@@ -27,12 +27,6 @@ NO_ROOM = "no worker free and too many waiting"
 NO_CONNECTION = "no worker was free in time"
 RUN_ENDED = "the run ended while it waited for a worker"
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
-
-
-class Waiting(NamedTuple):
-    number: int
-    scheduled_ns: int
-    short_since_ns: int  # since when a worker was missing; 0 where a connection is only being opened
 
 
 class Limits(NamedTuple):
@@ -104,10 +98,8 @@ class HttpGenerator:
     def send(self, first: int, step: int, moments_ns: Sequence[int]) -> None:
         """Send the requests first, first + step, …, due at these moments, or have them wait."""
         sent = self._exchange.send(first, step, moments_ns)
-        for place in range(sent, len(moments_ns)):
-            now_ns = clock_ns()
-            self._outcomes.dispatched(moments_ns[place], now_ns)
-            self._wait(first + place * step, moments_ns[place], now_ns)
+        if sent < len(moments_ns):
+            self._wait(first + sent * step, step, moments_ns[sent:])
 
     def advance(self, now_ns: int) -> int | None:
         """Return None: there is nothing to do but when answers come."""
@@ -162,19 +154,23 @@ class HttpGenerator:
 
     # -- within
 
-    def _wait(self, number: int, scheduled_ns: int, now_ns: int) -> None:
-        """Have a request wait for a connection, and open one for it where there may be more."""
-        if len(self._waiting) >= WAITING_MAX:
-            self._outcomes.never_sent(NO_ROOM)
-        else:
-            is_short = len(self._open) + len(self._connecting) >= self._workers_max
-            self._waiting.append(Waiting(number, scheduled_ns, now_ns if is_short else 0))
+    def _wait(self, first: int, step: int, moments_ns: Sequence[int]) -> None:
+        """Have requests wait for connections, and open some for them where there may be more."""
+        now_ns = clock_ns()
+        self._outcomes.sent_together([now_ns - moment_ns for moment_ns in moments_ns], now_ns, 0)
+        room = max(0, WAITING_MAX - len(self._waiting))
+        self._outcomes.never_sent(NO_ROOM, max(0, len(moments_ns) - room))
+        to_open = self._workers_max - len(self._open) - len(self._connecting)
+        for place, moment_ns in enumerate(moments_ns[:room]):
+            is_short = place >= to_open
+            self._waiting.append(Waiting(first + place * step, moment_ns, now_ns if is_short else 0))
+        if to_open > 0:
             self._connect_more()
 
     def _serve_waiting(self) -> None:
         """Send what waits over the connections that have become free."""
-        while self._waiting and self._free:
-            self._take_up(self._free.pop())
+        if self._waiting:
+            self._exchange.send_waiting(self._waiting)
 
     def _take_up(self, connection: HttpConnection) -> None:
         """Give a connection that has become free its next request, or keep it for later."""
@@ -184,14 +180,8 @@ class HttpGenerator:
             connection.abort()
             self.gone(connection)
             return
-        if self._waiting:
-            number, scheduled_ns, since_ns = self._waiting.popleft()
-            request, now_ns = self._exchange.request(number), clock_ns()
-            self._exchange.in_flight += 1
-            connection.send(request, scheduled_ns, now_ns)
-            self._outcomes.sent(len(request), now_ns - since_ns if since_ns else 0)
-        else:
-            self._free.append(connection)
+        self._free.append(connection)
+        self._serve_waiting()
 
     def _fail(self, connection: HttpConnection, kind: str, now_ns: int) -> None:
         self._exchange.in_flight -= 1

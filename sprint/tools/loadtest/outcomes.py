@@ -46,15 +46,17 @@ class Outcomes:
         start = self._started_ns
         self._recorder.began(scheduled_ns - start, now_ns - start)
 
-    def dispatched_together(self, late_ns: Sequence[int], now_ns: int) -> None:
-        """The generator has come to requests one after the other, so late each, to the last of them now."""
-        self._recorder.began_together(late_ns, now_ns - self._started_ns)
+    def sent_together(self, late_ns: Sequence[int], now_ns: int, count: int) -> None:
+        """The generator has come to requests, so late each, the last of them now, and sent `count` bytes."""
+        self._recorder.began_together(late_ns, now_ns - self._started_ns, count)
 
-    def sent(self, count: int, waited_ns: int) -> None:
-        """A request of so many bytes went out, after it had waited so long for a connection."""
+    def sent(self, count: int) -> None:
+        """So many bytes went out, of requests that were come to before."""
         self._recorder.sent_bytes(count)
-        if waited_ns:
-            self._recorder.waited(waited_ns)
+
+    def waited(self, waited_ns: int) -> None:
+        """A request had waited so long for a worker."""
+        self._recorder.waited(waited_ns)
 
     def succeeded(self, scheduled_ns: int, sent_ns: int, done_ns: int, received: int = 0) -> None:
         """An answer of so many bytes is complete, and its status below `ERROR_FROM`."""
