@@ -18,7 +18,7 @@ from sprint.core.optimize.irq import irq_lines
 from sprint.core.optimize.levels import LevelName, lower_level
 from sprint.core.optimize.plan import TargetKind, plan
 from sprint.core.optimize.setting import Outcome
-from sprint.core.optimize.told import Row, rows_of
+from sprint.core.optimize.told import Row, Told, rows_of
 from sprint.tools.optimize.applying import Applied, Target, apply, journal_folder_default, restore_all
 from sprint.tools.optimize.facts import read_facts
 from sprint.tools.optimize.status import NoRelay, RelayTuning, read_interrupts, untried_rows
@@ -65,7 +65,7 @@ class Applying:
             raise ConfigError(f"{' and '.join(given)} name different targets; keep one of them")
         self._wish = wish
         options = option_layers(wish.level, wish.fields, wish.rt_priority)
-        self._resolved, self._wanted = asked_by(wish.config, options)
+        self._resolved, self._wanted = asked_by(wish.config, options, may_be_new=wish.save)
         if wish.save:
             check_saving(wish.config, self._wanted)
         self._fallback = wish.fallback or self._resolved.config.optimize.fallback
@@ -110,7 +110,9 @@ class Applying:
     def _would_do(self) -> int:
         """Print what would be set on the target as it is now."""
         pid = self._wish.pid
-        if not self._wish.command and pid is None:
+        if pid is not None:
+            Target.of_process(pid)
+        elif not self._wish.command:
             pid = self._relays_pid()
         facts = read_facts(pid) if pid is not None else read_facts()
         rows = untried_rows(self._wanted.fields, facts, self._kind, pid or 0)
@@ -131,6 +133,7 @@ class Applying:
         """Have the running relay take the level; with --strict its earlier one again where it can't."""
         with RelayTuning(admin_url_of(self._resolved, self._wish.admin_url)) as relay:
             before = relay.told()
+            say(f"relay {before.pid} at {relay.url}")
             wanted = self._wanted
             told = relay.order(wanted.level, wanted.changes, wanted.level_origin, fallback=self._fallback)
             wrong = [
@@ -139,9 +142,17 @@ class Applying:
                 if row.state == "denied" or (row.required and row.state != "applied")
             ]
             if wrong and self._wish.strict:
-                relay.order(before.level, before.changes, before.level_origin, fallback=False)
+                self._give_back(relay, before)
         self._print(wanted.at(told.level, told.level_origin), told.settings)
-        return self._code(told.level, told.settings, undone="the relay has its earlier level again")
+        return self._code(told.level, told.settings, undone="the relay is as it was")
+
+    @staticmethod
+    def _give_back(relay: RelayTuning, before: Told) -> None:
+        """Give a relay the level that it had; none where its tuning had been taken back."""
+        if before.settings:
+            relay.order(before.level, before.changes, before.level_origin, fallback=False)
+        else:
+            relay.take_back()
 
     def _on_process(self, pid: int) -> int:
         """Set from outside what can be set from outside."""
@@ -247,7 +258,9 @@ def restore_everything(admin_url: str | None, config: Path | None, *, json_outpu
     url = admin_url_of(load_settings(config).resolved, admin_url)
     try:
         with RelayTuning(url) as relay:
+            pid = relay.told().pid
             rows += relay.take_back()
+        say(f"relay {pid} at {url}: {f'{len(rows)} settings' if rows else 'nothing'} taken back")
     except NoRelay:
         if admin_url is not None:
             raise

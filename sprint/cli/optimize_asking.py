@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from sprint.cli.settings import load_settings
-from sprint.core.config import Resolved
+from sprint.core.config import Layers, Resolved, resolve
 from sprint.core.config.optimize_layers import section_layers
 from sprint.core.optimize.asked import Asked, Layer, asked, environment_layers, set_layer
 from sprint.core.relay.tiers import find_tier
+from sprint.tools.breaker.registry import packaged_texts
+from sprint.tools.relay.config_file import packaged_tiers_text
 
 
 def asked_of(resolved: Resolved, options: Sequence[Layer] = ()) -> Asked:
@@ -28,6 +30,17 @@ def asked_of(resolved: Resolved, options: Sequence[Layer] = ()) -> Asked:
     return asked(layers)
 
 
+def layers_of_new(name: str) -> Layers:
+    """Return what holds beside a file in which nothing stands."""
+    return Layers(
+        table={},
+        name=name,
+        environment=dict(os.environ),
+        tiers_text=packaged_tiers_text(),
+        policies=packaged_texts(),
+    )
+
+
 def option_layers(level: str | None, fields: Sequence[str], rt_priority: int | None = None) -> list[Layer]:
     """Return the layers of `--level`, `--set` and `--rt-priority`."""
     layers = [Layer("--level", level)] if level is not None else []
@@ -39,9 +52,15 @@ def option_layers(level: str | None, fields: Sequence[str], rt_priority: int | N
     return layers
 
 
-def asked_by(config: Path | None, options: Sequence[Layer]) -> tuple[Resolved, Asked]:
-    """Return the config that applies and what is asked for with options over it."""
-    resolved = load_settings(config).resolved
+def asked_by(
+    config: Path | None, options: Sequence[Layer], *, may_be_new: bool = False
+) -> tuple[Resolved, Asked]:
+    """Return the config that applies and what is asked for with options over it.
+
+    `may_be_new`: a file that is named and isn't there yet is one that says nothing.
+    """
+    new = may_be_new and config is not None and not config.expanduser().exists()
+    resolved = resolve(layers_of_new(str(config))) if new else load_settings(config).resolved
     return resolved, asked_of(resolved, options)
 
 

@@ -36,25 +36,19 @@ def _changes(wanted: Asked) -> dict[str, Any]:
 
 def _edited(config: Path | None, wanted: Asked) -> tuple[Path, str]:
     """Return the file and what would stand in it; ConfigError where that may not be, or can't be written."""
+    import msgspec
+
+    from sprint.cli.optimize_asking import layers_of_new
     from sprint.cli.settings import problems_of
-    from sprint.core.config import Layers
     from sprint.core.config.formats import table_of_toml
     from sprint.core.config.toml_text import set_in_text
     from sprint.core.errors import ConfigError
-    from sprint.tools.breaker.registry import packaged_texts
-    from sprint.tools.relay.config_file import packaged_tiers_text
 
     path, edited = _file_to_write(config)
     for name, value in {"level": wanted.level, **_changes(wanted)}.items():
         edited = set_in_text(edited, ("optimize", name), value).text
-    layers = Layers(
-        table=table_of_toml(edited, str(path)),
-        name=str(path),
-        environment=dict(os.environ),
-        tiers_text=packaged_tiers_text(),
-        policies=packaged_texts(),
-    )
-    problems = problems_of(layers)
+    layers = layers_of_new(str(path))
+    problems = problems_of(msgspec.structs.replace(layers, table=table_of_toml(edited, str(path))))
     if problems:
         raise ConfigError(f"--save: not written, as it would not be valid: {problems[0]}")
     return path, edited

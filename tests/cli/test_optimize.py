@@ -122,6 +122,8 @@ WRONG = [
     (("apply", *NO_RELAY), 3, "say --pid N, or a command after --"),
     (("apply", "--dry-run", *NO_RELAY), 3, "without a target: sprint optimize status --level standard"),
     (("check", *NO_RELAY), 3, "no relay answers"),
+    (("check", "--admin-url", "http://[::1"), 2, "is no URL of an admin listener"),
+    (("apply", "--dry-run", "--pid", NOBODYS_PID), 3, f"process {NOBODYS_PID}: there is none"),
     (("watch", *NO_RELAY), 3, "no relay answers"),
     (("watch", "--interval", "0s", *NO_RELAY), 2, "--interval"),
     (("restore", *NO_RELAY), 3, "no relay answers"),
@@ -211,6 +213,18 @@ def test_what_is_asked_for_is_saved_and_holds_from_then_on(run: Run, tmp_path: P
     shown = run("optimize", "status", "--config", str(file), SPRINT_ADMIN__PORT="9")
     assert f"from {file}: [optimize]" in shown.stdout
     assert f"gc_percent = 40, from {file}: [optimize]" in shown.stdout
+
+
+def test_a_file_that_was_named_to_save_in_had_to_be_there(run: Run, tmp_path: Path) -> None:
+    """Without one the message was to name one, and then that it isn't there."""
+    file = tmp_path / "new.toml"
+    options = ("--level", "basic", "--set", "nice=3", "--config", str(file), "--save")
+    done = run_apart("optimize", "apply", *options, "--", "true", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    shown = run("optimize", "status", "--config", str(file), SPRINT_ADMIN__PORT="9")
+    assert f"nice = 3, from {file}: [optimize]" in shown.stdout
+    unsaved = run("optimize", "apply", "--config", str(tmp_path / "other.toml"), "--", "true")
+    assert (unsaved.exit_code, "No such file" in unsaved.stderr) == (2, True)
 
 
 NOT_SAVED = [

@@ -185,6 +185,10 @@ def test_without_privileges_the_relay_runs_on_and_each_refusal_names_its_remedy(
         strict = optimize(folder, "apply", "--level", "turbo", "--strict", *where, prefix=AS_NOBODY)
         assert strict.returncode == 1
         assert "--strict: refused: " in strict.stderr
+        assert optimize(folder, "restore", *where, prefix=AS_NOBODY).returncode == 0
+        taken_back = optimize(folder, "apply", "--level", "turbo", "--strict", *where, prefix=AS_NOBODY)
+        assert taken_back.returncode == 1
+        assert told_by(relay)["settings"] == [], "--strict had it tuned again, as it was before the restore"
         lower = optimize(folder, "apply", "--level", "turbo", "--fallback", *where, prefix=AS_NOBODY)
         assert lower.returncode == 0, lower.stderr
         assert told_by(relay)["level"] == "aggressive"

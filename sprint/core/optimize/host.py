@@ -16,6 +16,7 @@ from sprint.core.optimize.cpu_list import parse_cpu_list
 
 UNLIMITED = -1
 KILOBYTE = 1_024
+PF_KTHREAD = 0x0020_0000
 
 # In the order of their bits; <linux/capability.h>.
 CAPABILITIES = (
@@ -132,6 +133,12 @@ def parse_started_ticks(stat: str) -> int:
         return int(fields[19])
     except (IndexError, ValueError) as error:
         raise WireError(f"no start time in {stat[:80]!r}") from error
+
+
+def parse_is_of_kernel(stat: str) -> bool:
+    """Tell whether /proc/PID/stat is of a thread of the kernel's own: PF_KTHREAD of linux/sched.h."""
+    fields = stat.rpartition(")")[2].split()
+    return len(fields) > 6 and fields[6].isdigit() and bool(int(fields[6]) & PF_KTHREAD)
 
 
 def parse_siblings(texts: list[str]) -> tuple[tuple[int, ...], ...]:

@@ -123,6 +123,9 @@ def remedy(key: str, error_number: int, value: Value = 0) -> str:
         return HOST_FILES_READ_ONLY
     if error_number == errno.EINVAL and key == "cpu_affinity":
         return "the cpuset of this process has none of these CPUs: systemd AllowedCPUs=, docker --cpuset-cpus"
+    if error_number == errno.EPERM and key == "nice":
+        # EACCES is what a limit of nice permits: setpriority(2).
+        return _OTHERS.says()
     permit = _SYSCTL if key.startswith("sysctl:") else PERMITS.get(key)
     if permit is None:
         return remedy_elsewhere(key) or "root, or the user whose process it is"

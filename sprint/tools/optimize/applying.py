@@ -24,7 +24,7 @@ from sprint.tools.optimize.drift import look_again
 from sprint.tools.optimize.guard import let_overrun_kill, step_down_on_overrun
 from sprint.tools.optimize.journal import journal_folder_default, locked, write_journal
 from sprint.tools.optimize.restoring import host_keys_held, put_back, restore_all
-from sprint.tools.optimize.threads import lives, process_of, threads_of
+from sprint.tools.optimize.threads import is_of_kernel, lives, process_of, threads_of
 
 __all__ = ["Applied", "Target", "apply", "journal_folder_default", "restore_all"]
 
@@ -53,7 +53,9 @@ class Target(msgspec.Struct, frozen=True):
 
     @classmethod
     def of_process(cls, pid: int) -> Target:
-        """Return another process, or this one by its id. UpstreamError where there is none."""
+        """Return another process, or this one by its id. UpstreamError where there is none, or no program."""
+        if is_of_kernel(pid):
+            raise UpstreamError(f"process {pid} is a thread of the kernel's own: name one of a program")
         return cls("self" if pid == os.getpid() else "process", _there(pid))
 
 

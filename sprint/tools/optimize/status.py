@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar
 import httpx
 import msgspec
 
-from sprint.core.errors import UpstreamError
+from sprint.core.errors import ConfigError, UpstreamError
 from sprint.core.optimize.host import HostFacts
 from sprint.core.optimize.levels import LevelFields
 from sprint.core.optimize.permitted import refused_beforehand
@@ -66,13 +66,19 @@ def read_interrupts() -> str:
 
 
 class RelayTuning:
-    """The tuning of a running relay, by its admin listener. NoRelay where none answers."""
+    """The tuning of a running relay, by its admin listener. NoRelay where none answers.
+
+    ConfigError where its URL is none.
+    """
 
     def __init__(self, admin_url: str, *, transport: httpx.BaseTransport | None = None) -> None:
         self.url = admin_url.rstrip("/")
-        self._client = httpx.Client(
-            base_url=self.url, trust_env=False, timeout=TIMEOUT_S, transport=transport
-        )
+        try:
+            self._client = httpx.Client(
+                base_url=self.url, trust_env=False, timeout=TIMEOUT_S, transport=transport
+            )
+        except (httpx.InvalidURL, ValueError) as error:
+            raise ConfigError(f"{admin_url!r} is no URL of an admin listener: {error}") from error
 
     def __enter__(self) -> Self:
         return self
@@ -110,6 +116,8 @@ class RelayTuning:
             answer = self._client.request(method, path, content=content, headers=headers)
         except httpx.HTTPError as error:
             raise NoRelay(f"no relay answers at {self.url} ({error}); {WHERE}") from error
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            raise NoRelay(f"{self.url} has no {path}: it is no relay's admin listener, whose port is 8081")
         if answer.status_code != httpx.codes.OK:
             raise NoRelay(f"{self.url}{path} answers {answer.status_code}: {answer.text[:500]}")
         if len(answer.content) > ANSWER_SIZE_MAX:

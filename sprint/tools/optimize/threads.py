@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sprint.core.errors import WireError
-from sprint.core.optimize.host import parse_started_ticks, parse_status
+from sprint.core.optimize.host import parse_is_of_kernel, parse_started_ticks, parse_status
 from sprint.core.optimize.setting import Process
 
 STAT_BYTES_MAX = 8_192
@@ -20,6 +20,14 @@ def process_of(pid: int) -> Process | None:
         return None if state in {"Z", "X"} else Process(pid, parse_started_ticks(stat))
     except (OSError, WireError, IndexError):
         return None
+
+
+def is_of_kernel(pid: int) -> bool:
+    """Whether a process is a thread of the kernel's own, which runs no program."""
+    try:
+        return parse_is_of_kernel(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        return False
 
 
 def lives(process: Process) -> bool:

@@ -38,6 +38,16 @@ def test_a_process_whose_name_has_brackets_and_spaces_began_when_it_did() -> Non
         host.parse_started_ticks("12 (sh) S 1")
 
 
+def test_a_thread_of_the_kernels_own_is_told_from_a_program() -> None:
+    kthreadd = "2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 3 0 0 20 0 1 0 24 0 0"
+    shell = "12 (sh) S 1 12 12 34816 12 4194304 0 0 0 0 0 3 0 0 20 0 1 0 24 0 0"
+    assert [host.parse_is_of_kernel(stat) for stat in (kthreadd, shell, "12 (sh) S 1")] == [
+        True,
+        False,
+        False,
+    ]
+
+
 def test_the_chosen_word_of_huge_pages() -> None:
     assert host.parse_huge_pages_mode("always [madvise] never\n") == "madvise"
     assert host.parse_huge_pages_mode("") == ""

@@ -29,6 +29,12 @@ def test_a_refused_setting_has_the_lines_of_systemd_and_docker(key: str) -> None
     assert "{" not in said
 
 
+def test_another_users_process_was_to_be_permitted_by_a_limit_that_does_not_permit_it() -> None:
+    """setpriority(2): EPERM is whose process it is, EACCES what RLIMIT_NICE is for."""
+    assert "to be the same user" in remedy("nice", errno.EPERM, -5)
+    assert "ulimit" not in remedy("nice", errno.EPERM, -5)
+
+
 @pytest.mark.parametrize(("key", "value", "parts"), [
     ("scheduler", ("fifo reset-on-fork", 10), ("ulimit -r 10", "LimitRTPRIO=10", "rtprio=10")),
     ("memory_lock", ("all", 4097), ("ulimit -l 5", "LimitMEMLOCK=4097", "memlock=4097:4097")),
@@ -39,8 +45,8 @@ def test_a_refused_setting_has_the_lines_of_systemd_and_docker(key: str) -> None
 def test_the_figures_of_the_lines_are_those_that_were_wanted(
     key: str, value: str | int | tuple[str | int, ...], parts: tuple[str, ...]
 ) -> None:
-    said = refusal(key, errno.EPERM, value)
-    assert (said.errno, said.name) == (errno.EPERM, "EPERM")
+    said = refusal(key, errno.EACCES, value)
+    assert (said.errno, said.name) == (errno.EACCES, "EACCES")
     assert [part for part in parts if part not in said.remedy] == []
 
 

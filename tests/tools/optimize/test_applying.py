@@ -14,6 +14,7 @@ from sprint.core.errors import UpstreamError
 from sprint.core.optimize.levels import LEVELS, LevelName
 from sprint.core.optimize.plan import plan
 from sprint.core.optimize.setting import Outcome, Setting
+from sprint.tools.optimize import applying
 from sprint.tools.optimize.actuators import SYSTEM_ACTUATORS
 from sprint.tools.optimize.applying import Applied, Target, apply
 from sprint.tools.optimize.facts import read_facts
@@ -264,3 +265,12 @@ def test_what_an_operator_has_set_since_a_run_was_killed_is_what_the_next_one_pu
 def test_a_process_that_is_not_there_is_no_target() -> None:
     with pytest.raises(UpstreamError, match="there is none"):
         Target.of_process(2**22)
+
+
+def test_a_thread_of_the_kernel_was_given_another_nice_as_any_program(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`--pid 2` is kthreadd, from whom all further ones have theirs."""
+    monkeypatch.setattr(applying, "is_of_kernel", lambda pid: pid == 2)
+    with pytest.raises(UpstreamError, match="process 2 is a thread of the kernel's own"):
+        Target.of_process(2)
