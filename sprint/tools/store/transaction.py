@@ -55,8 +55,8 @@ class _Group:
             self.blocks.append(_block_values(row, positions.get(row.hash)))
             if chain in self.canonical:
                 self.canonical[chain].pop(row.hash, None)
-        if commit.canonical:
-            self.canonical.setdefault(chain, {}).update(commit.canonical)
+        if moved := moved_blocks(commit):
+            self.canonical.setdefault(chain, {}).update(moved)
         self.heads[chain] = (
             commit.head if commit.head is not None else head,
             seq,
@@ -124,6 +124,18 @@ def event_positions(commit: Commit) -> dict[bytes, int]:
     delivered.sort(key=lambda row: flags.get(row.hash, row.canonical))
     hash_by_height = {row.height: row.hash for row in delivered}  # the last one stays: the canonical one
     return {block_hash: by_height[height] for height, block_hash in hash_by_height.items()}
+
+
+def moved_blocks(commit: Commit) -> dict[bytes, bool]:
+    """Return the flags of the blocks that change branch, but for those whose own row in the commit says it.
+
+    A block that is delivered joins the best branch with its row; only where a reorg leads back to blocks that
+    are stored is there more to write.
+    """
+    if not commit.canonical:
+        return {}
+    said = {row.hash: row.canonical for row in commit.blocks}
+    return {each: flag for each, flag in dict(commit.canonical).items() if said.get(each) is not flag}
 
 
 def last_position(commits: Sequence[Commit]) -> int | None:

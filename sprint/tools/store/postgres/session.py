@@ -17,6 +17,7 @@ import psycopg
 from sprint.core.errors import StoreFailing
 from sprint.core.relay.event_log import Commit
 from sprint.tools.store.postgres import days as partitions
+from sprint.tools.store.postgres.block_rows import Tops
 from sprint.tools.store.postgres.days import Days
 from sprint.tools.store.postgres.identity import read_server_id
 from sprint.tools.store.postgres.link import Connection, Link, NoAnswer, NotReplicated
@@ -45,6 +46,8 @@ class Session:
         # `position` is the last that is confirmed; those who read look at it from their threads.
         self.log_id, self._written, self.position = self._read_log(connection)
         self.days = Days.read(connection)
+        # What is stored of each chain, as far as that is known for sure.
+        self._tops: Tops | None = None
         # The group whose commit may be in, and the first in the writer's line that are in. It still comes
         # with those, in groups of other sizes maybe: no loss on the way may have them forgotten.
         self._unsure: tuple[Commit, ...] = ()
@@ -108,13 +111,19 @@ class Session:
         now_s = self._wall_clock()
         day = self.days.due(now_s)
         group = Group(left, int(now_s * 1000))
+        tops = self._tops = self._tops or Tops.read(connection)
         # Until the commit is confirmed, or is known to have been rolled back.
         self._unsure = tuple(left)
-        with self._begun(connection):
-            if day not in self.days.existing and group.events:
-                partitions.make(connection, day)
-            write_group(connection, group, Turn(self.log_id, self._written, day, int(now_s * 1000)))
+        try:
+            with self._begun(connection):
+                if day not in self.days.existing and group.events:
+                    partitions.make(connection, day)
+                write_group(connection, group, Turn(self.log_id, self._written, day), tops)
+        except psycopg.errors.UniqueViolation:
+            tops.distrust()
+            raise
         self._confirmed()
+        tops.grow(group.blocks.values())
         self.position = group.last_position or self.position
         if group.events:
             self.days.existing.add(day)
@@ -185,6 +194,7 @@ class Session:
             self._written += 1
             self.position = position
         self._unsure = ()
+        self._tops = None
         self.days = Days.read(connection)
 
     def _read_log(self, connection: Connection) -> tuple[str, int, int]:

@@ -1,6 +1,7 @@
 """One group of commits as one transaction: events, blocks, best-branch flags, heads, all or nothing.
 
-Many events are loaded by COPY; a few go in with the rest, in one round trip. What a group's statements find
+Many events are loaded by COPY, as many new blocks are (`block_rows`); a few go in with the rest, in one round
+trip. What a group's statements find
 is checked before it is committed: that nobody else has written, that positions and seqs grow over all
 partitions, that each block is delivered once in a log.
 """
@@ -16,8 +17,10 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from sprint.core.relay.event_log import BlockRow, Commit
+from sprint.tools.store.postgres import block_rows
+from sprint.tools.store.postgres.block_rows import Placed, Tops
 from sprint.tools.store.postgres.link import Connection
-from sprint.tools.store.transaction import event_positions, event_values
+from sprint.tools.store.transaction import event_positions, event_values, moved_blocks
 
 COPY_EVENTS_MIN = 16
 HASHES_TOLD_MAX = 3
@@ -34,23 +37,6 @@ _TAKE_TURN = """
 UPDATE sprint_core.log SET written = written + 1, position = coalesce(%s, position)
 WHERE log_id = %s AND written = %s AND position < coalesce(%s, position + 1)"""
 _NEW_DAY = "INSERT INTO sprint_core.event_days VALUES (%s, %s) ON CONFLICT (day) DO NOTHING"
-# A block that has an event in this log, on a day that is kept, is not given another one.
-_UPSERT_BLOCKS = """
-INSERT INTO sprint_core.blocks AS kept
-    (chain, hash, parent, height, work, header, state, canonical, record, event_position, event_day)
-SELECT chain, hash, parent, height, work, header, state, canonical, record, event_position,
-    CASE WHEN event_position IS NOT NULL THEN %b::date END
-FROM unnest(%b::text[], %b::bytea[], %b::bytea[], %b::bigint[], %b::bytea[], %b::bytea[], %b::text[],
-    %b::boolean[], %b::bytea[], %b::bigint[]) WITH ORDINALITY AS
-    given (chain, hash, parent, height, work, header, state, canonical, record, event_position, place)
-ORDER BY place
-ON CONFLICT (chain, height, hash) DO UPDATE SET
-    parent = excluded.parent, work = excluded.work, header = excluded.header,
-    state = excluded.state, canonical = excluded.canonical, record = excluded.record,
-    event_day = coalesce(excluded.event_day, kept.event_day),
-    event_position = coalesce(excluded.event_position, kept.event_position)
-WHERE excluded.event_position IS NULL OR kept.event_position IS NULL
-    OR kept.event_position < (SELECT min(first_position) FROM sprint_core.event_days)"""
 _SET_CANONICAL = """
 UPDATE sprint_core.blocks AS kept SET canonical = given.canonical
 FROM unnest(%s::bytea[], %s::boolean[]) AS given (hash, canonical)
@@ -65,12 +51,11 @@ WHERE kept.seq < coalesce(%(first)s, kept.seq + 1)"""
 
 
 class Turn(msgspec.Struct, frozen=True):
-    """Whose turn it is: the log, how many transactions it has had, the day and the time of this one."""
+    """Whose turn it is: the log, how many transactions it has had, the day of this one."""
 
     log_id: str
     written: int
     day: date
-    now_ms: int
 
 
 class Group:
@@ -78,7 +63,7 @@ class Group:
 
     def __init__(self, commits: Sequence[Commit], now_ms: int) -> None:
         self.events: list[tuple[object, ...]] = []
-        self.blocks: dict[tuple[str, int, bytes], tuple[BlockRow, int | None]] = {}
+        self.blocks: dict[tuple[str, int, bytes], Placed] = {}
         self.canonical: dict[str, dict[bytes, bool]] = {}
         self.heads: dict[str, _Head] = {}
         self.first_position: int | None = None
@@ -100,8 +85,8 @@ class Group:
         positions = event_positions(commit)
         for block in commit.blocks:
             self._add_block(block, positions.get(block.hash))
-        if commit.canonical:
-            self.canonical.setdefault(commit.chain, {}).update(commit.canonical)
+        if moved := moved_blocks(commit):
+            self.canonical.setdefault(commit.chain, {}).update(moved)
 
     def _head(self, chain: str) -> _Head:
         return self.heads.setdefault(chain, _Head(chain))
@@ -134,7 +119,7 @@ class _Head:
         self.last_seq = seq
 
 
-def write_group(connection: Connection, group: Group, turn: Turn) -> None:
+def write_group(connection: Connection, group: Group, turn: Turn, tops: Tops) -> None:
     """Write a group's rows in the transaction that is open; ValueError where something in the log forbids it.
 
     A psycopg.Error where the server refuses. In both cases the transaction is to be rolled back.
@@ -142,12 +127,15 @@ def write_group(connection: Connection, group: Group, turn: Turn) -> None:
     copied = len(group.events) >= COPY_EVENTS_MIN
     if copied:
         _copy_events(connection, group, turn.day)
+    new, others = tops.split(group.blocks.values())
+    if new:
+        block_rows.copy(connection, new, turn.day)
     with connection.pipeline():
         expected = [_take_turn(connection, group, turn)]
         if group.events and not copied:
             connection.execute(_INSERT_EVENTS, (turn.day, *map(list, zip(*group.events, strict=True))))
-        if group.blocks:
-            expected.append(_upsert_blocks(connection, group, turn.day))
+        if others:
+            expected.append(_upsert_blocks(connection, others, turn.day))
         expected += [_set_canonical(connection, *each) for each in group.canonical.items() if each[1]]
         expected += [_upsert_head(connection, head) for head in group.heads.values()]
     for each in expected:
@@ -182,11 +170,9 @@ def _take_turn(connection: Connection, group: Group, turn: Turn) -> _Expected:
     )
 
 
-def _upsert_blocks(connection: Connection, group: Group, day: date) -> _Expected:
-    upserted = connection.execute(_UPSERT_BLOCKS, (day, *_block_columns(group)))
-    return _Expected(
-        upserted, len(group.blocks), f"of {len(group.blocks)} blocks some were delivered in this log before"
-    )
+def _upsert_blocks(connection: Connection, blocks: Sequence[Placed], day: date) -> _Expected:
+    upserted = block_rows.upsert(connection, blocks, day)
+    return _Expected(upserted, len(blocks), f"of {len(blocks)} blocks some were delivered in this log before")
 
 
 def _set_canonical(connection: Connection, chain: str, flags: Mapping[bytes, bool]) -> _Expected:
@@ -209,22 +195,3 @@ def _upsert_head(connection: Connection, head: _Head) -> _Expected:
     }
     upserted = connection.execute(_UPSERT_HEAD, values)
     return _Expected(upserted, 1, f"{head.chain}: seq {head.first_seq} is in the log already")
-
-
-def _block_columns(group: Group) -> list[list[object]]:
-    rows = [
-        (
-            block.chain,
-            block.hash,
-            block.parent,
-            block.height,
-            block.work.to_bytes((block.work.bit_length() + 7) // 8, "big"),
-            block.header,
-            block.state,
-            block.canonical,
-            block.record,
-            position,
-        )
-        for block, position in group.blocks.values()
-    ]
-    return [list(column) for column in zip(*rows, strict=True)]
