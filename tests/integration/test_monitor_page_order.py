@@ -84,6 +84,9 @@ def test_two_breakers_of_one_chain_were_cut_to_the_same_name(browser: Browser) -
     ends = ["alice", "store", "x" * 16, "b" * 16, ""]
     assert [end for _, end in told] == ends
     assert [begin + end for begin, end in told][2] == "x" * 40
+    with MonitoredBreakers("store") as scene, opened(browser, scene.url, PHONE) as page:
+        end = page.locator(".line:not([hidden]) .name span").last
+        assert end.evaluate("each => each.scrollWidth <= each.clientWidth"), "a short name has room"
 
 
 def test_an_alert_that_goes_up_tomorrow_was_told_as_one_that_does_so_now(browser: Browser) -> None:
