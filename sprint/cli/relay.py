@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -324,8 +325,24 @@ def tail(
         def new_log(log_id: str) -> None:
             print(f"a new log has begun at the relay: {log_id}; read from its start", file=sys.stderr)
 
-        for event in follow(relay_url, chain, event_type, start, new_log):
-            print(msgspec.json.encode(event).decode() if json_output else line_of(event), flush=True)
+        with _refusals_named_by_option():
+            for event in follow(relay_url, chain, event_type, start, new_log):
+                print(msgspec.json.encode(event).decode() if json_output else line_of(event), flush=True)
+
+
+@contextlib.contextmanager
+def _refusals_named_by_option() -> Iterator[None]:
+    """Tell what only the relay could know of an option as an option that cannot be."""
+    from sprint.core.errors import ClientError, ConfigError, CursorUnknown
+
+    try:
+        yield
+    except CursorUnknown as error:
+        raise ConfigError(f"--from: {error}") from error
+    except ClientError as error:
+        if error.code != "unknown_chain":
+            raise
+        raise ConfigError(f"--chain: {error}") from error
 
 
 app.command(help=relay_verify.VERIFY_HELP)(relay_verify.verify)

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 import sprint
 from sprint.cli.main import app
+from tests.integration.relay_process import RelayProcess
 
 TIMEOUT_S = 30
 
@@ -166,6 +167,14 @@ def test_tail_without_a_relay_says_how_to_start_one(tmp_path: Path) -> None:
     done = run("relay", "tail", "--url", "http://127.0.0.1:9", cwd=tmp_path)
     assert done.returncode == 3
     assert "Traceback" not in done.stderr
+
+
+def test_an_option_of_tail_that_cannot_be_was_told_as_a_relay_that_could_not_be_read(tmp_path: Path) -> None:
+    with RelayProcess(tmp_path, "--demo", "--devnet-interval-ms", "0") as relay:
+        for option, value in (("--from", "nonsense"), ("--chain", "moon"), ("--type", "quux")):
+            done = run_here("relay", "tail", "--url", relay.url, option, value, cwd=tmp_path)
+            assert done.returncode == 2
+            assert value in done.stderr
 
 
 def test_output_that_cannot_be_written_ends_with_one_line(tmp_path: Path) -> None:
