@@ -6,7 +6,7 @@ import math
 
 # Upper bounds in seconds with how many were at or below each, rising; the last bound is infinite.
 Buckets = tuple[tuple[float, float], ...]
-OBSERVED_MIN = 20
+OBSERVED_MIN = 8
 QUANTILE = 0.99
 MILLISECONDS = 1_000.0
 

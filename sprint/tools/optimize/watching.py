@@ -4,9 +4,11 @@
     look = watch.look(clock())
     watch.end()
 
-A look is the change since the look before: p99 out of the histogram of deliveries, CPU out of the process's
-time. Orders go over the relay's admin listener, which applies, reads back and undoes them. A relay that was
-started anew, or that somebody else has given another level, is watched as if for the first time.
+A look is the change since the look before: CPU out of the process's time, and p99 out of histograms, the
+larger of how late the loop ran a timer and of how long a block was in the relay. How long a delivery took is
+none of it: it has the tier's coalescing window in it, which no setting shortens. Orders go over the relay's
+admin listener, which applies, reads back and undoes them. A relay that was started anew, or that somebody
+else has given another level, is watched as if for the first time.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from sprint.core.optimize.auto_tune import AutoTune, Sample, Step
 from sprint.core.optimize.delivered import Buckets, p99_ms, since
 from sprint.core.optimize.told import Told
 
-DELIVERIES = "sprint_delivery_seconds"
+LATENCIES = ("sprint_event_loop_lag_seconds", "sprint_relay_seconds")
 CPU = "process_cpu_seconds_total"
 STARTED = "process_start_time_seconds"
 GAUGES = (
@@ -63,7 +65,7 @@ class _Metrics(NamedTuple):
     at_s: float
     cpu_s: float
     started_s: float
-    deliveries: Buckets
+    latencies: Mapping[str, Buckets]
     gauges: Mapping[str, float]
 
 
@@ -89,7 +91,7 @@ class Watch:
             return Look(now, None, metrics.gauges, noticed=noticed)
         passed_s = max(now - before.at_s, 1e-3)
         share = max(0.0, metrics.cpu_s - before.cpu_s) / passed_s
-        sample = Sample(p99_ms(since(before.deliveries, metrics.deliveries)), share)
+        sample = Sample(_p99_ms(before, metrics), share)
         # Tuning that an operator took back is not begun again by a watch.
         step = self._tune.take(sample) if told.settings else None
         return Look(now, sample, metrics.gauges, () if step is None else self._taken(self._tune, step))
@@ -139,15 +141,24 @@ def _set(told: Told | None) -> list[tuple[str, str]]:
     )
 
 
+def _p99_ms(before: _Metrics, now: _Metrics) -> float | None:
+    """Return the larger p99 of what was observed in between; None where there was too little of each."""
+    changes = (since(before.latencies.get(name, ()), buckets) for name, buckets in now.latencies.items())
+    return max((found for each in changes if (found := p99_ms(each)) is not None), default=None)
+
+
 def _read(text: str, now: float) -> _Metrics:
-    """Return CPU seconds, deliveries by bucket over all chains and tiers, and gauges, out of metrics."""
-    buckets, single = dict[float, float](), dict[str, float]()
+    """Return CPU seconds, latencies by bucket over all chains, and gauges, out of metrics."""
+    latencies: dict[str, dict[float, float]] = {f"{name}_bucket": {} for name in LATENCIES}
+    single = dict[str, float]()
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
-            if sample.name == f"{DELIVERIES}_bucket":
+            buckets = latencies.get(sample.name)
+            if buckets is not None:
                 bound = float(sample.labels["le"])
                 buckets[bound] = buckets.get(bound, 0.0) + sample.value
             elif sample.name in (CPU, STARTED, *GAUGES):
                 single[sample.name] = sample.value
     cpu_s, started_s = single.pop(CPU, 0.0), single.pop(STARTED, 0.0)
-    return _Metrics(now, cpu_s, started_s, tuple(sorted(buckets.items())), single)
+    sorted_ones = {name: tuple(sorted(buckets.items())) for name, buckets in latencies.items()}
+    return _Metrics(now, cpu_s, started_s, sorted_ones, single)

@@ -17,8 +17,16 @@ from sprint.tools.optimize.watching import NO_EFFECT, ORIGIN, Look, Watch
 RUNGS = [Rung(name, msgspec.structs.asdict(level.fields)) for name, level in LEVELS.items()]
 
 
+def histogram(name: str, label: str, *buckets: tuple[str, int]) -> str:
+    """Return one as Prometheus reads it."""
+    lines = [f"# TYPE {name} histogram"]
+    label = f'{label}"bitcoin",' if label else ""
+    lines += [f'{name}_bucket{{{label}le="{bound}"}} {count}' for bound, count in buckets]
+    return "\n".join([*lines, f'{name}_bucket{{{label}le="+Inf"}} {buckets[-1][1]}', ""])
+
+
 class SlowRelay:
-    """A relay whose deliveries take 40 ms, all of them, 100 more at each look. It grants what is ordered."""
+    """A relay whose loop is 40 ms late, each time, 100 more at each look. It grants what is ordered."""
 
     def __init__(self, *, grants: bool = True) -> None:
         self.looks = 0
@@ -34,10 +42,10 @@ class SlowRelay:
         self.looks += 1
         count = 100 * self.looks
         return (
-            "# TYPE sprint_delivery_seconds histogram\n"
-            f'sprint_delivery_seconds_bucket{{chain="bitcoin",tier="turbo",le="0.025"}} 0\n'
-            f'sprint_delivery_seconds_bucket{{chain="bitcoin",tier="turbo",le="0.05"}} {count}\n'
-            f'sprint_delivery_seconds_bucket{{chain="bitcoin",tier="turbo",le="+Inf"}} {count}\n'
+            f"{histogram('sprint_event_loop_lag_seconds', '', ('0.025', 0), ('0.05', count))}"
+            f"{histogram('sprint_relay_seconds', 'chain=', ('0.005', count))}"
+            # The free tier waits 50 ms for further events, however quick the relay is.
+            f"{histogram('sprint_delivery_seconds', 'chain=', ('0.1', 0), ('0.25', 3 * count))}"
             "# TYPE process_cpu_seconds_total counter\n"
             f"process_cpu_seconds_total {3.0 * self.looks}\n"
             "# TYPE process_start_time_seconds gauge\n"
@@ -86,6 +94,14 @@ def test_the_first_look_says_nothing_and_the_next_ones_what_came_between() -> No
     assert 25.0 < second.sample.p99_ms <= 50.0
     assert second.sample.cpu_share == pytest.approx(0.6)
     assert second.gauges == {"runtime_tasks": 12.0}
+
+
+def test_a_tiers_coalescing_window_was_taken_for_a_slow_relay() -> None:
+    """And a loop that stood still was not seen: a delivery's time begins when the event is in the log."""
+    look = looks_of(watch_of(SlowRelay()), 2)[1]
+    assert look.sample is not None
+    assert look.sample.p99_ms is not None
+    assert look.sample.p99_ms <= 50.0
 
 
 def test_a_slow_relay_is_ordered_one_setting_of_the_next_level() -> None:
