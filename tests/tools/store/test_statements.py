@@ -21,7 +21,7 @@ def test_no_placeholder_has_a_number_which_python_from_3_12_on_refuses_with_a_se
 
 
 def test_a_block_that_joins_the_branch_with_its_own_row_was_written_a_second_time() -> None:
-    """On PostgreSQL that was half of what a catch-up's blocks cost, in SQLite a search from the top of each."""
+    """On PostgreSQL that was half of what a block of a catch-up cost, in SQLite a search from the top."""
     left, joined, back = hash_at("bitcoin", 1, "b"), row("bitcoin", 1), row("bitcoin", 2, canonical=False)
     flags = ((left, False), (joined.hash, True), (back.hash, True))
     commit = Commit("bitcoin", (), (joined, back), canonical=flags)
