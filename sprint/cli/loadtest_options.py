@@ -20,7 +20,7 @@ Target = Annotated[
     str | None, typer.Option(metavar="URL", help="http(s)://…, ws(s)://…, or `demo`: an embedded relay.")
 ]
 Profile = Annotated[str | None, typer.Option(help="`relay`: a mix of a relay's requests.")]
-Rps = Annotated[int | None, typer.Option(help="Requests a second, 1 to 100,000 (1000).")]
+Rps = Annotated[int | None, typer.Option(help="Requests a second, 1 to 200,000 (1000).")]
 Duration = Annotated[str | None, typer.Option(help="1s to 24h (30s).")]
 Stage = Annotated[list[str] | None, typer.Option(metavar="DURATION:RPS", help="As 30s:100; may be repeated.")]
 Pattern = Annotated[str | None, typer.Option(help="sustained, ramp, spike or step.")]

@@ -3,10 +3,11 @@
     python -m tests.bench.bench_faultproxy [--rounds N] [--trips N] [--megabytes N]
 
 The proxy is a process of its own, as is the echo server, a bare protocol on uvloop. The client is this
-process, with plain blocking sockets. Direct, proxied and, where they are installed, haproxy and socat take
-turns, and the difference or the ratio is taken within the round. Three processes that are busy want three
-cores: where there are fewer, bulk shows what the cores give and not what the proxy costs, so the CPU that
-each of the three takes for it stands beside.
+process, with plain blocking sockets. Direct, proxied and, where they can be had, haproxy, socat and a program
+in C that does nothing but forward take turns, and the difference or the ratio is taken within the round.
+Three processes that are busy want three cores: where there are fewer, bulk shows what the cores give and not
+what the proxy costs. So the CPU that each of the three takes stands beside, and the share of what the program
+in C gets through on the same cores, the faster of its two ways.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ import psutil
 
 from sprint.tools import runtime
 from tests.bench.figures import environment, median, percentile
-from tests.bench.rows import tell
-from tests.bench.tcp_peers import peers
+from tests.bench.rows import skip, tell
+from tests.bench.tcp_peers import FORWARD_WAYS, peers
 
 HOST = "127.0.0.1"
 MESSAGE_SIZE = 64
@@ -36,6 +37,7 @@ BLOCK_SIZE = 1_000_000
 MEGABYTE = 1_000_000
 # What a relay that catches up reads of a good node, several times over.
 PACED_MB_PER_S = 100
+BESIDE_C = "idle fault proxy, bulk / a program in C that only forwards"
 
 
 class Echo(asyncio.Protocol):
@@ -113,9 +115,10 @@ def bulk_per_s(port: int, megabytes: int, paced_mb_per_s: float = 0.0) -> float:
     return megabytes / taken
 
 
-def cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> tuple[float, float]:
+    """CPU of a process so far, its own and what the system did for it."""
     times = psutil.Process(pid).cpu_times()
-    return float(times.user + times.system)
+    return float(times.user), float(times.system)
 
 
 def main() -> None:
@@ -158,9 +161,9 @@ class Way(msgspec.Struct):
     cpu_s: list[list[float]] = []
 
     def cpu_so_far_s(self) -> list[float]:
-        """CPU of the client, of what stands between, and of the server."""
-        between = 0.0 if self.pid is None else cpu_s(self.pid)
-        return [time.process_time(), between, cpu_s(self.server_pid)]
+        """CPU of the client, of what stands between (its own, the system's), and of the server."""
+        between = (0.0, 0.0) if self.pid is None else cpu_s(self.pid)
+        return [time.process_time(), *between, sum(cpu_s(self.server_pid))]
 
 
 def compare(ways: list[Way], options: argparse.Namespace) -> None:
@@ -186,7 +189,7 @@ def compare(ways: list[Way], options: argparse.Namespace) -> None:
 def report(ways: list[Way], gigabytes: float) -> None:
     direct, proxied, *_ = ways
     print(f"{'':14}  round trip, µs   bulk, MB/s         CPU of a gigabyte, s")
-    print(f"{'':14}     p50     p99          / direct  client between  server     all")
+    print(f"{'':14}     p50     p99          / direct  client    user  system  server     all")
     for way in ways:
         p50_us, p99_us = 1e6 * median(way.p50_s), 1e6 * median(way.p99_s)
         cpu = [sum(parts) / len(parts) / gigabytes for parts in zip(*way.cpu_s, strict=True)]
@@ -199,13 +202,18 @@ def report(ways: list[Way], gigabytes: float) -> None:
     tell("idle fault proxy, added to a round trip", median(added), ours=own, peer=f"{peer}, direct")
     tell_share(f"idle fault proxy, {PACED_MB_PER_S} MB/s / direct", proxied.paced, direct.paced)
     tell_share("idle fault proxy, bulk / direct", proxied.bulk, direct.bulk)
+    forwards = [way.bulk for way in ways if way.name in FORWARD_WAYS]
+    if forwards:
+        tell_share(BESIDE_C, proxied.bulk, max(forwards, key=median), "in C")
+    else:
+        skip(BESIDE_C, "no C compiler")
 
 
-def tell_share(target: str, proxied: list[float], direct: list[float]) -> None:
-    """Tell the share of the direct rate, of each round."""
-    own, peer = (f"{median(rates):,.0f} MB/s" for rates in (proxied, direct))
-    shares = [one / other for one, other in zip(proxied, direct, strict=True)]
-    tell(target, median(shares), ours=own, peer=f"{peer}, direct")
+def tell_share(target: str, proxied: list[float], others: list[float], who: str = "direct") -> None:
+    """Tell the share of another rate, of each round."""
+    own, peer = (f"{median(rates):,.0f} MB/s" for rates in (proxied, others))
+    shares = [one / other for one, other in zip(proxied, others, strict=True)]
+    tell(target, median(shares), ours=own, peer=f"{peer}, {who}")
 
 
 if __name__ == "__main__":

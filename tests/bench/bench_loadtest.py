@@ -6,7 +6,8 @@ All load the same trivial server, a bare protocol on uvloop in a process of its 
 The peers are closed loops: they send as soon as an answer comes, and their highest rate is what is left of
 the machine. Ours is an open loop, asked for one rate after the other: 1,000 and 10,000, then shares of wrk's;
 the highest of which it answered 99.5 %, half of it in time, counts. wrk runs before and after, and the mean
-counts.
+counts. How late it is stands beside a loop in C that keeps the same moments over as many connections and
+never sleeps: what that is late by is the machine's, of whose cores the server has one.
 
 The highest rate is then held for longer (--long-seconds, SPRINT_BENCH_S or 60): CPU and memory of the whole
 process tree are from there, its start and its compiling among them.
@@ -18,14 +19,16 @@ import argparse
 import asyncio
 import json
 import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from sprint.tools import runtime
+from sprint.tools.loadtest.target_url import parse_url
 from tests.bench.bench_faultproxy import process
-from tests.bench.c_programs import Absent
+from tests.bench.c_programs import Absent, build
 from tests.bench.figures import environment
 from tests.bench.load_peers import Peer, Run, measured, peers, run_peer, settle
 from tests.bench.rows import skip, tell
@@ -37,7 +40,9 @@ ANSWERED_SHARE_MIN = 0.995
 RESPONSE_MS_MAX = 100.0  # p50; over as many connections wrk's is below 1
 FIXED_RATES = (1_000, 10_000)
 LATENESS_AT_PER_S = 10_000
-RATE_MAX_PER_S = 100_000  # what may be asked of cb-loadtest
+HIGH_PER_S = 100_000
+PACER = Path(__file__).with_name("pacer_floor.c")
+RATE_MAX_PER_S = 200_000  # what may be asked of cb-loadtest
 SHARES_OF_WRK = (0.4, 0.6, 0.75, 0.85, 0.95, 1.05)
 WITHOUT_WRK_PER_S = 80_000
 RISE = 1.1  # from a highest rate that was kept up to the next one
@@ -47,6 +52,8 @@ LONG_S = 60
 HIGHEST = "load generator, one process, highest rate / wrk"
 CPU = "load generator, CPU of a request / wrk"
 LATENESS = "load generator, lateness p99 at 10,000/s"
+LATENESS_HIGH = "load generator, lateness p99 at 100,000/s"
+LATENESS_BESIDE_C = "load generator, lateness p99 at 100,000/s / a loop in C that never sleeps"
 LATENESS_HIGHEST = "load generator, lateness p99 at its highest rate"
 EXACT = "load generator, rate beside what was asked"
 MEMORY = "load generator, memory of its processes"
@@ -124,7 +131,51 @@ def show_ours(found: Ours) -> None:
     )
 
 
-def measure(url: str, options: argparse.Namespace, beside: list[Peer]) -> None:
+class Pacer(NamedTuple):
+    """A run of the loop in C: answers, how late it was in µs, and the CPU of the whole of it."""
+
+    answers: int
+    late_us_p50: float
+    late_us_p99: float
+    cpu_s: float
+
+
+def pacer(program: Path, port: int, rate_per_s: int, options: argparse.Namespace) -> Pacer | Absent:
+    """Run the loop in C at a rate; Absent where it can't be built or fails."""
+    absent = build(PACER, program)
+    if absent is not None:
+        return absent
+    words = [str(each) for each in (program, port, rate_per_s, options.seconds, options.connections)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=options.seconds + 30)
+    if done.returncode:
+        return Absent(f"{PACER.name} ended with {done.returncode}")
+    answers, *figures = done.stdout.split()
+    return Pacer(int(answers), *map(float, figures))
+
+
+def tell_high(found: Ours | None, beside: Pacer | Absent) -> None:
+    """Tell how late both were at the rate that has a goal."""
+    if isinstance(beside, Pacer):
+        print(
+            f"loop in C {HIGH_PER_S:,}: p50 {beside.late_us_p50:.1f} µs, p99 {beside.late_us_p99:.1f} µs, "
+            f"{beside.answers:,} answers, {beside.cpu_s:.1f} s CPU, never asleep"
+        )
+    if found is None or not found.kept_up:
+        why = f"{HIGH_PER_S:,}/s was not {'asked for' if found is None else 'kept up'}"
+        skip(LATENESS_HIGH, why)
+        skip(LATENESS_BESIDE_C, why)
+        return
+    p50_us, p99_us = (1_000 * late_ms for late_ms in found.late_ms)
+    own = f"{p99_us:.0f} µs (p50 {p50_us:.0f})"
+    tell(LATENESS_HIGH, p99_us, ours=own)
+    if isinstance(beside, Absent):
+        skip(LATENESS_BESIDE_C, beside.reason)
+    else:
+        peer = f"{beside.late_us_p99:.0f} µs (p50 {beside.late_us_p50:.1f})"
+        tell(LATENESS_BESIDE_C, p99_us / max(0.001, beside.late_us_p99), ours=own, peer=peer)
+
+
+def measure(url: str, options: argparse.Namespace, beside: list[Peer], folder: Path) -> None:
     """Measure all of them, and tell the rows."""
     wrk_peer = beside[0]
     runs = {}
@@ -138,6 +189,7 @@ def measure(url: str, options: argparse.Namespace, beside: list[Peer]) -> None:
     for rate_per_s in options.rates or rates_beside(wrk_per_s):
         found.append(ours(url, rate_per_s, options.seconds, options.connections))
         show_ours(found[-1])
+    in_c = pacer(folder / "pacer", parse_url(url).port, HIGH_PER_S, options)
     while not options.rates and len(found) < RUNS_MAX and found[-1].kept_up:
         more_per_s = round(found[-1].asked_per_s * RISE / ROUNDED_TO_PER_S) * ROUNDED_TO_PER_S
         if found[-1].asked_per_s >= RATE_MAX_PER_S:
@@ -149,13 +201,14 @@ def measure(url: str, options: argparse.Namespace, beside: list[Peer]) -> None:
     show(f"{wrk_peer.name} again", again)
     wrks = [run for run in (first_wrk, again) if isinstance(run, Run)]
     tell_lateness(found)
+    tell_high(next((each for each in found if each.asked_per_s == HIGH_PER_S), None), in_c)
     judge(max((each.run.per_s for each in found if each.kept_up), default=None), held, wrks, first_wrk)
 
 
 def rates_beside(wrk_per_s: float) -> list[int]:
     """Return the rates to ask for, rising: whole thousands, no more than may be asked."""
     shares = {round(share * wrk_per_s / ROUNDED_TO_PER_S) * ROUNDED_TO_PER_S for share in SHARES_OF_WRK}
-    return sorted({*FIXED_RATES, *(min(rate, RATE_MAX_PER_S) for rate in shares if rate)})
+    return sorted({*FIXED_RATES, HIGH_PER_S, *(min(rate, RATE_MAX_PER_S) for rate in shares if rate)})
 
 
 def hold(url: str, found: list[Ours], options: argparse.Namespace) -> Ours | None:
@@ -223,7 +276,8 @@ def main() -> None:
         process("tests.bench.bench_loadtest", "--serve") as (line, _),
     ):
         url = f"http://{HOST}:{int(line)}/"
-        measure(url, options, peers(url, options.seconds, options.connections, Path(folder)))
+        beside = peers(url, options.seconds, options.connections, Path(folder))
+        measure(url, options, beside, Path(folder))
     print(environment())
 
 

@@ -1,6 +1,7 @@
-"""Other TCP proxies beside the fault proxy: haproxy and socat, where they are installed.
+"""Other TCP proxies beside the fault proxy: haproxy and socat, where they are installed, and one in C.
 
-haproxy stands here twice: as it copies, and as it has the kernel move the bytes (splice). None knows faults.
+haproxy and that in C stand here twice: as they copy, and as they have the kernel move the bytes (splice).
+None knows faults; that in C knows nothing but to forward, so it is the least that a third process can cost.
 """
 
 from __future__ import annotations
@@ -14,9 +15,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from tests.bench.c_programs import Absent, build
+
 HOST = "127.0.0.1"
 START_S = 10.0
 BUFFER_SIZE = 1_048_576
+FORWARD = Path(__file__).with_name("forward.c")
+FORWARD_WAYS = {"C, copying": ("524288", "copy"), "C, splice": ("1048576", "splice")}
 # haproxy reads at most so much at a time; it asks for more memory than it gets where this is larger.
 HAPROXY_BUFFER_SIZE = 65_536
 HAPROXY = """
@@ -46,6 +51,11 @@ def peers(target: int) -> Iterator[dict[str, tuple[int, int | None]]]:
         if shutil.which("haproxy"):
             for name, option in (("haproxy", ""), ("haproxy splice", "option splice-auto")):
                 found[name] = stack.enter_context(haproxy(folder / name, option, target))
+        forward = folder / "forward"
+        if not isinstance(build(FORWARD, forward), Absent):
+            for name, words in FORWARD_WAYS.items():
+                command = [str(forward), str(target), *words]
+                found[name] = stack.enter_context(telling_its_port(command))
         if shutil.which("socat"):
             found["socat"] = (stack.enter_context(socat(target)), None)
         yield found
@@ -77,6 +87,18 @@ def socat(target: int) -> Iterator[int]:
     words += [f"TCP-LISTEN:{listen},bind={HOST},reuseaddr,nodelay,fork", f"TCP:{HOST}:{target},nodelay"]
     with running(words, listen):
         yield listen
+
+
+@contextmanager
+def telling_its_port(words: list[str]) -> Iterator[tuple[int, int]]:
+    """Run a program until the block ends; give the port that it prints, and its pid."""
+    started = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    try:
+        assert started.stdout is not None
+        yield int(started.stdout.readline()), started.pid
+    finally:
+        started.terminate()
+        started.wait()
 
 
 @contextmanager

@@ -232,8 +232,8 @@ def test_an_earlier_report_stands_beside_the_new_one(tmp_path: Path) -> None:
 
 
 WRONG = [
-    (("--rps", "0"), "--rps 0: from 1 to 100,000 requests a second"),
-    (("--rps", "100001"), "--rps 100,001: from 1 to 100,000"),
+    (("--rps", "0"), "--rps 0: from 1 to 200,000 requests a second"),
+    (("--rps", "200001"), "--rps 200,001: from 1 to 200,000"),
     (("--rps", "many"), "Input should be a valid integer"),
     (("--duration", "0s"), "--duration 0s: it is from 1s to 24h"),
     (("--duration", "25h"), "it is from 1s to 24h"),

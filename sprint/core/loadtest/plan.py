@@ -21,7 +21,7 @@ PATTERNS: tuple[str, ...] = get_args(Pattern)
 SCENARIOS: tuple[str, ...] = get_args(Scenario)
 
 RATE_PER_S_MIN = 1
-RATE_PER_S_MAX = 100_000
+RATE_PER_S_MAX = 200_000
 DURATION_NS_MIN = SECOND_NS
 DURATION_NS_MAX = 24 * 3_600 * SECOND_NS
 RATE_PER_S_DEFAULT = 1_000

@@ -11,6 +11,7 @@ from sprint.core.errors import ConfigError
 from sprint.core.loadtest.plan import (
     DURATION_NS_MAX,
     PATTERNS,
+    RATE_PER_S_MAX,
     SCENARIOS,
     STAGES_MAX,
     Asked,
@@ -32,8 +33,8 @@ def test_a_stage_is_a_duration_and_a_rate() -> None:
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"rate_per_s": 0}, ("--rps 0", "1 to 100,000")),
-        ({"rate_per_s": 100_001}, ("--rps 100,001", "1 to 100,000")),
+        ({"rate_per_s": 0}, ("--rps 0", "1 to 200,000")),
+        ({"rate_per_s": 200_001}, ("--rps 200,001", "1 to 200,000")),
         ({"duration_ns": SECOND_NS - 1_000_000}, ("--duration 999ms", "1s to 24h")),
         ({"duration_ns": DURATION_NS_MAX + SECOND_NS}, ("--duration 24h1s", "1s to 24h")),
         ({"workers": 0}, ("--workers 0", "1 to 10,000")),
@@ -44,7 +45,7 @@ def test_a_stage_is_a_duration_and_a_rate() -> None:
         ({"pattern": "ramp", "stages": (Stage(SECOND_NS, 1),)}, ("--pattern ramp", "leave one out")),
         ({"stages": (Stage(SECOND_NS, 1),) * (STAGES_MAX + 1)}, ("101 stages", "the limit is 100")),
         ({"stages": (Stage(SECOND_NS, 0), Stage(SECOND_NS, 0))}, ("--stage", "each is a pause")),
-        ({"stages": (Stage(SECOND_NS, 100_001),)}, ("--stage rate 100,001",)),
+        ({"stages": (Stage(SECOND_NS, 200_001),)}, ("--stage rate 200,001",)),
         ({"stages": (Stage(0, 1), Stage(SECOND_NS, 1))}, ("no duration",)),
     ],
     ids=repr,
@@ -59,7 +60,7 @@ def test_what_cannot_be_is_refused_with_value_and_limit(asked: dict[str, object]
     "asked",
     [
         {"rate_per_s": 1, "duration_ns": SECOND_NS, "workers": 1},
-        {"rate_per_s": 100_000, "duration_ns": DURATION_NS_MAX, "workers": 10_000, "processes": 64},
+        {"rate_per_s": RATE_PER_S_MAX, "duration_ns": DURATION_NS_MAX, "workers": 10_000, "processes": 64},
         {"stages": (Stage(SECOND_NS, 1),) * STAGES_MAX},
     ],
     ids=["least", "most", "stages"],
@@ -68,7 +69,7 @@ def test_the_limits_themselves_can_be_asked(asked: dict[str, object]) -> None:
     assert make_plan(Asked(**asked)).segments  # type: ignore[arg-type]
 
 
-@given(st.sampled_from(PATTERNS), st.integers(1, 100_000), st.integers(SECOND_NS, DURATION_NS_MAX))
+@given(st.sampled_from(PATTERNS), st.integers(1, RATE_PER_S_MAX), st.integers(SECOND_NS, DURATION_NS_MAX))
 def test_every_pattern_lasts_as_asked_and_reaches_the_rate_but_never_more(
     pattern: str, rate_per_s: int, duration_ns: int
 ) -> None:
