@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -29,7 +29,7 @@ from sprint.cli.migrate_options import (
 from sprint.cli.options import ConfigFile
 
 if TYPE_CHECKING:
-    from sprint.core.migrate.files import Migration
+    from sprint.core.migrate.files import Direction, Migration
     from sprint.tools.migrate.target import Target
     from sprint.tools.store.migrating import Database
     from sprint.tools.store.migrating.runner import Done, Running
@@ -66,18 +66,7 @@ def up(
     with _working(
         url, data_dir, config, folder, wait=wait, lock_timeout=lock_timeout, write=not dry_run
     ) as work:
-        from msgspec.structs import replace
-
-        from sprint.tools.store.migrating.runner import migrate_up
-
-        _run(
-            "up",
-            work,
-            to,
-            dry_run=dry_run,
-            json_output=json_output,
-            run=lambda did: migrate_up(replace(work, did=did), to=to),
-        )
+        _run("up", work, to, dry_run=dry_run, json_output=json_output)
 
 
 @app.command()
@@ -96,20 +85,9 @@ def down(
     with _working(
         url, data_dir, config, folder, wait=wait, lock_timeout=lock_timeout, write=not dry_run
     ) as work:
-        from msgspec.structs import replace
-
-        from sprint.tools.store.migrating.runner import migrate_down
-
         newest = max((each.version for each in work.database.applied()), default=0)
         target = max(newest - 1, 0) if to is None else to
-        _run(
-            "down",
-            work,
-            target,
-            dry_run=dry_run,
-            json_output=json_output,
-            run=lambda did: migrate_down(replace(work, did=did), to=target),
-        )
+        _run("down", work, target, dry_run=dry_run, json_output=json_output)
 
 
 @app.command()
@@ -241,19 +219,11 @@ def repair(
         _end(met=not found.left)
 
 
-def _run(
-    verb: str,
-    work: Running,
-    to: int | None,
-    *,
-    dry_run: bool,
-    json_output: bool,
-    run: Callable[[Callable[[Done], None]], object],
-) -> None:
+def _run(verb: Direction, work: Running, to: int | None, *, dry_run: bool, json_output: bool) -> None:
     """Run files and say which, or only say which would be."""
-    if dry_run:
-        from sprint.tools.migrate import verbs
+    from sprint.tools.migrate import verbs
 
+    if dry_run:
         files = [file.file for file in verbs.planned(work.database, work.known, to) if file.direction == verb]
         _print(files, (f"would run {file}" for file in files or ("nothing",)), json_output=json_output)
         return
@@ -268,7 +238,7 @@ def _run(
             print(f"{each.name} {each.direction} in {each.took_ms:g} ms", flush=True)
 
     try:
-        run(did)
+        verbs.move(work, verb, to, did)
         if not done and not json_output:
             print("nothing to do")
     except MigrationFailed as failure:

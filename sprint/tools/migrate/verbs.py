@@ -6,15 +6,24 @@ Those that change something hold the migrators' lock; those that only look (`sta
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from sprint.core.errors import StoreMismatch
 from sprint.core.migrate.drift import Difference, differences
-from sprint.core.migrate.files import Migration, script_of
+from sprint.core.migrate.files import Direction, Migration, script_of
 from sprint.core.migrate.order import Applied, Finding, check_target, findings, pending, steps
 from sprint.core.migrate.plan import PlannedFile, plan
 from sprint.tools.store.migrating import Database
-from sprint.tools.store.migrating.runner import Running, repair_running, run_script
+from sprint.tools.store.migrating.runner import (
+    Done,
+    Running,
+    migrate_down,
+    migrate_up,
+    repair_running,
+    run_script,
+)
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -78,6 +87,15 @@ def planned(database: Database, known: tuple[Migration, ...], to: int | None) ->
     if found:
         raise StoreMismatch("\n".join(finding.message for finding in found))
     return plan(steps(known, applied, to=to), database.dialect)
+
+
+def move(running: Running, direction: Direction, to: int | None, did: Callable[[Done], None]) -> None:
+    """Apply what is pending up to version `to`, or undo what is above it; tell each file as it is done."""
+    running = msgspec.structs.replace(running, did=did)
+    if direction == "up":
+        migrate_up(running, to=to)
+    else:
+        migrate_down(running, to=to or 0)
 
 
 def drift(database: Database, known: tuple[Migration, ...]) -> tuple[Difference, ...]:

@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, LiteralString, NamedTuple
 
 import psycopg
+from msgspec.structs import astuple
 from psycopg import conninfo
 
 from sprint.core.errors import StoreError, StoreFailing
@@ -156,10 +157,7 @@ class PostgresDatabase:
         return tuple(Applied(*row) for row in rows)
 
     def record(self, applied: Applied) -> None:
-        self._connection.execute(
-            _RECORD,
-            (applied.version, applied.name, applied.checksum, applied.applied_at_ms, applied.running),
-        )
+        self._connection.execute(_RECORD, astuple(applied))
 
     def forget(self, version: int) -> None:
         self._connection.execute("DELETE FROM sprint_migrations.applied WHERE version = %s", (version,))

@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from msgspec.structs import astuple
+
 from sprint.core.errors import StoreError, StoreFailing
 from sprint.core.migrate.order import Applied
 from sprint.core.migrate.schema import Schema
@@ -124,10 +126,7 @@ class SqliteDatabase:
         return tuple(Applied(*row) for row in rows)
 
     def record(self, applied: Applied) -> None:
-        self._connection.execute(
-            _RECORD,
-            (applied.version, applied.name, applied.checksum, applied.applied_at_ms, applied.running),
-        )
+        self._connection.execute(_RECORD, astuple(applied))
 
     def forget(self, version: int) -> None:
         self._connection.execute("DELETE FROM sprint_migrations_applied WHERE version = ?", (version,))
