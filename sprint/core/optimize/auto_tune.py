@@ -1,7 +1,8 @@
 """Goes up a level when the relay is slow and down when it idles, and keeps of a level only what helps.
 
 Up: p99 was over its limit for some samples in a row. Then each setting in which the next level differs is
-tried alone, for as many samples, and stays only where the median of p99 fell by a clear part. Down: the loop
+tried alone, for some samples. Where the median of p99 fell by a clear part, it is taken away again, as load
+that comes and goes looks the same, and stays only where p99 rises by that. Down: the loop
 idled and p99 was far below the limit for a good while; the level below is taken whole. Between the two limits
 nothing happens, after every change it waits, and what has not helped is not tried again for a long time. What
 an operator has set is never touched.
@@ -26,7 +27,11 @@ TRIAL_SAMPLES = 6
 TRIAL_LOOKS_MAX = 60  # with too few deliveries to tell: then it is undone
 SETTLE_SAMPLES = 2  # after a change, before anything counts
 GAIN_MIN = 0.05  # of p99, below which a setting is held to have done nothing
+BETTER_BY_CHANCE_MAX = 1  # of the samples without a setting, that may be as low as the median with it
 REST_SAMPLES = 240  # 20 minutes at 5 s: what has not helped is left alone for so long
+
+
+What = Literal["try", "without", "keep", "undo", "down"]
 
 
 class Sample(NamedTuple):
@@ -59,7 +64,7 @@ class Ladder(msgspec.Struct, frozen=True):
 class Step(msgspec.Struct, frozen=True):
     """What to do now: have the level hold with these changes to its fields and no others, and why."""
 
-    what: Literal["try", "keep", "undo", "down"]
+    what: What
     level: str
     changes: Mapping[str, Any]
     why: str
@@ -72,6 +77,7 @@ class _Trial(msgspec.Struct):
     before: Mapping[str, Any]
     tried: Mapping[str, Any]
     p99_before_ms: float
+    p99_with_ms: float | None = None
     looks: int = 0
 
 
@@ -173,10 +179,18 @@ class AutoTune:
             late = trial.looks >= TRIAL_LOOKS_MAX
             return self._undo(trial, f"too little was delivered to tell of {trial.name}") if late else None
         now = median(self._recent)
-        said = f"p99 {trial.p99_before_ms:.3g} ms before {trial.name}, {now:.3g} ms with it"
-        if now > trial.p99_before_ms * (1.0 - GAIN_MIN):
+        if trial.p99_with_ms is None:
+            said = f"p99 {trial.p99_before_ms:.3g} ms before {trial.name}, {now:.3g} ms with it"
+            if now > trial.p99_before_ms * (1.0 - GAIN_MIN):
+                return self._undo(trial, said)
+            trial.p99_with_ms, trial.looks = now, 0
+            self._fields.update(trial.before)
+            return self._step("without", f"{said}: taken away again, to see whether it was that")
+        said = f"p99 {trial.p99_with_ms:.3g} ms with {trial.name}, {now:.3g} ms without it"
+        if trial.p99_with_ms > sorted(self._recent)[BETTER_BY_CHANCE_MAX] * (1.0 - GAIN_MIN):
             return self._undo(trial, said)
         self._trial = None
+        self._fields.update(trial.tried)
         return self._step("keep", f"{said}: kept")
 
     def _undo(self, trial: _Trial, said: str) -> Step:
@@ -193,7 +207,7 @@ class AutoTune:
             f"CPU below {CPU_SHARE_LOW:.0%} and p99 below {P99_MS_LOW:g} ms for {IDLE_SAMPLES} samples",
         )
 
-    def _step(self, what: Literal["try", "keep", "undo", "down"], why: str) -> Step:
+    def _step(self, what: What, why: str) -> Step:
         """Begin to count anew: what was measured before a change says nothing of what is now."""
         self._slow = self._idle = 0
         self._recent.clear()

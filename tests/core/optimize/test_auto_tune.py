@@ -64,12 +64,12 @@ def slow_until_quick_is_two(fields: dict[str, Any]) -> float:
 
 def test_only_what_lowers_p99_is_kept_on_the_way_up() -> None:
     relay = SimulatedRelay(slow_until_quick_is_two)
-    relay.run(150)
+    relay.run(200)
     assert relay.fields == {"quick": 2, "useless": 0, "harmful": 0}
     assert relay.tune.level != "low"
     kept = [fields_of(step.level, step.changes) for step in relay.steps if step.what == "keep"]
     assert [fields["quick"] for fields in kept] == [1, 2]
-    assert {"try", "keep", "undo"} == set(relay.did())
+    assert {"try", "without", "keep", "undo"} == set(relay.did())
 
 
 def test_two_slow_samples_are_no_reason_and_three_are() -> None:
@@ -156,9 +156,21 @@ def test_fields_that_mean_nothing_apart_are_tried_together_or_not_at_all() -> No
 def test_a_trial_is_compared_with_the_slow_samples_and_not_with_those_before() -> None:
     """Three quick samples before three slow ones made half of what a trial was compared with."""
     tune = AutoTune(LADDER, "low")
-    samples = [6.0] * TRIAL_SAMPLES + [40.0] * SLOW_SAMPLES + [30.0] * (SETTLE_SAMPLES + TRIAL_SAMPLES)
+    trial = SETTLE_SAMPLES + TRIAL_SAMPLES
+    samples = [6.0] * TRIAL_SAMPLES + [40.0] * SLOW_SAMPLES + [30.0] * trial + [40.0] * trial
     steps = [tune.take(Sample(p99_ms, 0.9)) for p99_ms in samples]
-    assert [step.what for step in steps if step is not None] == ["try", "keep"]
+    assert [step.what for step in steps if step is not None] == ["try", "without", "keep"]
+
+
+def test_load_that_ended_by_itself_was_taken_for_what_was_tried_meanwhile() -> None:
+    """On a relay beside others that compute, half of all settings were kept for it."""
+    tune = AutoTune(LADDER, "low")
+    trial = SETTLE_SAMPLES + TRIAL_SAMPLES
+    samples = [40.0] * SLOW_SAMPLES + [9.0] * (2 * trial)
+    steps = [tune.take(Sample(p99_ms, 0.9)) for p99_ms in samples]
+    taken = [step for step in steps if step is not None]
+    assert [step.what for step in taken] == ["try", "without", "undo"]
+    assert taken[-1].changes == {}
 
 
 def test_a_trial_that_nobody_can_tell_of_is_undone() -> None:
