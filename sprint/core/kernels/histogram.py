@@ -103,8 +103,8 @@ class PlainHistogram:
         first, counts = self._span()
         if not counts:
             return None
-        buckets = array("I", compress(range(first, first + len(counts)), counts))
-        some, (least, greatest) = array("Q", filter(None, counts)), self._extremes
+        buckets, some = self._filled(first, counts)
+        least, greatest = self._extremes
         return HistogramCounts(self.value_max, self.digits, least, greatest, buckets, some)
 
     def add_counted(self, other: HistogramCounts) -> None:
@@ -155,6 +155,11 @@ class PlainHistogram:
         upto = [0, *accumulate(counts)]
         places = (self._bucket(min(max(limit, 0), self.value_max)) - first + 1 for limit in limits)
         return [upto[min(max(place, 0), len(counts))] for place in places]
+
+    def _filled(self, first: int, counts: array[int]) -> tuple[array[int], array[int]]:
+        """Return which buckets hold something and how many values each, of the counts from `first` on."""
+        buckets = array("I", compress(range(first, first + len(counts)), counts))
+        return buckets, array("Q", filter(None, counts))
 
     def _belong(self, other: HistogramCounts) -> bool:
         """Return whether buckets rise, as many as counts, from that of the least to the greatest's."""

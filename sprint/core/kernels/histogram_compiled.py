@@ -48,6 +48,12 @@ class CompiledHistogram(PlainHistogram):
         if len(numbers) and not record_each(self._words, numbers):
             raise ValueError(f"a value of {numbers.min()}, the least is 0")
 
+    def _filled(self, first: int, counts: array[int]) -> tuple[array[int], array[int]]:
+        numbers = np.frombuffer(counts, np.uint64)
+        places = np.flatnonzero(numbers)
+        buckets = (places + first).astype(np.uint32)
+        return array("I", buckets.tobytes()), array("Q", numbers[places].tobytes())
+
     def _add(self, first: int, counts: array[int]) -> None:
         np.frombuffer(self._counts, np.uint64)[first : first + len(counts)] += np.frombuffer(
             counts, np.uint64
