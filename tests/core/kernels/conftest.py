@@ -22,3 +22,11 @@ def form(request: pytest.FixtureRequest) -> Kernels:
     if found is None:
         pytest.skip(f"this processor can't run {request.param}")
     return found
+
+
+@pytest.fixture(scope="session")
+def forms() -> tuple[Kernels, ...]:
+    """All of them at once, for inputs that take longer to make than to work on."""
+    found = tuple(form for form in map(compiled, COMPILED) if form is not None)
+    assert found, "any processor can run the portable one"
+    return found
