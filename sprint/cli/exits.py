@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import typer
 
+from sprint.cli.early_interrupt import give_back
 from sprint.core.errors import ConfigError, SprintError
 
 DONE = 0
@@ -23,6 +24,7 @@ _STREAMS = {"stdin": "r", "stdout": "w", "stderr": "w"}
 @contextlib.contextmanager
 def errors_end_the_command() -> Iterator[None]:
     """Print a SprintError to stderr and exit with its code; Ctrl-C exits with 130."""
+    give_back()
     try:
         yield
     except ConfigError as error:
