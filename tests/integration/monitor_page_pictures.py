@@ -22,8 +22,14 @@ from tests.integration.browser import DESKTOP, PHONE, TABLET, chromium, opened
 from tests.integration.real_servers import HOST
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
-# A source has been tried in vain then, and another is held closed soon after.
-PICTURED_AFTER_S = 56.0
+# A source was tried in vain, another is held closed, and those that are well have a score by then.
+PICTURED_ONCE = """() => {
+  const open = document.querySelector("#worst .is-open .first")?.textContent;
+  const held = document.querySelector("#counts li.is-withheld b").textContent !== "0";
+  const well = [...document.querySelectorAll(".line.is-closed:not([hidden]) .health")];
+  return open && held && well.length && well.every((each) => each.textContent !== "\u2013");
+}"""
+PICTURED_S_MAX = 180.0
 PICTURES = (
     ("monitor-page.png", DESKTOP, "light", False),
     ("monitor-page-detail.png", (1280, 1000), "dark", True),
@@ -63,7 +69,7 @@ def make(folder: Path, names: tuple[str, ...]) -> None:
     service.started.wait()
     with chromium() as browser:
         with opened(browser, service.url) as page:
-            page.wait_for_timeout(PICTURED_AFTER_S * 1000)
+            page.wait_for_function(PICTURED_ONCE, timeout=PICTURED_S_MAX * 1000)
         for name, size, scheme, detailed in PICTURES:
             if name not in names:
                 continue

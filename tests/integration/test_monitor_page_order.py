@@ -32,6 +32,8 @@ NAMES = """async (names) => {
   const { nameParts } = await import(`${location.origin}/page/words.js`);
   return names.map(nameParts);
 }"""
+# Each of these is two code units to a browser.
+PAIRS = "a" + "\N{MATHEMATICAL SCRIPT CAPITAL X}" * 20
 # How high the row of a source is, in px, on the page of relays.
 TALL = """async (state) => {
   const { relaysList } = await import(`${location.origin}/page/lists.js`);
@@ -80,8 +82,8 @@ def test_two_breakers_of_one_chain_were_cut_to_the_same_name(browser: Browser) -
             assert each.locator("span").first.evaluate("each => each.scrollWidth > each.clientWidth")
         for name in names:
             assert page.get_by_role("button", name=name, exact=True).count() == 1
-        told = page.evaluate(NAMES, ["source:btc:alice", "store", "x" * 40, "a:" + "b" * 20, ""])
-    ends = ["alice", "store", "x" * 16, "b" * 16, ""]
+        told = page.evaluate(NAMES, ["source:btc:alice", "store", "x" * 40, "a:" + "b" * 20, "", PAIRS])
+    ends = ["alice", "store", "x" * 16, "b" * 16, "", PAIRS[-16:]]
     assert [end for _, end in told] == ends
     assert [begin + end for begin, end in told][2] == "x" * 40
     with MonitoredBreakers("store") as scene, opened(browser, scene.url, PHONE) as page:

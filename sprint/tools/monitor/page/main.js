@@ -21,6 +21,7 @@ import { clockTime, duration, refusalOf, tapeSentence } from "./words.js";
 const TICK_MS = 1_000; // durations are told in whole seconds
 const TRENDS_AT_ONCE = 4;
 const TREND_POINTS = 40;
+const TREND_AGAIN_MS = 10_000; // after a failure
 const NOTICE_MS = 8_000;
 // What is told is drawn so often at most; what somebody does here is drawn with the next frame.
 const TOLD_DRAWN_MS = 40;
@@ -44,7 +45,7 @@ const past = new Past(() => redraw());
 const pages = new Pages(turned);
 const link = new Link("ws", { tell: take, status: connection });
 const signIn = new SignIn(() => link.socket || link.open());
-const asked = new Set(); // keys whose trend was asked for
+const asked = new Map(); // keys whose trend was asked for -> when it may be asked for again
 let frame = 0;
 let later = 0;
 let renderedAt = 0;
@@ -193,11 +194,11 @@ function notice(text, failed) {
 function fillTrends(rows) {
   for (const row of rows) {
     if (asking >= TRENDS_AT_ONCE) return;
-    if (asked.has(row.key)) continue;
-    asked.add(row.key);
+    if ((asked.get(row.key) ?? 0) > performance.now()) continue;
+    asked.set(row.key, Infinity);
     asking += 1;
     ask(breakerPath(row, "/metrics", `&limit=${TREND_POINTS}`))
-      .then(({ points }) => fleet.takePoints(row.key, points), () => asked.delete(row.key) && undefined)
+      .then(({ points }) => fleet.takePoints(row.key, points), () => void asked.set(row.key, performance.now() + TREND_AGAIN_MS))
       .finally(() => {
         asking -= 1;
         redraw();

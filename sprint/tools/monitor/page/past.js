@@ -3,6 +3,7 @@
 import { ask } from "./link.js";
 
 const PAGE_SIZE = 100;
+const AGAIN_MS = 2_000; // after a failure
 const EVENTS_MAX = 1_000; // as many as the service keeps
 
 export class Past {
@@ -13,6 +14,7 @@ export class Past {
     this.version = 0;
     this.asking = false;
     this.read = false;
+    this.mayAskAt = 0;
   }
 
   // A transition was told. What comes late, after a connection was lost, stands where it belongs.
@@ -29,10 +31,11 @@ export class Past {
     this.events = [];
     this.version += 1;
     this.read = false;
+    this.mayAskAt = 0;
   }
 
   look() {
-    if (!this.read) this.ask("");
+    if (!this.read && performance.now() >= this.mayAskAt) this.ask("");
   }
 
   older() {
@@ -57,7 +60,8 @@ export class Past {
       for (const event of events) this.add(event);
       this.next = next;
     } catch {
-      // The page says that the monitor doesn't answer; it is asked again with the next look.
+      // The page says that the monitor doesn't answer; it is asked again with a later look.
+      this.mayAskAt = performance.now() + AGAIN_MS;
     } finally {
       this.asking = false;
       this.version += 1;

@@ -85,8 +85,9 @@ export function dayTime(at, nowMs) {
 // A name in two: what it begins with may be cut where there is no room, what tells it from the others may not.
 export function nameParts(name) {
   const at = name.lastIndexOf(":") + 1;
-  const kept = at > 0 && name.length - at <= NAME_END_MAX ? at : Math.max(0, name.length - NAME_END_MAX);
-  return [name.slice(0, kept), name.slice(kept)];
+  if (at > 0 && name.length - at <= NAME_END_MAX) return [name.slice(0, at), name.slice(at)];
+  const signs = [...name]; // a sign of two code units is one
+  return [signs.slice(0, -NAME_END_MAX).join(""), signs.slice(-NAME_END_MAX).join("")];
 }
 
 export function secondsSince(at, nowMs) {
