@@ -192,7 +192,8 @@ class MonitorApp(OperatedApp):
     def _flags_now(self) -> tuple[str, ...]:
         flags = ["DEMO"] if self.monitor.demo else []
         flags += list(self._flags)
-        if self.monitor.read_only:
+        # Of a recording the line below says so, and what may be done.
+        if self.monitor.read_only and self.monitor.replay is None:
             flags.append("READ-ONLY")
         if self.monitor.board.left_out:
             flags.append(f"{self.monitor.board.left_out:,} LEFT OUT")

@@ -30,9 +30,7 @@ NAME_WIDTH = 30
 
 
 class AskingScreen(ModalScreen[None]):
-    """Takes the keys while a breaker's figures are asked for, and between the form and the question."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]
+    """Lies below form and question; what is typed while it is on top is kept for them, see typed_ahead.py."""
 
     def __init__(self, key: Key) -> None:
         super().__init__()
@@ -55,8 +53,9 @@ class FiguresDialog(ModalScreen[Plan | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "Cancel"),
-        Binding("up", "app.focus_previous", "Field before", show=False),
-        Binding("down", "app.focus_next", "Next field", show=False),
+        # With priority: else the list of fields takes them to scroll.
+        Binding("up", "app.focus_previous", "Field before", show=False, priority=True),
+        Binding("down", "app.focus_next", "Next field", show=False, priority=True),
         Binding("f8", "take_all_back", "Take all back"),
     ]
 

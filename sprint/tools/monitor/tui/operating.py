@@ -6,14 +6,16 @@ is typed right behind it goes to the question. Without that it goes to the list,
 
 from __future__ import annotations
 
+import asyncio
 import re
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
-from textual import work
+from textual import events, work
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.screen import Screen
 from textual.widgets import Input
 
 from sprint.core.errors import SprintError
@@ -28,8 +30,13 @@ from sprint.tools.monitor.tui.breaker_table import BreakerTable
 from sprint.tools.monitor.tui.dialogs import ORDERS, OrderDialog
 from sprint.tools.monitor.tui.face import MonitorFace
 from sprint.tools.monitor.tui.figures_dialog import AskingScreen, FiguresDialog, LayOverQuestion
+from sprint.tools.monitor.tui.tape_line import PLAYER_KEYS
+from sprint.tools.monitor.tui.typed_ahead import TypedAhead
 
+Answer = TypeVar("Answer")
 _ASKING = frozenset({"filter", "order", "figures"})
+# Textual's own, which ends it whatever is on the screen.
+QUIT_KEY = "ctrl+q"
 
 
 class OperatedApp(App[None]):
@@ -63,6 +70,25 @@ class OperatedApp(App[None]):
     def now_unix_s(self) -> float:
         """The time that is shown, in seconds since 1970."""
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._ahead = TypedAhead(self, super().on_event)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keep what is typed while a relay is asked for figures, before a screen that is about to go has it."""
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded and self.screen_stack:
+            asking = self.screen_stack[-1]
+            leaves = isinstance(event, events.Key) and event.key == "escape"
+            quits = isinstance(event, events.Key) and event.key == QUIT_KEY
+            if isinstance(asking, AskingScreen) and leaves:
+                self._ahead.forget()
+                asking.dismiss()
+                return
+            if (isinstance(asking, AskingScreen) or self._ahead.keeps) and not quits:
+                self._ahead.take(event)
+                return
+        await super().on_event(event)
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Tell whether a key is a command now: typed into a field, or under a question, it is none."""
         if action in _ASKING and (self.screen.is_modal or isinstance(self.focused, Input)):
@@ -91,10 +117,21 @@ class OperatedApp(App[None]):
             await self.push_screen(asking)
             self._ask_and_lay_over(key, asking)
 
-    def _chosen(self) -> Key | None:
-        """Return the breaker that something is to be told, or say why nothing is."""
+    def _may_change(self) -> bool:
+        """Tell whether anything may be changed from here; say why where nothing is."""
+        if self.monitor.replay is not None:
+            self.notify(
+                f"this is a recording: nothing of it can be changed; {PLAYER_KEYS}", severity="warning"
+            )
+            return False
         if self.monitor.read_only:
             self.notify("started with --read-only: nothing is changed from here", severity="warning")
+            return False
+        return True
+
+    def _chosen(self) -> Key | None:
+        """Return the breaker that something is to be told, or say why nothing is."""
+        if not self._may_change():
             return None
         if self.table.chosen is None:
             self.notify("there is no breaker to tell", severity="warning")
@@ -112,46 +149,68 @@ class OperatedApp(App[None]):
 
     @work(group="order")
     async def _ask_and_lay_over(self, key: Key, asking: AskingScreen) -> None:
-        """Ask the relay, and the operator, above a screen that takes the keys in between."""
+        """Ask the relay, and the operator, above a screen that keeps what is typed in between."""
         try:
             detail = await self.monitor.detail(key)
             if asking.is_current:
                 asking.answered()
-                await self._lay_over(key, detail)
+                await self._lay_over(key, detail, asking)
         except SprintError as error:
+            self._ahead.forget()
             self._refused(f"the figures of {key.breaker}", error)
         finally:
             if asking.is_current:
-                asking.dismiss()
+                await self._over(asking)
 
-    async def _lay_over(self, key: Key, detail: dict[str, Any]) -> None:
+    async def _lay_over(self, key: Key, detail: dict[str, Any], asking: AskingScreen) -> None:
         """Show the form, then the changes, until they are laid over or left; what was typed stays."""
         typed, trouble = dict[str, str](), ""
         while True:
             form = FiguresDialog(key, detail, typed, trouble)
-            plan = await self.push_screen_wait(form)
+            plan = await self._asked(form, asking)
             if plan is None:
                 return
             typed, trouble = form.typed, ""
-            if not await self.push_screen_wait(LayOverQuestion(key, plan)):
+            if not await self._asked(LayOverQuestion(key, plan), asking):
                 continue
             try:
                 await self.monitor.lay_over(key, plan.fields)
             except SprintError as error:
+                # What was typed meanwhile was not for the form, which nobody expected again.
+                self._ahead.forget()
                 trouble = str(error)
                 continue
             back = "laid over" if plan.fields else "as the config has them again"
             self._said(f"figures of {key.breaker} are {back}")
             return
 
+    async def _asked(self, question: Screen[Answer], asking: AskingScreen) -> Answer | None:
+        """Return the answer to a question, which is given first what was typed before it was there."""
+        answer: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
+        if asking.is_current:
+            self._ahead.keeps = True
+            await self.push_screen(question, answer.set_result)
+            await self._type_again()
+            return await answer
+        return None
+
+    async def _over(self, asking: AskingScreen) -> None:
+        """Take the last screen away; what was typed on it is for the page below."""
+        self._ahead.keeps = True
+        asking.dismiss()
+        await self._type_again()
+
+    async def _type_again(self) -> None:
+        try:
+            await self._ahead.type_again(AskingScreen)
+        finally:
+            self._ahead.keeps = False
+
     # -- alerts
 
     async def ask_about_alert(self, what: str, chosen: Mapping[str, Any]) -> None:
         """Ask whether to acknowledge or silence an alert, or to end a silence."""
-        if self.monitor.read_only:
-            self.notify("started with --read-only: nothing is changed from here", severity="warning")
-            return
-        if self.monitor.alerts is None:
+        if not self._may_change() or self.monitor.alerts is None:
             return
 
         def answered(given: dict[str, str] | None) -> None:

@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 
 from textual.content import Content
 
+from sprint.core.monitor.fleet import Replayed
 from sprint.tools.monitor.tui.face import RecorderFace, ReplayFace
 from sprint.tools.monitor.tui.looks import styled
 from sprint.tools.monitor.tui.quiet_text import QuietText
 
 MB = 1_000_000
-_PLAYER = "space pause  + - speed  , . 10 s  < > 60 s"
+PLAYER_KEYS = "space pause  + - speed  , . 10 s  < > 60 s"
 
 
 class TapeLine(QuietText):
@@ -39,12 +40,14 @@ def tape_content(
         told = replay.told()
         at = datetime.fromtimestamp(now_unix_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         times = "x" if ascii_only else "\u00d7"
-        how = "at its end" if told.ended else "paused" if told.paused else f"{times}{told.speed:g}"
-        return Content.assemble(
+        how = _how(told, times)
+        parts = [
             (f" {'>' if ascii_only else '▶'} REPLAY ", "reverse bold"),
-            (f" {told.file} at {at} {how}  ", "bold"),
-            (_PLAYER, styled("faint")),
-        )
+            (f" {told.file} at {at} {how}: nothing of it happens now  ", "bold"),
+        ]
+        if told.reason:
+            parts.append((f"\n it can't be shown beyond that: {told.reason}\n ", styled("bad", "bold")))
+        return Content.assemble(*parts, (PLAYER_KEYS, styled("faint")))
     if recorder is not None and recorder.path is not None:
         return Content.assemble(
             (f" {'*' if ascii_only else '●'} REC ", styled("bad", "reverse", "bold")),
@@ -52,3 +55,10 @@ def tape_content(
             ("w stops it", styled("faint")),
         )
     return None
+
+
+def _how(told: Replayed, times: str) -> str:
+    """Return how a recording is shown: where it ended, whether it stands still, or how fast it goes."""
+    if told.ended:
+        return "broken off" if told.reason else "at its end"
+    return "paused" if told.paused else f"{times}{told.speed:g}"

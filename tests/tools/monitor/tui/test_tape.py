@@ -9,8 +9,9 @@ import pytest
 from sprint.core.errors import ConfigError
 from sprint.core.monitor.fleet import Replayed
 from sprint.tools.monitor.tui.looks import PLAIN, Appearance
+from tests.tools.monitor.fake_desk import ALERTS, FakeDesk
 from tests.tools.monitor.fakes import FakeMonitor, story_board
-from tests.tools.monitor.tui.piloted import WIDE, opened_terminal, pressed, screen_text, under_pilot
+from tests.tools.monitor.tui.piloted import NARROW, WIDE, opened_terminal, pressed, screen_text, under_pilot
 
 
 class FakeRecorder:
@@ -80,7 +81,10 @@ async def test_a_recording_that_is_shown_says_so_and_is_turned_by_the_keys_of_a_
     monitor, replay = FakeMonitor(story_board(), read_only=True), FakeReplay()
     monitor.replay = replay
     async with opened_terminal(monitor, WIDE) as (app, pilot):
-        assert " ▶ REPLAY  monday.ndjson at 2025-09-05 18:55:07 UTC \u00d74 " in screen_text(app)
+        assert (
+            " ▶ REPLAY  monday.ndjson at 2025-09-05 18:55:07 UTC \u00d74: nothing of it happens now"
+            in screen_text(app)
+        )
         await pressed(
             app, pilot, "space", "+", "-", "full_stop", "comma", "greater_than_sign", "less_than_sign"
         )
@@ -88,6 +92,42 @@ async def test_a_recording_that_is_shown_says_so_and_is_turned_by_the_keys_of_a_
         assert not app.held
         await pressed(app, pilot, "w")
         assert "nothing to record" in " ".join(each.message for each in app._notifications)
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE], ids=["80x24", "160x48"])
+@under_pilot
+async def test_a_replay_said_read_only_and_not_that_it_is_one_and_what_may_be_done(
+    size: tuple[int, int],
+) -> None:
+    monitor = FakeMonitor(story_board(), read_only=True)
+    monitor.replay, monitor.alerts = FakeReplay(), FakeDesk(*ALERTS)
+    async with opened_terminal(monitor, size) as (app, pilot):
+        assert "READ-ONLY" not in screen_text(app)
+        shown = " ".join(screen_text(app).split())
+        assert "nothing of it happens now" in shown
+        assert "space pause + - speed" in shown
+        for keys in ("f", "e", "2 a"):
+            app.clear_notifications()
+            await pressed(app, pilot, *keys.split())
+            (said,) = [each.message for each in app._notifications]
+            assert said.startswith("this is a recording: nothing of it can be changed; space pause"), keys
+            assert app.screen is app.screen_stack[0]
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE], ids=["80x24", "160x48"])
+@under_pilot
+async def test_a_broken_recording_was_shown_as_one_that_had_come_to_its_end(size: tuple[int, int]) -> None:
+    monitor, replay = FakeMonitor(story_board(), read_only=True), FakeReplay()
+    replay.shown = Replayed(
+        file="monday.ndjson", speed=1.0, paused=False, ended=True, reason="line 812: JSON is malformed [a]"
+    )
+    monitor.replay = replay
+    async with opened_terminal(monitor, size) as (app, _):
+        shown = " ".join(screen_text(app).split())
+        assert "broken off" in shown
+        assert "it can't be shown beyond that: line 812: JSON is malformed [a]" in shown
+        assert "at its end" not in shown
+        assert "60 s" in shown, "it can still be shown from another place"
 
 
 @pytest.mark.parametrize(
