@@ -8,6 +8,7 @@ test calls them through `asyncio.to_thread`. The fixtures give started nodes and
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import json
 import os
@@ -40,6 +41,8 @@ CONDITION_TIMEOUT_S = 30.0
 POLL_INTERVAL_S = 0.02
 START_ATTEMPTS = 3
 MWEB_HEIGHT = 432
+# Below net.ipv4.ip_local_port_range, and off what the tests' servers have by default.
+_PORTS = range(20_000, 32_000)
 
 _BASIC_AUTH = "Basic " + base64.b64encode(":".join(RPC_LOGIN).encode()).decode()
 _FIXED_FLAGS = (
@@ -216,12 +219,18 @@ def _result(method: str, answer: dict[str, Any]) -> Any:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports free a moment ago, all different."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind((HOST, 0))
-        return [int(each.getsockname()[1]) for each in sockets]
+    """Ports free a moment ago, all different.
+
+    They lie below those that the kernel gives to whoever connects or binds to port 0: of these one that is
+    free now is another's in no time on a busy machine, and a server that is started again wants its own back.
+    """
+    found: list[int] = []
+    while len(found) < count:
+        port = secrets.choice(_PORTS)
+        with socket.socket() as tried, contextlib.suppress(OSError):
+            tried.bind((HOST, port))
+            found += [port] if port not in found else []
+    return found
 
 
 def wait_until(condition: Callable[[], bool], what: str, *, timeout_s: float = CONDITION_TIMEOUT_S) -> None:
