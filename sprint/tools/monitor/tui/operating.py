@@ -75,7 +75,7 @@ class OperatedApp(App[None]):
         self._ahead = TypedAhead(self, super().on_event)
 
     async def on_event(self, event: events.Event) -> None:
-        """Keep what is typed while a relay is asked for figures, before a screen that is about to go has it."""
+        """Keep what is typed while a relay is asked for figures, before a screen about to go has it."""
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded and self.screen_stack:
             asking = self.screen_stack[-1]
             leaves = isinstance(event, events.Key) and event.key == "escape"

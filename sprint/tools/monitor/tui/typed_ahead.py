@@ -1,7 +1,7 @@
 """What is typed before the screen that it is for is there: kept, and typed again, in order, when it is.
 
-Textual answers a key in two ways: a field takes a letter at once, all else goes up to the app first. So keys that
-are handed on in one piece overtake each other, and the next one here waits until the one before is answered.
+Textual answers a key in two ways: a field takes a letter at once, all else goes up to the app first. So keys
+that are handed on in one piece overtake each other, and here each waits until the one before is answered.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class TypedAhead:
         self._kept.clear()
 
     async def type_again(self, until: type[object]) -> None:
-        """Type what was kept, and what comes meanwhile; not on a screen of the class `until`, for which none is.
+        """Type what was kept, and what comes meanwhile, unless a screen of the class `until` is on top.
 
         Not to be called where the app answers its messages: it waits for that.
         """
