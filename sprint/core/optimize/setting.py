@@ -43,6 +43,10 @@ class Refusal(msgspec.Struct, frozen=True):
     remedy: str
 
 
+# What is said of a setting that was found as it was wanted.
+SO_ALREADY = "it was so already"
+
+
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a setting. `before` and `found`: what was read before and after; None if unreadable."""
 

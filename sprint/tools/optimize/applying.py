@@ -17,7 +17,7 @@ import msgspec
 from sprint.core.errors import StoreFailing, UpstreamError
 from sprint.core.optimize.plan import NOT_FROM_OUTSIDE, TargetKind
 from sprint.core.optimize.remedy import refusal
-from sprint.core.optimize.setting import Entry, Outcome, Process, Refusal, Setting, Value
+from sprint.core.optimize.setting import SO_ALREADY, Entry, Outcome, Process, Refusal, Setting, Value
 from sprint.tools.optimize.actuators import SYSTEM_ACTUATORS
 from sprint.tools.optimize.actuators.actuator import Actuator
 from sprint.tools.optimize.drift import look_again
@@ -233,7 +233,7 @@ class _Run:
             said = f"written, but read back as {wrong!r}"
             return Outcome(setting=setting, state="denied", before=one.before, found=wrong, says=said)
         one.changed = bool(one.entries)
-        says = "" if one.entries else "it was so already"
+        says = "" if one.entries else SO_ALREADY
         return Outcome(setting=setting, state="applied", before=one.before, found=found, says=says)
 
     def _write(self, entry: Entry, actuator: Actuator) -> None:
