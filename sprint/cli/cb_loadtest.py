@@ -169,13 +169,14 @@ def _load(options: LoadOptions, reporting: Reporting, signals: StopSignals) -> R
 
     from sprint.cli.status_line import is_wanted
     from sprint.tools.loadtest.load_test import LoadTest
+    from sprint.tools.loadtest.priority import make_way
     from sprint.tools.runtime import run, set_up_logging
 
     # What goes wrong is told in the report; parts that log otherwise would write into the live display.
     set_up_logging("text", "error")
 
     async def main() -> Report:
-        test = LoadTest(options, reporting.say)
+        test = LoadTest(options, reporting.say, begun=make_way)
         loop = asyncio.get_running_loop()
         signals.hand_to(lambda: loop.call_soon_threadsafe(test.stop))
         try:

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from itertools import accumulate, compress, pairwise
+from itertools import accumulate, compress
+from operator import lt
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ class PlainHistogram:
         if other.greatest > VALUE_LIMIT or not all(other.counts):
             return False
         ends = (self._bucket(min(extreme, self.value_max)) for extreme in (other.least, other.greatest))
-        rising = all(before < after for before, after in pairwise(other.buckets))
+        rising = all(map(lt, other.buckets, other.buckets[1:]))
         return rising and (other.buckets[0], other.buckets[-1]) == tuple(ends)
 
     def _add(self, first: int, counts: array[int]) -> None:

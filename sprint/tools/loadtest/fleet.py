@@ -165,14 +165,24 @@ class GeneratorProcess:
 
 
 class Fleet:
-    """All generators of a run. `take` is given each cell that one has recorded."""
+    """All generators of a run. `take` is given each cell that one has recorded.
 
-    def __init__(self, assignments: Sequence[Assignment], take: Callable[[bytes], None]) -> None:
+    `begun` is called once all are told to start.
+    """
+
+    def __init__(
+        self,
+        assignments: Sequence[Assignment],
+        take: Callable[[bytes], None],
+        *,
+        begun: Callable[[], None] | None = None,
+    ) -> None:
         self.generators = [GeneratorProcess(assignment) for assignment in assignments]
         self.started_ns = 0
         self._stopped_ns = 0
         self._deadline: asyncio.TimerHandle | None = None
         self._take = take
+        self._begun = begun
 
     def __repr__(self) -> str:
         return f"Fleet({self.generators})"
@@ -213,6 +223,8 @@ class Fleet:
             self.started_ns = clock_ns() + START_DELAY_NS
             for generator in self.generators:
                 generator.start(self.started_ns)
+            if self._begun is not None:
+                self._begun()
             following = asyncio.gather(*(each.follow(self._take) for each in self.generators))
             async with asyncio.timeout(longest_s + START_DELAY_NS / NS_PER_S + END_GRACE_S):
                 await following

@@ -54,11 +54,17 @@ class Live(NamedTuple):
 
 
 class LoadTest:
-    """One run. `said` is given lines for people: what is loaded, and what goes wrong."""
+    """One run. `said` is given lines for people: what is loaded, and what goes wrong.
 
-    def __init__(self, options: LoadOptions, said: Callable[[str], None]) -> None:
+    `begun` is called once all generators are told to start: no more processes are made from then on.
+    """
+
+    def __init__(
+        self, options: LoadOptions, said: Callable[[str], None], *, begun: Callable[[], None] | None = None
+    ) -> None:
         self._options = options
         self._said = said
+        self._begun = begun
         self._recording = Recording(options.plan.segments, processes=options.plan.processes)
         self._fleet: Fleet | None = None
         self._stopped = False
@@ -189,6 +195,7 @@ class LoadTest:
                 for process in range(plan.processes)
             ],
             self._recording.add,
+            begun=self._begun,
         )
         await self._fleet.run((plan.duration_ns + options.timeout_ns) / NS_PER_S)
 
