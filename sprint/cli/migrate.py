@@ -46,6 +46,7 @@ sprint migrate plan --sql
 sprint migrate up --url postgresql://sprint@127.0.0.1/sprint
 """
 WAIT_S_MAX = 3_600.0
+LOCK_TIMEOUT_S_MIN = 0.001  # to PostgreSQL less is 0, and that is no end at all
 
 app = typer.Typer(help=HELP, rich_markup_mode=None, no_args_is_help=True)
 
@@ -286,7 +287,9 @@ def _looking(
         from sprint.tools.migrate.target import known_of, open_target
 
         target = _target(url, data_dir, config)
-        wait_s = _seconds("--lock-timeout", lock_timeout, target.statement_lock_wait_s)
+        wait_s = _seconds(
+            "--lock-timeout", lock_timeout, target.statement_lock_wait_s, least_s=LOCK_TIMEOUT_S_MIN
+        )
         target = msgspec.structs.replace(target, shadow_url=shadow_url, statement_lock_wait_s=wait_s)
         known = known_of(folder, target.dialect)
         with closing(open_target(target, to_write=write)) as database:
@@ -321,12 +324,12 @@ def _tell(note: str) -> None:
     print(note, file=sys.stderr, flush=True)
 
 
-def _seconds(option: str, text: str | None, default: float) -> float:
+def _seconds(option: str, text: str | None, default: float, *, least_s: float = 0.0) -> float:
     from sprint.core.duration import parse_duration_s
 
     if text is None:
         return default
-    return parse_duration_s(text, option=option, least_s=0.0, most_s=WAIT_S_MAX)
+    return parse_duration_s(text, option=option, least_s=least_s, most_s=WAIT_S_MAX)
 
 
 def _target(url: str | None, data_dir: Path | None, config: Path | None) -> Target:

@@ -219,7 +219,7 @@ def test_new_writes_a_pair_for_each_dialect_and_nothing_over_what_is_there(comma
         "postgres/0001_add_notes.up.sql",
         "postgres/0001_add_notes.down.sql",
     ]
-    assert CliRunner().invoke(app, ["new", "add_notes", "--dir", folder]).exit_code == 3
+    assert CliRunner().invoke(app, ["new", "add_notes", "--dir", folder]).exit_code == 2
     assert CliRunner().invoke(app, ["new", "more", "--dir", folder, "--json"]).exit_code == 0
     (command.folder / "postgres" / "0002_more.up.sql").unlink()
     (command.folder / "postgres" / "0002_more.down.sql").unlink()
@@ -297,3 +297,27 @@ def test_a_new_file_that_nobody_had_filled_in_was_noted_as_applied(command: Comm
     (command.folder / "sqlite" / "0002_peer_notes.up.sql").write_text("ALTER TABLE t ADD COLUMN y;")
     assert command("up").exit_code == 0
     assert command.rows("SELECT name FROM pragma_table_info('t')") == [("x",), ("y",)]
+
+
+def test_a_name_that_cannot_be_ended_like_a_store_that_cannot_be_used(tmp_path: Path) -> None:
+    ended = CliRunner().invoke(app, ["new", "No, not so", "--dir", str(tmp_path)])
+    assert (ended.exit_code, ended.stdout) == (2, "")
+    assert "is no name for a migration" in ended.stderr
+
+
+def test_a_folder_in_the_place_of_a_file_was_a_disk_error(tmp_path: Path) -> None:
+    for verb in ("status", "up"):
+        ended = CliRunner().invoke(app, [verb, "--url", str(tmp_path)])
+        assert ended.exit_code == 3
+        assert ended.stderr == (
+            f"error: {tmp_path}: it is a folder; name the file in it, or the folder with --data-dir\n"
+        )
+
+
+@pytest.mark.parametrize("given", ["0s", "0.9ms"])
+def test_no_time_at_all_for_a_lock_was_no_end_of_the_wait(given: str, tmp_path: Path) -> None:
+    """PostgreSQL takes a `lock_timeout` of 0 milliseconds for none."""
+    ended = CliRunner().invoke(app, ["up", "--url", str(tmp_path / "any.db"), "--lock-timeout", given])
+    assert ended.exit_code == 2
+    assert f"--lock-timeout {given}" in ended.stderr
+    assert "want 0.001 s to 3600 s" in ended.stderr

@@ -17,7 +17,7 @@ from typing import Literal
 
 import msgspec
 
-from sprint.core.errors import StoreMismatch
+from sprint.core.errors import ConfigError, StoreMismatch
 from sprint.core.migrate.statements import Statement, normalised, place_of, split, words_of
 from sprint.core.migrate.tokens import Dialect
 
@@ -125,10 +125,10 @@ def script_of(migration: Migration, direction: Direction, dialect: Dialect) -> S
 
 
 def new_files(known: Sequence[Migration], title: str) -> dict[str, str]:
-    """Return the two files of the next version by name, to be filled in; StoreMismatch for a bad title."""
+    """Return the two files of the next version by name, to be filled in; ConfigError for a bad title."""
     name = re.sub(r"[ -]", "_", title.strip().lower())
     if not TITLE.fullmatch(name) or len(name) > NAME_LENGTH_MAX:
-        raise StoreMismatch(
+        raise ConfigError(
             f"{title!r} is no name for a migration: want at most {NAME_LENGTH_MAX} of a-z, 0-9 and _, "
             "as add_peer_notes"
         )
@@ -137,7 +137,7 @@ def new_files(known: Sequence[Migration], title: str) -> dict[str, str]:
         raise StoreMismatch(f"there are {version - 1} migrations, limit {VERSION_MAX}")
     taken = next((each.name for each in known if each.name[5:] == name), None)
     if taken is not None:
-        raise StoreMismatch(f"there is {taken} already; name this one by what it does beyond that")
+        raise ConfigError(f"there is {taken} already; name this one by what it does beyond that")
     stem = f"{version:04d}_{name}"
     return {
         f"{stem}.up.sql": f"-- {name.replace('_', ' ').capitalize()}: say here what for.\n",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sprint.core.errors import StoreMismatch
+from sprint.core.errors import ConfigError, StoreMismatch
 from sprint.core.migrate.files import NAME_LENGTH_MAX, VERSION_MAX, Migration, new_files, script_of
 from sprint.core.migrate.tokens import DIALECTS, Dialect
 
@@ -79,13 +79,13 @@ def test_the_next_files_are_numbered_after_the_newest() -> None:
 
 @pytest.mark.parametrize("title", ["", "../up", "a__b", "_a", "é", "a/b", "x" * (NAME_LENGTH_MAX + 1)])
 def test_a_name_that_would_be_no_file_is_refused(title: str) -> None:
-    with pytest.raises(StoreMismatch, match="is no name for a migration"):
+    with pytest.raises(ConfigError, match="is no name for a migration"):
         new_files((), title)
     assert new_files((), "x" * NAME_LENGTH_MAX)
 
 
 def test_a_name_that_is_taken_and_a_number_too_many_are_refused() -> None:
-    with pytest.raises(StoreMismatch, match="there is 0001_a already"):
+    with pytest.raises(ConfigError, match="there is 0001_a already"):
         new_files((migration(""),), "a")
     with pytest.raises(StoreMismatch, match=f"there are {VERSION_MAX} migrations"):
         new_files((Migration(VERSION_MAX, "9999_last", "", ""),), "b")

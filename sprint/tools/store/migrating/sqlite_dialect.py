@@ -177,6 +177,8 @@ def open_sqlite(path: Path, *, to_write: bool) -> SqliteDatabase:
 
     StoreFailing where it cannot be opened.
     """
+    if path.is_dir():
+        raise StoreFailing(f"{path}: it is a folder; name the file in it, or the folder with --data-dir")
     try:
         if to_write:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
