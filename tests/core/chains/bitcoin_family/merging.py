@@ -109,19 +109,6 @@ def worked(fields: BlockHeader, *, meets: bool) -> bytes:
     raise AssertionError("no nonce of 1,000")
 
 
-def reworked(auxpow: Auxpow, version: int) -> Auxpow:
-    """Give the parent another version, and work again."""
-    fields = BlockHeader(
-        version,
-        auxpow.parent[4:36],
-        auxpow.parent[36:68],
-        int.from_bytes(auxpow.parent[68:72], "little"),
-        REGTEST_BITS,
-        0,
-    )
-    return msgspec.structs.replace(auxpow, parent=worked(fields, meets=True))
-
-
 def refusal(raw: bytes, processor: BitcoinFamilyProcessor = PROCESSOR) -> Rejected:
     verdict = processor.process_header(raw)
     assert isinstance(verdict, Rejected), verdict
