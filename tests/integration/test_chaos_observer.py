@@ -71,7 +71,7 @@ def test_what_is_done_to_a_relay_is_seen_with_the_relays_own_evidence(
                 await asyncio.to_thread(order, relay, "release")
                 await until(lambda: len(observer.transitions) >= 2)
                 await asyncio.to_thread(devnet.mine, 3)
-                # One that asks only after the branch was left never had its blocks, and rightly tells of none.
+                # One that asks after the branch was left never had its blocks, and rightly tells of none.
                 assert await observer.caught_up({CHAIN: devnet.height}, SOON_S)
                 await asyncio.to_thread(devnet.reorg, 2)
                 caught_up = await observer.caught_up({CHAIN: devnet.height}, SOON_S)
