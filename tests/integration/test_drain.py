@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed
@@ -195,9 +196,14 @@ def test_without_a_source_it_serves_says_that_it_stalls_and_follows_when_the_nod
         Listener(relay.url) as listener,
     ):
         wait_until(lambda: "source cannot be reached" in relay.stderr(), "it says so")
-        (view,) = listener.client.status(CHAIN)["sources"]
-        assert view["state"] == "waiting"
-        assert "refused" in view["reason"]
+
+        def view() -> dict[str, Any]:
+            (found,) = listener.client.status(CHAIN)["sources"]
+            return dict(found)
+
+        # It may be seen in the midst of an attempt.
+        wait_until(lambda: view()["state"] == "waiting", "it waits for the next attempt")
+        assert "refused" in view()["reason"]
         listener.wait_for(lambda events: status_of(events) == "stalled", "the chain stalls")
         assert listener.client.health()["status"] == "degraded"
         with DevnetProcess(CHAIN, port=port) as devnet:

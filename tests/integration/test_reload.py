@@ -124,7 +124,8 @@ def test_breakers_figures_change_while_the_relay_runs_and_a_bad_one_refuses_the_
             wait_until(lambda: policy_of(relay, "one")["failures_to_open"] == 4, "the figures are taken in")
             assert policy_of(relay, "one")["backoff"]["longest_s"] == 9
             named = f'"breakers.\\"source:{CHAIN}:one\\".backoff.longest_s, breakers.source.failures_to_open"'
-            assert f'"applied":{named}' in relay.stderr()
+            # They are taken in before it is logged that they are.
+            wait_until(lambda: f'"applied":{named}' in relay.stderr(), "the keys are named")
             written(path, ("two", two), more=more + "[breakers.store.backoff]\nlongest_s = 0.1\n")
             hang_up(relay)
             wait_until(lambda: "config kept as it was" in relay.stderr(), "the refusal is logged")
