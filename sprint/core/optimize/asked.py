@@ -71,6 +71,15 @@ class Asked(msgspec.Struct, frozen=True):
         """Return the same changes at another level."""
         return msgspec.structs.replace(self, level=level, level_origin=origin)
 
+    def after(self, before: Asked) -> Asked:
+        """Return the same; what was set so before has its origin from then."""
+        kept = {
+            name: before.origins[name]
+            for name, value in self.changes.items()
+            if name in before.origins and before.changes.get(name) == value
+        }
+        return msgspec.structs.replace(self, origins={**self.origins, **kept})
+
 
 def asked(layers: Sequence[Layer]) -> Asked:
     """Lay layers over each other, the lowest first; ConfigError names the layer and what would be right."""

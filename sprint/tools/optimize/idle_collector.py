@@ -99,18 +99,20 @@ class IdleCollector:
         self._limit_bytes = 0
         self.stop()
 
-    def froze(self) -> None:
-        """Take note that all objects were frozen, after a round: what is made from now on may be as well."""
-        self._may_freeze = True
-        self._frozen, self._whole = 0, gc.get_freeze_count()
+    @property
+    def frozen_objects(self) -> int:
+        return self._whole + self._frozen
+
+    def froze(self, objects: int) -> None:
+        """Take note that all objects, so many, were frozen after a round: what comes may be as well.
+
+        0: that all were thawed, and that nothing is to be frozen.
+        """
+        self._may_freeze = objects > 0
+        self._frozen, self._whole = 0, objects
         self._whole_at = self._clock()
         self._growth.froze()
         self._objects_after_full = 0
-
-    def thawed(self) -> None:
-        """Take note that nothing is frozen, and freeze nothing."""
-        self._may_freeze = False
-        self._frozen = 0
 
     def _ask_or_not(self) -> None:
         wanted = self.runs or self._limit_bytes > 0
@@ -156,7 +158,7 @@ class IdleCollector:
             gc.collect(_GENERATIONS[round_])
             if round_ == "whole":
                 gc.freeze()
-                self.froze()
+                self.froze(gc.get_freeze_count())
             elif round_ == "full":
                 self._freeze_what_is_much()
         self.asked += 1

@@ -154,6 +154,5 @@ def runtime_of(measuring: Measuring) -> dict[str, object]:
         "event_loop": f"{loop.__module__}.{loop.__qualname__}",
         "cpu_share": round(measuring.cpu_share, 4),
         "gc_thresholds": list(gc.get_threshold()),
-        "gc_frozen": gc.get_freeze_count(),
         "switch_interval_us": round(sys.getswitchinterval() * 1e6),
     }

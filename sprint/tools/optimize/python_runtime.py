@@ -44,14 +44,14 @@ class PythonRuntime:
         """
         self._collector = collector
         self._trim = trim
-        self._workers = 0
+        self._workers = self._frozen = 0
         self.preallocated: Preallocated | None = None
 
     def actuators(self) -> Mapping[str, Actuator]:
         """Return how each setting of CPython is read and written."""
         return {
             "gc_threshold": InProcess(gc.get_threshold, _set_threshold, _is_threshold),
-            "gc_freeze": InProcess(lambda: int(gc.get_freeze_count() > 0), self._freeze, _within(1)),
+            "gc_freeze": InProcess(lambda: int(self.frozen_objects > 0), self._freeze, _within(1)),
             "gc_idle_collection": InProcess(self._is_collecting, self._collect_when_idle, _within(1)),
             "memory_limit": InProcess(self._memory_limit, self._limit_memory, _within(MEMORY_BYTES_MAX)),
             "thread_stack": InProcess(_stack, _set_stack, _is_stack),
@@ -67,6 +67,11 @@ class PythonRuntime:
     def freeze(self) -> None:
         """Leave all that was made so far out of later collections, as after the warm-up."""
         self._freeze(1)
+
+    @property
+    def frozen_objects(self) -> int:
+        """How many objects are frozen, as they were counted when they were: to count them takes a while."""
+        return self._frozen if self._collector is None else self._collector.frozen_objects
 
     @property
     def worker_threads(self) -> int:
@@ -94,11 +99,13 @@ class PythonRuntime:
         if value:
             with as_any_other():
                 gc.collect()
-            gc.freeze()
+                gc.freeze()
+                self._frozen = gc.get_freeze_count()
         else:
             gc.unfreeze()
+            self._frozen = 0
         if self._collector is not None:
-            (self._collector.froze if value else self._collector.thawed)()
+            self._collector.froze(self._frozen)
 
     def _needed(self) -> IdleCollector:
         if self._collector is None:

@@ -192,6 +192,7 @@ class OptimizeAttendant:
     def _runtime_told(self) -> dict[str, Any]:
         given = self._runtime.preallocated
         told: dict[str, Any] = {} if self.measuring is None else runtime_of(self.measuring)
+        told["gc_frozen"] = self._runtime.frozen_objects
         return told | {"preallocated": None if given is None else given._asdict()}
 
     def _apply(self, wanted: Asked) -> None:
@@ -276,7 +277,9 @@ class OptimizeAttendant:
             raise RequestError("bad_query", "changes is an object of fields, fallback is true or false")
         origin = str(body.get("origin", "an operator"))[:ORIGIN_LENGTH_MAX]
         try:
-            wanted = asked([Layer(origin, str(body.get("level", self.asked.level)), changes)])
+            wanted = asked([Layer(origin, str(body.get("level", self.asked.level)), changes)]).after(
+                self.asked
+            )
         except SprintError as error:
             raise RequestError("bad_query", str(error)) from error
         self._fallback = body.get("fallback", False)

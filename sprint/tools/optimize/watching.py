@@ -20,6 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from sprint.core.optimize.auto_tune import AutoTune, Sample, Step
 from sprint.core.optimize.delivered import Buckets, p99_ms, since
+from sprint.core.optimize.setting import SO_ALREADY
 from sprint.core.optimize.told import Told
 
 LATENCIES = ("sprint_event_loop_lag_seconds", "sprint_relay_seconds")
@@ -135,10 +136,9 @@ class Watch:
 
 
 def _set(told: Told | None) -> list[tuple[str, str]]:
-    """Return what is set, as far as it was granted."""
-    return (
-        [] if told is None else [(row.setting, row.wanted) for row in told.settings if row.state == "applied"]
-    )
+    """Return what is set, as far as it was granted and was not so by itself."""
+    rows = () if told is None else told.settings
+    return [(row.setting, row.wanted) for row in rows if row.state == "applied" and row.says != SO_ALREADY]
 
 
 def _p99_ms(before: _Metrics, now: _Metrics) -> float | None:

@@ -130,3 +130,10 @@ def test_the_papers_variables_set_their_fields_over_the_profiles_level() -> None
 
 def test_no_cores_at_most_leaves_it_to_the_level_whether_to_pin() -> None:
     assert overrides_of("max_cpu_cores", 0, "x") == {"cpus_pinned_max": 0}
+
+
+def test_what_an_operator_has_set_is_the_operators_when_a_program_orders_it_along() -> None:
+    before = asked([Layer("anna", "turbo", {"nice": 3, "gc_percent": 10})])
+    after = asked([Layer("a program", "standard", {"nice": 3, "gc_percent": 20})]).after(before)
+    assert after.origins == {"nice": "anna", "gc_percent": "a program"}
+    assert (after.level, after.changes) == ("standard", {"nice": 3, "gc_percent": 20})

@@ -58,6 +58,15 @@ def test_asking_for_the_stack_of_threads_set_it_back_to_the_systems() -> None:
     assert [actuator.read(0), actuator.read(0)] == [4 << 20, 4 << 20]
 
 
+def test_each_look_at_a_relay_went_through_all_its_frozen_objects(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`gc.get_freeze_count` walks them: a status held the loop up for 20 to 100 ms."""
+    runtime = PythonRuntime()
+    actuator = runtime.actuators()["gc_freeze"]
+    actuator.write(0, 1)
+    monkeypatch.setattr(gc, "get_freeze_count", lambda: pytest.fail("all frozen objects were counted"))
+    assert (actuator.read(0), runtime.frozen_objects > 1_000) == (1, True)
+
+
 @pytest.mark.parametrize("key", ["gc_idle_collection", "memory_limit", "worker_threads"])
 def test_what_needs_a_loop_is_refused_without_one(key: str) -> None:
     actuator = PythonRuntime().actuators()[key]

@@ -11,7 +11,8 @@ import pytest
 from sprint.core.errors import UpstreamError
 from sprint.core.optimize.auto_tune import SLOW_SAMPLES, AutoTune, Ladder, Rung
 from sprint.core.optimize.levels import LEVELS, TOGETHER
-from sprint.core.optimize.told import Row, Told
+from sprint.core.optimize.setting import SO_ALREADY
+from sprint.core.optimize.told import Row, RowState, Told
 from sprint.tools.optimize.watching import NO_EFFECT, ORIGIN, Look, Watch
 
 RUNGS = [Rung(name, msgspec.structs.asdict(level.fields)) for name, level in LEVELS.items()]
@@ -28,10 +29,11 @@ def histogram(name: str, label: str, *buckets: tuple[str, int]) -> str:
 class SlowRelay:
     """A relay whose loop is 40 ms late, each time, 100 more at each look. It grants what is ordered."""
 
-    def __init__(self, *, grants: bool = True) -> None:
+    def __init__(self, *, grants: bool = True, says: str = "") -> None:
         self.looks = 0
         self.orders: list[tuple[str, Mapping[str, object]]] = []
-        self.grants = grants
+        self.state: RowState = "applied" if grants else "denied"
+        self.says = says
         self.pid, self.started_s = 7, 1_000
         self.level: Any = "basic"
         self.changes: dict[str, Any] = {}
@@ -58,7 +60,7 @@ class SlowRelay:
             raise UpstreamError("no relay answers")
         fields = {"level": self.level, **self.changes}
         rows = [
-            Row(setting=name, now="", wanted=str(value), state="applied" if self.grants else "denied", why="")
+            Row(setting=name, now="", wanted=str(value), state=self.state, why="", says=self.says)
             for name, value in fields.items()
         ]
         return Told(
@@ -121,9 +123,10 @@ def test_a_dry_run_says_the_step_and_orders_nothing() -> None:
     assert relay.orders == []
 
 
-def test_a_trial_that_changes_no_setting_is_over_at_once() -> None:
+@pytest.mark.parametrize(("grants", "says"), [(False, ""), (True, SO_ALREADY)])
+def test_a_trial_that_changes_no_setting_is_over_at_once(says: str, *, grants: bool) -> None:
     """A field that was refused, or means nothing on this host, was waited for as one that might help."""
-    relay = SlowRelay(grants=False)
+    relay = SlowRelay(grants=grants, says=says)
     looks = looks_of(watch_of(relay), SLOW_SAMPLES + 1)
     assert [step.what for step in looks[-1].steps] == ["try", "undo"]
     assert NO_EFFECT in looks[-1].steps[1].why
