@@ -39,8 +39,8 @@ class RelaySection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data_dir: Annotated[
         str | None,
         about(
-            "where the event log is kept, and the [high-water mark](../howto/migrate.md#after-a-restore) of one in "
-            "PostgreSQL too; with the devnet in a temporary folder in there, or the system's",
+            "where the event log is kept, or the high-water mark of one in PostgreSQL; with the devnet in a "
+            "temporary folder in there, or the system's",
             flag="--data-dir",
             default="the XDG data folder",
         ),
