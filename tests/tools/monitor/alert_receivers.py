@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import socketserver
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from typing import Any
 import msgspec
 
 from sprint.tools import runtime
+from tests.integration.real_servers import free_ports
 
 WAIT_S = 20.0
 
@@ -98,11 +98,8 @@ def http_receiver(port: int = 0) -> Iterator[HttpReceiver]:
 
 
 def free_port() -> int:
-    """Return a port where nobody listens."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        port: int = bound.getsockname()[1]
-        return port
+    """Return a port where nobody listens, and that the kernel gives to nobody who connects meanwhile."""
+    return free_ports(1)[0]
 
 
 class MailReceiver:

@@ -54,8 +54,8 @@ def test_a_variable_that_is_not_set_is_named(monkeypatch: pytest.MonkeyPatch) ->
         ("rpc://127.0.0.1:1?cookie_file=c", []),
         ("rpc://a:b@localhost:1", ["a password stands"]),
         ("rpc://10.0.0.1:1?user_env=A&password_env=B", ["unencrypted"]),
-        ("rpc://10.0.0.1:1/v1/KEY", ["it sends its path over the network unencrypted"]),
-        ("rpc://10.0.0.1:1/v1/KEY?user_env=A&password_env=B", ["it sends its login and its path over"]),
+        ("rpc://10.0.0.1:1/v1/KEY", ["sends its path over the network unencrypted"]),
+        ("rpc://10.0.0.1:1/v1/KEY?user_env=A&password_env=B", ["sends its login and its path over"]),
         ("rpc://127.0.0.1:1/wallet/x", []),
         ("rpcs://node.example/v1/KEY", []),
         ("rpcs://node.example:1?user_env=A&password_env=B", []),
@@ -65,4 +65,5 @@ def test_a_variable_that_is_not_set_is_named(monkeypatch: pytest.MonkeyPatch) ->
 def test_an_unwise_login_is_warned_of(url: str, warned: list[str]) -> None:
     warnings = warnings_of(source_of("bitcoin", None, url))
     assert len(warnings) == len(warned)
+    assert all(f"source {source_of('bitcoin', None, url).name}" in warning for warning in warnings), "whose"
     assert all(part in warning for part, warning in zip(warned, warnings, strict=True))

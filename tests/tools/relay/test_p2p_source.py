@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
+import msgspec
 import pytest
 
 from sprint.core.protocols.announcements import Announcement, BlockArrived, HeadersAnnounced
@@ -17,6 +18,7 @@ from sprint.tools.plugins import ChainCatalog
 from sprint.tools.relay.intake import Upstream
 from sprint.tools.relay.sources.p2p import P2pSource
 from sprint.tools.relay.stages import Stage
+from tests.integration.real_servers import free_ports
 from tests.tools.relay.serving import until
 
 CHAIN = "bitcoin-regtest"
@@ -80,7 +82,7 @@ def against_a_devnet(scene: Callable[[SpyIntake, P2pSource, Devnet, int], Awaita
     """Run a source against a devnet node."""
 
     async def main() -> None:
-        devnet = new_devnet()
+        devnet = new_devnet(*free_ports(1))  # where nobody is who only connects: it may be started again
         (address,) = await devnet.start()
         network = ChainCatalog.installed().find_id(CHAIN)
         spec = source_of("bitcoin", "regtest", f"p2p://127.0.0.1:{address.port}", name="n")
@@ -135,6 +137,21 @@ def test_a_node_that_went_away_is_connected_to_again() -> None:
             await again.stop()
 
     against_a_devnet(scene)
+
+
+def test_where_a_url_names_no_port_the_reason_does() -> None:
+    """It had said that the connection was refused, and not by whom."""
+
+    async def main() -> None:
+        (closed,) = free_ports(1)
+        spec = source_of("bitcoin", "regtest", "p2p://127.0.0.1", name="n")
+        parameters = ChainCatalog.installed().find_id(CHAIN).parameters
+        parameters = msgspec.structs.replace(parameters, default_port=closed)
+        source = P2pSource(spec, parameters, SpyIntake(), Observer())
+        await source.connect_once()
+        assert source.view().reason.startswith(f"127.0.0.1 port {closed}: [Errno 111]")
+
+    asyncio.run(main())
 
 
 def test_a_source_over_its_score_is_closed_and_says_why() -> None:

@@ -16,6 +16,7 @@ from sprint.core.relay.source_url import source_of
 from sprint.tools.plugins import ChainCatalog
 from sprint.tools.relay.sources import new_source, probe_source
 from sprint.tools.relay.sources.zmq import MESSAGES_PER_TURN_MAX, NONE_HINT, ZmqSource
+from tests.integration.real_servers import free_ports
 from tests.tools.relay.serving import until
 from tests.tools.relay.test_p2p_source import Observer, SpyIntake
 
@@ -63,7 +64,8 @@ def against_a_publisher(
     scene: Callable[[SpyIntake, ZmqSource, Publisher], Awaitable[None]], topics: str = "hashblock,rawblock"
 ) -> None:
     async def main() -> None:
-        publisher, intake = Publisher(), SpyIntake()
+        # Off the ports of who only connects: it may be started again.
+        publisher, intake = Publisher(*free_ports(1)), SpyIntake()
         source = source_at(publisher.port, intake, topics)
         task = asyncio.create_task(source.run())
         try:

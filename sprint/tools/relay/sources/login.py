@@ -36,7 +36,7 @@ def warnings_of(spec: SourceSpec) -> list[str]:
     warnings = []
     if spec.login is not None and spec.login.password:
         warnings.append(
-            "a password stands in the source's URL, where others may read it: "
+            f"a password stands in the URL of source {spec.name}, where others may read it: "
             "use cookie_file, or user_env and password_env"
         )
     if spec.scheme == "rpc" and not _is_loopback(spec.host):
@@ -45,7 +45,8 @@ def warnings_of(spec: SourceSpec) -> list[str]:
         if secrets:
             said = " and ".join(secrets)
             warnings.append(
-                f"it sends {said} over the network unencrypted: use rpcs, or a tunnel to the node"
+                f"source {spec.name} sends {said} over the network unencrypted: "
+                "use rpcs, or a tunnel to the node"
             )
     return warnings
 

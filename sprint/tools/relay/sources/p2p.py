@@ -73,10 +73,16 @@ class P2pSource(ConnectingSource):
 
     async def open(self) -> _Connection:
         loop = asyncio.get_running_loop()
-        async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            _, connection = await loop.create_connection(
-                lambda: _Connection(self, loop), self._host, self._port
-            )
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                _, connection = await loop.create_connection(
+                    lambda: _Connection(self, loop), self._host, self._port
+                )
+        except OSError as error:
+            if self.spec.port is None and not isinstance(error, TimeoutError):
+                # Its URL, which stands beside the reason, doesn't say where that was.
+                raise UpstreamError(f"{self._host} port {self._port}: {error}") from error
+            raise
         return connection
 
     async def connect_once(self) -> tuple[Ending, float]:
