@@ -88,7 +88,12 @@ def test_a_liar_that_repents_is_followed_again_when_its_time_is_over(tmp_path: P
         Listener(relay.url) as listener,
     ):
         listener.wait_for_block(devnet.mine(1)[-1])
-        devnet.invalidate(devnet.lie(Lie.REUSED))
+        false = devnet.lie(Lie.REUSED)
+        # Taken back at once it might never have been asked for.
+        listener.wait_for(
+            lambda events: any(status == "blocked" for status, _ in statuses_of(events)), "it is shut out"
+        )
+        devnet.invalidate(false)
         mined = devnet.mine(2)
         listener.wait_for_block(mined[-1])
         listener.wait_for(

@@ -26,7 +26,7 @@ from tests.integration.real_servers import wait_until
 from tests.integration.relay_metrics import fetch
 from tests.integration.relay_process import RelayProcess
 from tests.integration.sole_liar import LiarsStory
-from tests.integration.subscribers import Listener, blocks_of
+from tests.integration.subscribers import Listener, blocks_of, wait_until_delivered
 from tests.simulator.networks import network_of
 
 CHAIN = "bitcoin-regtest"
@@ -72,11 +72,12 @@ class TenNodes:
 
 
 @contextmanager
-def relay_on(folder: Path, nodes: LyingNodes) -> Iterator[RelayProcess]:
-    """A relay on all nodes, all of them ready."""
+def relay_on(folder: Path, nodes: LyingNodes, tip: str) -> Iterator[RelayProcess]:
+    """A relay on all nodes, all of them ready, that has delivered the tip: its log begins there."""
     arguments = [part for name in nodes.views for part in ("--source", nodes.source_url(name))]
     with RelayProcess(folder, *arguments, "--data-dir", str(folder / "data")) as relay:
         wait_until(lambda: status(relay)["sources_ready"] == len(nodes.views), "all sources are ready")
+        wait_until_delivered(relay.url, CHAIN, tip)
         yield relay
 
 
@@ -97,7 +98,7 @@ def test_seven_of_ten_that_agree_on_less_work_move_nothing_and_are_not_shut_out(
     with LyingNodes(network_of(CHAIN), (*HONEST, *LIARS)) as nodes:
         ten = TenNodes(nodes)
         ten.mine()  # the three are one block ahead of the branch of the seven, then and always
-        with relay_on(tmp_path, nodes) as relay, Listener(relay.url) as listener:
+        with relay_on(tmp_path, nodes, ten.honest[-1]) as relay, Listener(relay.url) as listener:
             for _ in range(ROUNDS):
                 head = ten.mine()
                 listener.wait_for_block(head)
@@ -115,7 +116,7 @@ def test_a_relay_that_begins_among_the_seven_alone_goes_over_to_the_three_with_m
 ) -> None:
     with LyingNodes(network_of(CHAIN), (*HONEST, *LIARS)) as nodes:
         ten = TenNodes(nodes)
-        with relay_on(tmp_path, nodes) as relay, Listener(relay.url) as listener:
+        with relay_on(tmp_path, nodes, ten.honest[-1]) as relay, Listener(relay.url) as listener:
             first = [ten.mine_aside() for _ in range(2)]
             listener.wait_for_block(first[-1])
             added = [ten.mine() for _ in range(3)]
@@ -132,7 +133,7 @@ def test_seven_of_ten_that_agree_on_a_false_block_are_all_shut_out_and_the_three
 ) -> None:
     with LyingNodes(network_of(CHAIN), (*HONEST, *LIARS)) as nodes:
         ten = TenNodes(nodes)
-        with relay_on(tmp_path, nodes) as relay, Listener(relay.url) as listener:
+        with relay_on(tmp_path, nodes, ten.honest[-1]) as relay, Listener(relay.url) as listener:
             false = ten.lie(lie)
             wait_until(lambda: states(relay, LIARS) == {"blocked"}, "all seven are shut out")
             listener.wait_for_block(ten.mine())
@@ -150,7 +151,7 @@ def test_a_sole_source_with_a_chain_of_its_own_is_named_as_the_only_one_that_say
     """Its blocks have done their work, so nothing in them is false; that nobody else has them is told."""
     with LyingNodes(network_of(CHAIN), ("alone",)) as nodes:
         mined = [nodes.mine("alone")]
-        with relay_on(tmp_path, nodes) as relay, Listener(relay.url) as listener:
+        with relay_on(tmp_path, nodes, mined[0]) as relay, Listener(relay.url) as listener:
             mined += [nodes.mine("alone") for _ in range(3)]
             listener.wait_for_block(mined[-1])
             told = [event.data for event in list(listener.events) if isinstance(event, BlockEvent)]
@@ -167,8 +168,8 @@ def test_a_head_that_others_confirm_later_is_agreed_by_all_of_them_in_status(tmp
         view.take_for_best(internal_hash(block))
 
     with LyingNodes(network_of(CHAIN), HONEST) as nodes:
-        nodes.mine(HONEST[0], to=HONEST)
-        with relay_on(tmp_path, nodes) as relay, Listener(relay.url) as listener:
+        first = nodes.mine(HONEST[0], to=HONEST)
+        with relay_on(tmp_path, nodes, first) as relay, Listener(relay.url) as listener:
             block = nodes.mine(HONEST[0])
             listener.wait_for_block(block)
             assert status(relay)["head"]["sources"] == [HONEST[0]]
