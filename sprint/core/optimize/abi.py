@@ -47,6 +47,13 @@ class Answer(NamedTuple):
     error: int = 0
 
 
+class Region(NamedTuple):
+    """Memory of this process: where it begins and how many bytes it has."""
+
+    address: int
+    size_bytes: int
+
+
 class Abi(Protocol):
     """Calls functions. OSError with ENOSYS where a library or function isn't there."""
 
@@ -190,6 +197,14 @@ def wanted_int(key: str, value: Value) -> int:
     if isinstance(value, int):
         return value
     raise ValueError(f"{key}: want a number, not {value!r}")
+
+
+def wanted_all_or_none(key: str, value: Value, whole: int) -> int:
+    """Return a value that must be the whole of something, or 0."""
+    wanted = wanted_int(key, value)
+    if wanted not in {0, whole}:
+        raise ValueError(f"{key} {wanted}: want {whole}, all of it, or 0")
+    return wanted
 
 
 def wanted_text(key: str, value: Value, choices: Mapping[str, object]) -> str:

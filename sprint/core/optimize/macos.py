@@ -18,15 +18,16 @@ from ctypes import c_int32 as signed
 from ctypes import c_size_t as size
 from ctypes import c_uint32 as unsigned
 from ctypes import c_void_p as pointer
-from typing import NamedTuple
 
 from sprint.core.optimize.abi import (
     Abi,
     ErrorNames,
     Function,
     Knob,
+    Region,
     allowed_by,
     succeeded,
+    wanted_all_or_none,
     wanted_int,
 )
 from sprint.core.optimize.setting import Value
@@ -115,20 +116,13 @@ MemoryLock = Function(_SYSTEM, "mlock", signed, (pointer, size), "nonzero", conv
 MemoryUnlock = Function(_SYSTEM, "munlock", signed, (pointer, size), "nonzero", convention="c")
 
 
-class Buffer(NamedTuple):
-    """Memory of this process: where it begins and how many bytes it has."""
-
-    address: int
-    size_bytes: int
-
-
 class MacOS:
     """The calling thread of this process. `buffers` are what `buffer_lock_bytes` holds in memory."""
 
-    def __init__(self, abi: Abi, *, buffers: Sequence[Buffer] = ()) -> None:
+    def __init__(self, abi: Abi, *, buffers: Sequence[Region] = ()) -> None:
         self._abi = abi
         self._buffers = tuple(buffers)
-        self._locked: list[Buffer] = []
+        self._locked: list[Region] = []
 
     def __repr__(self) -> str:
         return f"MacOS(buffers={len(self._buffers)}, locked={len(self._locked)})"
@@ -243,11 +237,8 @@ class MacOS:
         return self._call(PthreadMachThread, self._call(PthreadSelf))
 
     def _wanted_lock(self, value: Value) -> int:
-        wanted = wanted_int("buffer_lock_bytes", value)
         whole = sum(buffer.size_bytes for buffer in self._buffers)
-        if wanted not in {0, whole}:
-            raise ValueError(f"buffer_lock_bytes {wanted}: want {whole}, all of the buffers, or 0")
-        return wanted
+        return wanted_all_or_none("buffer_lock_bytes", value, whole)
 
     def _call(self, function: Function, *arguments: object) -> int:
         return succeeded(self._abi, ERRORS, function, *arguments)

@@ -13,15 +13,16 @@ import ctypes
 import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
 
 from sprint.core.optimize import windows_functions as win
 from sprint.core.optimize.abi import (
     Abi,
     Function,
     Knob,
+    Region,
     allowed_by,
     succeeded,
+    wanted_all_or_none,
     wanted_int,
     wanted_pair,
     wanted_text,
@@ -36,13 +37,6 @@ TIMER_PERIOD_MS_MAX = 16  # what the system has where nobody asks, 15.6 ms
 CPUS_MAX = 64 * win.CPUS_PER_GROUP
 PAGES_PER_QUERY = 1024
 _PRIVILEGE_STATES = {"enabled": win.SE_PRIVILEGE_ENABLED, "disabled": 0, "absent": 0}
-
-
-class Region(NamedTuple):
-    """Memory of this process: where it begins and how many bytes it has."""
-
-    address: int
-    size_bytes: int
 
 
 class Windows:
@@ -266,11 +260,8 @@ class Windows:
             self._call(win.CloseHandle, token.value or 0)
 
     def _wanted_lock(self, value: Value) -> int:
-        wanted = wanted_int("buffer_lock_bytes", value)
         whole = sum(_size_of_pages(region) for region in self._buffers)
-        if wanted not in {0, whole}:
-            raise ValueError(f"buffer_lock_bytes {wanted}: want {whole}, all of the buffers, or 0")
-        return wanted
+        return wanted_all_or_none("buffer_lock_bytes", value, whole)
 
     def _lock_memory(self) -> win.Luid:
         luid = win.Luid()

@@ -1,113 +1,16 @@
-"""Windows on a recorded fake: what is called with what, what is read back, what a restore brings back."""
+"""Windows on a recorded fake: what is its own. What holds of every setting is in test_platforms."""
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
 
 import pytest
 
-from sprint.core.optimize.abi import Knob, Refused
-from sprint.core.optimize.setting import Value
-from sprint.core.optimize.windows import NO_THROTTLING, Region, Windows
+from sprint.core.optimize.abi import Refused
+from sprint.core.optimize.windows import Windows
 from tests.core.optimize.recorded_abi import RecordedAbi
+from tests.core.optimize.windows_cases import WHOLE, opened
 from tests.core.optimize.windows_model import PAGE, WindowsModel
-
-BUFFERS = (Region(0x7F0000000100, 3 * PAGE), Region(0x7F0000100000, 2 * PAGE))
-WHOLE = 6 * PAGE  # the first one begins within a page, so it takes four
-
-# What each setting is set to, and the calls that a read and a write of it are.
-TOKEN = ["OpenProcessToken", "LookupPrivilegeValueW"]
-CASES: dict[str, tuple[Value, list[str], list[str]]] = {
-    "cpu_affinity": (
-        (0, 2),
-        ["GetActiveProcessorGroupCount", "GetProcessAffinityMask"],
-        ["GetActiveProcessorGroupCount", "SetProcessAffinityMask"],
-    ),
-    "priority_class": ("high", ["GetPriorityClass"], ["SetPriorityClass"]),
-    "working_set_bytes": (
-        (256 * PAGE, 1024 * PAGE),
-        ["GetProcessWorkingSetSize"],
-        ["SetProcessWorkingSetSize"],
-    ),
-    "power_throttling": (NO_THROTTLING, ["GetProcessInformation"], ["SetProcessInformation"]),
-    "thread_priority": (
-        2,
-        ["GetCurrentThread", "GetThreadPriority"],
-        ["GetCurrentThread", "SetThreadPriority"],
-    ),
-    "buffer_lock_bytes": (
-        WHOLE,
-        ["K32QueryWorkingSetEx"] * 2,
-        ["K32QueryWorkingSetEx", "VirtualLock"] * 2,
-    ),
-    "large_page_privilege": (
-        "enabled",
-        [*TOKEN, "GetTokenInformation", "CloseHandle"],
-        [*TOKEN, "AdjustTokenPrivileges", "CloseHandle"],
-    ),
-    "timer_period_ms": (1, ["NtQueryTimerResolution"], ["NtQueryTimerResolution", "timeBeginPeriod"]),
-}
-NEVER_FAIL = {"GetCurrentProcess", "GetCurrentThread"}
-
-
-def opened(model: WindowsModel) -> tuple[RecordedAbi, dict[str, Knob]]:
-    abi = RecordedAbi(model)
-    knobs = {knob.key: knob for knob in Windows(abi, buffers=BUFFERS).knobs()}
-    abi.calls.clear()
-    return abi, knobs
-
-
-def test_each_setting_has_a_case() -> None:
-    _, knobs = opened(WindowsModel())
-    assert set(knobs) == set(CASES)
-
-
-@pytest.mark.parametrize("key", CASES)
-def test_a_setting_is_read_written_read_back_and_restored(key: str) -> None:
-    wanted, reading, writing = CASES[key]
-    model = WindowsModel()
-    abi, knobs = opened(model)
-    knob, earlier = knobs[key], model.state()
-    before = knob.read(0)
-    assert abi.called == reading
-    assert model.state() == earlier
-    abi.calls.clear()
-    knob.write(0, wanted)
-    assert abi.called == writing
-    found = knob.read(0)
-    assert knob.meets(wanted, found)
-    assert not knob.meets(wanted, before)
-    assert model.state() != earlier
-    assert knob.valid(before)
-    knob.write(0, before)
-    assert model.state() == earlier
-
-
-def steps(key: str) -> list[Callable[[Knob], object]]:
-    wanted = CASES[key][0]
-    return [lambda knob: knob.read(0), lambda knob: knob.write(0, wanted)]
-
-
-@pytest.mark.parametrize("key", CASES)
-def test_each_call_that_fails_is_told_with_its_name_and_leaves_no_handle_open(key: str) -> None:
-    for step in steps(key):
-        abi, knobs = opened(WindowsModel())
-        step(knobs[key])
-        names = abi.called
-        for place, name in enumerate(names):
-            if name in NEVER_FAIL or name == "CloseHandle":
-                continue
-            model = WindowsModel()
-            abi, knobs = opened(model)
-            abi.failing = place
-            if name == "GetThreadPriority":
-                abi.code = 0  # it says so by its result alone; see the test of that
-                continue
-            with pytest.raises(Refused, match=f"{name} failed with ERROR_ACCESS_DENIED") as refused:
-                step(knobs[key])
-            assert (refused.value.errno, refused.value.code) == (errno.EACCES, 5)
-            assert model.open_handles == []
 
 
 def test_a_thread_priority_that_cannot_be_read_is_not_taken_for_a_priority() -> None:
@@ -218,26 +121,3 @@ def test_another_process_is_opened_and_closed_and_only_what_can_be_set_from_outs
     grouped = Windows(RecordedAbi(WindowsModel(groups=2)), pid=4321)
     with pytest.raises(OSError, match="each thread sets its own"):
         grouped.cpus()
-
-
-WRONG: dict[str, tuple[Value, ...]] = {
-    "cpu_affinity": ((), "0", 3, (-1,), ("0",), (4096,)),
-    "priority_class": ("fast", 0x80),
-    "working_set_bytes": ((0, 1), (2, 1), 5, (1, 2, 3)),
-    "power_throttling": ((8, 0), (1, 4), "off"),
-    "thread_priority": (3, "2"),
-    "buffer_lock_bytes": (1, -1, "0"),
-    "large_page_privilege": ("on", 1),
-    "timer_period_ms": (0, 17, "1"),
-}
-
-
-@pytest.mark.parametrize("key", WRONG)
-def test_what_a_journal_may_not_ask_for_is_neither_valid_nor_written(key: str) -> None:
-    model = WindowsModel()
-    abi, knobs = opened(model)
-    for value in WRONG[key]:
-        assert not knobs[key].valid(value)
-        with pytest.raises(ValueError, match=key):
-            knobs[key].write(0, value)
-    assert abi.called == []
