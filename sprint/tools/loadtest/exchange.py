@@ -1,8 +1,8 @@
 """Sends what is due over free connections and takes the answers, many of each in one call.
 
-At a high rate what Python does for a request is as dear as what the system does, and most of it is calls. So
-the usual case is written out here: a free connection, an answer in one read that is known. All else is done
-by the connection and its owner.
+At a high rate a quarter of what a request costs is Python's, and much of that is calls. So the usual case is
+written out here: a free connection, an answer in one read that is known. All else is done by the connection
+and its owner.
 """
 
 from __future__ import annotations
