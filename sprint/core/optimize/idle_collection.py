@@ -34,9 +34,10 @@ FREEZE_MIN = 50_000  # less is looked at in 10 ms, and what dies frozen stays ti
 # So many take 20 ms. A real-time thread that computes for 200 is taken for one that has run wild.
 AT_ITS_PRIORITY_MAX = 50_000
 WHOLE_EVERY_S = 600.0  # while idle
-WHOLE_WAIT_S_MAX = 1_200.0
-FROZEN_MIN = 100_000
+WHOLE_BUSY = 2.0  # times each of these where the loop is never idle
+FROZEN_MIN = 500_000
 FROZEN_SHARE = 0.5  # of what was alive at the last whole round: so many may be frozen until the next
+WHOLE_GROWTH_BYTES = 256 << 20  # a frozen object that has died may hold a whole block
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +47,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     made and not freed since the last young round (`gc.get_count()[0]`), `grown_objects` what has outlived
     young rounds since the last full one, which left `alive_objects` unfrozen. `since_full_s` and
     `grown_bytes` run from the last full round too.
-    `frozen_objects` were frozen since the last whole round, `since_whole_s` ago, which left `whole_objects`.
+    `frozen_objects` were frozen since the last whole round, `since_whole_s` ago, which left `whole_objects`;
+    memory has grown by `whole_grown_bytes` since that.
     `over_limit`: the process has more memory than its level allows.
     """
 
@@ -58,6 +60,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     grown_bytes: int = 0
     frozen_objects: int = 0
     whole_objects: int = 0
+    whole_grown_bytes: int = 0
     since_whole_s: float = 0.0
     over_limit: bool = False
 
@@ -107,11 +110,12 @@ def _whole_is_due(measured: Measured) -> bool:
         return False
     if measured.over_limit:
         return measured.since_whole_s >= OVER_LIMIT_EVERY_S
-    most = frozen_objects_max(measured.whole_objects)
-    if measured.since_whole_s >= WHOLE_WAIT_S_MAX or measured.frozen_objects >= 2 * most:
-        return True
-    late = measured.since_whole_s >= WHOLE_EVERY_S or measured.frozen_objects >= most
-    return late and measured.is_idle
+    share = max(
+        measured.since_whole_s / WHOLE_EVERY_S,
+        measured.frozen_objects / frozen_objects_max(measured.whole_objects),
+        measured.whole_grown_bytes / WHOLE_GROWTH_BYTES,
+    )
+    return share >= (1.0 if measured.is_idle else WHOLE_BUSY)
 
 
 def _full_is_due(measured: Measured) -> bool:

@@ -58,7 +58,7 @@ class IdleCollector:
         self._growth = ObjectGrowth()
         self._handle: asyncio.TimerHandle | None = None
         self._asked_at = self._thread_s = self._full_at = self._whole_at = 0.0
-        self._bytes_after_full = self._objects_after_full = 0
+        self._bytes_after_full = self._bytes_after_whole = self._objects_after_full = 0
         self._may_freeze = False
         self._frozen = self._whole = 0
         self._limit_bytes = 0
@@ -110,6 +110,7 @@ class IdleCollector:
         """
         self._may_freeze = objects > 0
         self._frozen, self._whole = 0, objects
+        self._bytes_after_whole = self._memory.sample()
         self._whole_at = self._clock()
         self._growth.froze()
         self._objects_after_full = 0
@@ -146,6 +147,7 @@ class IdleCollector:
             grown_bytes=self._memory.resident_bytes - self._bytes_after_full,
             frozen_objects=self._frozen,
             whole_objects=self._whole,
+            whole_grown_bytes=self._memory.resident_bytes - self._bytes_after_whole,
             since_whole_s=now - self._whole_at,
             over_limit=self.over_limit,
         )

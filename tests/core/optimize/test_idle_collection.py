@@ -20,8 +20,9 @@ from sprint.core.optimize.idle_collection import (
     GROWN_WHILE_IDLE_MIN,
     GROWTH_BYTES_MAX,
     OVER_LIMIT_EVERY_S,
+    WHOLE_BUSY,
     WHOLE_EVERY_S,
-    WHOLE_WAIT_S_MAX,
+    WHOLE_GROWTH_BYTES,
     YOUNG_MAX,
     YOUNG_WHILE_IDLE_MIN,
     Measured,
@@ -84,11 +85,19 @@ def test_what_was_frozen_is_looked_at_after_ten_minutes_while_idle_and_after_twe
     frozen: dict[str, Any] = {"frozen_objects": FREEZE_MIN}
     assert after(IDLE, since_whole_s=WHOLE_EVERY_S, **frozen) == "whole"
     assert after(IDLE, since_whole_s=WHOLE_EVERY_S - 1, **frozen) is None
-    assert after(BUSY, since_whole_s=WHOLE_WAIT_S_MAX - 1, **frozen) is None
-    assert after(BUSY, since_whole_s=WHOLE_WAIT_S_MAX, **frozen) == "whole"
+    assert after(BUSY, since_whole_s=WHOLE_BUSY * WHOLE_EVERY_S - 1, **frozen) is None
+    assert after(BUSY, since_whole_s=WHOLE_BUSY * WHOLE_EVERY_S, **frozen) == "whole"
 
 
-@pytest.mark.parametrize(("whole", "most"), [(0, FROZEN_MIN), (10**6, int(FROZEN_SHARE * 10**6))])
+def test_memory_that_grew_since_the_last_whole_round_is_looked_for_in_what_is_frozen() -> None:
+    grown: dict[str, Any] = {"frozen_objects": 1, "whole_grown_bytes": WHOLE_GROWTH_BYTES}
+    assert after(IDLE, **grown) == "whole"
+    assert after(BUSY, **grown) is None
+    assert after(BUSY, frozen_objects=1, whole_grown_bytes=2 * WHOLE_GROWTH_BYTES) == "whole"
+    assert after(IDLE, whole_grown_bytes=WHOLE_GROWTH_BYTES) is None, "nothing was frozen since"
+
+
+@pytest.mark.parametrize(("whole", "most"), [(0, FROZEN_MIN), (10**7, int(FROZEN_SHARE * 10**7))])
 def test_no_more_is_frozen_than_a_share_of_what_was_alive(whole: int, most: int) -> None:
     assert after(IDLE, whole_objects=whole, frozen_objects=most - 1) is None
     assert after(IDLE, whole_objects=whole, frozen_objects=most) == "whole"
@@ -97,7 +106,7 @@ def test_no_more_is_frozen_than_a_share_of_what_was_alive(whole: int, most: int)
 
 
 def test_what_the_start_has_frozen_is_left_alone() -> None:
-    assert after(IDLE, since_whole_s=10 * WHOLE_WAIT_S_MAX, whole_objects=10**6) is None
+    assert after(IDLE, since_whole_s=100 * WHOLE_EVERY_S, whole_objects=10**6) is None
 
 
 def test_over_its_limit_memory_is_looked_for_in_what_is_frozen_too() -> None:
