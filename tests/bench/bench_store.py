@@ -3,10 +3,11 @@
     python -m tests.bench.bench_store [--events N] [--rounds N] [--log-events N] [--url postgresql://…]
 
 `events alone` are commits of 100 events; `block deliveries` are commits of 100 events with the row of each
-one's block, as a catch-up makes them. Peers write the same rows into the same tables, in transactions as
-large and synced alike; ours also keeps its promise for each (order, seq, heads, each block once). They take
-turns, and the best round of each counts. Without --url a PostgreSQL of the benchmark's own is started, where
-there is one; the database of a URL is emptied.
+one's block, which is new. `catch-up` is what a relay that was away writes: the rows of all blocks with their
+headers, then a commit for each block, whose row is there already. Peers write the same rows into the same
+tables, in transactions as large and synced alike; ours also keeps its promise for each (order, seq, heads,
+each block once). They take turns, and the best round of each counts. Without --url a PostgreSQL of the
+benchmark's own is started, where there is one; the database of a URL is emptied.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psycopg
 
 from sprint.core.database_url import parse_database_url
@@ -46,6 +48,7 @@ from tests.bench.store_peers import (
 )
 from tests.integration.postgres_server import PostgresServer
 from tests.integration.real_servers import POSTGRES_PATH
+from tests.tools.store.commits import block_commit, row
 
 WAIT_S = 600.0
 KINDS: dict[str, Callable[[EventLog, int], Commit]] = {
@@ -72,6 +75,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as place:
             embedded(Path(place), kind, options.events, options.rounds)
     with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / "caught-up.db"
+        caught_up("SQLite", lambda: opened_sqlite(path, options.events), options.events)
+    with tempfile.TemporaryDirectory() as place:
         long_sqlite(Path(place) / "long.db", options.log_events)
     with server_url(options.url) as url:
         if url is None:
@@ -79,6 +85,8 @@ def main() -> None:
             return
         for kind in KINDS:
             server(url, kind, options.events, options.rounds)
+        empty(url)
+        caught_up("PostgreSQL", lambda: opened_postgres(url, options.events), options.events)
         empty(url)
         long_postgres(url, options.log_events)
 
@@ -90,13 +98,11 @@ def embedded(folder: Path, kind: str, events: int, rounds: int) -> None:
 
     def ours() -> Taken:
         path = folder / f"{next(numbers)}.db"
-        return measured(
-            open_sqlite(path, settings(events), wall_clock=time.time, random_bytes=os.urandom), kind, events
-        )
+        return measured_of(opened_sqlite(path, events), kind, events)
 
     def peer() -> Taken:
         path = folder / f"{next(numbers)}.db"
-        open_sqlite(path, settings(events), wall_clock=time.time, random_bytes=os.urandom).close()
+        opened_sqlite(path, events).close()
         return into_sqlite(path, groups)
 
     compare("SQLite", kind, events, rounds, {"ours": ours, EXECUTEMANY: peer})
@@ -108,9 +114,7 @@ def server(url: str, kind: str, events: int, rounds: int) -> None:
 
     def opened() -> Store:
         empty(url)
-        return open_postgres(
-            parse_database_url(url), settings(events), wall_clock=time.time, random_bytes=os.urandom
-        )
+        return opened_postgres(url, events)
 
     def beside(write: Callable[[str, Sequence[Rows]], Taken]) -> Measure:
         def peer() -> Taken:
@@ -119,7 +123,7 @@ def server(url: str, kind: str, events: int, rounds: int) -> None:
 
         return peer
 
-    ways = {"ours": lambda: measured(opened(), kind, events), EXECUTEMANY: beside(into_psycopg)}
+    ways = {"ours": lambda: measured_of(opened(), kind, events), EXECUTEMANY: beside(into_psycopg)}
     try:
         asyncpg: Any = importlib.import_module("asyncpg")
     except ImportError:
@@ -167,7 +171,41 @@ def commits_of(log_id: str, kind: str, events: int) -> list[Commit]:
     return commits
 
 
-def measured(store: Store, kind: str, events: int) -> Taken:
+def opened_sqlite(path: Path, events: int) -> Store:
+    return open_sqlite(path, settings(events), wall_clock=time.time, random_bytes=os.urandom)
+
+
+def opened_postgres(url: str, events: int) -> Store:
+    where = parse_database_url(url)
+    return open_postgres(where, settings(events), wall_clock=time.time, random_bytes=os.urandom)
+
+
+def caught_up(database: str, opened: Callable[[], Store], events: int) -> None:
+    """Tell how long the blocks of a catch-up take, whose rows came with their headers."""
+    rows = [row("bitcoin", height, state="known", canonical=False) for height in range(1, events + 1)]
+    step = StoreSettings().group_events_max
+    starts = range(0, events, step)
+    measured(opened(), [Commit("bitcoin", (), tuple(rows[start : start + step])) for start in starts])
+    store = opened()
+    log = EventLog(store.log_id, 0, {})
+    # As the pipeline makes them: the row says that the block joins the best branch, and so does a flag.
+    commits = [
+        msgspec.structs.replace(commit, canonical=((commit.blocks[0].hash, True),))
+        for commit in (block_commit(log, "bitcoin", height) for height in range(1, events + 1))
+    ]
+    taken = measured(store, commits)
+    cpu_us = taken.cpu_s / events * 1e6
+    print(
+        f"{database:11}{'catch-up':17}{'ours':15}{events / taken.wall_s:9,.0f}/s, "
+        f"processor of this process {cpu_us:.1f} µs an event"
+    )
+
+
+def measured_of(store: Store, kind: str, events: int) -> Taken:
+    return measured(store, commits_of(store.log_id, kind, events))
+
+
+def measured(store: Store, commits: Sequence[Commit]) -> Taken:
     """Time the commits alone: they are numbered and encoded before the clock starts."""
     all_in = threading.Event()
     refused: list[StoreError] = []
@@ -178,7 +216,7 @@ def measured(store: Store, kind: str, events: int) -> Taken:
         if error is not None or store.in_flight == 0:
             all_in.set()
 
-    for commit in commits_of(store.log_id, kind, events):
+    for commit in commits:
         store.submit(commit)
     began = Taken.now()
     store.start(done)
