@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from sprint.core.model import (
     BlockData,
@@ -67,19 +68,31 @@ def _size(size_bytes: int) -> str:
     return f"{size_bytes / _MEGA:.1f} MB"
 
 
-def serving_lines(line: Serving, *, devnet: bool) -> list[str]:
-    """Say where the relay serves, and what to do next."""
+def serving_lines(line: Serving, *, devnet: bool, command: str) -> list[str]:
+    """Say where the relay serves, and what to do next; `command` is what is typed for `sprint`."""
     lines = [f"serving {listener.tier:10} {listener.url}" for listener in line.listeners]
     lines += [f"        admin      {line.admin}", f"        metrics    {line.metrics}"]
     lines += [f"        log        {line.log}", ""]
-    lines.append(f"watch it:    sprint relay tail --url {line.listeners[0].url}")
+    lines.append(f"watch it:    {command} relay tail --url {line.listeners[0].url}")
     if devnet:
         lines += [
             "this is the embedded devnet; with a node of yours:",
-            "             sprint relay --source bitcoin=p2p://127.0.0.1:8333",
-            "             sprint relay --source litecoin:regtest=p2p://127.0.0.1:19444",
+            f"             {command} relay --source bitcoin=p2p://127.0.0.1:8333",
+            f"             {command} relay --source litecoin:regtest=p2p://127.0.0.1:19444",
         ]
     return lines
+
+
+def typed_command(program: Path, folder: Path) -> str:
+    """Return what is typed in `folder` to run `program` again: in a clone its script, else `sprint`.
+
+    A clone's own environment is on nobody's PATH.
+    """
+    environment = program.absolute().parent.parent
+    script = environment.parent / "scripts" / "sprint"
+    if environment.name != ".venv" or not script.is_file():
+        return "sprint"
+    return "scripts/sprint" if folder == environment.parent else str(script)
 
 
 def status_line(view: ServiceView | None) -> str:

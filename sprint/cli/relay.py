@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -228,7 +229,7 @@ def _serve(
 
     import msgspec
 
-    from sprint.cli.lines import serving_lines, status_line
+    from sprint.cli.lines import serving_lines, status_line, typed_command
     from sprint.cli.status_line import StatusLine, is_wanted
     from sprint.tools.relay.config_reload import ConfigReload
     from sprint.tools.relay.service import RelayService
@@ -238,7 +239,9 @@ def _serve(
         if as_json:
             print(msgspec.json.encode(line).decode(), flush=True)
         elif not quiet:
-            print("\n".join(serving_lines(line, devnet=not options.sources)), flush=True)
+            command = typed_command(Path(sys.argv[0]), Path.cwd())
+            lines = serving_lines(line, devnet=not options.sources, command=command)
+            print("\n".join(lines), flush=True)
 
     async def main() -> int:
         stop = StopSignal()

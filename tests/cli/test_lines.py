@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
-from sprint.cli.lines import line_of
+from sprint.cli.lines import line_of, typed_command
 from sprint.core.model import BlockData, BlockEvent, CheckSlip, HeaderData, HeaderEvent
 
 HASH = "0" * 19 + "1cbe4b4add61d60d9a470e0958f1b4024f202db9ca628"
@@ -52,3 +54,13 @@ def test_a_block_of_another_level_or_a_late_one_says_so() -> None:
 def test_a_header_line_fits_too() -> None:
     data = HeaderData(HASH, 951_658, "00" * 32, "2026-09-05T18:55:07Z", "core-1", 0.5, {})
     assert len(line_of(HeaderEvent(chain="litecoin-regtest", seq=104_233, cursor="x", data=data))) <= 80
+
+
+def test_in_a_clone_the_relay_named_a_command_that_was_on_nobodys_path(tmp_path: Path) -> None:
+    program = tmp_path / ".venv" / "bin" / "sprint"
+    assert typed_command(program, tmp_path) == "sprint", "an environment that is no clone's"
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / "sprint").touch()
+    assert typed_command(program, tmp_path) == "scripts/sprint"
+    assert typed_command(program, Path("/")) == f"{tmp_path}/scripts/sprint"
+    assert typed_command(Path("/usr/bin/sprint"), tmp_path) == "sprint"
