@@ -25,6 +25,14 @@ class HeadersWithheld(msgspec.Struct, frozen=True):
     read_at: float
 
 
+class HistoryLimited(msgspec.Struct, frozen=True):
+    """The source has the bodies of its newest blocks only: `blocks` of them."""
+
+    source: str
+    blocks: int
+    read_at: float
+
+
 class HashesAnnounced(msgspec.Struct, frozen=True):
     """Block hashes without headers."""
 
@@ -62,5 +70,11 @@ class SequenceLost(msgspec.Struct, frozen=True):
 
 
 Announcement = (
-    HeadersAnnounced | HeadersWithheld | HashesAnnounced | BlockArrived | BodiesNotFound | SequenceLost
+    HeadersAnnounced
+    | HeadersWithheld
+    | HistoryLimited
+    | HashesAnnounced
+    | BlockArrived
+    | BodiesNotFound
+    | SequenceLost
 )

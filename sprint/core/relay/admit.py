@@ -18,6 +18,7 @@ from sprint.core.protocols.announcements import (
     HashesAnnounced,
     HeadersAnnounced,
     HeadersWithheld,
+    HistoryLimited,
     SequenceLost,
 )
 from sprint.core.relay.fetch import Request
@@ -71,6 +72,9 @@ class Admission:
     def admit(self, announcement: Announcement, now: float) -> Decision:
         if isinstance(announcement, HeadersWithheld):
             return self._withheld(announcement, now)
+        if isinstance(announcement, HistoryLimited):
+            self._state.fetcher.keeps_newest(announcement.source, announcement.blocks)
+            return Wait("it tells only what may be asked of its source")
         self._state.announcers.heard(announcement.source, now)
         gives = isinstance(announcement, HeadersAnnounced | HashesAnnounced)
         if gives and self._state.syncing.over(announcement.source, now):

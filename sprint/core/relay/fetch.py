@@ -117,6 +117,8 @@ class BodyFetcher:
         self._wants: dict[bytes, Want] = {}
         self._in_flight: dict[str, set[bytes]] = {}  # by ready source
         self._patience_s: dict[str, float] = {}  # by ready source that has let its time run out
+        self._newest_only: dict[str, int] = {}  # by pruned source, how many of the newest blocks it has
+        self._highest = 0  # height of a body that was wanted
         self._unasked: list[_Entry] = []  # a heap; entries may be stale
 
     def __repr__(self) -> str:
@@ -130,6 +132,8 @@ class BodyFetcher:
 
     def want(self, block_hash: bytes, height: int, announcers: Iterable[str], *, best: bool = True) -> None:
         """Ask for a body from now on. Idempotent; notes more announcers, and that it became a best one."""
+        if best:
+            self._highest = max(self._highest, height)
         known = self._wants.get(block_hash)
         if known is None:
             want = self._wants[block_hash] = Want(block_hash, height, set(announcers), best=best)
@@ -149,6 +153,13 @@ class BodyFetcher:
 
     def source_ready(self, source: str) -> None:
         self._in_flight.setdefault(source, set())
+
+    def keeps_newest(self, source: str, count: int) -> None:
+        """Ask a source for no body but the newest, from before it is ready until `may_keep_all`."""
+        self._newest_only[source] = count
+
+    def may_keep_all(self, source: str) -> None:
+        self._newest_only.pop(source, None)
 
     def source_lost(self, source: str) -> None:
         self._patience_s.pop(source, None)
@@ -206,6 +217,9 @@ class BodyFetcher:
             source = self._choose(want, now) if self._has_share(want) else None
             if source is None:
                 later.append(entry)
+                if want.asked_at is None and not any(self._keeps(s, want) for s in self._in_flight):
+                    # That nobody has it is no better than that nobody answers.
+                    want.asked_at, want.rounds = now, 1
                 continue
             self._ask(want, source, now)
             given.setdefault(source, []).append(want.hash)
@@ -258,12 +272,13 @@ class BodyFetcher:
         due = [flight.deadline for want in self._asked() for flight in want.flights.values()]
         free = self._free_sources()
         for want in self._hedgeable():
-            others = [source for source in free if source not in want.flights]
+            others = [s for s in free if s not in want.flights and self._keeps(s, want)]
             if others and want.hedge_at is not None:
                 due.append(max(want.hedge_at, _askable_at(want, others)))
         if free:
-            queued = (w for w in self._wants.values() if w.queued and self._has_share(w))
-            due += [_askable_at(want, free) for want in queued]
+            for want in (w for w in self._wants.values() if w.queued and self._has_share(w)):
+                having = [s for s in free if self._keeps(s, want)] if self._newest_only else free
+                due += [_askable_at(want, having)] if having else []
         return min(due, default=None)
 
     def _asked(self) -> list[Want]:
@@ -292,10 +307,19 @@ class BodyFetcher:
         limit = self._settings.bodies_in_flight_max
         return [source for source, hashes in self._in_flight.items() if len(hashes) < limit]
 
+    def _keeps(self, source: str, want: Want) -> bool:
+        """Tell whether a source has a body as far as is known; of a pruned one only the newest are asked."""
+        newest = self._newest_only.get(source)
+        return newest is None or want.height > self._highest - newest
+
     def _choose(self, want: Want, now: float) -> str | None:
         """The ready source with a free slot: asked least, not demoted, announced it, least in flight."""
         return min(
-            (s for s in self._free_sources() if s not in want.flights and _askable_at(want, (s,)) <= now),
+            (
+                s
+                for s in self._free_sources()
+                if s not in want.flights and self._keeps(s, want) and _askable_at(want, (s,)) <= now
+            ),
             key=lambda s: (
                 want.tries.get(s, 0),
                 s in self._demoted,

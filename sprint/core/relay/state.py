@@ -137,6 +137,7 @@ class ChainState:
     def forget_source(self, source: str) -> None:
         """Forget what is known of a source that is lost."""
         self.fetcher.source_lost(source)
+        self.fetcher.may_keep_all(source)
         self.board.lost(source)
         self.book.forget(source)
         self.idle_answers.pop(source, None)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from sprint.core.protocols.announcements import HeadersAnnounced, HistoryLimited
 from sprint.core.relay import overdue
 from sprint.core.relay.fetch import HEDGE_WAIT_S_UNKNOWN
 from sprint.core.relay.outcome import Outcome
@@ -74,6 +75,51 @@ def test_a_body_that_holds_others_up_and_cannot_be_had_is_passed_over_and_comes_
     (late,) = driver.told("block")
     assert late.data.hash == shown(hashes)[0]
     assert late.data.late
+
+
+def pruned(blocks: Blocks, newest: int) -> Driver:
+    """A log that has begun, and then its source is a pruned node, which serves its newest blocks only."""
+    driver = begun(blocks, SETTINGS)
+    driver.lost("a")
+    driver.admit(HistoryLimited("a", newest, driver.now))
+    driver.ready("a")
+    driver.told()
+    return driver
+
+
+def test_a_pruned_node_was_asked_for_what_it_hung_up_on_for_ever() -> None:
+    """The blocks that it has not got are a gap, and the others go out."""
+    blocks = Blocks()
+    driver, hashes = pruned(blocks, newest=2), blocks.mine(3)
+    outcome = driver.headers("a", hashes)
+    assert [set(request.bodies) for request in outcome.requests if request.bodies] == [set(hashes[1:])]
+    for block_hash in hashes[1:]:
+        driver.body("a", block_hash)
+    wait(driver, 60.0)
+    gap, *rest = driver.told("gap", "block")
+    assert (gap.data.from_height, gap.data.to_height) == (1, 1)
+    assert [event.data.hash for event in rest] == shown(hashes[1:])
+    assert driver.pipeline.next_timer() > driver.now, "no timer runs without an end"
+
+
+def test_what_a_pruned_node_has_not_is_asked_of_one_that_comes_later() -> None:
+    blocks = Blocks()
+    driver, hashes = pruned(blocks, newest=2), blocks.mine(3)
+    driver.headers("a", hashes)
+    driver.ready("b")
+    driver.settle(driver.admit(HeadersAnnounced("b", (), driver.now)))
+    want = driver.state.fetcher.get(hashes[0])
+    assert want is not None
+    assert want.asked_of == "b"
+
+
+def test_a_node_that_comes_back_unpruned_is_asked_for_all() -> None:
+    blocks = Blocks()
+    driver, hashes = pruned(blocks, newest=2), blocks.mine(3)
+    driver.lost("a")
+    driver.ready("a")
+    outcome = driver.headers("a", hashes)
+    assert {each for request in outcome.requests for each in request.bodies} == set(hashes)
 
 
 def test_bodies_that_hold_nothing_up_are_not_passed_over() -> None:

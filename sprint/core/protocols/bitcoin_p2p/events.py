@@ -11,6 +11,7 @@ from sprint.core.protocols.announcements import (
     HashesAnnounced,
     HeadersAnnounced,
     HeadersWithheld,
+    HistoryLimited,
 )
 from sprint.core.protocols.bitcoin_p2p.addresses import NodeAddress
 from sprint.core.protocols.bitcoin_p2p.framing import HEADERS_MAX
@@ -24,6 +25,12 @@ class Ready(msgspec.Struct, frozen=True):
     services: int
     user_agent: str
     start_height: int
+
+
+class OnlyNewestBlocks(msgspec.Struct, frozen=True):
+    """The peer is pruned and serves so many of its newest blocks; told before `Ready`."""
+
+    count: int
 
 
 class HeadersReceived(msgspec.Struct, frozen=True):
@@ -71,6 +78,7 @@ class AddressesReceived(msgspec.Struct, frozen=True):
 
 SessionEvent = (
     Ready
+    | OnlyNewestBlocks
     | HeadersReceived
     | HeadersPassedOver
     | BlocksAnnounced
@@ -87,6 +95,8 @@ def announcement_of(event: SessionEvent, source: str, read_at: float) -> Announc
             return HeadersAnnounced(source, headers, read_at, full=len(headers) >= HEADERS_MAX)
         case HeadersPassedOver(start_height=start_height):
             return HeadersWithheld(source, initial_download_words(start_height), read_at)
+        case OnlyNewestBlocks(count=count):
+            return HistoryLimited(source, count, read_at)
         case BlocksAnnounced(hashes=hashes):
             return HashesAnnounced(source, hashes, read_at)
         case BlockReceived(raw=raw, read_at=before):

@@ -28,6 +28,7 @@ from sprint.core.protocols.bitcoin_p2p.events import (
     BlocksNotFound,
     HeadersPassedOver,
     HeadersReceived,
+    OnlyNewestBlocks,
     SessionEvent,
 )
 from sprint.core.protocols.bitcoin_p2p.framing import INVENTORY_MAX, LOCATOR_MAX, Frame
@@ -57,6 +58,7 @@ from sprint.core.protocols.bitcoin_p2p.transaction_asker import TRANSACTION_KIND
 FEE_FILTER_VERSION_MIN = 70_013  # the first that knows feefilter (BIP 133)
 FEE_FILTER_LOW = 1  # per 1,000 bytes: all that is relayed at all; what pays nothing is in no block to come
 OFFERS_VERSION_MIN = 70_016  # the first that knows wtxidrelay (BIP 339) and sendaddrv2 (BIP 155)
+NEWEST_BLOCKS = 288  # that a pruned node serves; it hangs up on who asks for one further back (BIP 159)
 NON_CONTINUOUS_PENALTY = 20
 UNWANTED_PENALTY = 10  # for announcing transactions although relay is off
 
@@ -223,7 +225,13 @@ class PeerSession(Link):
             self._send_payload("mempool")
         if self.settings.addresses_wanted:
             self._send_payload("getaddr")
-        return events
+        return [OnlyNewestBlocks(NEWEST_BLOCKS), *events] if self.is_pruned else events
+
+    @property
+    def is_pruned(self) -> bool:
+        """Whether the peer serves its newest blocks only."""
+        services = 0 if self.peer_version is None else self.peer_version.services
+        return bool(services & NODE_NETWORK_LIMITED) and not services & NODE_NETWORK
 
     def _on_send_compact(self, offer: SendCompact) -> None:
         answer = self._compact.offered(offer) if self._compact is not None else None

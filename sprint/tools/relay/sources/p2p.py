@@ -29,7 +29,7 @@ from sprint.core.protocols.bitcoin_p2p.events import (
     announcement_of,
 )
 from sprint.core.protocols.bitcoin_p2p.link import SessionSettings
-from sprint.core.protocols.bitcoin_p2p.session import PeerSession
+from sprint.core.protocols.bitcoin_p2p.session import NEWEST_BLOCKS, PeerSession
 from sprint.core.relay.gate import Ending
 from sprint.core.relay.lateness import Late, Lateness
 from sprint.core.relay.source_url import SourceSpec
@@ -44,6 +44,7 @@ from sprint.tools.runtime import clock, random_bytes, wall_clock
 WRITE_BUFFER_BYTES_MAX = 1 << 20
 # A node that is asked for nothing, as others announce sooner, shows by its pongs that it is there.
 PING_INTERVAL_S = 30.0
+PRUNED_NOTE = f"its node is pruned: of it only the newest {NEWEST_BLOCKS} blocks are asked"
 # Of what one read brought: looked at before the clock is, and in one turn of the loop. A node that is far
 # ahead sends hundreds of blocks in one piece, and nobody else would be answered for a second.
 FRAMES_AT_ONCE = 2
@@ -110,7 +111,10 @@ class P2pSource(ConnectingSource):
         return super().shut_out_says(held_s) if self.peers is None else "another node is asked"
 
     def view(self) -> SourceView:
-        return msgspec.structs.replace(super().view(), compact=dict(self.compact))
+        view, connection = super().view(), self._connection
+        pruned = isinstance(connection, _Connection) and connection.is_pruned
+        notes = (*view.notes, PRUNED_NOTE) if pruned else view.notes
+        return msgspec.structs.replace(view, notes=notes, compact=dict(self.compact))
 
 
 class _Connection(asyncio.Protocol):
@@ -157,6 +161,10 @@ class _Connection(asyncio.Protocol):
     def syncing(self) -> str:
         """Why the node gives nothing yet although it is well; empty where it gives."""
         return self._session.syncing
+
+    @property
+    def is_pruned(self) -> bool:
+        return self._session.is_pruned
 
     def awaited_s(self, now: float) -> float:
         asked_at = self._session.oldest_request_at

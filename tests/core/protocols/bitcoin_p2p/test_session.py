@@ -10,13 +10,15 @@ import pytest
 from sprint.core.chains import bitcoin, dogecoin, litecoin
 from sprint.core.chains.bitcoin_family.parameters import NetworkParameters
 from sprint.core.kernels import sha256d
-from sprint.core.protocols.announcements import HeadersAnnounced
+from sprint.core.protocols.announcements import HeadersAnnounced, HistoryLimited
 from sprint.core.protocols.bitcoin_p2p.compact_receiver import Relaying
 from sprint.core.protocols.bitcoin_p2p.events import (
     BlockReceived,
     BlocksAnnounced,
     BlocksNotFound,
     HeadersReceived,
+    OnlyNewestBlocks,
+    Ready,
     announcement_of,
 )
 from sprint.core.protocols.bitcoin_p2p.framing import HEADERS_MAX, INVENTORY_MAX, LOCATOR_MAX
@@ -27,6 +29,7 @@ from sprint.core.protocols.bitcoin_p2p.messages import (
     MSG_WTX,
     NODE_MWEB,
     NODE_NETWORK,
+    NODE_NETWORK_LIMITED,
     NODE_WITNESS,
     FeeFilter,
     GetData,
@@ -39,6 +42,7 @@ from sprint.core.protocols.bitcoin_p2p.messages import (
 )
 from sprint.core.protocols.bitcoin_p2p.session import (
     FEE_FILTER_VERSION_MIN,
+    NEWEST_BLOCKS,
     NON_CONTINUOUS_PENALTY,
     UNWANTED_PENALTY,
     PeerSession,
@@ -285,6 +289,25 @@ def test_requests_before_the_handshake_is_done_say_nothing() -> None:
 
 
 # Announcements, and what is asked of a node that serves nothing.
+
+
+@pytest.mark.parametrize(
+    ("services", "pruned"),
+    [
+        (NODE_NETWORK_LIMITED | NODE_WITNESS, True),
+        (NODE_NETWORK | NODE_WITNESS, False),
+        (NODE_NETWORK | NODE_NETWORK_LIMITED | NODE_WITNESS, False),
+    ],
+)
+def test_a_pruned_node_is_told_of_before_it_is_ready(services: int, *, pruned: bool) -> None:
+    session = peer_session()
+    events = session.receive_data(frame(version(services=services)) + bare("verack"), 0.0)
+    before = [OnlyNewestBlocks(NEWEST_BLOCKS)] if pruned else []
+    assert events[:-1] == before
+    assert isinstance(events[-1], Ready)
+    assert session.is_pruned is pruned
+    told = announcement_of(OnlyNewestBlocks(NEWEST_BLOCKS), "n", 1.0)
+    assert told == HistoryLimited("n", NEWEST_BLOCKS, 1.0)
 
 
 def test_announced_blocks_are_told() -> None:
