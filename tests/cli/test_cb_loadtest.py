@@ -245,6 +245,9 @@ WRONG = [
     (("--workers", "0"), "--workers 0: from 1 to 10,000"),
     (("--workers", "10001"), "from 1 to 10,000 workers"),
     (("--processes", "65"), "--processes 65: from 1 to 64"),
+    # Both ran, for half a minute, as if they had not been given.
+    (("--processes", "0"), "--processes 0: from 1 to 64"),
+    (("--connections", "0"), "--connections 0: from 1 to 10,000 WebSockets"),
     (("--target", "localhost:80"), "want http://host:port/path"),
     (("--target", "http://h", "--method", "FETCH"), "--method 'FETCH': want one of"),
     (("--target", "http://h", "--header", "x"), "want 'Name: value'"),

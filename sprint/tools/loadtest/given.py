@@ -47,7 +47,7 @@ _PROFILES = ("", "relay")
 class Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The options by their names; None is one that was not given.
 
-    `processes` 0 takes as many as the rate wants.
+    `processes` None takes as many as the rate wants.
     """
 
     target: str = ""
@@ -58,12 +58,12 @@ class Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     pattern: str | None = None
     scenario: str | None = None
     workers: int | None = None
-    processes: int = 0
+    processes: int | None = None
     method: str = ""
     header: tuple[str, ...] = ()
     data: str | None = None
     timeout: str = "10s"
-    connections: int = 0
+    connections: int | None = None
     failure_rate: float | None = None
     latency_min: float | None = None
     latency_max: float | None = None
@@ -95,7 +95,7 @@ def options_of(given: Given, tier: str, policy: Policy, *, cpus: int) -> LoadOpt
         tier=tier,
         form=request_form(given.method, given.header, given.data),
         profile="relay" if given.profile == "relay" else "",
-        connections=given.connections,
+        connections=given.connections or 0,
         failure_rate=failure_rate,
         latency_ms_min=latency_ms_min,
         latency_ms_max=latency_ms_max,
@@ -129,11 +129,12 @@ def _plan_of(given: Given, cpus: int) -> Plan:
             scenario=given.scenario or "standard",
             stages=tuple(parse_stage(text) for text in given.stage),
             workers=WORKERS_MAX if given.workers is None else given.workers,
-            processes=given.processes or 1,
+            processes=1 if given.processes is None else given.processes,
         )
     )
-    check_connections(given.connections, plan)
-    if not given.processes and given.target and not given.connections:
+    if given.connections is not None:
+        check_connections(given.connections, plan)
+    if given.processes is None and given.target and not given.connections:
         plan = msgspec.structs.replace(plan, processes=processes_for(plan.rate_per_s, cpus))
     if given.connections or given.target.startswith(WEBSOCKET_SCHEMES):
         plan = msgspec.structs.replace(plan, rate_per_s=0, segments=())  # what is held is not asked

@@ -119,7 +119,7 @@ def check_timeout(timeout_ns: int) -> None:
 
 def check_connections(connections: int, plan: Plan) -> None:
     """Refuse a number of WebSockets that can't be held."""
-    if not 0 <= connections <= CONNECTIONS_MAX:
+    if not 1 <= connections <= CONNECTIONS_MAX:
         raise ConfigError(f"--connections {connections:,}: from 1 to {CONNECTIONS_MAX:,} WebSockets")
-    if connections and not plan.target:
+    if not plan.target:
         raise ConfigError("--connections needs a target: --target ws://host:port/path, or --target demo")

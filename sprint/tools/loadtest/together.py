@@ -20,8 +20,8 @@ _OF_REQUESTS = ("rps", "pattern", "stage", "scenario", "method", "workers")
 def check_together(given: Mapping[str, Any]) -> None:
     """Refuse options of which one would do nothing beside another; `given` has them all by their names.
 
-    None, an empty text or list, 0 of `connections` and False are of one that was not given. ConfigError names
-    both, and what would be right.
+    None, an empty text or list and False are of one that was not given. ConfigError names both, and what
+    would be right.
     """
     if given["target"]:
         _check_with_target(given)
