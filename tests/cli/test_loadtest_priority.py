@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import time
@@ -28,7 +29,8 @@ def test_the_command_makes_way_for_its_generators(tmp_path: Path) -> None:
             command, deadline = psutil.Process(process.pid), time.monotonic() + TIMEOUT_S
             while command.nice() == before:
                 assert time.monotonic() < deadline, "it kept its priority"
-                time.sleep(POLL_S)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    raise AssertionError(f"it ended with {process.wait(POLL_S)}")
             nices = [each.nice() for each in command.children()]
             assert (command.nice(), nices) == (min(NICE_MAX, before + NICER_BY), [before])
             process.send_signal(signal.SIGINT)
