@@ -26,10 +26,11 @@ class HeadersWithheld(msgspec.Struct, frozen=True):
 
 
 class HistoryLimited(msgspec.Struct, frozen=True):
-    """The source has the bodies of its newest blocks only: `blocks` of them."""
+    """The source has the bodies of its newest blocks only: `blocks` of them, up to a `height`."""
 
     source: str
     blocks: int
+    height: int
     read_at: float
 
 

@@ -73,7 +73,7 @@ class Admission:
         if isinstance(announcement, HeadersWithheld):
             return self._withheld(announcement, now)
         if isinstance(announcement, HistoryLimited):
-            self._state.fetcher.keeps_newest(announcement.source, announcement.blocks)
+            self._state.fetcher.keeps_newest(announcement.source, announcement.blocks, announcement.height)
             return Wait("it tells only what may be asked of its source")
         self._state.announcers.heard(announcement.source, now)
         gives = isinstance(announcement, HeadersAnnounced | HashesAnnounced)

@@ -117,7 +117,8 @@ class BodyFetcher:
         self._wants: dict[bytes, Want] = {}
         self._in_flight: dict[str, set[bytes]] = {}  # by ready source
         self._patience_s: dict[str, float] = {}  # by ready source that has let its time run out
-        self._newest_only: dict[str, int] = {}  # by pruned source, how many of the newest blocks it has
+        # By pruned source, how many of the newest blocks it has, and the height that it said it was at.
+        self._newest_only: dict[str, tuple[int, int]] = {}
         self._highest = 0  # height of a body that was wanted
         self._unasked: list[_Entry] = []  # a heap; entries may be stale
 
@@ -154,9 +155,9 @@ class BodyFetcher:
     def source_ready(self, source: str) -> None:
         self._in_flight.setdefault(source, set())
 
-    def keeps_newest(self, source: str, count: int) -> None:
-        """Ask a source for no body but the newest, from before it is ready until `may_keep_all`."""
-        self._newest_only[source] = count
+    def keeps_newest(self, source: str, count: int, height: int) -> None:
+        """Ask a source that is at a `height` for no body but the newest, until `may_keep_all`."""
+        self._newest_only[source] = (count, height)
 
     def may_keep_all(self, source: str) -> None:
         self._newest_only.pop(source, None)
@@ -309,8 +310,8 @@ class BodyFetcher:
 
     def _keeps(self, source: str, want: Want) -> bool:
         """Tell whether a source has a body as far as is known; of a pruned one only the newest are asked."""
-        newest = self._newest_only.get(source)
-        return newest is None or want.height > self._highest - newest
+        count, height = self._newest_only.get(source, (None, 0))
+        return count is None or want.height > max(height, self._highest) - count
 
     def _choose(self, want: Want, now: float) -> str | None:
         """The ready source with a free slot: asked least, not demoted, announced it, least in flight."""

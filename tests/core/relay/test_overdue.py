@@ -81,7 +81,7 @@ def pruned(blocks: Blocks, newest: int) -> Driver:
     """A log that has begun, and then its source is a pruned node, which serves its newest blocks only."""
     driver = begun(blocks, SETTINGS)
     driver.lost("a")
-    driver.admit(HistoryLimited("a", newest, driver.now))
+    driver.admit(HistoryLimited("a", newest, 0, driver.now))
     driver.ready("a")
     driver.told()
     return driver
@@ -111,6 +111,17 @@ def test_what_a_pruned_node_has_not_is_asked_of_one_that_comes_later() -> None:
     want = driver.state.fetcher.get(hashes[0])
     assert want is not None
     assert want.asked_of == "b"
+
+
+def test_a_pruned_node_far_above_what_is_wanted_yet_is_not_asked_for_it() -> None:
+    """After a restart the first blocks were asked for before the headers up to its own had come."""
+    blocks = Blocks()
+    driver, hashes = begun(blocks, SETTINGS, "b"), blocks.mine(3)
+    driver.headers("b", hashes)
+    driver.lost("b")
+    driver.admit(HistoryLimited("a", 2, 100, driver.now))
+    outcome = driver.ready("a")
+    assert [request for request in outcome.requests if request.bodies] == []
 
 
 def test_a_node_that_comes_back_unpruned_is_asked_for_all() -> None:

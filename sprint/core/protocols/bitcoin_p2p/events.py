@@ -28,9 +28,13 @@ class Ready(msgspec.Struct, frozen=True):
 
 
 class OnlyNewestBlocks(msgspec.Struct, frozen=True):
-    """The peer is pruned and serves so many of its newest blocks; told before `Ready`."""
+    """The peer is pruned and serves so many of its newest blocks; told before `Ready`.
+
+    `start_height` is that of its newest one, as it says.
+    """
 
     count: int
+    start_height: int
 
 
 class HeadersReceived(msgspec.Struct, frozen=True):
@@ -95,8 +99,8 @@ def announcement_of(event: SessionEvent, source: str, read_at: float) -> Announc
             return HeadersAnnounced(source, headers, read_at, full=len(headers) >= HEADERS_MAX)
         case HeadersPassedOver(start_height=start_height):
             return HeadersWithheld(source, initial_download_words(start_height), read_at)
-        case OnlyNewestBlocks(count=count):
-            return HistoryLimited(source, count, read_at)
+        case OnlyNewestBlocks(count=count, start_height=start_height):
+            return HistoryLimited(source, count, start_height, read_at)
         case BlocksAnnounced(hashes=hashes):
             return HashesAnnounced(source, hashes, read_at)
         case BlockReceived(raw=raw, read_at=before):

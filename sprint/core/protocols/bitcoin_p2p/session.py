@@ -225,7 +225,7 @@ class PeerSession(Link):
             self._send_payload("mempool")
         if self.settings.addresses_wanted:
             self._send_payload("getaddr")
-        return [OnlyNewestBlocks(NEWEST_BLOCKS), *events] if self.is_pruned else events
+        return [OnlyNewestBlocks(NEWEST_BLOCKS, version.start_height), *events] if self.is_pruned else events
 
     @property
     def is_pruned(self) -> bool:

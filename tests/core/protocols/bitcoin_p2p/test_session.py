@@ -302,12 +302,12 @@ def test_requests_before_the_handshake_is_done_say_nothing() -> None:
 def test_a_pruned_node_is_told_of_before_it_is_ready(services: int, *, pruned: bool) -> None:
     session = peer_session()
     events = session.receive_data(frame(version(services=services)) + bare("verack"), 0.0)
-    before = [OnlyNewestBlocks(NEWEST_BLOCKS)] if pruned else []
+    before = [OnlyNewestBlocks(NEWEST_BLOCKS, 7)] if pruned else []
     assert events[:-1] == before
     assert isinstance(events[-1], Ready)
     assert session.is_pruned is pruned
-    told = announcement_of(OnlyNewestBlocks(NEWEST_BLOCKS), "n", 1.0)
-    assert told == HistoryLimited("n", NEWEST_BLOCKS, 1.0)
+    told = announcement_of(OnlyNewestBlocks(NEWEST_BLOCKS, 7), "n", 1.0)
+    assert told == HistoryLimited("n", NEWEST_BLOCKS, 7, 1.0)
 
 
 def test_announced_blocks_are_told() -> None:
