@@ -1,6 +1,6 @@
 """A gc-heavy relay at `basic` and at each higher level, in one run: longest pause, p99 and p99.9 under load.
 
-    python -m tests.bench.bench_optimize [--levels LEVEL…] [--seconds S] [--rounds N] [--applies N]
+    python -m tests.bench.bench_optimize [--levels LEVEL…] [--heaps HEAP…] [--seconds S] [--rounds N] …
 
 Each CPU has a busy process. Rounds go A B B A: `basic`, which leaves all as it is, and the level; a level's
 relay is started for its two rounds and ended after them, as part of what it sets is the whole host's. A
@@ -16,7 +16,7 @@ import os
 import tempfile
 import time
 from contextlib import ExitStack
-from itertools import count
+from itertools import count, product
 from pathlib import Path
 
 from sprint.core.optimize.levels import LEVELS, LevelName
@@ -27,7 +27,7 @@ from sprint.tools.optimize.applying import Target, apply
 from sprint.tools.optimize.bench.load import CpuLoad
 from sprint.tools.optimize.facts import read_facts
 from tests.bench.figures import environment, median, percentile, row_ms
-from tests.bench.optimize_scene import GcHeavyRelay, Heard
+from tests.bench.optimize_scene import HEAPS, GcHeavyRelay, Heard
 from tests.bench.rows import skip, tell
 
 LOAD_SPARE_S = 60.0
@@ -50,8 +50,10 @@ def main() -> None:
     gc.disable()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sprint-bench-")))
-        for level in options.levels:
-            print_level(level, *measure(level, folder / level, options.seconds, options.rounds))
+        for heap, level in product(options.heaps, options.levels):
+            if heap == "churn" or level == "turbo":
+                place = folder / f"{level}-{heap}"
+                print_level(level, heap, *measure(level, heap, place, options.seconds, options.rounds))
     print_applies(options.applies)
     print(environment())
 
@@ -61,21 +63,24 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--levels", nargs="+", choices=LEVELS, default=["standard", "aggressive", "enterprise", "turbo"]
     )
+    parser.add_argument("--heaps", nargs="+", choices=HEAPS, default=list(HEAPS), help="beyond churn: turbo")
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--rounds", type=int, default=2, help="of A B B A")
     parser.add_argument("--applies", type=int, default=50)
     return parser.parse_args()
 
 
-def measure(level: LevelName, folder: Path, seconds: float, rounds: int) -> tuple[list[Heard], list[Heard]]:
+def measure(
+    level: LevelName, heap: str, folder: Path, seconds: float, rounds: int
+) -> tuple[list[Heard], list[Heard]]:
     """Return what was heard at `basic` and at the level, round by round."""
     basic: list[Heard] = []
     tuned: list[Heard] = []
     numbers = count()
     for _ in range(rounds):
-        with GcHeavyRelay("basic", folder / str(next(numbers))) as before:
+        with GcHeavyRelay("basic", folder / str(next(numbers)), HEAPS[heap]) as before:
             basic.append(hear(before, seconds))
-            with GcHeavyRelay(level, folder / str(next(numbers))) as after:
+            with GcHeavyRelay(level, folder / str(next(numbers)), HEAPS[heap]) as after:
                 tuned += [hear(after, seconds) for _ in range(2)]
                 print(f"{level}: {after.resident_mb():.0f} MB, basic {before.resident_mb():.0f} MB resident")
             basic.append(hear(before, seconds))
@@ -89,9 +94,10 @@ def hear(relay: GcHeavyRelay, seconds: float) -> Heard:
         return relay.hear(seconds)
 
 
-def print_level(level: LevelName, basic: list[Heard], tuned: list[Heard]) -> None:
+def print_level(level: LevelName, heap: str, basic: list[Heard], tuned: list[Heard]) -> None:
     before, after = ([each for heard in side for each in heard.latencies_s] for side in (basic, tuned))
-    print(f"\n{row_ms('event latency, basic', before)}\n{row_ms(f'event latency, {level}', after)}")
+    print(f"\nheap {heap}: {HEAPS[heap].at_start:,} objects at the start, {HEAPS[heap].later:,} later")
+    print(f"{row_ms('event latency, basic', before)}\n{row_ms(f'event latency, {level}', after)}")
     ratios = {}
     for name, share in SHARES.items():
         one, other = (1000 * percentile(side, share) for side in (before, after))
@@ -104,7 +110,7 @@ def print_level(level: LevelName, basic: list[Heard], tuned: list[Heard]) -> Non
     print(f"    rounds of the collector: {_counts(basic)} at basic, {_counts(tuned)} at {level}")
     claim = SEEDS_CLAIM[level]
     print(f"    the seeds say {claim:g} times for {level}; p99 here {ratios['p99']:.2f}")
-    if level == "turbo":
+    if level == "turbo" and heap == "churn":
         ours, peer = f"{longest[1]:.2f} ms", f"{longest[0]:.1f} ms"
         tell(
             "gc-heavy relay, longest pause, basic / turbo",

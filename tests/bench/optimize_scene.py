@@ -34,6 +34,16 @@ COMMAND = (sys.executable, "-m", "tests.bench.gc_heavy_relay")
 NODE_PROGRAM = "import gc, sys; gc.disable(); from sprint.tools.devnet.__main__ import main; sys.exit(main())"
 
 
+class HeapOf(NamedTuple):
+    """Objects that the relay has before it starts, and those that come while it runs and stay."""
+
+    at_start: int
+    later: int = 0
+
+
+HEAPS = {"churn": HeapOf(400_000), "million": HeapOf(1_000_000), "growing": HeapOf(100_000, 1_000_000)}
+
+
 class Heard(NamedTuple):
     """One round: seconds from when each block was due to its event, and the collector's pauses in seconds."""
 
@@ -72,7 +82,7 @@ class Node:
 class GcHeavyRelay:
     """One relay of a level with its node and subscriber."""
 
-    def __init__(self, level: str, folder: Path) -> None:
+    def __init__(self, level: str, folder: Path, heap: HeapOf = HEAPS["churn"]) -> None:
         self.level = level
         folder.mkdir(parents=True)
         self._pauses = folder / "pauses"
@@ -84,7 +94,7 @@ class GcHeavyRelay:
                 RelayProcess(
                     folder,
                     *("--source", source, "--data-dir", data, "--quiet", "--optimize", level),
-                    command=(*COMMAND, str(self._pauses), "relay"),
+                    command=(*COMMAND, str(self._pauses), *map(str, heap), "relay"),
                 )
             )
             self._blocks = stack.enter_context(BlockLines(self.relay.url, CHAIN))
