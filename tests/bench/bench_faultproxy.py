@@ -71,15 +71,14 @@ async def serve() -> None:
 @contextmanager
 def process(*words: str) -> Iterator[tuple[str, int]]:
     """Run a Python module as a process; give its first line and its pid."""
-    started = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert started.stdout is not None
-        yield started.stdout.readline(), started.pid
-    finally:
-        started.kill()
-        started.wait()
+    ) as started:
+        try:
+            assert started.stdout is not None
+            yield started.stdout.readline(), started.pid
+        finally:
+            started.kill()
 
 
 def trips_s(port: int, count: int) -> list[float]:

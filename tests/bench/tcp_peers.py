@@ -92,13 +92,12 @@ def socat(target: int) -> Iterator[int]:
 @contextmanager
 def telling_its_port(words: list[str]) -> Iterator[tuple[int, int]]:
     """Run a program until the block ends; give the port that it prints, and its pid."""
-    started = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-    try:
-        assert started.stdout is not None
-        yield int(started.stdout.readline()), started.pid
-    finally:
-        started.terminate()
-        started.wait()
+    with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as started:
+        try:
+            assert started.stdout is not None
+            yield int(started.stdout.readline()), started.pid
+        finally:
+            started.terminate()
 
 
 @contextmanager
