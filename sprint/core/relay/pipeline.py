@@ -181,8 +181,13 @@ class Pipeline:
         outcome.drafts += self.state.board.check(now) + self.state.announcers.check(now)
         outcome.requests += [self.state.headers_request(each) for each in self.state.board.to_ask(now)]
         outcome.drafts += self.state.trials.check(self.state.synced, self.state.tree, now)
-        out, syncing = self.state.trials.shut_out, sorted(self.state.syncing)
-        self.watchdog.sources_changed(self.state.ready_count(), now, shut_out=out, syncing=syncing)
+        self.watchdog.sources_changed(
+            self.state.ready_count(),
+            now,
+            shut_out=self.state.trials.shut_out,
+            syncing=sorted(self.state.syncing),
+            announcing=sorted(self.state.announcers),
+        )
         status = self.watchdog.check(now, self.state.quorum.stalled(now, self.state.tree.head))
         if status is not None:
             outcome.drafts.append(status)

@@ -23,6 +23,7 @@ class Watchdog:
         self._without_sources_since: float | None = now
         self._shut_out: tuple[str, ...] = ()
         self._syncing: tuple[str, ...] = ()
+        self._announcing: tuple[str, ...] = ()
         self.stalled: str | None = None
 
     def __repr__(self) -> str:
@@ -32,10 +33,19 @@ class Watchdog:
         self._advanced_at = now
 
     def sources_changed(
-        self, ready: int, now: float, *, shut_out: Sequence[str] = (), syncing: Sequence[str] = ()
+        self,
+        ready: int,
+        now: float,
+        *,
+        shut_out: Sequence[str] = (),
+        syncing: Sequence[str] = (),
+        announcing: Sequence[str] = (),
     ) -> None:
-        """Note how many sources are ready now, and the names of those that are shut out, or syncing."""
-        self._shut_out, self._syncing = tuple(shut_out), tuple(syncing)
+        """Note how many sources serve now, and the names of those that are there and do not.
+
+        They are shut out, still syncing, or of a kind that only announces.
+        """
+        self._shut_out, self._syncing, self._announcing = tuple(shut_out), tuple(syncing), tuple(announcing)
         if ready:
             self._without_sources_since = None
         elif self._without_sources_since is None:
@@ -67,9 +77,11 @@ class Watchdog:
         since = self._without_sources_since
         if since is not None and now >= since + self._grace_s:
             syncing = f"; still syncing: {_named(self._syncing)}" if self._syncing else ""
+            alone = f"; serve nothing, as they only announce: {_named(self._announcing)}"
+            announcing = alone if self._announcing else ""
             out = self._shut_out
             tried = f"; shut out for what they sent, and tried all the same: {_named(out)}" if out else ""
-            return f"no source is ready{syncing}{tried}"
+            return f"no source is ready{syncing}{announcing}{tried}"
         if self._alarm_s is not None and now >= self._advanced_at + self._alarm_s:
             return f"no new block for {self._alarm_s:.0f} s although sources are ready"
         return None

@@ -56,7 +56,7 @@ def test_an_announcer_alone_does_not_make_a_chain_ready() -> None:
     assert announcer(driver).requests == []
     driver.timer(driver.settings.sources_grace_s)
     (status,) = driver.told("chain_status")
-    assert status.data.reason == "no source is ready"
+    assert status.data.reason == "no source is ready; serve nothing, as they only announce: z"
 
 
 def test_the_log_begins_without_waiting_for_an_announcer() -> None:

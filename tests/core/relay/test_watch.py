@@ -80,3 +80,12 @@ def test_what_a_timer_was_set_for_is_due_at_that_very_time(
         status = watchdog.check(due)
         assert status is not None
         assert status.status == "stalled"
+
+
+def test_sources_that_are_there_and_serve_nothing_are_named_with_why() -> None:
+    """With a ZMQ source alone, or one that still syncs, the reason read as if nobody were connected."""
+    watchdog = Watchdog(SETTINGS, START)
+    watchdog.sources_changed(0, START, syncing=["a", "b"], announcing=["z"])
+    told = watchdog.check(START + GRACE_S)
+    assert told is not None
+    assert told.reason == ("no source is ready; still syncing: a, b; serve nothing, as they only announce: z")

@@ -24,7 +24,7 @@ from sprint.tools.chaos.journal_file import JournalFile
 from sprint.tools.chaos.processes import lives, name_of, state_of
 from sprint.tools.chaos.rollback import rollback
 from tests.integration.fault_proxy_process import NAME, FaultProxyProcess
-from tests.integration.real_servers import wait_until
+from tests.integration.real_servers import free_ports, wait_until
 
 WAIT_S = 10.0
 FAULTS_AT_ONCE = 12
@@ -162,8 +162,7 @@ def test_a_frozen_process_goes_on_and_one_that_is_gone_counts_as_undone(
 def test_a_process_that_was_killed_is_started_again_where_that_was_asked(
     faults: FaultKeeper, tmp_path: Path
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     program = f"import socket,time; s=socket.create_server(('127.0.0.1',{port})); time.sleep(60)"
     again = StartProcess((sys.executable, "-c", program), str(tmp_path), f"127.0.0.1:{port}")
     with subprocess.Popen([sys.executable, "-c", program]) as first:
