@@ -7,13 +7,16 @@ from typing import Any
 
 import msgspec
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 
 from sprint.core.errors import UpstreamError
 from sprint.core.optimize.auto_tune import SLOW_SAMPLES, AutoTune, Ladder, Rung
 from sprint.core.optimize.levels import LEVELS, TOGETHER
 from sprint.core.optimize.setting import SO_ALREADY
 from sprint.core.optimize.told import Row, RowState, Told
-from sprint.tools.optimize.watching import NO_EFFECT, ORIGIN, Look, Watch
+from sprint.tools.optimize.watching import LATENCIES, NO_EFFECT, ORIGIN, Look, Watch
+from sprint.tools.relay.loop_lag import LoopLag
+from sprint.tools.relay.stages import StageTimes
 
 RUNGS = [Rung(name, msgspec.structs.asdict(level.fields)) for name, level in LEVELS.items()]
 
@@ -104,6 +107,14 @@ def test_a_tiers_coalescing_window_was_taken_for_a_slow_relay() -> None:
     assert look.sample is not None
     assert look.sample.p99_ms is not None
     assert look.sample.p99_ms <= 50.0
+
+
+def test_the_histograms_it_reads_are_the_relays() -> None:
+    registry = CollectorRegistry()
+    LoopLag(registry)
+    StageTimes(registry)
+    text = generate_latest(registry).decode()
+    assert [name for name in LATENCIES if f"# TYPE {name} histogram" not in text] == []
 
 
 def test_a_slow_relay_is_ordered_one_setting_of_the_next_level() -> None:
