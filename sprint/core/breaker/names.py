@@ -6,6 +6,7 @@ from sprint.core.errors import ConfigError
 
 NAME_LENGTH_MAX = 256
 SHOWN_LENGTH_MAX = 40
+_FOLDED = (".", "..")  # dot segments, which RFC 3986 section 5.2.4 has removed from a path
 
 
 def check_name(name: object) -> str:
@@ -17,5 +18,9 @@ def check_name(name: object) -> str:
     if not name.strip() or not name.isprintable():
         raise ConfigError(
             f"a breaker's name {ascii(name)[:SHOWN_LENGTH_MAX]}: want printable characters, not all blank"
+        )
+    if name in _FOLDED:
+        raise ConfigError(
+            f"a breaker's name {name!r}: a client of the API folds it out of the path; want another"
         )
     return name

@@ -19,6 +19,8 @@ from sprint.core.errors import ConfigError
         (5, "5: want a str"),
         ("", "'': want printable characters, not all blank"),
         ("  ", "'  ': want printable"),
+        (".", "'.': a client of the API folds it out of the path"),
+        ("..", "'..': a client of the API folds it out of the path"),
         ("x\n", r"'x\\n': want printable"),
         (
             "x" * (NAME_LENGTH_MAX + 1),
@@ -31,6 +33,8 @@ def test_a_name_that_is_none_is_refused_when_the_breaker_is_made(name: Any, said
         Machine(name, Policy(), now=0.0, rng=lambda: 0.5)
 
 
-@pytest.mark.parametrize("name", ["store", "source:litecoin:a b", "Knoten \u00fc", "x" * NAME_LENGTH_MAX])
+@pytest.mark.parametrize(
+    "name", ["store", "source:litecoin:a b", "Knoten \u00fc", "x" * NAME_LENGTH_MAX, "..."]
+)
 def test_any_printable_name_up_to_the_limit_is_taken(name: str) -> None:
     assert check_name(name) == name
