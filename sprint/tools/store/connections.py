@@ -18,6 +18,7 @@ from queue import Empty, SimpleQueue
 from sprint.core.errors import StoreError, StoreFailing
 from sprint.tools.store.settings import Durability, StoreSettings
 
+PUT_BACK = "put a copy back, and take away the -wal and -shm of the file that it replaces"
 _SYNCHRONOUS: dict[Durability, str] = {"process": "NORMAL", "disk": "FULL", "memory": "OFF"}
 
 
@@ -121,7 +122,8 @@ def open_checkpointer(path: Path, settings: StoreSettings) -> sqlite3.Connection
 def failing(path: Path | None, error: Exception) -> StoreFailing:
     """Say what SQLite refused, of which file."""
     name = getattr(error, "sqlite_errorname", None)
-    return StoreFailing(f"{path or 'store in memory'}: {error}" + (f" ({name})" if name else ""))
+    advice = f"; {PUT_BACK}" if name == "SQLITE_CORRUPT" else ""
+    return StoreFailing(f"{path or 'store in memory'}: {error}" + (f" ({name})" if name else "") + advice)
 
 
 def _connect(address: str, settings: StoreSettings) -> sqlite3.Connection:

@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from sprint.core.relay.event_log import LOG_ID_SIZE
+from sprint.tools.store.connections import PUT_BACK
 from sprint.tools.store.high_water import HighWater
 from sprint.tools.store.settings import Durability
 
@@ -52,6 +53,8 @@ def open_log(connection: sqlite3.Connection, opening: Opening, *, boot_id: str) 
         row = connection.execute(
             "SELECT log_id, position, durability, boot_id, clean_stop FROM sprint_core_log"
         ).fetchone()
+        if row is not None:
+            _refuse_mixture(connection, row[1])
         if (
             row is not None
             and _is_whole(*row[2:], boot_id_now=boot_id)
@@ -71,6 +74,18 @@ def open_log(connection: sqlite3.Connection, opening: Opening, *, boot_id: str) 
             connection.execute("ROLLBACK")
     opening.high_water.follow(log_id, position)
     return log_id
+
+
+def _refuse_mixture(connection: sqlite3.Connection, position: int) -> None:
+    """Refuse a file that was put back beside the write-ahead log of the one that it replaced.
+
+    SQLite takes that log for the file's own. Log and events are committed together, so they end together.
+    """
+    (newest,) = connection.execute("SELECT max(position) FROM sprint_core_events").fetchone()
+    if newest is not None and newest != position:
+        raise sqlite3.DatabaseError(
+            f"the log reaches to position {position}, its events to {newest}; {PUT_BACK}"
+        )
 
 
 def mark_clean_stop(connection: sqlite3.Connection) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from sprint.core.errors import StoreFailing
 from sprint.tools.store import LogBounds, Store
 from sprint.tools.store.high_water import FOLDER, LOGS_KEPT_MAX, HighWater, high_water_of
 from sprint.tools.store.settings import StoreSettings
@@ -89,6 +90,35 @@ def test_a_log_that_was_put_back_whole_goes_on(path: Path) -> None:
     put_back(path.with_suffix(".copy"), path)
     with closing(opened(path)) as store:
         assert (store.log_id, store.bounds()) == (log_id, LogBounds(0, 3))
+
+
+@pytest.mark.parametrize("logged", [1, 30])
+def test_a_copy_beside_the_write_ahead_log_of_another_file_was_taken_for_whole(
+    path: Path, *, logged: int
+) -> None:
+    """SQLite takes that log for the copy's own, and the events between went missing without a word."""
+    copy = path.with_suffix(".copy")
+    commit(opened(path), 50)
+    shutil.copy(path, copy)
+    commit(opened(path), 200)
+    with closing(opened(path)) as store:
+        answers = Answers()
+        store.start(answers)
+        log = log_of(store)
+        for height in range(251, 251 + logged):
+            store.submit(block_commit(log, "bitcoin", height))
+        answers.wait_in(logged)
+        wal = path.with_name(path.name + "-wal").read_bytes()  # as a kill would leave it
+    shutil.copy(copy, path)
+    path.with_name(path.name + "-wal").write_bytes(wal)
+    with (
+        pytest.raises(StoreFailing, match=r"take away the -wal and -shm"),
+        closing(opened(path)) as store,
+    ):
+        store.read_events(0, 1_000, (), (), 1_000)
+    put_back(copy, path)
+    with closing(opened(path)) as store:
+        assert store.bounds() == LogBounds(0, 0), "the mark outlived that"
 
 
 def move(folder: Path) -> Path:
