@@ -6,6 +6,7 @@ that.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -13,9 +14,8 @@ from typing import Any, ClassVar
 
 from textual.app import ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.screen import Screen
-from textual.timer import Timer
 from textual.widgets import ContentSwitcher, Footer, Input
 
 from sprint.core.errors import ConfigError
@@ -23,7 +23,7 @@ from sprint.core.monitor.board import Happened, Key
 from sprint.core.monitor.early import early_delta
 from sprint.core.monitor.query import EVERYTHING, parse_query
 from sprint.core.monitor.rows import BreakerRow
-from sprint.core.monitor.table import SORT_KEYS, counts
+from sprint.core.monitor.table import SORT_KEYS
 from sprint.core.monitor.words import sentences
 from sprint.tools import runtime
 from sprint.tools.monitor.tui.alerts_page import AlertsPage
@@ -31,6 +31,7 @@ from sprint.tools.monitor.tui.breaker_table import BreakerTable
 from sprint.tools.monitor.tui.detail_pane import DetailPane
 from sprint.tools.monitor.tui.dialogs import ORDERS, HelpScreen
 from sprint.tools.monitor.tui.face import MonitorFace
+from sprint.tools.monitor.tui.ground import BlankRow, BlankScreen, BlankSwitcher
 from sprint.tools.monitor.tui.headline import Headline
 from sprint.tools.monitor.tui.looks import DARK, LIGHT, PLAIN, Appearance, theme_variables, themes
 from sprint.tools.monitor.tui.operating import OperatedApp
@@ -89,7 +90,7 @@ class MonitorApp(OperatedApp):
         self._flags = appearance.flags
         self._drawn_second = -1
         self._next_draw_at = 0.0
-        self._soon: Timer | None = None
+        self._soon: asyncio.TimerHandle | None = None
         for theme in themes():
             self.register_theme(theme)
         self.theme = LIGHT if appearance.light else DARK
@@ -101,7 +102,11 @@ class MonitorApp(OperatedApp):
         self._alerts = AlertsPage(self.ask_about_alert)
         self._page_texts = {name: QuietText(f"{name}-text") for name in ("relays", "log")}
         self._trouble = TroubleLine()
-        self._pages = ContentSwitcher(initial="breakers", id="pages")
+        self._pages = BlankSwitcher(initial="breakers", id="pages")
+
+    def get_default_screen(self) -> Screen[Any]:
+        """Return the page that all is laid on."""
+        return BlankScreen(id="_default")
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Return the tones, for a theme that has none of its own."""
@@ -113,7 +118,7 @@ class MonitorApp(OperatedApp):
         yield self._tape
         yield self._headline
         with self._pages:
-            with Horizontal(id="breakers"):
+            with BlankRow(id="breakers"):
                 yield self.table
                 yield self._detail
             yield self._alerts
@@ -132,7 +137,7 @@ class MonitorApp(OperatedApp):
         self.set_class(bool(os.environ.get("NO_COLOR")), "-no-color")
         self.table.focus()
         self._draw()
-        self.set_interval(1 / LOOKS_PER_S, self._look)
+        self._watch()
         self.monitor.listen(self._happened)
 
     def _happened(self, happened: Happened) -> None:
@@ -144,6 +149,13 @@ class MonitorApp(OperatedApp):
             board.told(happened.relay, early, self.picture.now)
 
     # -- drawing
+
+    def _watch(self) -> None:
+        """Look whether there is something to draw, again and again, at less cost than a timer of Textual."""
+        if self.is_running:
+            asyncio.get_running_loop().call_later(1 / LOOKS_PER_S, self._watch)
+            if not self.held and self.picture.is_due(self._drawn_second):
+                self.call_later(self._look)
 
     def _look(self) -> None:
         """Draw where there is something new, unless the last drawing took long."""
@@ -165,11 +177,13 @@ class MonitorApp(OperatedApp):
         """Look before the next of the regular looks: where something changed, more may."""
         if self._soon is None and not self.held:
             wait_s = max(0.0, 1 / DRAWS_PER_S - passed_s)
-            self._soon = self.set_timer(wait_s or 1 / DRAWS_PER_S, self._look_again)
+            after_s = wait_s or 1 / DRAWS_PER_S
+            self._soon = asyncio.get_running_loop().call_later(after_s, self._look_again)
 
     def _look_again(self) -> None:
         self._soon = None
-        self._look()
+        if self.is_running and self.picture.is_due(self._drawn_second):
+            self.call_later(self._look)
 
     def _draw(self) -> bool:
         """Draw what differs; True where something has changed, and not only the time."""
@@ -184,7 +198,9 @@ class MonitorApp(OperatedApp):
             self.table.put_in_order(self.picture.order, len(board.relays))
         self.table.show(self.picture.line)
         self._headline.tell(board, self.picture.now)
-        self._title_line.tell(Situation(self.page, counts(board), self.picture.now, self._flags_now()))
+        self._title_line.tell(
+            Situation(self.page, self.picture.counts(), self.picture.now, self._flags_now())
+        )
         self._tape.tell(self.monitor.recorder, self.monitor.replay, self.picture.now)
         self._trouble.drawn(self.page, self._draw_page)
         return changed

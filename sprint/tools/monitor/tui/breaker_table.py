@@ -15,7 +15,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -27,6 +27,9 @@ from sprint.tools.monitor.tui.looks import ASCII_SHAPES, TONES, UNICODE_SHAPES, 
 HEADING_LINES = 1
 # The cursor's sign and a space before each line.
 MARGIN = 2
+
+# Drawn lines are kept, so that one that moved isn't drawn anew.
+STRIPS_KEPT_MAX = 500
 
 # None of a breaker that is gone since the list was put in order.
 LineOf = Callable[[Key, Look], Line | None]
@@ -78,7 +81,10 @@ class BreakerTable(ScrollView, can_focus=True):
         self._ascii_only = ascii_only
         self._shapes: Shapes = ASCII_SHAPES if ascii_only else UNICODE_SHAPES
         self._drawn: dict[int, tuple[Line | None, bool]] = {}
-        self._styles: dict[str, Style] = {}
+        self._drawn_from = 0
+        self._drawn_heading: Strip | None = None
+        self._strips: dict[tuple[Line | None, bool], Strip] = {}
+        self._styles: dict[tuple[str, bool], Style] = {}
 
     @property
     def cursor(self) -> int:
@@ -107,17 +113,20 @@ class BreakerTable(ScrollView, can_focus=True):
     def show(self, line_of: LineOf) -> None:
         """Draw the lines that differ from what is drawn; those below each other are one piece of work."""
         self._line_of = line_of
+        self._follow_scrolling()
         first = None
-        for y in range(HEADING_LINES, self.size.height + 1):
-            differs = y < self.size.height and self._at(y) != self._drawn.get(y)
+        height, top = self.size.height, self._drawn_from
+        for y in range(HEADING_LINES, height + 1):
+            differs = y < height and self._differs(y)
             if differs and first is None:
                 first = y
             elif not differs and first is not None:
-                self.refresh_lines(first + self.scroll_offset.y, y - first)
+                self.refresh_lines(first + top, y - first)
                 first = None
 
     def on_resize(self, _: events.Resize) -> None:
         self._fit()
+        self._forget_drawn()
         self.virtual_size = Size(self.size.width, len(self.order) + HEADING_LINES)
         self.refresh()
 
@@ -133,23 +142,41 @@ class BreakerTable(ScrollView, can_focus=True):
         """Forget the styles of the theme before."""
         super().notify_style_update()
         self._styles = {}
-        self._drawn = {}
+        self._forget_drawn()
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Draw lines of what is seen. Textual's own way looks for borders of each; none is here."""
+        self._follow_scrolling()
+        strips = [self.render_line(y) for y in crop.line_range]
+        _, ground = self.background_colors
+        for each in self.get_line_filters():
+            strips = [strip.apply_filter(each, ground) for strip in strips]
+        whole = crop.column_span == (0, self.size.width)
+        return strips if whole else [strip.crop(*crop.column_span) for strip in strips]
 
     def render_line(self, y: int) -> Strip:
-        """Draw one line of what is seen."""
+        """Return one line of what is seen, as it was when the list was shown: what is on the screen."""
         if y < HEADING_LINES:
-            return self._heading()
-        line, is_chosen = self._drawn[y] = self._at(y)
-        width = self.size.width
+            if self._drawn_heading is None:
+                self._drawn_heading = self._heading()
+            return self._drawn_heading
+        if y not in self._drawn:
+            self._drawn[y] = self._at(y)
+        said = self._drawn[y]
+        if said not in self._strips:
+            if len(self._strips) >= STRIPS_KEPT_MAX:
+                self._strips.clear()
+            self._strips[said] = self._strip_of(said)
+        return self._strips[said]
+
+    def _strip_of(self, said: tuple[Line | None, bool]) -> Strip:
+        line, is_chosen = said
         if line is None:
-            return Strip.blank(width, self.rich_style)
-        style = self.rich_style + self._style(f"table--{line.tone}")
-        plain = self.rich_style + self._style("table--plain")
-        if line.lost:
-            style = plain = self.rich_style + self._style("table--lost")
-        if is_chosen:
-            cursor = self._style("table--cursor")
-            style, plain = style + cursor, plain + cursor
+            return Strip.blank(self.size.width, self._style(""))
+        style = plain = self._style("table--lost", is_chosen=is_chosen)
+        if not line.lost:
+            style = self._style(f"table--{line.tone}", is_chosen=is_chosen)
+            plain = self._style("table--plain", is_chosen=is_chosen)
         mark = self._shapes.cursor if is_chosen else " "
         # Cells that look alike are one piece: a terminal's program does its work by the piece.
         looks = (column.name in ("state", "trend", "next") for column in self._look.columns)
@@ -158,7 +185,7 @@ class BreakerTable(ScrollView, can_focus=True):
             Segment("".join(text for _, text in pieces), style if toned else plain)
             for toned, pieces in groupby(cells, key=itemgetter(0))
         ]
-        return Strip(segments).adjust_cell_length(width, plain)
+        return Strip(segments).adjust_cell_length(self.size.width, plain)
 
     def action_move(self, lines: int) -> None:
         """Move the cursor by so many lines."""
@@ -201,7 +228,26 @@ class BreakerTable(ScrollView, can_focus=True):
             self.post_message(self.Chosen(self.chosen))
             for key in (before, self.chosen):
                 if key is not None and key in self._places:
-                    self.refresh_lines(self._places[key] + HEADING_LINES)
+                    line = self._places[key] + HEADING_LINES
+                    self._drawn.pop(line - self.scroll_offset.y, None)
+                    self.refresh_lines(line)
+
+    def _differs(self, y: int) -> bool:
+        """Tell whether a line is another than what is drawn there, and take it as what is."""
+        said = self._at(y)
+        if said == self._drawn.get(y):
+            return False
+        self._drawn[y] = said
+        return True
+
+    def _follow_scrolling(self) -> None:
+        """Forget which line is drawn where, when others have come into sight: all are drawn then."""
+        if self._drawn_from != self.scroll_offset.y:
+            self._drawn_from = self.scroll_offset.y
+            self._drawn = {}
+
+    def _forget_drawn(self) -> None:
+        self._drawn, self._strips, self._drawn_heading = {}, {}, None
 
     def _keep_in_sight(self) -> None:
         top, place = self.scroll_offset.y, self.cursor
@@ -212,17 +258,22 @@ class BreakerTable(ScrollView, can_focus=True):
 
     def _fit(self) -> None:
         width = max(1, self.size.width - MARGIN)
-        self._look = look_for(width, relays=self._relays, ascii_only=self._ascii_only)
+        look = look_for(width, relays=self._relays, ascii_only=self._ascii_only)
+        # The same object while it is the same: lines are kept by it.
+        if look != self._look:
+            self._look = look
+            self._forget_drawn()
+            self.refresh()
 
     def _at(self, y: int) -> tuple[Line | None, bool]:
-        place = y - HEADING_LINES + self.scroll_offset.y
+        place = y - HEADING_LINES + self._drawn_from
         if self._line_of is None or not 0 <= place < len(self.order):
             return None, False
         key = self.order[place]
         return self._line_of(key, self._look), key == self.chosen
 
     def _heading(self) -> Strip:
-        style = self.rich_style + self._style("table--heading")
+        style = self._style("table--heading")
         cells = [
             column.heading.rjust(column.width) if column.to_the_right else column.heading.ljust(column.width)
             for column in self._look.columns
@@ -230,7 +281,13 @@ class BreakerTable(ScrollView, can_focus=True):
         text = " " * MARGIN + " ".join(cells)
         return Strip([Segment(text, style)]).adjust_cell_length(self.size.width, style)
 
-    def _style(self, name: str) -> Style:
-        if name not in self._styles:
-            self._styles[name] = self.get_component_rich_style(name, partial=True)
-        return self._styles[name]
+    def _style(self, name: str, *, is_chosen: bool = False) -> Style:
+        """Return the style of a part of the list on its ground, "" for the ground, kept until it changes."""
+        known = self._styles.get((name, is_chosen))
+        if known is None:
+            known = self.rich_style
+            for part in (name, "table--cursor" if is_chosen else ""):
+                if part:
+                    known += self.get_component_rich_style(part, partial=True)
+            self._styles[name, is_chosen] = known
+        return known

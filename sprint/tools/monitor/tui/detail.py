@@ -48,17 +48,37 @@ class Known(NamedTuple):
     trouble: str = ""
 
 
-def detail_content(known: Known, now_unix_s: float, width: int, *, ascii_only: bool) -> Content:
-    """Return a breaker in full, drawn in so many letters."""
-    parts: list[Part] = [
-        *_sentences(known, now_unix_s, ascii_only=ascii_only),
-        *_window(known, width, ascii_only=ascii_only),
-        *_algorithms(known),
-        *_over_time(known, width, ascii_only=ascii_only),
-        *_transitions(known, ascii_only=ascii_only),
-        *_policy(known),
-    ]
-    return Content.assemble(*parts)
+# The parts of a breaker in full, from top to bottom.
+SECTIONS = ("sentences", "window", "algorithms", "over-time", "transitions", "policy")
+
+
+def sections_due(known: Known, before: Known | None) -> tuple[str, ...]:
+    """Return the parts that may say something else than before; the time alone changes the sentences."""
+    if before is None or known.key != before.key:
+        return SECTIONS
+    row = known.row is not before.row
+    points, transitions = known.points is not before.points, known.transitions != before.transitions
+    answer = known.detail is not before.detail or known.trouble != before.trouble
+    due = (True, row or points or answer, answer, points, transitions, answer)
+    return tuple(name for name, is_due in zip(SECTIONS, due, strict=True) if is_due)
+
+
+def section_content(name: str, known: Known, now_unix_s: float, width: int, *, ascii_only: bool) -> Content:
+    """Return a part of a breaker in full, drawn in so many letters."""
+    match name:
+        case "sentences":
+            parts = _sentences(known, now_unix_s, ascii_only=ascii_only)
+        case "window":
+            parts = _window(known, width, ascii_only=ascii_only)
+        case "algorithms":
+            parts = _algorithms(known)
+        case "over-time":
+            parts = _over_time(known, width, ascii_only=ascii_only)
+        case "transitions":
+            parts = _transitions(known, ascii_only=ascii_only)
+        case _:
+            parts = _policy(known)
+    return Content.assemble(*parts).rstrip("\n")
 
 
 def _title(text: str) -> tuple[str, str]:

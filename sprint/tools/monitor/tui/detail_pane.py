@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from textual import work
@@ -12,8 +13,9 @@ from textual.message import Message
 
 from sprint.core.errors import SprintError
 from sprint.core.monitor.board import Key
+from sprint.core.monitor.rows import MetricsPoint
 from sprint.tools import runtime
-from sprint.tools.monitor.tui.detail import POINTS_SHOWN, Known, detail_content
+from sprint.tools.monitor.tui.detail import POINTS_SHOWN, SECTIONS, Known, section_content, sections_due
 from sprint.tools.monitor.tui.face import MonitorFace
 from sprint.tools.monitor.tui.quiet_text import QuietText
 
@@ -21,8 +23,6 @@ INTERVAL_S = 2.0
 # Long, and read at leisure: it is drawn less often than the list.
 DRAW_INTERVAL_S = 0.25
 WIDTH_MIN = 30
-# Of another breaker there are some lines more or fewer; a layout of the screen for each would cost the most.
-LINES_STEP = 8
 
 
 class _Answer(NamedTuple):
@@ -41,7 +41,9 @@ class DetailPane(VerticalScroll):
         super().__init__(id="detail")
         self._monitor = monitor
         self._ascii_only = ascii_only
-        self._text = QuietText("detail-text", LINES_STEP)
+        self._sections = {name: QuietText(f"detail-{name}") for name in SECTIONS}
+        self._known: Known | None = None
+        self._width = 0
         self._answer: _Answer | None = None
         self._asked: Key | None = None
         self._asked_at = 0.0
@@ -49,15 +51,17 @@ class DetailPane(VerticalScroll):
         self._draw_at = 0.0
 
     def compose(self) -> ComposeResult:
-        """Lay out the text."""
-        yield self._text
+        """Lay out the parts."""
+        yield from self._sections.values()
 
     def tell(self, key: Key | None, now_unix_s: float) -> None:
         """Draw a breaker; another one than before from its beginning."""
         board = self._monitor.board
         row = None if key is None else board.rows.get(key)
         if key is None or row is None:
-            self._text.say(Content(""))
+            self._known = None
+            for section in self._sections.values():
+                section.say(Content(""))
             return
         if key == self._drawn and runtime.clock() < self._draw_at:
             return
@@ -68,10 +72,25 @@ class DetailPane(VerticalScroll):
             self._asked, self._asked_at = key, runtime.clock()
             self._ask(key)
         answer = self._answer if self._answer is not None and self._answer.key == key else _Answer(key, None)
-        points, transitions = board.points(key, POINTS_SHOWN), board.transitions(key)
-        known = Known(key, row, points, transitions, answer.detail, answer.trouble)
-        width = max(WIDTH_MIN, self._text.size.width)
-        self._text.say(detail_content(known, now_unix_s, width, ascii_only=self._ascii_only))
+        known = Known(key, row, self._points(key), board.transitions(key), answer.detail, answer.trouble)
+        self._draw(known, now_unix_s)
+
+    def _draw(self, known: Known, now_unix_s: float) -> None:
+        """Draw the parts that may say something else than before."""
+        width = max(WIDTH_MIN, self._sections["sentences"].size.width)
+        before = self._known if width == self._width else None
+        self._known, self._width = known, width
+        for name in sections_due(known, before):
+            content = section_content(name, known, now_unix_s, width, ascii_only=self._ascii_only)
+            self._sections[name].say(content)
+
+    def _points(self, key: Key) -> Sequence[MetricsPoint]:
+        """Return a breaker's figures; the same list while no more have come, which is seen by the newest."""
+        board, before = self._monitor.board, self._known
+        newest = board.points(key, 1)
+        if before is not None and before.key == key and before.points[-1:] == newest:
+            return before.points
+        return board.points(key, POINTS_SHOWN)
 
     @work(exclusive=True)
     async def _ask(self, key: Key) -> None:
