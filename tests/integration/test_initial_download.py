@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.bcoin_node import running_bcoin
 from tests.integration.real_servers import HOST, Litecoind, require, wait_until
 from tests.integration.relay_breakers import RelayBreakers
 from tests.integration.relay_process import RelayProcess
@@ -108,3 +109,20 @@ def test_over_rpc_a_node_at_genesis_is_usable_with_a_note_and_each_block_comes(
         mined = fresh.mine(3)
         listener.wait_for_block(mined[-1])
         assert blocks_of(listener.events) == mined
+
+
+@pytest.mark.real("bcoin")
+def test_a_bcoin_at_genesis_is_said_to_sync_and_its_first_block_comes_through(tmp_path: Path) -> None:
+    require("bcoin")
+    with running_bcoin() as node:
+        source = f"{FRESH}@bitcoin:regtest=p2p://{HOST}:{node.p2p_port}"
+        with (
+            relay_on(tmp_path, source) as relay,
+            RelayBreakers(relay) as breakers,
+            Listener(relay.url) as listener,
+        ):
+            wait_until(lambda: breakers.source(FRESH)["state"] == "syncing", "it is said to sync")
+            (first,) = node.mine(1)
+            listener.wait_for_block(first)
+            assert breakers.source(FRESH)["state"] == "ready"
+            assert breakers.history("source:bitcoin-regtest:fresh") == []
