@@ -58,7 +58,10 @@ def proxy_lack(request: Request) -> Lack:
     def lack(source: MappedSource) -> str:
         if key_of(source) in request.wiring.proxies:
             return ""
-        return "has no fault proxy in the way; name one with --proxy, or let a detour be made"
+        return (
+            "has no fault proxy in the way, and none can be led there, as in a relay's own devnet; name one "
+            "with --proxy, or leave out --target for a devnet with proxies"
+        )
 
     return lack
 

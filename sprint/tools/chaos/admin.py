@@ -77,6 +77,14 @@ class RelayAdmin:
         """Return the relay's health."""
         return msgspec.json.decode(self._answer("/api/health"), type=dict[str, Any])
 
+    def devnet_chains(self) -> frozenset[str]:
+        """Return the chains that the relay runs a devnet of itself; it takes no further sources of them."""
+        try:
+            told = msgspec.json.decode(self._answer("/api/devnet"), type=dict[str, dict[str, Any]])
+            return frozenset(map(str, told.get("nodes", ())))
+        except (AdminFailed, msgspec.DecodeError):
+            return frozenset()
+
     def heights(self) -> dict[str, int]:
         """Return the newest block of each chain that a tier of the relay tells of; empty without a tier."""
         listeners = self.health().get("listeners", [])

@@ -20,6 +20,10 @@ from sprint.tools.chaos.subject import Subject
 
 # What an experiment takes beside its duration: asking before and after, breakers that close.
 AROUND_S = 180.0
+OF_DEVNET = (
+    "the relay's own devnet runs its chain and takes no further source; "
+    "without --target there is a devnet with fault proxies"
+)
 
 
 async def led_round(
@@ -57,7 +61,12 @@ def wanted_detours(
         return (), ()
     there = [each for each in relay.sources if key_of(each) not in subject.wiring.proxies]
     meant = [each for each in there if not sources or key_of(each) in sources]
-    lacks = {key_of(each): lack_now(each, relay, subject.allowed) for each in meant}
+    with RelayAdmin(subject.admin_url, allowed=subject.allowed) as admin:
+        own = admin.devnet_chains()
+    lacks = {
+        key_of(each): OF_DEVNET if each.chain in own else lack_now(each, relay, subject.allowed)
+        for each in meant
+    }
     able = tuple(key for key, lack in lacks.items() if not lack)
     return able, tuple(f"{key}: {lack}" for key, lack in lacks.items() if lack)
 

@@ -10,11 +10,14 @@ import pytest
 
 from sprint.core.errors import ConfigError
 from sprint.tools.chaos import opening
+from sprint.tools.chaos.admin import RelayAdmin
 from sprint.tools.chaos.embedded import CHAINS
 from sprint.tools.chaos.given import Given, options_of
-from sprint.tools.chaos.opening import embedded_options, opened_subject
+from sprint.tools.chaos.led_round import wanted_detours
+from sprint.tools.chaos.opening import embedded_options, opened_subject, planned_subject
 from sprint.tools.chaos.subject import Subject
 from tests.integration.chaos_scene import ChaosScene, has_nft
+from tests.integration.relay_process import RelayProcess
 
 NOBODY = "http://127.0.0.1:1"
 
@@ -63,6 +66,27 @@ def test_what_is_known_of_a_users_relay_is_what_it_was_told(
         monkeypatch.setattr(opening, "lack_of_nft", lambda: "nft is refused here")
         with pytest.raises(ConfigError, match="--packets: nft is refused here"):
             opened(Given(target=scene.admin_url, packets=True))
+
+
+def test_a_dry_run_led_the_sources_of_a_relays_own_devnet_through_proxies(tmp_path: Path) -> None:
+    with RelayProcess(tmp_path, "--demo", "--devnet-interval-ms", "0") as relay:
+        admin_url = str(relay.serving.admin)
+
+        async def proxies() -> list[str]:
+            async with AsyncExitStack() as stack:
+                options = options_of(Given(target=admin_url))
+                return sorted((await planned_subject(options, stack, ("latency",)))().wiring.proxies)
+
+        assert asyncio.run(proxies()) == []
+        with RelayAdmin(admin_url) as admin:
+            relay_map = admin.map()
+        wiring = opened(Given(target=admin_url)).wiring
+        able, lacks = wanted_detours(
+            ("latency",), relay_map, Subject(admin_url=admin_url, api_url=relay.url, wiring=wiring), ()
+        )
+        assert able == ()
+        assert len(lacks) == len(relay_map.sources)
+        assert all("own devnet runs its chain" in lack for lack in lacks)
 
 
 def test_the_embedded_relays_packets_are_dropped_where_that_can_be_done() -> None:
