@@ -6,19 +6,45 @@ import asyncio
 import io
 import logging
 import sys
+from pathlib import Path
 
 import pytest
 
 from sprint.tools.monitor.tui.logs import logs_off_the_screen
 from tests.tools.monitor.fakes import FakeMonitor, story_board
 from tests.tools.monitor.tui.piloted import NARROW, opened_terminal, pressed, screen_text, under_pilot
-from tests.tools.monitor.tui.snapshots import ASCII, FOLDER, SCREENS, Screen, drawn
+from tests.tools.monitor.tui.snapshots import (
+    ASCII,
+    COMMAND,
+    FOLDER,
+    SIZES,
+    TEXTS,
+    Scene,
+    differences,
+    pictures,
+    text,
+)
 
 
-@pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: screen.name)
-def test_a_screen_is_as_it_is_kept(screen: Screen) -> None:
-    kept = (FOLDER / f"{screen.name}.txt").read_text(encoding="utf-8")
-    assert asyncio.run(drawn(screen)) == kept, "python -m tests.tools.monitor.tui.snapshots writes it anew"
+@pytest.mark.parametrize("size", SIZES)
+def test_every_screen_is_drawn_as_the_picture_that_is_kept_of_it(size: str, tmp_path: Path) -> None:
+    drawn = asyncio.run(pictures(size))
+    kept = {path.name for path in FOLDER.glob(f"*-{size}-*.svg")}
+    assert set(drawn) == kept, f"screens and kept pictures differ; {COMMAND} writes them anew"
+    differ = []
+    for name, svg in drawn.items():
+        before = (FOLDER / name).read_text(encoding="utf-8")
+        if svg != before:
+            (tmp_path / name).write_text(svg, encoding="utf-8")
+            differ.append(f"{FOLDER / name}\nis now {tmp_path / name}\n{differences(before, svg)}")
+    told = "\n\n".join(differ)
+    assert not differ, f"{told}\n\nlook at both; where it is meant, {COMMAND} writes them anew"
+
+
+@pytest.mark.parametrize("scene", TEXTS, ids=lambda scene: scene.name)
+def test_a_screen_in_ascii_is_as_it_is_kept(scene: Scene) -> None:
+    kept = (FOLDER / f"{scene.name}.txt").read_text(encoding="utf-8")
+    assert asyncio.run(text(scene)) == kept, f"{COMMAND} writes it anew"
 
 
 @under_pilot
