@@ -26,7 +26,7 @@ from tests.integration.real_servers import wait_until
 from tests.integration.relay_process import RelayProcess
 
 CHAIN = "litecoin-regtest"
-KILLS = 2  # one at a relay of its own, one at a user's
+KILLS = 3
 KILLS_SOAK = 50
 # The phase in which it is killed, and so long after that was told at most; before anything was told too.
 PHASES = ("", "opening", "experiment", "steady", "method", "method", "rollback", "recovery")

@@ -25,7 +25,7 @@ from sprint.core.relay.block_report import BlockReport
 from tests.vectors.fixture_table import CHAINS, HERE, Fixture, fixtures, readable
 from tests.vectors.regions import HEADER_FIELDS, bit_count, flipped, regions_of
 
-FLIPS = 2_000 if os.environ.get("SPRINT_SOAK") == "1" else 20
+FLIPS = 2_000 if os.environ.get("SPRINT_SOAK") == "1" else 50
 COMMAND_TIMEOUT_S = 60.0
 WHOLE = fixtures("full", "header")
 
