@@ -1,6 +1,6 @@
 """A process that commits without end and says what is in: the one that `test_crash` kills.
 
-    python -m tests.tools.store.commit_stream PATH-OR-URL SEED
+    python -m tests.tools.store.commit_stream PATH-OR-URL SEED FOLDER
 
 It goes on where the store left off. A commit delivers 1 to 5 blocks, as its first height tells, and takes
 the first block of the commit before off the best branch, so that every table shows which commits are in.
@@ -49,12 +49,14 @@ def next_commit(log: EventLog, before: int | None) -> Commit:
     return Commit("bitcoin", events, rows, canonical=flags, head=rows[-1].hash)
 
 
-def main(place: str, seed: int) -> None:
+def main(place: str, seed: int, folder: Path) -> None:
     rng = random.Random(seed)
     # Small limits, so that checkpoints run between the kills too.
     settings = StoreSettings(wal_bytes_max=128 * 1024, wal_bytes_kept=64 * 1024, idle_wait_ms=1.0)
     url = place if "://" in place else None
-    store = open_store(Path(place), url, settings, wall_clock=time.time, random_bytes=os.urandom)
+    # Beside this file the marks lie also where a database elsewhere has the log.
+    file = Path(place) if url is None else folder / "sprint.db"
+    store = open_store(file, url, settings, wall_clock=time.time, random_bytes=os.urandom)
     told = threading.Semaphore(0)
 
     def done(commits: Sequence[Commit], error: StoreError | None) -> None:
@@ -79,4 +81,4 @@ def main(place: str, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -22,10 +23,10 @@ KILLS_A_LOG = 20
 REPORTS_MAX = 60
 
 
-def run_and_kill(place: str, seed: int, reports: int) -> int:
+def run_and_kill(place: str, seed: int, reports: int, folder: Path) -> int:
     """Kill the stream after so many reports, wherever it is by then. Returns the last position reported."""
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.tools.store.commit_stream", place, str(seed)],
+        [sys.executable, "-m", "tests.tools.store.commit_stream", place, str(seed), str(folder)],
         stdout=subprocess.PIPE,
     ) as process:
         assert process.stdout is not None
@@ -77,12 +78,12 @@ def place_of(home: Home) -> str:
     return str(home.path)
 
 
-def kill_again_and_again(home: Home, seed: int, kills: int) -> None:
+def kill_again_and_again(home: Home, seed: int, kills: int, folder: Path) -> None:
     rng = random.Random(seed)
     log_id: str | None = None
     for number in range(kills):
         child_seed, reports = rng.getrandbits(32), rng.randint(1, REPORTS_MAX)
-        reported = run_and_kill(place_of(home), child_seed, reports)
+        reported = run_and_kill(place_of(home), child_seed, reports, folder)
         try:
             log_id = check_whole(home, reported, log_id)
         except AssertionError:
@@ -92,13 +93,15 @@ def kill_again_and_again(home: Home, seed: int, kills: int) -> None:
             raise
 
 
-def test_after_kill_9_everything_reported_is_there_and_nothing_by_half(home: Home, seed: int) -> None:
-    kill_again_and_again(home, seed, KILLS[home.kind])
+def test_after_kill_9_everything_reported_is_there_and_nothing_by_half(
+    home: Home, seed: int, tmp_path: Path
+) -> None:
+    kill_again_and_again(home, seed, KILLS[home.kind], tmp_path)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3_600)
-def test_after_kill_9_a_thousand_times(home: Home, seed: int) -> None:
+def test_after_kill_9_a_thousand_times(home: Home, seed: int, tmp_path: Path) -> None:
     for round_number in range(KILLS_SOAK // KILLS_A_LOG):
         begin_anew(home)
-        kill_again_and_again(home, seed + round_number, KILLS_A_LOG)
+        kill_again_and_again(home, seed + round_number, KILLS_A_LOG, tmp_path)
