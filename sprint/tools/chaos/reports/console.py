@@ -33,8 +33,8 @@ _STYLE_OF_CELL = {
 # A state as one sign; ASCII, as a terminal may have nothing else.
 SIGNS = {
     "on": "#", "ok": ".", "ready": ".", "closed": ".", "force_close": "c", "degraded": "d", "failing": "F",
-    "open": "O", "half_open": "h", "force_open": "X", "waiting": "w", "connecting": "-", "blocked": "B",
-    "paused": "p", "no answer": "!",
+    "open": "O", "half_open": "h", "force_open": "X", "waiting": "w", "connecting": "-", "syncing": "s",
+    "blocked": "B", "paused": "p", "no answer": "!",
 }  # fmt: skip
 _OTHER = "?"
 

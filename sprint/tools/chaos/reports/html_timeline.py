@@ -14,8 +14,8 @@ _HEIGHT = 18
 _BLOCKS_HEIGHT = 40
 _STYLE_OF_STATE = {
     "ok": "well", "ready": "well", "closed": "well", "force_close": "half", "degraded": "half",
-    "half_open": "half", "connecting": "half", "waiting": "half", "open": "open", "force_open": "open",
-    "failing": "open", "blocked": "open", "no answer": "open", "on": "fault",
+    "half_open": "half", "connecting": "half", "syncing": "half", "waiting": "half", "open": "open",
+    "force_open": "open", "failing": "open", "blocked": "open", "no answer": "open", "on": "fault",
 }  # fmt: skip
 _LEGEND = (
     ("well", "ready, closed, ok"),

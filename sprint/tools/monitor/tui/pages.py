@@ -22,7 +22,7 @@ _STANDING_COLUMNS = (("height", 9), ("behind_blocks", 6), ("lag_ms", 6), ("score
 _TONES: Mapping[str, Tone] = {
     "live": "good", "connecting": "trying", "lost": "bad",
     "ok": "good", "degraded": "trying", "failing": "bad", "stalled": "bad",
-    "ready": "good", "waiting": "trying", "blocked": "bad", "paused": "held",
+    "ready": "good", "syncing": "trying", "waiting": "trying", "blocked": "bad", "paused": "held",
     "closed": "good", "open": "bad", "half_open": "trying", "force_open": "held", "force_close": "notice",
 }  # fmt: skip
 
