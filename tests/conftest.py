@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import secrets
@@ -42,6 +43,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for mark in item.iter_markers("real"):
             if not mark.args or mark.args[0] not in SERVERS:
                 raise pytest.UsageError(f"{item.nodeid}: real{mark.args} is none of {', '.join(SERVERS)}")
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays until the end: each full collection of garbage would go through it again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -16,9 +16,9 @@ from tests.simulator.sweep import Tally, run_seed, sweep
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SEEDS = 500
-RETARGETING_SEEDS = 200
-DOGECOIN_SEEDS = 60
-LITECOIN_SEEDS = 40
+RETARGETING_SEEDS = 100
+DOGECOIN_SEEDS = 30
+LITECOIN_SEEDS = 25
 SOAK_SEEDS = 10_000
 SOAK_LITECOIN_SEEDS = 500
 SOAK_PROCESSES = 2

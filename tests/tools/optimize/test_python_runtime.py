@@ -34,7 +34,7 @@ def interpreter_as_it_was() -> Iterator[None]:
     threading.stack_size(stack)
     yield
     gc.set_threshold(*thresholds)
-    gc.unfreeze()
+    gc.freeze()
     sys.setswitchinterval(interval)
     threading.stack_size(stack)
 

@@ -66,7 +66,7 @@ def test_what_the_compiler_brought_is_left_out_of_later_collections() -> None:
         warmed("auto", **os.environ)
         assert gc.get_freeze_count() > 100_000
     finally:
-        gc.unfreeze()
+        gc.freeze()
 
 
 def test_reference_is_what_it_is_told_and_starts_nothing() -> None:
