@@ -6,6 +6,7 @@ The node's own list of blocks is the truth; subscribers read over WebSocket and 
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +20,7 @@ from sprint.core.model import BlockEvent, Event, ReorgEvent, SourceStatusEvent
 from tests.integration.many_transactions import fill_mempool
 from tests.integration.real_servers import Litecoind, free_ports, wait_until
 from tests.integration.relay_metrics import fetch
-from tests.integration.relay_process import COMMAND, RelayProcess
+from tests.integration.relay_process import COMMAND, PLAIN_KERNELS, RelayProcess
 from tests.integration.subscribers import LineReader, Listener, blocks_of, kinds_of, wait_until_delivered
 
 pytestmark = pytest.mark.real("litecoind")
@@ -212,7 +213,11 @@ def check(*sources: str) -> tuple[int, list[dict[str, Any]]]:
     """Run `sprint relay check`; return its exit code and its rows."""
     options = [part for source in sources for part in ("--source", source)]
     done = subprocess.run(
-        [*COMMAND, "check", "--json", *options], capture_output=True, timeout=CHECK_TIMEOUT_S, check=False
+        [*COMMAND, "check", "--json", *options],
+        capture_output=True,
+        timeout=CHECK_TIMEOUT_S,
+        check=False,
+        env={**os.environ, **PLAIN_KERNELS},
     )
     return done.returncode, json.loads(done.stdout)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import os
 import random
 import subprocess
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ import pytest
 from sprint.core.model import BlockEvent, ReorgEvent
 from tests.integration.mweb_node import MwebNode
 from tests.integration.real_servers import HOST, RPC_LOGIN, Litecoind, require, wait_until
-from tests.integration.relay_process import COMMAND, RelayProcess
+from tests.integration.relay_process import COMMAND, PLAIN_KERNELS, RelayProcess
 from tests.integration.subscribers import Listener, blocks_of, kinds_of, wait_until_delivered
 
 pytestmark = pytest.mark.real("litecoind")
@@ -204,6 +205,7 @@ def test_check_says_what_it_found_of_the_rpc(
         text=True,
         timeout=CHECK_TIMEOUT_S,
         check=False,
+        env={**os.environ, **PLAIN_KERNELS},
     )
     (row,) = json.loads(done.stdout)
     assert said in row["reason"]
@@ -219,6 +221,7 @@ def test_the_port_of_another_protocol_is_told_apart(litecoind: Litecoind) -> Non
         text=True,
         timeout=CHECK_TIMEOUT_S,
         check=False,
+        env={**os.environ, **PLAIN_KERNELS},
     )
     assert done.returncode == 1
     assert "unusable" in done.stdout
