@@ -52,6 +52,8 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    # A command that ran in a test's own process may have left a handler of its own.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for mark in item.iter_markers("real"):
         require(mark.args[0])
     if item.get_closest_marker("soak") and os.environ.get("SPRINT_SOAK") != "1":

@@ -139,7 +139,7 @@ def test_a_keeper_that_died_ends_all_faults_and_is_told(
     with pytest.raises(FaultError, match="ended with -9, so no fault may stay: all were taken off"):
         faults.inject(latency(proxy), "latency", "node", "200 ms")
     assert toxics(proxy) == []
-    assert state_of(name_of(sleeper.pid)) == "S"
+    wait_until(lambda: state_of(name_of(sleeper.pid)) == "S", "it goes on, and sleeps again")
     assert faults.close() == []
 
 

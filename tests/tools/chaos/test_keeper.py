@@ -176,7 +176,7 @@ def test_a_signal_to_the_tools_whole_group_still_leaves_nothing_on(
         assert state_of(sleeper) == "T"
         os.killpg(tool.pid, number)
     wait_until(lambda: not processes.lives(keeper), "the keeper has ended")
-    assert state_of(sleeper) == "S"
+    wait_until(lambda: state_of(sleeper) == "S", "it goes on, and sleeps again")
     assert rollback(tmp_path) == []
 
 
@@ -217,7 +217,7 @@ def test_a_rollback_with_halt_takes_off_what_a_living_tool_does_not(
     os.kill(faults.keeper_pid, signal.SIGSTOP)
     (found,) = rollback(tmp_path, halt=True)
     assert (found.state, found.undone) == ("ended", ("fault 1: freeze on sleeper",))
-    assert state_of(sleeper) == "S"
+    wait_until(lambda: state_of(sleeper) == "S", "it goes on, and sleeps again")
     os.kill(faults.keeper_pid, signal.SIGCONT)
     assert faults.close() == []
 
