@@ -63,8 +63,10 @@ def test_a_fault_that_shows_in_both_relays_is_told_as_not_the_faults_alone(
     same = {name: str(proxies[f"{CHAIN}.{name}"]) for name in NODE_NAMES}
     beside = run_beside(relay, tmp_path, "bob", same).beside
     assert beside is not None
-    (opened,) = beside.control.opened
-    assert f"breakers that opened: {opened}; beside it {opened}: not the fault's alone" in beside.in_both
+    # On a slow machine the one's breaker may open when the other's look is over; its source is out in both.
+    shown = [line for line in beside.in_both if ":bob; beside it" in line]
+    assert shown, beside.in_both
+    assert all(line.endswith(":bob: not the fault's alone") for line in shown)
 
 
 def test_a_relay_is_not_held_beside_itself_and_nothing_is_put_on_where_the_second_is_none(
