@@ -17,6 +17,7 @@ from tests.integration.relay_process import RelayProcess
 
 CHAIN = "litecoin-regtest"
 DURATION_S = 3.0
+BOTH_DURATION_S = 8.0  # two breakers open, each by its own clock
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,13 @@ def relay() -> Iterator[ScoredRelay]:
         yield made
 
 
-def run_beside(relay: ScoredRelay, folder: Path, source: str, addresses: Mapping[str, str]) -> Result:
+def run_beside(
+    relay: ScoredRelay,
+    folder: Path,
+    source: str,
+    addresses: Mapping[str, str],
+    duration_s: float = DURATION_S,
+) -> Result:
     """Run an experiment at a source with a second relay beside it, whose sources are at these addresses."""
     words = [
         word
@@ -36,7 +43,7 @@ def run_beside(relay: ScoredRelay, folder: Path, source: str, addresses: Mapping
         assert second.serving.admin is not None
         with RelayAdmin(second.serving.admin) as admin:
             wait_until(lambda: all(one.usable for one in admin.map().sources), "the second relay's are ready")
-        return relay.run("errors", DURATION_S, source=f"{CHAIN}:{source}", beside=second.serving.admin)
+        return relay.run("errors", duration_s, source=f"{CHAIN}:{source}", beside=second.serving.admin)
 
 
 def test_what_the_fault_did_alone_shows_in_the_relay_that_it_was_put_on_and_not_beside_it(
@@ -61,12 +68,10 @@ def test_a_fault_that_shows_in_both_relays_is_told_as_not_the_faults_alone(
 ) -> None:
     proxies = relay.stack.proxy.first_line["proxies"]
     same = {name: str(proxies[f"{CHAIN}.{name}"]) for name in NODE_NAMES}
-    beside = run_beside(relay, tmp_path, "bob", same).beside
+    beside = run_beside(relay, tmp_path, "bob", same, BOTH_DURATION_S).beside
     assert beside is not None
-    # On a slow machine the one's breaker may open when the other's look is over; its source is out in both.
-    shown = [line for line in beside.in_both if ":bob; beside it" in line]
-    assert shown, beside.in_both
-    assert all(line.endswith(":bob: not the fault's alone") for line in shown)
+    (opened,) = beside.control.opened
+    assert f"breakers that opened: {opened}; beside it {opened}: not the fault's alone" in beside.in_both
 
 
 def test_a_relay_is_not_held_beside_itself_and_nothing_is_put_on_where_the_second_is_none(

@@ -104,11 +104,7 @@ def test_kernels_that_answer_otherwise_are_named_and_not_used(
     assert kernels.in_use() is REFERENCE_KERNELS
 
 
-@pytest.mark.parametrize(
-    "wanted",
-    # One more form is compiled anew, for ten seconds, in the soak run alone.
-    ["auto", pytest.param("portable", marks=pytest.mark.soak), "reference"],
-)
+@pytest.mark.parametrize("wanted", ["auto", "portable", "reference"])
 def test_the_check_names_the_form_that_a_warm_up_then_puts_into_use(wanted: str) -> None:
     found = check_kernels(wanted)
     warm_up = warmed(wanted, **os.environ)
